@@ -1,0 +1,85 @@
+package db
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Snapshot runs several batch queries in one round trip on one state of the database:
+//
+//	snap := d.Snapshot()
+//	run, folds := snap.GetRun(ctx, ids), snap.ListFolds(ctx, ids)
+//	snap.Send(ctx)
+//	defer snap.Close()
+//	r, err := First(run.QueryRow)
+//	fs, err := First(folds.Query)
+//
+// Only :batchone and :batchmany queries can be part of it, and their results are read in the order of the calls.
+type Snapshot struct {
+	*Queries
+	conn    pooled
+	batch   pgx.Batch
+	results pgx.BatchResults
+}
+
+// Snapshot starts an empty snapshot; nothing is sent yet.
+func (d *DB) Snapshot() *Snapshot {
+	s := &Snapshot{conn: d.conn}
+	s.Queries = New(queue{s})
+	s.batch.Queue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+	return s
+}
+
+// Send sends the queries. An error shows when the results are read.
+func (s *Snapshot) Send(ctx context.Context) {
+	s.batch.Queue("COMMIT")
+	s.results = s.conn.SendBatch(ctx, &s.batch)
+	if _, err := s.results.Exec(); err != nil { // of BEGIN
+		_ = s.results.Close()
+		s.results = failedBatch{err}
+	}
+}
+
+// Close ends the snapshot and gives the connection back.
+func (s *Snapshot) Close() { _ = s.results.Close() } // whatever COMMIT of a read says, the results were read
+
+// First returns what a generated batch result hands to its callback, for a batch of one.
+func First[T any](read func(func(int, T, error))) (T, error) {
+	var result T
+	var err error
+	read(func(_ int, t T, e error) { result, err = t, e })
+	return result, err
+}
+
+// queue is the DBTX of a snapshot: it keeps the batches that the generated functions make until Send.
+type queue struct{ s *Snapshot }
+
+var errNotBatch = errors.New("a snapshot takes batch queries only")
+
+func (q queue) SendBatch(_ context.Context, b *pgx.Batch) pgx.BatchResults {
+	q.s.batch.QueuedQueries = append(q.s.batch.QueuedQueries, b.QueuedQueries...)
+	return part(q)
+}
+
+func (queue) Exec(context.Context, string, ...any) (pgconn.CommandTag, error) {
+	return pgconn.CommandTag{}, errNotBatch
+}
+
+func (queue) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, errNotBatch }
+
+func (queue) QueryRow(context.Context, string, ...any) pgx.Row { return failedRow{errNotBatch} }
+
+func (queue) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error) {
+	return 0, errNotBatch
+}
+
+// part is the results of one generated function within the snapshot's.
+type part struct{ s *Snapshot }
+
+func (p part) Exec() (pgconn.CommandTag, error) { return p.s.results.Exec() }
+func (p part) Query() (pgx.Rows, error)         { return p.s.results.Query() }
+func (p part) QueryRow() pgx.Row                { return p.s.results.QueryRow() }
+func (p part) Close() error                     { return nil }
