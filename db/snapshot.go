@@ -83,3 +83,4 @@ func (p part) Exec() (pgconn.CommandTag, error) { return p.s.results.Exec() }
 func (p part) Query() (pgx.Rows, error)         { return p.s.results.Query() }
 func (p part) QueryRow() pgx.Row                { return p.s.results.QueryRow() }
 func (p part) Close() error                     { return nil }
+func (p part) Tx() pgx.Tx                       { return nil }
