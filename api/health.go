@@ -1,0 +1,102 @@
+package api
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+//go:embed openapi.yaml
+var openapiYAML []byte
+
+//go:embed openapi.gen.json
+var openapiJSON []byte
+
+// GetOpenapiJSON serves GET /openapi.json: the description of this interface.
+func (s *Server) GetOpenapiJSON(c echo.Context) error {
+	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, openapiJSON)
+}
+
+// GetOpenapiYAML serves GET /openapi.yaml: the description of this interface.
+func (s *Server) GetOpenapiYAML(c echo.Context) error {
+	return c.Blob(http.StatusOK, "application/yaml", openapiYAML)
+}
+
+// GetHealthz serves GET /healthz: {"status": "ok"} while the process serves.
+func (s *Server) GetHealthz(c echo.Context) error {
+	return c.JSON(http.StatusOK, Liveness{Status: LivenessStatusOk})
+}
+
+// GetReadyz serves GET /readyz: {"status": …, "postgres": …, "questdb": …}.
+func (s *Server) GetReadyz(c echo.Context) error {
+	postgres, questdb := s.Check(c.Request().Context())
+	answer := Readiness{Status: Ready, Postgres: postgres, Questdb: questdb}
+	if s.draining.Load() {
+		answer.Status = Stopping
+	} else if postgres != up {
+		answer.Status = NotReady
+	}
+	if answer.Status != Ready {
+		c.Response().Header().Set("Retry-After", "1")
+		return c.JSON(http.StatusServiceUnavailable, answer)
+	}
+	return c.JSON(http.StatusOK, answer)
+}
+
+// GetHealth serves GET /api/health: the same with time, uptime and version, always 200.
+func (s *Server) GetHealth(c echo.Context) error {
+	postgres, questdb := s.Check(c.Request().Context())
+	answer := Health{
+		Status: Healthy, Timestamp: time.Now().UTC().Truncate(time.Millisecond), Uptime: int64(time.Since(s.started).Seconds()),
+		Version: s.Version, Postgres: postgres, Questdb: string(questdb),
+	}
+	if postgres != up || questdb == ReadinessQuestdbDown {
+		answer.Status = Degraded
+	}
+	return c.JSON(http.StatusOK, answer)
+}
+
+const (
+	up   = "ok"
+	down = "down"
+)
+
+// checkTimeout bounds a look at the databases, so that readiness is told within 2 s even when one hangs.
+const checkTimeout = time.Second
+
+// Check looks at both databases at once. PostgreSQL is "ok", "down" or what is wrong with its schema.
+func (s *Server) Check(ctx context.Context) (postgres string, questdb ReadinessQuestdb) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	questdb = ReadinessQuestdbOff
+	if s.QuestDB != nil {
+		wg.Go(func() {
+			questdb = ReadinessQuestdbOk
+			if s.QuestDB.Ping(ctx) != nil {
+				questdb = ReadinessQuestdbDown
+			}
+		})
+	}
+	postgres = s.checkSchema(ctx)
+	wg.Wait()
+	return postgres, questdb
+}
+
+func (s *Server) checkSchema(ctx context.Context) string {
+	have, want, err := s.Schema(ctx)
+	switch {
+	case err != nil:
+		return down
+	case have < want:
+		return fmt.Sprintf("schema is at %d, this build needs %d: run foldbook migrate up", have, want)
+	case have > want:
+		return fmt.Sprintf("schema is at %d, this build knows %d: it is older than the database", have, want)
+	}
+	return up
+}

@@ -1,0 +1,180 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// serve is what every request goes through before Echo routes it: id, CORS, deadline, panic, log line. It is one plain
+// net/http function, because the small routes answer in the time that a chain of middlewares takes.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	rec := &recorder{ResponseWriter: w, id: requestID(r)}
+	header := w.Header()
+	header.Set("X-Request-Id", rec.id)
+	s.allowOrigin(header, r)
+	if s.draining.Load() {
+		header.Set("Connection", "close")
+	}
+	if r.Method == http.MethodOptions {
+		preflight(header)
+		rec.WriteHeader(http.StatusNoContent)
+		s.log(r, rec, start)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.RequestTimeout)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			s.recovered(rec, p)
+		}
+		s.log(r, rec, start)
+		if rec.aborted {
+			panic(http.ErrAbortHandler)
+		}
+	}()
+	s.echo.ServeHTTP(rec, r.WithContext(ctx))
+}
+
+// recovered answers a request whose handler panicked; an answer that had begun is cut, so that it cannot look whole.
+func (s *Server) recovered(rec *recorder, p any) {
+	if err, ok := p.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+		rec.cause = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+	}
+	if rec.status != 0 {
+		rec.aborted = true
+		return
+	}
+	writeErrorBody(rec, internalError, rec.id)
+}
+
+// recorder remembers of an answer what the log line says.
+type recorder struct {
+	http.ResponseWriter
+	id      string
+	route   string
+	status  int
+	bytes   int64
+	cause   error // of an answer that failed
+	aborted bool
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	n, err := r.ResponseWriter.Write(b)
+	r.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// requestID keeps the caller's id when it is fit for a header and a log line, and makes one otherwise.
+func requestID(r *http.Request) string {
+	if id := r.Header.Get("X-Request-Id"); id != "" && len(id) <= 64 && !slices.ContainsFunc([]byte(id), func(c byte) bool {
+		return (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '.' && c != '_' && c != '-'
+	}) {
+		return id
+	}
+	var b [16]byte
+	const digits = "0123456789abcdef"
+	for i, n := 0, rand.Uint64(); i < len(b); i, n = i+1, n>>4 { //nolint:gosec // an id to find a log line by, not a secret
+		b[i] = digits[n&15]
+	}
+	return string(b[:])
+}
+
+func (s *Server) allowOrigin(header http.Header, r *http.Request) {
+	if slices.Contains(s.CORSOrigins, "*") {
+		header.Set("Access-Control-Allow-Origin", "*")
+	} else {
+		header.Add("Vary", "Origin")
+		origin := r.Header.Get("Origin")
+		if origin == "" || !slices.Contains(s.CORSOrigins, origin) {
+			return
+		}
+		header.Set("Access-Control-Allow-Origin", origin)
+	}
+	header.Set("Access-Control-Expose-Headers", "X-Total-Count, X-Request-Id, Content-Disposition, Retry-After")
+}
+
+func preflight(header http.Header) {
+	header.Set("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS")
+	header.Set("Access-Control-Allow-Headers", "Content-Type, X-Stage1-Token, Authorization")
+	header.Set("Access-Control-Max-Age", "7200")
+}
+
+// log writes the one line of a request: at error level, with the cause, when the service failed.
+func (s *Server) log(r *http.Request, rec *recorder, start time.Time) {
+	level := slog.LevelInfo
+	if rec.status >= http.StatusInternalServerError || rec.aborted {
+		level = slog.LevelError
+	}
+	if !s.Log.Enabled(r.Context(), level) {
+		return
+	}
+	attrs := [8]slog.Attr{
+		slog.String("request_id", rec.id),
+		slog.String("method", r.Method),
+		slog.String("route", rec.route),
+		slog.String("path", r.URL.Path),
+		slog.Int("status", rec.status),
+		slog.Float64("duration_ms", float64(time.Since(start).Microseconds())/1000),
+		slog.Int64("bytes", rec.bytes),
+	}
+	n := 7
+	if rec.cause != nil {
+		attrs[n] = slog.String("cause", rec.cause.Error())
+		n++
+	}
+	s.Log.LogAttrs(r.Context(), level, "request", attrs[:n]...)
+}
+
+// pauses are the waits before a read that met a lost connection is tried again.
+var pauses = []time.Duration{50 * time.Millisecond, 150 * time.Millisecond, 300 * time.Millisecond}
+
+// rideOut repeats a read whose connection to PostgreSQL was lost, so that a restart of the server goes unnoticed. It also
+// notes the route for the log line.
+func (s *Server) rideOut(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if rec, ok := c.Response().Writer.(*recorder); ok {
+			rec.route = c.Path()
+		}
+		err := next(c)
+		if err == nil || (c.Request().Method != http.MethodGet && c.Request().Method != http.MethodHead) {
+			return err
+		}
+		for _, pause := range pauses {
+			if !passing(err) || c.Response().Committed {
+				return err
+			}
+			select {
+			case <-c.Request().Context().Done():
+				return err
+			case <-time.After(pause):
+			}
+			if err = next(c); err == nil {
+				return nil
+			}
+		}
+		return err
+	}
+}

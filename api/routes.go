@@ -1,0 +1,43 @@
+package api
+
+import (
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+// olderRoutes begin the paths of the six routes that answer below the trader prefixes too.
+var olderRoutes = []string{"/api/indicators/datasets", "/api/walkforward/runs", "/api/tradesim/runs"}
+
+// routes registers the operations of openapi.yaml: server.gen.go lists them, and a route without a handler does not compile.
+func (s *Server) routes() {
+	RegisterHandlers(router{Echo: s.echo}, s)
+	for _, prefix := range s.TraderPrefixes {
+		RegisterHandlersWithBaseURL(router{Echo: s.echo, prefix: prefix}, s, prefix)
+	}
+}
+
+// router answers HEAD wherever it answers GET; with a prefix it takes the older routes only.
+type router struct {
+	*echo.Echo
+	prefix string
+}
+
+func (r router) GET(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
+	if r.prefix != "" && !isOlder(strings.TrimPrefix(path, r.prefix)) {
+		return nil
+	}
+	// A wildcard in the middle of a path is a parameter to Echo's router.
+	path = strings.ReplaceAll(path, "/*/", "/:trader/")
+	r.HEAD(path, h, m...)
+	return r.Echo.GET(path, h, m...)
+}
+
+func isOlder(path string) bool {
+	for _, older := range olderRoutes {
+		if path == older || strings.HasPrefix(path, older+"/:") {
+			return true
+		}
+	}
+	return false
+}

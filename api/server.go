@@ -1,0 +1,58 @@
+// Package api serves the metadata store over HTTP: one handler a route, which reads parameters, calls the generated
+// queries of package db and writes their rows. The routes and their parameters are described in openapi.yaml, from
+// which server.gen.go is made.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"foldbook/db"
+	"foldbook/questdb"
+)
+
+// Options is what a Server works with.
+type Options struct {
+	DB      *db.DB
+	QuestDB *questdb.Client // nil: none is configured
+	Log     *slog.Logger
+	Version string // of the build, as /api/health shows it
+
+	// Schema returns the version of the database's schema and the one that this build is made for.
+	Schema func(context.Context) (have, want int64, err error)
+
+	RequestTimeout time.Duration // for a whole request
+	CORSOrigins    []string      // origins that browsers may call from; "*" is any
+	TraderPrefixes []string      // paths below which the older routes answer as well; "*" is any one segment
+}
+
+// Server is the HTTP interface of the service. Its exported methods other than Handler and Drain are the operations of openapi.yaml.
+type Server struct {
+	Options
+	echo     *echo.Echo
+	started  time.Time
+	draining atomic.Bool
+}
+
+// New makes a server; it connects to nothing.
+func New(opts Options) *Server {
+	e := echo.New()
+	s := &Server{Options: opts, echo: e, started: time.Now()}
+	e.HTTPErrorHandler = s.writeError
+	e.JSONSerializer = serializer{}
+	e.IPExtractor = echo.ExtractIPDirect()
+	e.Use(s.rideOut)
+	s.routes()
+	return s
+}
+
+// Handler returns what an http.Server serves.
+func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
+
+// Drain announces the end: from now on the service is not ready and every answer closes its connection.
+func (s *Server) Drain() { s.draining.Store(true) }

@@ -1,0 +1,72 @@
+package devstack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Scratch is a folder for one throw-away server of this process. It counts as in use while the process lives.
+type Scratch struct {
+	Dir  string
+	lock *os.File
+}
+
+// LockScratch makes the folder home that scratch folders are made in, and takes the lock that all who make some share.
+// Closing the file frees it.
+func LockScratch(home string) (*os.File, error) {
+	if err := makeDir(home); err != nil {
+		return nil, err
+	}
+	return Lock(filepath.Join(home, "lock"), true)
+}
+
+// NewScratch makes a folder below home and removes those of processes that were killed. The caller holds [LockScratch].
+func NewScratch(ctx context.Context, home string) (*Scratch, error) {
+	old, err := filepath.Glob(filepath.Join(home, "run_*"))
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range old {
+		lock, err := Lock(filepath.Join(dir, "lock"), false)
+		if errors.Is(err, ErrLocked) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		err = errors.Join(StopOrphan(ctx, dir), os.RemoveAll(dir), lock.Close())
+		if err != nil {
+			return nil, fmt.Errorf("remove what a killed process left: %w", err)
+		}
+	}
+	dir, err := os.MkdirTemp(home, "run_")
+	if err != nil {
+		return nil, fmt.Errorf("make a scratch folder: %w", err)
+	}
+	if err := makeDir(dir); err != nil {
+		return nil, err
+	}
+	lock, err := Lock(filepath.Join(dir, "lock"), false)
+	return &Scratch{Dir: dir, lock: lock}, err
+}
+
+// Remove removes the folder.
+func (s *Scratch) Remove() error { return errors.Join(os.RemoveAll(s.Dir), s.lock.Close()) }
+
+// ScratchInUse returns a folder below home that a living process uses, or "".
+func ScratchInUse(home string) string {
+	dirs, _ := filepath.Glob(filepath.Join(home, "run_*"))
+	for _, dir := range dirs {
+		lock, err := Lock(filepath.Join(dir, "lock"), false)
+		if errors.Is(err, ErrLocked) {
+			return dir
+		}
+		if err == nil {
+			_ = lock.Close()
+		}
+	}
+	return ""
+}

@@ -1,0 +1,222 @@
+package seed
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// walkConfig lays out the folds of a run, in frame rows. The gap keeps the targets of the last training
+// rows, which look horizon rows ahead, out of the test window.
+type walkConfig struct {
+	TrainSize             int    `json:"train_size"`
+	TestSize              int    `json:"test_size"`
+	TrainTestGap          int    `json:"train_test_gap"`
+	FoldStep              int    `json:"fold_step"`
+	InitialOffset         int    `json:"initial_offset"`
+	StartFold             int    `json:"start_fold"`
+	EndFold               int    `json:"end_fold"`
+	PredictionMeasurement string `json:"prediction_measurement"`
+}
+
+// thresholds are the predictions (percent) from which a fold trades, all taken from its training window.
+// Long at or above LongOptimal, short at or below ShortOptimal.
+type thresholds struct {
+	LongOptimal     float64 `json:"long_optimal"`
+	ShortOptimal    float64 `json:"short_optimal"`
+	LongPercentile  float64 `json:"long_percentile"`
+	ShortPercentile float64 `json:"short_percentile"`
+}
+
+// foldMetrics are the figures of a fold's test window (training window where the name says so). Returns
+// are targets in percent, before fees, turned in sign for shorts; losses are positive sums; the running
+// sums go over this fold and all before it; a ratio without losses is null.
+type foldMetrics struct {
+	HitRate                     float64  `json:"hit_rate"`
+	ShortHitRate                float64  `json:"short_hit_rate"`
+	ProfitFactorTest            *float64 `json:"profit_factor_test"`
+	ProfitFactorTrain           *float64 `json:"profit_factor_train"`
+	ProfitFactorShortTest       *float64 `json:"profit_factor_short_test"`
+	ProfitFactorShortTrain      *float64 `json:"profit_factor_short_train"`
+	NSignals                    int      `json:"n_signals"`
+	NShortSignals               int      `json:"n_short_signals"`
+	SignalSum                   float64  `json:"signal_sum"`
+	ShortSignalSum              float64  `json:"short_signal_sum"`
+	SignalRate                  float64  `json:"signal_rate"`
+	ShortSignalRate             float64  `json:"short_signal_rate"`
+	AvgReturnOnSignals          float64  `json:"avg_return_on_signals"`
+	MedianReturnOnSignals       float64  `json:"median_return_on_signals"`
+	StdReturnOnSignals          float64  `json:"std_return_on_signals"`
+	AvgReturnOnShortSignals     float64  `json:"avg_return_on_short_signals"`
+	AvgPredictedReturnOnSignals float64  `json:"avg_predicted_return_on_signals"`
+	RunningSum                  float64  `json:"running_sum"`
+	RunningSumShort             float64  `json:"running_sum_short"`
+	RunningSumDual              float64  `json:"running_sum_dual"`
+	SumWins                     float64  `json:"sum_wins"`
+	SumLosses                   float64  `json:"sum_losses"`
+	SumShortWins                float64  `json:"sum_short_wins"`
+	SumShortLosses              float64  `json:"sum_short_losses"`
+}
+
+// fold is one step of a walk-forward: row ranges are half-open.
+type fold struct {
+	number               int
+	trainStart, trainEnd int
+	testStart, testEnd   int
+	predictions          []float64 // of the test window, percent
+	score                float64   // root mean square error over the test window, percent
+	thresholds           thresholds
+	metrics              foldMetrics
+}
+
+// walkForward fits a ridge model on each training window and judges it on the test window that follows.
+func walkForward(f frame, cfg walkConfig, folds int, lambda float64) ([]fold, error) {
+	if end := cfg.InitialOffset + (folds-1)*cfg.FoldStep + cfg.TrainSize + cfg.TrainTestGap + cfg.TestSize; end > len(f.rows) {
+		return nil, fmt.Errorf("lay out folds: they end at row %d of %d", end, len(f.rows))
+	}
+	out := make([]fold, folds)
+	var long, short float64
+	for n := range out {
+		fd := fold{number: n, trainStart: cfg.InitialOffset + n*cfg.FoldStep}
+		fd.trainEnd = fd.trainStart + cfg.TrainSize
+		fd.testStart = fd.trainEnd + cfg.TrainTestGap
+		fd.testEnd = fd.testStart + cfg.TestSize
+
+		train, trainTarget := f.rows[fd.trainStart:fd.trainEnd], f.target[fd.trainStart:fd.trainEnd]
+		model, err := fitRidge(train, trainTarget, lambda)
+		if err != nil {
+			return nil, fmt.Errorf("fit fold %d: %w", n, err)
+		}
+		trainPredictions := model.predictAll(train)
+		fd.thresholds = chooseThresholds(trainPredictions, trainTarget)
+
+		testTarget := f.target[fd.testStart:fd.testEnd]
+		fd.predictions = model.predictAll(f.rows[fd.testStart:fd.testEnd])
+		fd.score = rootMeanSquareError(fd.predictions, testTarget)
+		fd.metrics = judge(fd.thresholds, trainPredictions, trainTarget, fd.predictions, testTarget)
+		long += fd.metrics.SignalSum
+		short += fd.metrics.ShortSignalSum
+		fd.metrics.RunningSum, fd.metrics.RunningSumShort, fd.metrics.RunningSumDual = long, short, long+short
+		out[n] = fd
+	}
+	return out, nil
+}
+
+// chooseThresholds takes, for each side, the quantile of the predictions whose signals have the highest
+// t statistic. The candidates are the outer 2 to 20 percent, so that long always lies above short.
+func chooseThresholds(predictions, target []float64) thresholds {
+	sorted := slices.Sorted(slices.Values(predictions))
+	quantile := func(percentile int) float64 { return sorted[(len(sorted)-1)*percentile/100] }
+	t := thresholds{LongPercentile: quantile(95), ShortPercentile: quantile(5)}
+	bestLong, bestShort := math.Inf(-1), math.Inf(-1)
+	for p := 2; p <= 20; p += 2 {
+		if s := longSignals(predictions, target, quantile(100-p)).tStatistic(); s > bestLong {
+			bestLong, t.LongOptimal = s, quantile(100-p)
+		}
+		if s := shortSignals(predictions, target, quantile(p)).tStatistic(); s > bestShort {
+			bestShort, t.ShortOptimal = s, quantile(p)
+		}
+	}
+	return t
+}
+
+// judge computes the metrics of one fold but for its running sums.
+func judge(t thresholds, trainPredictions, trainTarget, predictions, target []float64) foldMetrics {
+	long, short := longSignals(predictions, target, t.LongOptimal), shortSignals(predictions, target, t.ShortOptimal)
+	longTrain := longSignals(trainPredictions, trainTarget, t.LongOptimal)
+	shortTrain := shortSignals(trainPredictions, trainTarget, t.ShortOptimal)
+	m := foldMetrics{
+		HitRate: long.hitRate(), ShortHitRate: short.hitRate(),
+		ProfitFactorTest: ratio(long.wins, long.losses), ProfitFactorTrain: ratio(longTrain.wins, longTrain.losses),
+		ProfitFactorShortTest: ratio(short.wins, short.losses), ProfitFactorShortTrain: ratio(shortTrain.wins, shortTrain.losses),
+		NSignals: len(long.returns), NShortSignals: len(short.returns),
+		SignalSum: long.wins - long.losses, ShortSignalSum: short.wins - short.losses,
+		SignalRate:      float64(len(long.returns)) / float64(len(target)),
+		ShortSignalRate: float64(len(short.returns)) / float64(len(target)),
+		SumWins:         long.wins, SumLosses: long.losses, SumShortWins: short.wins, SumShortLosses: short.losses,
+	}
+	m.AvgReturnOnSignals, m.StdReturnOnSignals = meanStd(long.returns)
+	m.MedianReturnOnSignals = median(long.returns)
+	m.AvgReturnOnShortSignals, _ = meanStd(short.returns)
+	m.AvgPredictedReturnOnSignals, _ = meanStd(long.predicted)
+	return m
+}
+
+// signals are the rows of a window on which one side would have been traded.
+type signals struct {
+	returns, predicted []float64 // percent
+	hits               int       // returns above 0
+	wins, losses       float64   // sums of the returns above and, turned positive, below 0
+}
+
+func longSignals(predictions, target []float64, threshold float64) signals {
+	var s signals
+	for r, p := range predictions {
+		if p >= threshold {
+			s.add(p, target[r])
+		}
+	}
+	return s
+}
+
+func shortSignals(predictions, target []float64, threshold float64) signals {
+	var s signals
+	for r, p := range predictions {
+		if p <= threshold {
+			s.add(p, -target[r])
+		}
+	}
+	return s
+}
+
+func (s *signals) add(predicted, gain float64) {
+	s.returns, s.predicted = append(s.returns, gain), append(s.predicted, predicted)
+	if gain > 0 {
+		s.hits++
+		s.wins += gain
+	} else {
+		s.losses -= gain
+	}
+}
+
+func (s signals) hitRate() float64 {
+	if len(s.returns) == 0 {
+		return 0
+	}
+	return float64(s.hits) / float64(len(s.returns))
+}
+
+// tStatistic is the mean return in standard errors, -Inf when fewer than two signals say nothing.
+func (s signals) tStatistic() float64 {
+	mean, std := meanStd(s.returns)
+	if len(s.returns) < 2 || std == 0 {
+		return math.Inf(-1)
+	}
+	return mean / std * math.Sqrt(float64(len(s.returns)))
+}
+
+// ratio is a/b, nil when b is 0.
+func ratio(a, b float64) *float64 {
+	if b == 0 {
+		return nil
+	}
+	r := a / b
+	return &r
+}
+
+// median of no values is 0.
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
+}
+
+func rootMeanSquareError(predictions, target []float64) float64 {
+	var sum float64
+	for r := range target {
+		sum += (predictions[r] - target[r]) * (predictions[r] - target[r])
+	}
+	return math.Sqrt(sum / float64(len(target)))
+}
