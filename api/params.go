@@ -93,4 +93,3 @@ func writeList[T any, P interface {
 	c.Response().Header().Set("X-Total-Count", strconv.FormatInt(total, 10))
 	return c.JSON(http.StatusOK, list[T, P](rows))
 }
-

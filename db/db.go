@@ -23,7 +23,7 @@ type Config struct {
 	ConnectTimeout   time.Duration     // for one connection attempt
 	AcquireTimeout   time.Duration     // for a free connection of the pool
 	StatementTimeout time.Duration     // PostgreSQL's statement_timeout
-	ExecMode         pgx.QueryExecMode // QueryExecModeExec behind PgBouncer in transaction mode
+	ExecMode         pgx.QueryExecMode // 0: prepared statements; QueryExecModeExec behind PgBouncer in transaction mode
 }
 
 // DB is a pool of connections with the queries on it. It is made without connecting, so it outlives any outage.
@@ -45,7 +45,9 @@ func Open(cfg Config) (*DB, error) {
 	pc.MaxConnLifetimeJitter = 5 * time.Minute
 	pc.PingTimeout = 500 * time.Millisecond
 	pc.ConnConfig.ConnectTimeout = cfg.ConnectTimeout
-	pc.ConnConfig.DefaultQueryExecMode = cfg.ExecMode
+	if cfg.ExecMode != 0 {
+		pc.ConnConfig.DefaultQueryExecMode = cfg.ExecMode
+	}
 	params := pc.ConnConfig.RuntimeParams
 	params["application_name"] = "foldbook"
 	params["statement_timeout"] = strconv.FormatInt(cfg.StatementTimeout.Milliseconds(), 10)

@@ -168,10 +168,11 @@ func (t trade) row(simulation uuid.UUID) db.CopyTradesParams {
 // bucketRow sums up the trades of a side as they are stored.
 func bucketRow(simulation uuid.UUID, trades []trade, side string) db.CopyBucketsParams {
 	t := tallyOf(trades, side)
+	which := map[string]string{sideLong: "long trades", sideShort: "short trades", sideDual: "long and short trades"}[side]
 	return db.CopyBucketsParams{
 		SimulationID: simulation, Side: side, TradeCount: int64(t.count), WinCount: int64(t.wins),
 		ProfitFactor: t.profitFactor, AvgReturnPct: t.avgReturnPct, MaxDrawdownPct: &t.maxDrawdownPct,
-		Notes: new(side + " trades of the test windows, after fees"),
+		Notes: new(which + ", after fees"),
 	}
 }
 

@@ -45,7 +45,10 @@ func StartQuestDB(ctx context.Context, dir string, program QuestDBProgram) (*Que
 	if err := makePrivateDir(q.root(), cred); err != nil { // QuestDB does not make it
 		return nil, err
 	}
-	return q, q.start(ctx)
+	if err := q.start(ctx); err != nil {
+		return nil, err
+	}
+	return q, nil
 }
 
 // HTTPURL returns the address of the HTTP interface, http://127.0.0.1:PORT.

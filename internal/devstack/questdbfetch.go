@@ -56,43 +56,47 @@ func FindQuestDB(ctx context.Context, state string, say func(string)) (QuestDBPr
 	if checkSum(p.Jar, questdbSum) == nil {
 		return p, nil
 	}
-	local := ""
-	if home, err := os.UserHomeDir(); err == nil {
-		local = filepath.Join(home, ".m2", "repository", questdbPath)
-		if takeJar(local, p.Jar) == nil {
-			return p, nil
-		}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return QuestDBProgram{}, fmt.Errorf("find Maven's local repository: %w", err)
 	}
-	err = rememberFailure(cache, "QuestDB", func() error { return fetchJar(ctx, local, p.Jar, say) })
+	repository := filepath.Join(home, ".m2", "repository")
+	if takeJar(filepath.Join(repository, questdbPath), p.Jar) == nil {
+		return p, nil
+	}
+	mvn, err := exec.LookPath("mvn")
+	base := os.Getenv("DEV_MAVEN_URL")
+	if err != nil && base == "" {
+		return QuestDBProgram{}, fmt.Errorf("no jar of QuestDB %s: install Maven (it is fetched with mvn), or set QUESTDB_JAR to the file", questdbVersion)
+	}
+	err = rememberFailure(cache, "QuestDB", say, func() error {
+		ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+		defer cancel()
+		if say != nil {
+			say("fetching " + questdbVersion)
+		}
+		if mvn != "" {
+			err := runMaven(ctx, mvn, repository, p.Jar)
+			if err == nil || base == "" {
+				return err
+			}
+		}
+		return download(ctx, strings.TrimRight(base, "/")+"/"+questdbPath, p.Jar)
+	})
 	if err != nil {
 		return QuestDBProgram{}, err
 	}
 	return p, nil
 }
 
-func fetchJar(ctx context.Context, local, jar string, say func(string)) error {
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
-	defer cancel()
-	base := os.Getenv("DEV_MAVEN_URL")
-	mvn, err := exec.LookPath("mvn")
-	if err != nil && base == "" {
-		return fmt.Errorf("no jar of QuestDB %s: install Maven (it is fetched with mvn), or set QUESTDB_JAR to the file", questdbVersion)
+// runMaven names the repository, because Maven takes the home folder from the system's users, not from HOME.
+func runMaven(ctx context.Context, mvn, repository, jar string) error {
+	cmd := exec.CommandContext(ctx, mvn, "-q", "-B", "-Dstyle.color=never", "-Dmaven.repo.local="+repository,
+		"dependency:get", "-Dtransitive=false", "-Dartifact=org.questdb:questdb:"+questdbVersion)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("mvn could not fetch QuestDB %s: %w: %s", questdbVersion, err, firstLine(out))
 	}
-	if say != nil {
-		say("fetching " + questdbVersion)
-	}
-	if err == nil {
-		cmd := exec.CommandContext(ctx, mvn, "-q", "-B", "dependency:get", "-Dtransitive=false",
-			"-Dartifact=org.questdb:questdb:"+questdbVersion)
-		out, mvnErr := cmd.CombinedOutput()
-		if mvnErr == nil {
-			return takeJar(local, jar)
-		}
-		if base == "" {
-			return fmt.Errorf("mvn could not fetch QuestDB %s: %w: %s", questdbVersion, mvnErr, firstLine(out))
-		}
-	}
-	return download(ctx, strings.TrimRight(base, "/")+"/"+questdbPath, jar)
+	return takeJar(filepath.Join(repository, questdbPath), jar)
 }
 
 func download(ctx context.Context, url, jar string) error {

@@ -38,7 +38,8 @@ func (e *ConnectError) Error() string {
 // Unwrap returns the cause.
 func (e *ConnectError) Unwrap() error { return e.Err }
 
-func connectError(cfg *pgx.ConnConfig, err error) error {
+// NewConnectError describes a failed attempt to connect with cfg.
+func NewConnectError(cfg *pgx.ConnConfig, err error) error {
 	address := net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port)))
 	if strings.HasPrefix(cfg.Host, "/") {
 		address = "socket " + cfg.Host
@@ -96,6 +97,9 @@ func message(err error) string {
 	}
 	if pg.Hint != "" {
 		text += "\nHint: " + pg.Hint
+	}
+	if pg.Code == "55P03" {
+		text += "\nHint: another session uses the table; stop it, or try again"
 	}
 	return text
 }

@@ -1,11 +1,13 @@
 package migrator
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Direction says which part of a migration is meant.
@@ -94,7 +96,7 @@ func parseFile(name, text string) (Migration, error) {
 	var buf strings.Builder
 	start := 0
 	fail := func(line int, problem string) (Migration, error) {
-		return m, &Error{File: name, Line: line, Err: fmt.Errorf("%s", problem)}
+		return m, &Error{File: name, Line: line, Err: errors.New(problem)}
 	}
 	flush := func() {
 		if sql := strings.TrimSpace(buf.String()); sql != "" {
@@ -149,17 +151,27 @@ func parseFile(name, text string) (Migration, error) {
 	case strings.TrimSpace(buf.String()) != "":
 		return fail(start, "this statement has no semicolon at its end")
 	}
+	for _, s := range slices.Concat(m.Up, m.Down) {
+		if m.Transactional && endsTransaction(s.SQL) {
+			return fail(s.Line, "a migration cannot steer its own transaction; mark it -- +goose NO TRANSACTION")
+		}
+	}
 	return m, nil
 }
 
-// annotation returns what stands after "-- +goose", in capitals.
+// endsTransaction guards all-or-nothing and the dry run: a COMMIT in a migration would make both untrue.
+func endsTransaction(sql string) bool {
+	words := strings.FieldsFunc(strings.ToUpper(sql), func(r rune) bool { return r == ';' || unicode.IsSpace(r) })
+	return len(words) > 0 && slices.Contains([]string{"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT"}, words[0])
+}
+
+// annotation returns what a comment line says beside "+goose", in capitals.
 func annotation(line string) (string, bool) {
-	comment, ok := strings.CutPrefix(line, "--")
-	if !ok {
+	if !strings.HasPrefix(line, "--") || !strings.Contains(line, "+goose") {
 		return "", false
 	}
-	what, ok := strings.CutPrefix(strings.TrimSpace(comment), "+goose")
-	return strings.ToUpper(strings.TrimSpace(what)), ok
+	what := strings.Replace(strings.ReplaceAll(line, "--", ""), "+goose", "", 1)
+	return strings.ToUpper(strings.TrimSpace(what)), true
 }
 
 // endsStatement reports whether the last word of the line before a comment ends in a semicolon.

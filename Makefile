@@ -1,0 +1,86 @@
+# make help says what there is. Everything made on the way is kept in .dev, which git ignores.
+
+SHELL := /bin/sh
+TOOLS := .dev/bin/tools
+export GOBIN := $(CURDIR)/$(TOOLS)
+
+# The version is in each tool's file name, so that a new one here is installed by itself.
+SQLC          := $(TOOLS)/sqlc-v1.31.1
+OAPI_CODEGEN  := $(TOOLS)/oapi-codegen-v2.8.2
+GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
+GOVULNCHECK   := $(TOOLS)/govulncheck-v1.9.0
+
+.DEFAULT_GOAL := help
+.PHONY: help run dev test check build generate vet-sql lint vuln bench reset clean-tools
+
+help: ## Say what each target does.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+run: ## Start the databases, migrate, seed and serve on 127.0.0.1:33931 (HOST and PORT change it).
+	@start=$$(date +%s); $(MAKE) --no-print-directory -s build && \
+	DEV_BUILD_SECONDS=$$(( $$(date +%s) - start )) exec .dev/bin/dev run
+
+dev: ## The same, and on a change of SQL or Go: generate, build, migrate and restart.
+	@start=$$(date +%s); $(MAKE) --no-print-directory -s build $(SQLC) $(OAPI_CODEGEN) && \
+	DEV_BUILD_SECONDS=$$(( $$(date +%s) - start )) exec .dev/bin/dev watch
+
+test: ## Run all tests; they bring their own PostgreSQL.
+	go test ./...
+
+check: ## All that has to hold before a merge: generated code, vet, lint, vulnerabilities, race tests, SQL.
+	$(MAKE) generate
+	git diff --exit-code
+	go vet ./...
+	$(MAKE) lint
+	$(MAKE) vuln
+	go test -race ./...
+	$(MAKE) vet-sql
+
+build: ## Build foldbook and dev into .dev/bin.
+	@mkdir -p .dev/bin
+	go build -o .dev/bin/ ./cmd/foldbook ./cmd/dev
+
+generate: $(SQLC) $(OAPI_CODEGEN) ## Regenerate the Go code from migrations, queries and the API description.
+	$(SQLC) generate
+
+vet-sql: build $(SQLC) ## Let a real server prepare every query (sqlc vet).
+	.dev/bin/dev with -- $(SQLC) vet
+
+lint: $(GOLANGCI_LINT) ## Run golangci-lint.
+	$(GOLANGCI_LINT) run
+
+vuln: $(GOVULNCHECK) ## Look for known vulnerabilities; skipped, and said so, where their database cannot be reached.
+	@out=$$($(GOVULNCHECK) ./... 2>&1); status=$$?; \
+	case "$$status $$out" in \
+	0*) echo "govulncheck: nothing known" ;; \
+	*"fetching vulnerabilities"*) echo "govulncheck: skipped, its database cannot be reached" ;; \
+	*) echo "$$out"; exit $$status ;; \
+	esac
+
+bench: build ## Run the Go benchmarks on a database of their own.
+	.dev/bin/dev with -- go test -run '^$$' -bench . -benchmem ./...
+
+reset: ## Remove .dev: databases, fetched programs, tools. Refuses while something runs there.
+	@mkdir -p .dev/bin && go build -o .dev/bin/ ./cmd/dev && exec .dev/bin/dev reset
+
+clean-tools: ## Remove the installed tools.
+	rm -rf $(TOOLS)
+
+# $(call install,module/path): the binary is installed under its own name and then gets the version's.
+define install
+	@mkdir -p $(TOOLS)
+	go install $(1)@$(lastword $(subst -v, v,$@))
+	mv $(TOOLS)/$(notdir $(patsubst %/v2,%,$(1))) $@
+endef
+
+$(SQLC):
+	$(call install,github.com/sqlc-dev/sqlc/cmd/sqlc)
+
+$(OAPI_CODEGEN):
+	$(call install,github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen)
+
+$(GOLANGCI_LINT):
+	$(call install,github.com/golangci/golangci-lint/v2/cmd/golangci-lint)
+
+$(GOVULNCHECK):
+	$(call install,golang.org/x/vuln/cmd/govulncheck)

@@ -1,0 +1,144 @@
+package api_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pb33f/libopenapi"
+	validator "github.com/pb33f/libopenapi-validator"
+
+	"foldbook/api"
+	"foldbook/db"
+	"foldbook/db/dbtest"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+// harness is a server on a database of the test's own, whose every answer is checked against openapi.yaml.
+type harness struct {
+	t    testing.TB
+	opts api.Options
+	db   *db.DB
+	api  *api.Server
+	http http.Handler
+}
+
+func newHarness(t testing.TB, change ...func(*api.Options)) *harness {
+	t.Helper()
+	return harnessOn(t, dbtest.NewURL(t), change...)
+}
+
+func harnessOn(t testing.TB, url string, change ...func(*api.Options)) *harness {
+	t.Helper()
+	store, err := db.Open(db.Config{
+		URL: url, PoolSize: 4, ConnectTimeout: time.Second, AcquireTimeout: 2 * time.Second, StatementTimeout: 2500 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	opts := api.Options{
+		DB:             store,
+		Log:            slog.New(slog.DiscardHandler),
+		Version:        "test",
+		Schema:         func(ctx context.Context) (int64, int64, error) { return 6, 6, store.Pool.Ping(ctx) },
+		RequestTimeout: 3 * time.Second,
+		CORSOrigins:    []string{"*"},
+		TraderPrefixes: []string{"/traders/*"},
+	}
+	for _, f := range change {
+		f(&opts)
+	}
+	server := api.New(opts)
+	return &harness{t: t, opts: opts, db: store, api: server, http: server.Handler()}
+}
+
+// exec runs SQL that the product has no query for.
+func (h *harness) exec(sql string, args ...any) {
+	h.t.Helper()
+	if _, err := h.db.Pool.Exec(context.Background(), sql, args...); err != nil {
+		h.t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+func (h *harness) get(path string, header ...string) *http.Response {
+	h.t.Helper()
+	return h.do(http.MethodGet, path, header...)
+}
+
+// do sends a request and checks the answer against openapi.yaml: the schema of the operation and status, or for what
+// no operation describes (an unknown path, a wrong method, a preflight) the schema of errors.
+func (h *harness) do(method, path string, header ...string) *http.Response {
+	h.t.Helper()
+	req := httptest.NewRequest(method, path, nil)
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.http.ServeHTTP(w, req)
+	res := w.Result()
+	if method == http.MethodGet {
+		conform(h.t, req, res)
+	}
+	return res
+}
+
+var document = sync.OnceValues(func() (validator.Validator, error) {
+	text, err := os.ReadFile("openapi.yaml")
+	if err != nil {
+		return nil, err
+	}
+	doc, err := libopenapi.NewDocument(text)
+	if err != nil {
+		return nil, err
+	}
+	v, errs := validator.NewValidator(doc)
+	if len(errs) > 0 {
+		return nil, errs[0]
+	}
+	return v, nil
+})
+
+// The validator caches schemas as it meets them and is not made for concurrent use.
+var validating sync.Mutex
+
+func conform(t testing.TB, req *http.Request, res *http.Response) {
+	t.Helper()
+	v, err := document()
+	if err != nil {
+		t.Fatalf("read openapi.yaml: %v", err)
+	}
+	validating.Lock()
+	defer validating.Unlock()
+	body := readBody(t, res)
+	ok, problems := v.ValidateHttpResponse(req, res)
+	res.Body = io.NopCloser(strings.NewReader(body))
+	if ok {
+		return
+	}
+	for _, p := range problems {
+		if p.IsPathMissingError() && (res.StatusCode == http.StatusNotFound || res.StatusCode == http.StatusMethodNotAllowed) {
+			continue
+		}
+		t.Errorf("%s %s answers %d, which openapi.yaml does not describe: %v\n%.500s", req.Method, req.URL, res.StatusCode, p, body)
+	}
+}
+
+// readBody returns the body and leaves it to be read again.
+func readBody(t testing.TB, res *http.Response) string {
+	t.Helper()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body = io.NopCloser(strings.NewReader(string(text)))
+	return string(text)
+}

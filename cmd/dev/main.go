@@ -1,0 +1,106 @@
+// Command dev runs foldbook for development: its databases, migrations, sample data and server, in one terminal.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+const about = `Runs foldbook for development, with a PostgreSQL and a QuestDB of this clone's own. The Makefile calls it: make run, make dev, make reset.
+
+All it keeps is in .dev: data, logs and fetched programs. HOST and PORT say where the service listens (127.0.0.1:33931). With POSTGRES_URL or QDB_HTTP_URL set, in the environment or in .env, that server is used and none is started. DEV_QUESTDB=off goes without QuestDB.`
+
+type cli struct {
+	Run   runCmd   `cmd:"" help:"Start the databases, migrate, seed and serve, until Ctrl-C. Data is kept between runs."`
+	Watch watchCmd `cmd:"" help:"The same, and on a change of the sources: generate, build, migrate and restart the server. It stays up until the new one builds."`
+	With  withCmd  `cmd:"" help:"Run a command with POSTGRES_URL and DATABASE_URL of a new, migrated database, which is dropped afterwards. Example: dev with -- psql"`
+	Reset resetCmd `cmd:"" help:"Remove .dev with all data, unless something runs there."`
+}
+
+func main() {
+	var c cli
+	app := kong.Parse(&c, kong.Name("dev"), kong.Description(about), kong.UsageOnError())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait: the kernel then stops the children
+	app.BindTo(ctx, (*context.Context)(nil))
+	err := app.Run()
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit) && exit.ExitCode() > 0:
+		os.Exit(exit.ExitCode()) // of dev with: the command has said what is wrong
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "dev:", err)
+		os.Exit(1)
+	}
+}
+
+type runCmd struct {
+	BuildSeconds int `hidden:"" env:"DEV_BUILD_SECONDS"` // how long make built before, for the summary
+}
+
+func (c *runCmd) Run(ctx context.Context) (err error) {
+	s, err := open(c.BuildSeconds)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.up(ctx); err != nil {
+		return quietIfInterrupted(ctx, err)
+	}
+	select {
+	case <-ctx.Done():
+		s.say("\nstopping", "")
+		return nil
+	case <-s.server.Done():
+		return fmt.Errorf("the server ended by itself: %s", howEnded(s.server.Err()))
+	case <-s.postgresDone():
+		return fmt.Errorf("PostgreSQL ended by itself; its log is %s", s.postgres.LogFile())
+	}
+}
+
+type watchCmd struct {
+	BuildSeconds int `hidden:"" env:"DEV_BUILD_SECONDS"`
+}
+
+func (c *watchCmd) Run(ctx context.Context) (err error) {
+	s, err := open(c.BuildSeconds)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	w := newWatcher(s.root) // before the start, so that an edit during it is seen
+	if err := s.up(ctx); err != nil {
+		return quietIfInterrupted(ctx, err)
+	}
+	s.say("watch", "sql/, migrations/ and *.go: a change is built and served")
+	return s.watch(ctx, w)
+}
+
+func quietIfInterrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func howEnded(err error) string {
+	if err == nil {
+		return "exit status 0"
+	}
+	return err.Error()
+}
+
+func round(d time.Duration) time.Duration {
+	if d < time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(100 * time.Millisecond)
+}

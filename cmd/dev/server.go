@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"foldbook/internal/devstack"
+)
+
+// foldbook returns the product's binary with arguments; it runs in the root, where it finds .env.
+func (s *stack) foldbook(args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(s.root, ".dev", "bin", "foldbook"), args...)
+	cmd.Dir = s.root
+	cmd.Env = append(cleanEnv(), s.env...)
+	return cmd
+}
+
+// cleanEnv is the environment without what make tells its own children.
+func cleanEnv() []string {
+	var env []string
+	for _, kv := range os.Environ() {
+		key, _, _ := strings.Cut(kv, "=")
+		if key != "MAKEFLAGS" && key != "MFLAGS" && key != "MAKELEVEL" && key != "DEV_BUILD_SECONDS" {
+			env = append(env, kv)
+		}
+	}
+	return env
+}
+
+// prepare migrates and seeds.
+func (s *stack) prepare(ctx context.Context) error {
+	if err := s.step(ctx, "migrate", s.foldbook("migrate", "up")); err != nil {
+		return err
+	}
+	return s.step(ctx, "seed", s.foldbook("seed"))
+}
+
+// step runs a command to its end and prints what it says.
+func (s *stack) step(ctx context.Context, name string, cmd *exec.Cmd) error {
+	began := time.Now()
+	out, err := output(ctx, cmd)
+	took, text := round(time.Since(began)).String(), strings.TrimSpace(string(out))
+	if err != nil {
+		s.say(name, "failed after "+took+"\n"+text)
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	const column = "\n                              "
+	s.say(name, fmt.Sprintf("%-19s %s", "done in "+took, strings.ReplaceAll(text, "\n", column)))
+	return nil
+}
+
+// output runs a command as a child of ours and returns all that it prints. Its error is the command's, or the context's.
+func output(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	p, err := devstack.Start(cmd, syscall.SIGTERM)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-p.Done():
+		return out.Bytes(), p.Err()
+	case <-ctx.Done():
+		return nil, errors.Join(ctx.Err(), p.Stop(5*time.Second, syscall.SIGTERM))
+	}
+}
+
+// serve starts the server and waits until it is ready.
+func (s *stack) serve(ctx context.Context) error {
+	began := time.Now()
+	if err := s.waitPortFree(ctx); err != nil {
+		return err
+	}
+	cmd := s.foldbook("serve")
+	if s.quest != nil {
+		cmd.Env = append(cmd.Env, "QDB_HTTP_URL="+s.quest.HTTPURL(), "QDB_PG_URL="+s.quest.PGURL())
+	}
+	cmd.Stdout, cmd.Stderr = &s.console, &s.console
+	server, err := devstack.Start(cmd, syscall.SIGTERM)
+	if err != nil {
+		return err
+	}
+	s.server = server
+	if err := s.waitReady(ctx); err != nil {
+		return err
+	}
+	s.say("server", fmt.Sprintf("%-19s http://%s", "ready in "+round(time.Since(began)).String(), s.address()))
+	return nil
+}
+
+// waitPortFree keeps another program's answers, such as a second clone's, from being taken for our server's.
+func (s *stack) waitPortFree(ctx context.Context) error {
+	poll := time.NewTicker(100 * time.Millisecond)
+	defer poll.Stop()
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		conn, err := net.DialTimeout("tcp", s.address(), time.Second)
+		if err != nil {
+			return nil
+		}
+		_ = conn.Close()
+		if time.Now().After(deadline) {
+			return fmt.Errorf("another program listens on %s: stop it, or choose a port, as in PORT=8080 make run", s.address())
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// waitReady waits until /readyz is 200.
+func (s *stack) waitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
+	answer := "nothing"
+	for {
+		if status, body, err := get(ctx, client, "http://"+s.address()+"/readyz"); err == nil {
+			if status == http.StatusOK {
+				return nil
+			}
+			answer = fmt.Sprintf("%d %s", status, body)
+		}
+		select {
+		case <-poll.C:
+		case <-s.server.Done():
+			return fmt.Errorf("the server ended at once: %s", howEnded(s.server.Err()))
+		case <-ctx.Done():
+			return fmt.Errorf("the server is not ready; /readyz answers %s", answer)
+		}
+	}
+}
+
+func get(ctx context.Context, client *http.Client, url string) (status int, body string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer res.Body.Close() //nolint:errcheck // only read
+	text, err := io.ReadAll(io.LimitReader(res.Body, 4096))
+	return res.StatusCode, strings.TrimSpace(string(text)), err
+}

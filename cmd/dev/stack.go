@@ -1,0 +1,306 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/joho/godotenv"
+
+	"foldbook/internal/devstack"
+)
+
+const database = "foldbook"
+
+// stack is what runs for one clone: the databases and the server.
+type stack struct {
+	root    string // of the module
+	state   string // what is kept: .dev
+	lock    *os.File
+	began   time.Time
+	built   int               // seconds that make built before
+	given   map[string]string // settings of the environment and of .env
+	console console
+
+	postgres *devstack.Postgres // nil when POSTGRES_URL names another
+	quest    *devstack.QuestDB  // nil when it is off, missing or another
+	env      []string           // what the server gets besides the caller's environment
+	server   *devstack.Process
+}
+
+// open takes the clone's lock; close frees it.
+func open(buildSeconds int) (*stack, error) {
+	s := &stack{began: time.Now(), built: buildSeconds}
+	var err error
+	if s.root, err = devstack.Root(); err != nil {
+		return nil, err
+	}
+	if err := os.Chdir(s.root); err != nil {
+		return nil, fmt.Errorf("go to the module's root: %w", err)
+	}
+	if s.state, err = devstack.StateDir(s.root); err != nil {
+		return nil, err
+	}
+	if s.lock, err = lockState(s.state); err != nil {
+		return nil, err
+	}
+	if s.given, err = settings(filepath.Join(s.root, ".env")); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// lockState makes this process the one that runs on the state folder, and writes its id for the others to tell.
+func lockState(state string) (*os.File, error) {
+	path := filepath.Join(state, "lock")
+	lock, err := devstack.Lock(path, false)
+	if errors.Is(err, devstack.ErrLocked) {
+		pid, _ := os.ReadFile(path)
+		return nil, fmt.Errorf("%s is in use by pid %s: stop that first", state, strings.TrimSpace(string(pid)))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(lock.Truncate(0), lockPID(lock)); err != nil {
+		return nil, fmt.Errorf("write the lock file: %w", err)
+	}
+	return lock, nil
+}
+
+func lockPID(lock *os.File) error {
+	_, err := lock.WriteAt(fmt.Appendln(nil, os.Getpid()), 0)
+	return err
+}
+
+// settings returns the environment over what the .env file sets, as foldbook itself reads them.
+func settings(dotenv string) (map[string]string, error) {
+	given, err := godotenv.Read(dotenv)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read .env: %w", err)
+	}
+	merged := map[string]string{}
+	maps.Copy(merged, given)
+	for _, kv := range os.Environ() {
+		key, value, _ := strings.Cut(kv, "=")
+		merged[key] = value
+	}
+	return merged, nil
+}
+
+// up starts all and prints where everything is. What runs when it fails is stopped by close.
+func (s *stack) up(ctx context.Context) error {
+	questCtx, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	questDone := make(chan error, 1)
+	go func() { questDone <- s.startQuestDB(questCtx) }()
+	err := s.startPostgres(ctx)
+	if err == nil {
+		err = s.prepare(ctx)
+	}
+	if err != nil {
+		giveUp()
+	}
+	if questErr := <-questDone; err == nil {
+		err = questErr
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.serve(ctx); err != nil {
+		return err
+	}
+	s.printWelcome()
+	s.console.open()
+	return nil
+}
+
+// close stops the server, then QuestDB, then PostgreSQL.
+func (s *stack) close() error {
+	s.console.open()
+	var errs []error
+	if s.server != nil {
+		errs = append(errs, s.stopServer())
+	}
+	if s.quest != nil {
+		errs = append(errs, s.quest.Stop())
+	}
+	if s.postgres != nil {
+		errs = append(errs, s.postgres.Stop())
+	}
+	return errors.Join(append(errs, s.lock.Close())...)
+}
+
+func (s *stack) startPostgres(ctx context.Context) error {
+	if dsn := s.given["POSTGRES_URL"]; dsn != "" {
+		s.say("postgres", "from POSTGRES_URL   "+describe(dsn))
+		return nil
+	}
+	binaries, err := devstack.FindPostgres(ctx, s.state, func(text string) { s.say("postgres", text) })
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	// The major version is in the name, so that another version never meets this cluster.
+	dir := filepath.Join(s.state, "pg"+strconv.Itoa(binaries.Major))
+	s.postgres, err = devstack.StartPostgres(ctx, dir, devstack.Options{Binaries: binaries, Durable: true})
+	if err != nil {
+		return err
+	}
+	if err := createDatabase(ctx, s.postgres); err != nil {
+		return err
+	}
+	dsn := s.postgres.URL(database)
+	s.env = append(s.env, "POSTGRES_URL="+dsn)
+	s.say("postgres", fmt.Sprintf("%-19s %s", binaries.Version+" ready in "+round(time.Since(began)).String(), dsn))
+	if binaries.Note != "" {
+		s.say("", binaries.Note)
+	}
+	return nil
+}
+
+// startQuestDB fails only when a QuestDB that is there does not start; without a Java or a jar the service runs too.
+func (s *stack) startQuestDB(ctx context.Context) error {
+	if given := s.given["QDB_HTTP_URL"]; given != "" {
+		s.say("questdb", "from QDB_HTTP_URL   "+describe(given))
+		return nil
+	}
+	if s.given["DEV_QUESTDB"] == "off" {
+		s.say("questdb", "off, as DEV_QUESTDB says")
+		return nil
+	}
+	program, err := devstack.FindQuestDB(ctx, s.state, func(text string) { s.say("questdb", text) })
+	if err != nil {
+		s.say("questdb", "off: "+err.Error()+", or DEV_QUESTDB=off to go without")
+		return nil
+	}
+	began := time.Now()
+	quest, err := devstack.StartQuestDB(ctx, filepath.Join(s.state, "questdb"), program)
+	if err != nil {
+		return err
+	}
+	s.quest = quest
+	s.say("questdb", fmt.Sprintf("%-19s %s", program.Version+" ready in "+round(time.Since(began)).String(), quest.HTTPURL()))
+	return nil
+}
+
+func (s *stack) postgresDone() <-chan struct{} {
+	if s.postgres == nil {
+		return nil
+	}
+	return s.postgres.Done()
+}
+
+func (s *stack) printWelcome() {
+	took := round(time.Since(s.began)).String()
+	if s.built > 0 {
+		took += fmt.Sprintf(" after %d s of building", s.built)
+	}
+	address := "http://" + s.address()
+	lines := []string{
+		fmt.Sprintf("\nUp in %s. Ctrl-C stops all; data and logs are in %s. Try:\n", took, s.relative(s.state)),
+		"  curl " + address + "/api/walkforward/runs",
+		"  curl " + address + "/api/indicators/datasets",
+		"  curl " + address + "/readyz",
+	}
+	if s.postgres != nil {
+		lines = append(lines, "  psql '"+s.postgres.URL(database)+"'")
+	}
+	s.console.printf("%s\n\n", strings.Join(lines, "\n"))
+}
+
+// relative shortens a path below the root, as the reader stands there.
+func (s *stack) relative(path string) string {
+	if short, err := filepath.Rel(s.root, path); err == nil && !strings.HasPrefix(short, "..") {
+		return short
+	}
+	return path
+}
+
+// address is where the service can be reached from this machine.
+func (s *stack) address() string {
+	host, port := s.given["HOST"], s.given["PORT"]
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	if port == "" {
+		port = "33931"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func createDatabase(ctx context.Context, server *devstack.Postgres) error {
+	conn, err := pgx.Connect(ctx, server.URL("postgres"))
+	if err != nil {
+		return fmt.Errorf("connect to create the database: %w", err)
+	}
+	defer conn.Close(ctx) //nolint:errcheck // nothing is lost
+	var exists bool
+	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", database).Scan(&exists); err != nil {
+		return fmt.Errorf("look for the database: %w", err)
+	}
+	if !exists {
+		if _, err := conn.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{database}.Sanitize()); err != nil {
+			return fmt.Errorf("create the database: %w", err)
+		}
+	}
+	return nil
+}
+
+// describe returns an address without its secrets.
+func describe(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme == "" {
+		return ""
+	}
+	return u.Redacted()
+}
+
+// console prints the stack's own lines, and holds the server's output back until it is opened, so that the first
+// screen stays whole.
+type console struct {
+	mu     sync.Mutex
+	opened bool
+	held   []byte
+}
+
+// Write takes the server's output.
+func (c *console) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.opened {
+		c.held = append(c.held, p...)
+		return len(p), nil
+	}
+	return os.Stdout.Write(p)
+}
+
+func (c *console) open() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, _ = os.Stdout.Write(c.held)
+	c.opened, c.held = true, nil
+}
+
+func (c *console) printf(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fmt.Printf(format, args...)
+}
+
+// say prints one line of the screen: who, and what about it.
+func (s *stack) say(who, what string) { s.console.printf("%-9s %s\n", who, what) }
+
+// stopServer asks the server to finish what it has begun, for which it takes up to 10 s.
+func (s *stack) stopServer() error { return s.server.Stop(12*time.Second, syscall.SIGTERM) }

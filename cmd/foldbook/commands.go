@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"text/tabwriter"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"foldbook/db"
+	"foldbook/internal/migrator"
+	"foldbook/migrations"
+	"foldbook/seed"
+)
+
+type seedCmd struct {
+	Scale int `placeholder:"N" help:"Store the benchmark's data instead: N times 50 data sets, 200 runs and 200 simulations."`
+}
+
+// Help is the text below the summary.
+func (seedCmd) Help() string {
+	return `Stores two data sets with runs, folds, simulations and trades, and prints what was read back. Running it again changes nothing.
+
+Examples:
+
+	foldbook seed
+	foldbook seed --scale 1`
+}
+
+// Run stores the sample data.
+func (c seedCmd) Run(a *app) error {
+	if c.Scale < 0 {
+		return usageError("--scale is at least 1")
+	}
+	cfg, err := loadConfig(a.env)
+	if err != nil {
+		return err
+	}
+	cfg.StatementTimeout = 0 // of a request, not of a bulk load
+	store, err := cfg.openDB()
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	have, want, err := migrator.Version(a.ctx, store.Pool, migrations.FS)
+	switch {
+	case err != nil:
+		return connectFailure(store, err)
+	case have < want:
+		return fmt.Errorf("the schema is at version %d and %d is needed: run \"foldbook migrate up\" first", have, want)
+	case have > want:
+		return fmt.Errorf("the schema is at version %d, newer than the %d of this binary: use the newer one", have, want)
+	case c.Scale > 0:
+		return seed.Scale(a.ctx, store.Pool, c.Scale, a.out)
+	}
+	return seed.Run(a.ctx, store.Pool, a.out)
+}
+
+func (c config) openDB() (*db.DB, error) {
+	return db.Open(db.Config{
+		URL: c.postgres(), PoolSize: c.PoolSize, ConnectTimeout: c.ConnectTimeout, AcquireTimeout: c.AcquireTimeout,
+		StatementTimeout: c.StatementTimeout, ExecMode: execModes[c.ExecMode],
+	})
+}
+
+// connectFailure makes a failed connection the migrator's ConnectError, which has a text for people and an exit code.
+func connectFailure(store *db.DB, err error) error {
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) || errors.Is(err, context.DeadlineExceeded) {
+		return migrator.NewConnectError(store.Pool.Config().ConnConfig, err)
+	}
+	return err
+}
+
+type configCmd struct{}
+
+// Help is the text below the summary.
+func (configCmd) Help() string {
+	return `One NAME=value a line, in the form of a .env file; a # marks what is at its default. Passwords are masked.
+
+Examples:
+
+	foldbook config
+	PORT=8080 foldbook config | grep PORT`
+}
+
+// Run prints the settings.
+func (configCmd) Run(a *app) error {
+	cfg, err := loadConfig(a.env)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	for _, s := range cfg.settings(a.env) {
+		mark := "# default"
+		if s.given {
+			mark = "# set"
+		} else if s.value == "" {
+			mark = "# not set"
+		}
+		_, _ = fmt.Fprintf(w, "%s=%s\t%s\n", s.name, s.value, mark)
+	}
+	return w.Flush()
+}
+
+type versionCmd struct{}
+
+// Help is the text below the summary.
+func (versionCmd) Help() string {
+	return `Examples:
+
+	foldbook version`
+}
+
+// Run prints version, Go and schema.
+func (versionCmd) Run(a *app) error {
+	known, err := migrator.Parse(migrations.FS)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.out, "foldbook %s (%s), schema %d\n", buildVersion(), goVersion(), known[len(known)-1].Version)
+	return err
+}
+
+// version is set by the linker for a release: -ldflags "-X main.version=1.2.3".
+var version string
+
+// buildVersion is the release, or the commit that was built.
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	revision, modified := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value[:min(len(s.Value), 12)]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			modified = "-modified"
+		}
+	}
+	if revision == "" {
+		return "development"
+	}
+	return revision + modified
+}
+
+func goVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.GoVersion
+	}
+	return "unknown Go"
+}

@@ -1,0 +1,279 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v10"
+	"github.com/jackc/pgx/v5"
+)
+
+// config is every setting of the service. .env.example documents each one, and a test keeps the two the same.
+// `secret:"all"` marks a value that is never shown, `secret:"url"` one whose password is not.
+type config struct {
+	Host string `env:"HOST" envDefault:"127.0.0.1"`
+	Port int    `env:"PORT" envDefault:"33931"`
+
+	PostgresURL string `env:"POSTGRES_URL" secret:"url"`
+	PGHost      string `env:"PGHOST"`
+	PGPort      string `env:"PGPORT"`
+	PGDatabase  string `env:"PGDATABASE"`
+	PGUser      string `env:"PGUSER"`
+	PGPassword  string `env:"PGPASSWORD" secret:"all"`
+	PGSSLMode   string `env:"PGSSLMODE"`
+
+	PoolSize         int32         `env:"POSTGRES_POOL_SIZE" envDefault:"4"`
+	ConnectTimeout   time.Duration `env:"POSTGRES_CONNECT_TIMEOUT" envDefault:"1s"`
+	AcquireTimeout   time.Duration `env:"POSTGRES_ACQUIRE_TIMEOUT" envDefault:"2s"`
+	StatementTimeout time.Duration `env:"POSTGRES_STATEMENT_TIMEOUT" envDefault:"2500ms"`
+	ExecMode         execMode      `env:"POSTGRES_EXEC_MODE" envDefault:"cache_statement"`
+	MigrateOnStart   bool          `env:"MIGRATE_ON_START" envDefault:"false"`
+
+	QDBHTTPURL  string `env:"QDB_HTTP_URL" envDefault:"http://127.0.0.1:9000" secret:"url"`
+	QDBUser     string `env:"QDB_USER"`
+	QDBPassword string `env:"QDB_PASSWORD" secret:"all"`
+	QDBILPHost  string `env:"QDB_ILP_HOST"`
+	QDBILPPort  string `env:"QDB_ILP_PORT"`
+
+	RequestTimeout    time.Duration `env:"REQUEST_TIMEOUT" envDefault:"3s"`
+	ReadHeaderTimeout time.Duration `env:"READ_HEADER_TIMEOUT" envDefault:"5s"`
+	ReadTimeout       time.Duration `env:"READ_TIMEOUT" envDefault:"30s"`
+	IdleTimeout       time.Duration `env:"IDLE_TIMEOUT" envDefault:"60s"`
+	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"8s"`
+
+	CORSOrigins    []string `env:"CORS_ORIGINS" envDefault:"*"`
+	TraderPrefixes []string `env:"TRADER_PREFIXES" envDefault:"/traders/*"`
+
+	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info"`
+	LogFormat logFormat  `env:"LOG_FORMAT" envDefault:"text"`
+}
+
+// questDBOff as the QuestDB URL goes without series.
+const questDBOff = "off"
+
+// execMode is pgx's way to run queries.
+type execMode string
+
+var execModes = map[execMode]pgx.QueryExecMode{
+	"cache_statement": pgx.QueryExecModeCacheStatement,
+	"cache_describe":  pgx.QueryExecModeCacheDescribe,
+	"describe_exec":   pgx.QueryExecModeDescribeExec,
+	"exec":            pgx.QueryExecModeExec,
+}
+
+// UnmarshalText accepts the names of execModes.
+func (m *execMode) UnmarshalText(text []byte) error {
+	*m = execMode(text)
+	if _, ok := execModes[*m]; !ok {
+		return errors.New("is none of cache_statement, cache_describe, describe_exec, exec")
+	}
+	return nil
+}
+
+type logFormat string
+
+// UnmarshalText accepts text and json.
+func (f *logFormat) UnmarshalText(text []byte) error {
+	*f = logFormat(text)
+	if *f != "text" && *f != "json" {
+		return errors.New("is neither text nor json")
+	}
+	return nil
+}
+
+// configError lists everything that is wrong with the settings.
+type configError []string
+
+func (e configError) Error() string { return "bad settings:\n  " + strings.Join(e, "\n  ") }
+
+// loadConfig reads the settings from environ. It fails with a configError that lists all bad ones.
+func loadConfig(environ map[string]string) (config, error) {
+	var c config
+	var bad configError
+	environ = maps.Clone(environ)
+	err := env.ParseWithOptions(&c, env.Options{Environment: environ})
+	var all env.AggregateError
+	if err != nil && !errors.As(err, &all) {
+		return c, fmt.Errorf("read the settings: %w", err)
+	}
+	for _, err := range all.Errors {
+		var parse env.ParseError
+		if !errors.As(err, &parse) {
+			return c, fmt.Errorf("read the settings: %w", err)
+		}
+		field, _ := reflect.TypeFor[config]().FieldByName(parse.Name)
+		name := field.Tag.Get("env")
+		bad = append(bad, fmt.Sprintf("%s=%q %s", name, environ[name], problem(field.Type, parse.Err)))
+		delete(environ, name)
+	}
+	if len(bad) > 0 { // the rest is checked as well, with defaults in place of what does not parse
+		_ = env.ParseWithOptions(&c, env.Options{Environment: environ})
+	}
+	bad = append(bad, c.check()...)
+	if len(bad) > 0 {
+		return c, bad
+	}
+	return c, nil
+}
+
+// problem says what a value should have been.
+func problem(t reflect.Type, err error) string {
+	switch {
+	case t == reflect.TypeFor[time.Duration]():
+		return "is no duration: write it like 500ms, 3s or 1m"
+	case t == reflect.TypeFor[slog.Level]():
+		return "is none of debug, info, warn, error"
+	case t.Kind() == reflect.Bool:
+		return "is neither true nor false"
+	case t.Kind() == reflect.Int || t.Kind() == reflect.Int32:
+		return "is no whole number"
+	}
+	return err.Error()
+}
+
+// check returns what is wrong with values that parse. It shows no secret.
+func (c config) check() (bad []string) {
+	add := func(ok bool, format string, args ...any) {
+		if !ok {
+			bad = append(bad, fmt.Sprintf(format, args...))
+		}
+	}
+	add(c.Port >= 0 && c.Port <= 65535, "PORT=%d is no port: 1 to 65535, or 0 for a free one", c.Port)
+	add(net.ParseIP(c.Host) == nil || net.ParseIP(c.Host).To4() != nil, "HOST=%q is no IPv4 address or host name", c.Host)
+	add(c.PoolSize >= 1 && c.PoolSize <= 1000, "POSTGRES_POOL_SIZE=%d is outside 1 to 1000", c.PoolSize)
+	if _, err := pgx.ParseConfig(c.postgres()); err != nil {
+		// pgx's own text quotes the connection string, of which a password may be a part that it does not recognise.
+		if c.PostgresURL != "" {
+			add(false, "POSTGRES_URL is no PostgreSQL URL: write postgres://user:password@host:5432/database, with %%XX for special characters")
+		} else {
+			add(false, "PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD, PGSSLMODE: one of them is not what libpq takes (a port is 1 to 65535, an sslmode one of disable, allow, prefer, require, verify-ca, verify-full)")
+		}
+	}
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"POSTGRES_CONNECT_TIMEOUT", c.ConnectTimeout}, {"POSTGRES_ACQUIRE_TIMEOUT", c.AcquireTimeout},
+		{"POSTGRES_STATEMENT_TIMEOUT", c.StatementTimeout}, {"REQUEST_TIMEOUT", c.RequestTimeout},
+		{"READ_HEADER_TIMEOUT", c.ReadHeaderTimeout}, {"READ_TIMEOUT", c.ReadTimeout},
+		{"IDLE_TIMEOUT", c.IdleTimeout}, {"SHUTDOWN_TIMEOUT", c.ShutdownTimeout},
+	} {
+		add(d.value >= time.Millisecond, "%s=%s is too short: at least 1ms", d.name, d.value)
+	}
+	add(c.StatementTimeout < c.RequestTimeout,
+		"POSTGRES_STATEMENT_TIMEOUT=%s is not below REQUEST_TIMEOUT=%s: the database has to give up first", c.StatementTimeout, c.RequestTimeout)
+	add(c.QDBHTTPURL == questDBOff || isHTTP(c.QDBHTTPURL), "QDB_HTTP_URL is no URL: write http://host:9000, or off")
+	if c.QDBILPPort != "" {
+		port, err := strconv.Atoi(c.QDBILPPort)
+		add(err == nil && port >= 1 && port <= 65535, "QDB_ILP_PORT=%q is no port: 1 to 65535", c.QDBILPPort)
+	}
+	for _, origin := range c.CORSOrigins {
+		u, err := url.Parse(origin)
+		add(origin == "*" || err == nil && isHTTP(origin) && origin == u.Scheme+"://"+u.Host,
+			"CORS_ORIGINS has %q: write * or origins like https://dashboard.example, separated by commas", origin)
+	}
+	for _, prefix := range c.TraderPrefixes {
+		add(strings.HasPrefix(prefix, "/") && !strings.HasSuffix(prefix, "/") && !strings.Contains(prefix, "//"),
+			"TRADER_PREFIXES has %q: write paths like /traders/*, separated by commas", prefix)
+	}
+	return bad
+}
+
+func isHTTP(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
+
+// postgres returns the connection string: POSTGRES_URL, or else one made of the PG* settings that are set.
+func (c config) postgres() string {
+	if c.PostgresURL != "" {
+		return c.PostgresURL
+	}
+	var parts []string
+	for _, s := range [][2]string{
+		{"host", c.PGHost}, {"port", c.PGPort}, {"dbname", c.PGDatabase}, {"user", c.PGUser}, {"password", c.PGPassword}, {"sslmode", c.PGSSLMode},
+	} {
+		if s[1] != "" {
+			parts = append(parts, s[0]+"='"+strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s[1])+"'")
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// setting is one effective setting as it may be shown.
+type setting struct {
+	name, value string
+	given       bool // it does not come from the default
+}
+
+// settings returns the effective settings in the order of the struct, secrets masked.
+func (c config) settings(environ map[string]string) []setting {
+	var list []setting
+	v := reflect.ValueOf(c)
+	for i, field := range slices.Collect(fields()) {
+		s := setting{name: field.Tag.Get("env")}
+		s.given = environ[s.name] != ""
+		switch value := v.Field(i).Interface().(type) {
+		case []string:
+			s.value = strings.Join(value, ",")
+		case slog.Level:
+			s.value = strings.ToLower(value.String())
+		default:
+			s.value = fmt.Sprint(value)
+		}
+		switch field.Tag.Get("secret") {
+		case "all":
+			if s.value != "" {
+				s.value = "***"
+			}
+		case "url":
+			s.value = maskURL(s.value)
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+func fields() func(yield func(reflect.StructField) bool) {
+	return func(yield func(reflect.StructField) bool) {
+		t := reflect.TypeFor[config]()
+		for i := range t.NumField() {
+			if !yield(t.Field(i)) {
+				return
+			}
+		}
+	}
+}
+
+// maskURL replaces what may be a password: in the user part of a URL, in its parameters, and in a key=value string.
+func maskURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "" {
+		if text == "" {
+			return ""
+		}
+		return "***" // key=value form, or nothing that can be masked with certainty
+	}
+	if _, ok := u.User.Password(); ok {
+		u.User = url.UserPassword(u.User.Username(), "***")
+	}
+	query := u.Query()
+	for key := range query {
+		if strings.Contains(strings.ToLower(key), "password") {
+			query.Set(key, "***")
+		}
+	}
+	if len(query) > 0 {
+		u.RawQuery = query.Encode()
+	}
+	return strings.ReplaceAll(u.String(), "%2A%2A%2A", "***")
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Every setting stands in .env.example with its default, below a comment, and nothing else does.
+func TestEnvExample(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../.env.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]string{}
+	setting := regexp.MustCompile(`^(#?)([A-Z_]+)=(.*)$`)
+	previous := ""
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if m := setting.FindStringSubmatch(line); m != nil {
+			if !strings.HasPrefix(previous, "# ") {
+				t.Errorf("%s has no comment above it", m[2])
+			}
+			documented[m[2]] = m[3]
+			if m[1] == "#" {
+				documented[m[2]] = ""
+			}
+		}
+		previous = line
+	}
+	defaults := map[string]string{}
+	for field := range fields() {
+		defaults[field.Tag.Get("env")] = field.Tag.Get("envDefault")
+	}
+	if diff := cmp.Diff(defaults, documented); diff != "" {
+		t.Errorf("-struct +.env.example:\n%s", diff)
+	}
+}
+
+func TestBadSettingsAreAllListed(t *testing.T) {
+	t.Parallel()
+	_, err := loadConfig(map[string]string{
+		"PORT": "70000", "HOST": "::1", "POSTGRES_POOL_SIZE": "0", "POSTGRES_URL": "postgres://u:geheim@host:port/x", "POSTGRES_CONNECT_TIMEOUT": "0s",
+		"POSTGRES_STATEMENT_TIMEOUT": "3s", "POSTGRES_EXEC_MODE": "fast", "MIGRATE_ON_START": "maybe", "QDB_HTTP_URL": "host:9000", "QDB_ILP_PORT": "x",
+		"READ_TIMEOUT": "30", "CORS_ORIGINS": "*,https://a.example/x", "TRADER_PREFIXES": "traders", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
+	})
+	want := `bad settings:
+  POSTGRES_EXEC_MODE="fast" is none of cache_statement, cache_describe, describe_exec, exec
+  MIGRATE_ON_START="maybe" is neither true nor false
+  READ_TIMEOUT="30" is no duration: write it like 500ms, 3s or 1m
+  LOG_LEVEL="loud" is none of debug, info, warn, error
+  LOG_FORMAT="xml" is neither text nor json
+  PORT=70000 is no port: 1 to 65535, or 0 for a free one
+  HOST="::1" is no IPv4 address or host name
+  POSTGRES_POOL_SIZE=0 is outside 1 to 1000
+  POSTGRES_URL is no PostgreSQL URL: write postgres://user:password@host:5432/database, with %XX for special characters
+  POSTGRES_CONNECT_TIMEOUT=0s is too short: at least 1ms
+  POSTGRES_STATEMENT_TIMEOUT=3s is not below REQUEST_TIMEOUT=3s: the database has to give up first
+  QDB_HTTP_URL is no URL: write http://host:9000, or off
+  QDB_ILP_PORT="x" is no port: 1 to 65535
+  CORS_ORIGINS has "https://a.example/x": write * or origins like https://dashboard.example, separated by commas
+  TRADER_PREFIXES has "traders": write paths like /traders/*, separated by commas`
+	got := ""
+	if err != nil {
+		got = err.Error()
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestConfigMasksSecrets(t *testing.T) {
+	t.Parallel()
+	code, out, stderr := command(t, []string{
+		"POSTGRES_URL=postgres://me:geheim@db/x?sslpassword=geheim&sslmode=disable", "PGPASSWORD=geheim", "QDB_PASSWORD=geheim", "QDB_HTTP_URL=http://me:geheim@q:9000", "PORT=8080",
+	}, "config")
+	if code != exitOK || strings.Contains(out+stderr, "geheim") {
+		t.Errorf("exit code %d, want 0 and no secret\n%s%s", code, out, stderr)
+	}
+	for _, want := range []string{
+		"POSTGRES_URL=postgres://me:***@db/x?sslmode=disable&sslpassword=*** ", "PGPASSWORD=*** ", "QDB_PASSWORD=*** ", "QDB_HTTP_URL=http://me:***@q:9000 ", "PORT=8080 ", "HOST=127.0.0.1 ",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("there is no %q in\n%s", want, out)
+		}
+	}
+	_, out, _ = command(t, []string{"POSTGRES_URL=host=db user=me password='geheim' dbname=x"}, "config")
+	if strings.Contains(out, "geheim") || !strings.Contains(out, "POSTGRES_URL=***") {
+		t.Errorf("the key=value form is not masked\n%s", out)
+	}
+}
+
+func TestPGSettings(t *testing.T) {
+	t.Parallel()
+	c, err := loadConfig(map[string]string{"PGHOST": "db", "PGPORT": "6432", "PGDATABASE": "research", "PGUSER": "o'neil", "PGPASSWORD": `it's \here`, "PGSSLMODE": "disable"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := c.openDB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	got := store.Pool.Config().ConnConfig
+	if got.Host != "db" || got.Port != 6432 || got.Database != "research" || got.User != "o'neil" || got.Password != `it's \here` || got.TLSConfig != nil {
+		t.Errorf("got %s:%d %s %s %s", got.Host, got.Port, got.Database, got.User, got.Password)
+	}
+}
+
+func TestDotEnv(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), ".env")
+	if err := os.WriteFile(file, []byte("PORT=1111\nHOST=10.0.0.1 # inside\nLOG_LEVEL=\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := app{env: map[string]string{}}
+	if err := a.readEnv(file, []string{"PORT=2222"}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := loadConfig(a.env)
+	if err != nil || c.Port != 2222 || c.Host != "10.0.0.1" {
+		t.Errorf("got %s:%d, %v; want the host of the file and the port of the environment", c.Host, c.Port, err)
+	}
+	if err := a.readEnv(filepath.Join(t.TempDir(), ".env"), nil); err != nil {
+		t.Errorf("no file: %v", err)
+	}
+	if err := os.WriteFile(file, []byte("PORT=1\nPGPASSWORD 'geheim'\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.readEnv(file, nil); err == nil || strings.Contains(err.Error(), "geheim") {
+		t.Errorf("a broken file: got %v, want an error that does not quote it", err)
+	}
+}

@@ -1,0 +1,165 @@
+// Command foldbook serves the research data of a trading dashboard over HTTP, and cares for its database: schema
+// migrations, sample data, settings. `foldbook -h` explains it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"github.com/joho/godotenv"
+
+	"foldbook/internal/migrator"
+)
+
+// Exit codes; the help of the command lists them.
+const (
+	exitOK       = 0
+	exitFailed   = 1
+	exitUsage    = 2 // wrong command line or settings
+	exitDatabase = 3 // PostgreSQL cannot be reached
+	exitDataLoss = 4 // refused, because data would be lost
+)
+
+const about = `Serves the research data of a trading dashboard over HTTP: data sets, walk-forward runs and simulations from PostgreSQL, series from QuestDB.
+
+Examples:
+
+	foldbook migrate up     bring the schema up to date
+	foldbook seed           store sample data
+	foldbook serve          serve on http://127.0.0.1:33931
+	foldbook migrate -h     more about a command
+
+Settings come from the environment and from a file .env in the working directory; the environment wins. POSTGRES_URL says where the database is. "foldbook config" prints all settings, .env.example explains them.
+
+Exit codes: 0 done, 1 failed, 2 wrong command line or settings, 3 PostgreSQL cannot be reached, 4 refused because data would be lost.`
+
+type cli struct {
+	Serve   serveCmd   `cmd:"" help:"Serve the API until SIGTERM or Ctrl-C."`
+	Migrate migrateCmd `cmd:"" help:"Bring the database schema up to date, or take it back."`
+	Seed    seedCmd    `cmd:"" help:"Store sample data."`
+	Config  configCmd  `cmd:"" help:"Print the effective settings, secrets masked."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// app is what a command works with.
+type app struct {
+	ctx      context.Context // ends with SIGTERM or Ctrl-C
+	out, err io.Writer
+	env      map[string]string
+}
+
+func main() {
+	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.Environ()))
+}
+
+// run is the whole command. It returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, environ []string) int {
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	a := &app{ctx: ctx, out: stdout, err: stderr, env: map[string]string{}}
+	command, code := parse(args, stdout, stderr)
+	if command == nil {
+		return code
+	}
+	if err := a.readEnv(".env", environ); err != nil {
+		_, _ = fmt.Fprintf(stderr, "foldbook: %v\n", err)
+		return exitUsage
+	}
+	if err := command.Run(a); err != nil {
+		_, _ = fmt.Fprintf(stderr, "foldbook: %v\n", err)
+		return exitCode(err)
+	}
+	return exitOK
+}
+
+// parse returns the command to run, or nil and the exit code when there is none.
+func parse(args []string, stdout, stderr io.Writer) (command *kong.Context, code int) {
+	type exit int
+	defer func() { // kong asks to exit from within, after it has printed help
+		switch r := recover().(type) {
+		case nil:
+		case exit:
+			command, code = nil, int(r)
+		default:
+			panic(r)
+		}
+	}()
+	parser, err := kong.New(&cli{},
+		kong.Name("foldbook"),
+		kong.Description(about),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
+	)
+	if err != nil {
+		panic(err)
+	}
+	command, err = parser.Parse(args)
+	if err != nil {
+		path := "foldbook"
+		var at *kong.ParseError
+		if errors.As(err, &at) && at.Context != nil && at.Context.Command() != "" {
+			path += " " + strings.Fields(at.Context.Command())[0]
+		}
+		_, _ = fmt.Fprintf(stderr, "foldbook: %v\nRun \"%s -h\" for help.\n", err, path)
+		return nil, exitUsage
+	}
+	return command, exitOK
+}
+
+// readEnv fills a.env with environ over the file's settings. The file need not exist.
+func (a *app) readEnv(file string, environ []string) error {
+	dotenv, err := godotenv.Read(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			return err
+		}
+		// The parser's own text quotes the file, which holds passwords.
+		return fmt.Errorf("%s cannot be read: a line is not NAME=value (quote values with spaces or #)", file)
+	}
+	maps.Copy(a.env, dotenv)
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		a.env[name] = value
+	}
+	for name, value := range dotenv { // such as PGSSLROOTCERT, which the driver itself looks for
+		if _, ok := os.LookupEnv(name); !ok && strings.HasPrefix(name, "PG") {
+			if err := os.Setenv(name, value); err != nil {
+				return fmt.Errorf("set %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func exitCode(err error) int {
+	var bad configError
+	var usage usageError
+	var connect *migrator.ConnectError
+	switch {
+	case errors.As(err, &bad), errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &connect):
+		return exitDatabase
+	case errors.Is(err, migrator.ErrDataLoss):
+		return exitDataLoss
+	}
+	return exitFailed
+}
+
+// usageError is a command line that parses and makes no sense.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"foldbook/api"
+	"foldbook/db"
+	"foldbook/internal/migrator"
+	"foldbook/migrations"
+	"foldbook/questdb"
+)
+
+const (
+	bindPatience   = 5 * time.Second // for a busy port: an outgoing connection may hold it for a moment
+	bindPause      = 100 * time.Millisecond
+	drainTime      = time.Second // in which clients learn not to send more on a connection
+	maxHeaderBytes = 32 << 10
+)
+
+type serveCmd struct{}
+
+// Help is the text below the summary.
+func (serveCmd) Help() string {
+	return `Starts even while a database is away and recovers when it is back. SIGTERM answers what was begun and exits within 10 s.
+
+Examples:
+
+	foldbook serve
+	HOST=0.0.0.0 PORT=8080 MIGRATE_ON_START=true foldbook serve
+	LOG_FORMAT=json LOG_LEVEL=warn foldbook serve`
+}
+
+// Run serves until the context ends.
+func (serveCmd) Run(a *app) error {
+	cfg, err := loadConfig(a.env)
+	if err != nil {
+		return err
+	}
+	log, flush := cfg.newLogger(a.out)
+	defer flush()
+	store, err := cfg.openDB()
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	var series *questdb.Client
+	if cfg.QDBHTTPURL != questDBOff {
+		if series, err = questdb.New(questdb.Config{HTTPURL: cfg.QDBHTTPURL, User: cfg.QDBUser, Password: cfg.QDBPassword}); err != nil {
+			return err
+		}
+	}
+	if cfg.QDBILPHost != "" || cfg.QDBILPPort != "" {
+		log.Warn("QDB_ILP_HOST and QDB_ILP_PORT are recognised and not used: series are written over HTTP, because the TCP line protocol cannot report errors")
+	}
+	server := api.New(api.Options{
+		DB: store, QuestDB: series, Log: log, Version: buildVersion(),
+		Schema: func(ctx context.Context) (have, want int64, err error) {
+			return migrator.Version(ctx, store.Pool, migrations.FS)
+		},
+		RequestTimeout: cfg.RequestTimeout, CORSOrigins: cfg.CORSOrigins, TraderPrefixes: cfg.TraderPrefixes,
+	})
+
+	log.Info("foldbook starts", "version", buildVersion())
+	start := starter{cfg: cfg, log: log, store: store, server: server}
+	ready := start.check(a.ctx)
+	listener, err := listen(a.ctx, cfg.Host, cfg.Port)
+	if err != nil {
+		return err
+	}
+	log.Info("listening", "address", "http://"+listener.Addr().String())
+	ctx, cancel := context.WithCancel(a.ctx)
+	var background sync.WaitGroup
+	defer background.Wait()
+	defer cancel()
+	if !ready {
+		background.Go(func() { start.keepTrying(ctx) })
+	}
+	return cfg.serve(a.ctx, listener, server, log)
+}
+
+// serve answers requests until ctx ends; then it drains, answers all that was begun, and returns.
+func (c config) serve(ctx context.Context, listener net.Listener, server *api.Server, log *slog.Logger) error {
+	open := connections{states: map[net.Conn]http.ConnState{}}
+	h := &http.Server{
+		ConnState:         open.track,
+		Handler:           server.Handler(),
+		ReadHeaderTimeout: c.ReadHeaderTimeout,
+		ReadTimeout:       c.ReadTimeout,
+		IdleTimeout:       c.IdleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // what single clients do wrong
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- h.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	log.Info("stopping: not ready any more, open requests are answered")
+	server.Drain()
+	time.Sleep(drainTime) // clients with kept connections are told to open no more requests on them
+	stop, cancel := context.WithTimeout(context.Background(), c.ShutdownTimeout)
+	defer cancel()
+	if err := listener.Close(); err != nil {
+		log.Warn("closing the port failed", "cause", err.Error())
+	}
+	open.wait(stop)
+	if err := h.Shutdown(stop); err != nil {
+		_ = h.Close()
+		return fmt.Errorf("stop: requests were still open after %s: %w", c.ShutdownTimeout, err)
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// listen opens host:port. A busy port is tried again for bindPatience. Only IPv4: "localhost" would be two addresses.
+func listen(ctx context.Context, host string, port int) (net.Listener, error) {
+	address := net.JoinHostPort(host, strconv.Itoa(port))
+	deadline := time.Now().Add(bindPatience)
+	for {
+		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", address)
+		if err == nil || ctx.Err() != nil {
+			return listener, err
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return nil, fmt.Errorf("listen on %s: %s", address, cause(err))
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("port %d on %s has been busy for %s: stop what uses it, or set PORT", port, host, bindPatience)
+		}
+		time.Sleep(bindPause)
+	}
+}
+
+// cause is a network error without the words of the layers above it.
+func cause(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err.Error()
+	}
+	return err.Error()
+}
+
+// starter checks the connections and says what was found.
+type starter struct {
+	cfg    config
+	log    *slog.Logger
+	store  *db.DB
+	server *api.Server
+}
+
+// check looks once, for at most 2 s, and reports whether nothing is left to wait for.
+func (s starter) check(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	have, want, err := migrator.Version(ctx, s.store.Pool, migrations.FS)
+	_, series := s.server.Check(ctx)
+	if series == api.ReadinessQuestdbDown {
+		s.log.Warn("QuestDB is away; series routes answer 503 until it is back", "url", maskURL(s.cfg.QDBHTTPURL))
+	} else {
+		s.log.Info("QuestDB checked", "state", series)
+	}
+	if err != nil {
+		s.log.Warn("PostgreSQL is away; routes answer 503 until it is back", "cause", connectFailure(s.store, err).Error())
+		return false
+	}
+	return s.found(ctx, have, want)
+}
+
+// found logs what a reachable database holds, and reports whether it needs no migration by this process.
+func (s starter) found(ctx context.Context, have, want int64) bool {
+	switch {
+	case have < want && s.cfg.MigrateOnStart:
+		s.log.Info("the schema is older than this build; it is brought up to date", "schema", have, "wanted", want)
+		return false
+	case have < want:
+		s.log.Warn("the schema is older than this build, so the service is not ready: run foldbook migrate up, or set MIGRATE_ON_START", "schema", have, "wanted", want)
+		return true
+	case have > want:
+		s.log.Warn("the schema is newer than this build, so the service is not ready: run the newer build", "schema", have, "wanted", want)
+		return true
+	}
+	datasets, err1 := s.store.CountDatasets(ctx, db.CountDatasetsParams{})
+	runs, err2 := s.store.CountRuns(ctx, db.CountRunsParams{})
+	simulations, err3 := s.store.CountSimulations(ctx, db.CountSimulationsParams{})
+	if err := errors.Join(err1, err2, err3); err != nil {
+		s.log.Warn("PostgreSQL checked; counting failed", "schema", have, "cause", err.Error())
+		return true
+	}
+	s.log.Info("PostgreSQL checked", "schema", have, "datasets", datasets, "runs", runs, "simulations", simulations)
+	return true
+}
+
+// keepTrying waits for the database and migrates it if that is wanted. It logs a failed migration and tries that
+// again as well: the cause may be another process in the way.
+func (s starter) keepTrying(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		have, want, err := migrator.Version(ctx, s.store.Pool, migrations.FS)
+		if err == nil && have < want && s.cfg.MigrateOnStart {
+			if err = s.migrate(ctx); err == nil {
+				have = want
+			} else {
+				s.log.Error("the migration failed; it is tried again", "cause", err.Error())
+			}
+		}
+		if err == nil && s.found(ctx, have, want) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+}
+
+func (s starter) migrate(ctx context.Context) error {
+	m, err := migrator.Open(ctx, s.cfg.postgres(), s.cfg.ConnectTimeout, migrations.FS, migrator.Report{
+		Note: func(text string) { s.log.Info(text) },
+		Step: func(step migrator.Step) {
+			s.log.Info("migration applied", "file", step.File, "took", step.Took.String())
+		},
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = m.Close() }()
+	_, err = m.Up(ctx, false)
+	return err
+}

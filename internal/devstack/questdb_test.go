@@ -1,0 +1,87 @@
+package devstack
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+func TestQuestDBComesBackOnTheSamePortsAfterAKill(t *testing.T) {
+	t.Parallel()
+	state, err := testState()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := FindQuestDB(t.Context(), state, nil)
+	if err != nil {
+		if os.Getenv("REQUIRE_QUESTDB") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	q, err := StartQuestDB(t.Context(), scratch(t), program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := q.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	http, pg := q.HTTPURL(), q.PGURL()
+	checkQuestDB(t, q)
+	q.Kill()
+	if err := q.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	checkQuestDB(t, q)
+	if q.HTTPURL() != http || q.PGURL() != pg {
+		t.Errorf("the restart moved it from %s, %s to %s, %s", http, pg, q.HTTPURL(), q.PGURL())
+	}
+	if log, err := os.ReadFile(q.LogFile()); err != nil || strings.Contains(string(log), "not recognized") {
+		t.Errorf("QuestDB does not know all settings (%v):\n%s", err, log)
+	}
+}
+
+func checkQuestDB(t *testing.T, q *QuestDB) {
+	t.Helper()
+	if !answers(t.Context(), http.DefaultClient, q.HTTPURL()+"/exec?query=select%201") {
+		t.Errorf("%s does not answer a query", q.HTTPURL())
+	}
+	conn, err := pgx.Connect(t.Context(), q.PGURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context()) //nolint:errcheck // nothing is lost
+	var one int
+	if err := conn.QueryRow(t.Context(), "SELECT 1").Scan(&one); err != nil || one != 1 {
+		t.Errorf("over the PostgreSQL wire it answers %d, %v", one, err)
+	}
+}
+
+func TestFreePortKeepsTheWantedOneWhileItIsFree(t *testing.T) {
+	t.Parallel()
+	port, err := freePort(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if port < 20000 || port > 32767 {
+		t.Errorf("got port %d, want one outside the range of outgoing connections", port)
+	}
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other, err := freePort(port); err != nil || other == port {
+		t.Errorf("a taken port gives %d, %v, want another", other, err)
+	}
+	_ = l.Close()
+	if again, err := freePort(port); err != nil || again != port {
+		t.Errorf("the freed port %d gives %d, %v", port, again, err)
+	}
+}

@@ -1,0 +1,60 @@
+package migrator_test
+
+import (
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"foldbook/internal/migrator"
+)
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	got, err := migrator.Parse(fstest.MapFS{
+		"00002_b.sql": file("-- +goose NO TRANSACTION\n-- +goose Up\nSELECT 2;\n"),
+		"00001_a.sql": file("-- about it\n\n-- +goose Up\n-- why\nSELECT 1; -- one\nSELECT\n    ';' AS semicolon\n  , 2;\n-- +goose StatementBegin\nSELECT 3;\nSELECT 4;\n-- +goose StatementEnd\n-- +goose Down\nSELECT 5;\n"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []migrator.Migration{
+		{
+			Version: 1, File: "00001_a.sql", Transactional: true,
+			Up: []migrator.Statement{
+				{SQL: "SELECT 1; -- one", Line: 5},
+				{SQL: "SELECT\n    ';' AS semicolon\n  , 2;", Line: 6},
+				{SQL: "SELECT 3;\nSELECT 4;", Line: 10},
+			},
+			Down: []migrator.Statement{{SQL: "SELECT 5;", Line: 14}},
+		},
+		{Version: 2, File: "00002_b.sql", Up: []migrator.Statement{{SQL: "SELECT 2;", Line: 3}}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestParseErrors(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ file, text, want string }{
+		"no number":    {"a.sql", "", "migrations/a.sql: the name of a migration starts with its number and an underscore"},
+		"no up":        {"1_a.sql", "SELECT 1;\n", "migrations/1_a.sql:1: a migration starts with -- +goose Up"},
+		"no semicolon": {"1_a.sql", "-- +goose Up\n\nSELECT 1\n-- +goose Down\n", "migrations/1_a.sql:3: this statement has no semicolon at its end"},
+		"open block":   {"1_a.sql", "-- +goose Up\n-- +goose StatementBegin\nSELECT 1;\n", "migrations/1_a.sql:3: -- +goose StatementEnd is missing"},
+		"annotation":   {"1_a.sql", "-- +goose Up\n-- +goose Sideways\n", "migrations/1_a.sql:2: the annotation +goose SIDEWAYS is unknown, or has no place here"},
+		"own commit":   {"1_a.sql", "-- +goose Up\nSELECT 1;\ncommit;\n", "migrations/1_a.sql:3: a migration cannot steer its own transaction; mark it -- +goose NO TRANSACTION"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := migrator.Parse(fstest.MapFS{c.file: file(c.text)})
+			if err == nil || err.Error() != c.want {
+				t.Errorf("got %v, want %s", err, c.want)
+			}
+		})
+	}
+	_, err := migrator.Parse(fstest.MapFS{"1_a.sql": file("-- +goose Up\n"), "01_b.sql": file("-- +goose Up\n")})
+	if err == nil {
+		t.Error("two files of one number: got no error")
+	}
+}
