@@ -40,8 +40,13 @@ build: ## Build foldbook and dev into .dev/bin.
 	@mkdir -p .dev/bin
 	go build -o .dev/bin/ ./cmd/foldbook ./cmd/dev
 
-generate: $(SQLC) $(OAPI_CODEGEN) ## Regenerate the Go code from migrations, queries and the API description.
+generate: $(SQLC) $(OAPI_CODEGEN) ## Regenerate Go and the row schemas from migrations, queries and the API description.
+	@mkdir -p .dev
+	$(SQLC) compile
+	rm -f db/*.gen.go api/*.gen.go
 	$(SQLC) generate
+	go run ./internal/gen
+	$(OAPI_CODEGEN) -config api/oapi-codegen.yaml api/openapi.yaml
 
 vet-sql: build $(SQLC) ## Let a real server prepare every query (sqlc vet).
 	.dev/bin/dev with -- $(SQLC) vet
