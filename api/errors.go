@@ -28,10 +28,10 @@ type apiError struct {
 func (e *apiError) Error() string { return e.message }
 
 var (
-	internalError = &apiError{http.StatusInternalServerError, ErrorCodeInternal, "the service failed; its log has the cause under this request_id"}
-	timeoutError  = &apiError{http.StatusGatewayTimeout, ErrorCodeTimeout, "the request took too long"}
-	awayError     = &apiError{http.StatusServiceUnavailable, ErrorCodeDatabaseUnavailable, "the database cannot be reached"}
-	busyError     = &apiError{http.StatusServiceUnavailable, ErrorCodeDatabaseUnavailable, "the database is busy"}
+	errInternal = &apiError{http.StatusInternalServerError, ErrorCodeInternal, "the service failed; its log has the cause under this request_id"}
+	errTimeout  = &apiError{http.StatusGatewayTimeout, ErrorCodeTimeout, "the request took too long"}
+	errAway     = &apiError{http.StatusServiceUnavailable, ErrorCodeDatabaseUnavailable, "the database cannot be reached"}
+	errBusy     = &apiError{http.StatusServiceUnavailable, ErrorCodeDatabaseUnavailable, "the database is busy"}
 )
 
 func invalidParameter(name, what string) error {
@@ -91,15 +91,15 @@ func classify(ctx context.Context, err error) *apiError {
 	case errors.Is(err, pgx.ErrNoRows):
 		return &apiError{http.StatusNotFound, ErrorCodeNotFound, "there is no such thing"}
 	case errors.Is(err, db.ErrPoolBusy):
-		return busyError
+		return errBusy
 	case errors.As(err, &fromPostgres):
 		return classifyPostgres(fromPostgres)
 	case ctx.Err() != nil:
-		return timeoutError
+		return errTimeout
 	case lostConnection(err):
-		return awayError
+		return errAway
 	}
-	return internalError
+	return errInternal
 }
 
 func classifyEcho(e *echo.HTTPError) *apiError {
@@ -117,22 +117,22 @@ func classifyEcho(e *echo.HTTPError) *apiError {
 		}
 		return &apiError{e.Code, ErrorCodeInvalidParameter, "parameter " + name + " is not a whole number"}
 	}
-	return internalError
+	return errInternal
 }
 
 // SQLSTATEs that have an answer of their own: see PostgreSQL's appendix of error codes.
 func classifyPostgres(e *pgconn.PgError) *apiError {
 	switch {
 	case e.Code == "57014": // query_canceled: statement_timeout
-		return timeoutError
+		return errTimeout
 	case unavailable(e.Code):
-		return awayError
+		return errAway
 	case e.Code == "55P03", e.Code == "40001", e.Code == "40P01": // lock_not_available, serialization_failure, deadlock_detected
-		return busyError
+		return errBusy
 	case strings.HasPrefix(e.Code, "22"): // data exceptions: NUL in a text, bytes that are not UTF-8, numbers out of range
 		return &apiError{http.StatusBadRequest, ErrorCodeInvalidParameter, "a parameter has a value that cannot be stored or compared"}
 	}
-	return internalError
+	return errInternal
 }
 
 // unavailable tells the SQLSTATEs of a server that is stopping, starting, full or gone.

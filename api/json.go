@@ -21,7 +21,7 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // Serialize writes the answer in one piece, with its length.
 func (serializer) Serialize(c echo.Context, v any, _ string) error {
-	buf := buffers.Get().(*[]byte)
+	buf := buffers.Get().(*[]byte) //nolint:forcetypeassert // the pool holds nothing else
 	b := (*buf)[:0]
 	if a, ok := v.(db.Appender); ok {
 		b = a.AppendJSON(b)

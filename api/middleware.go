@@ -54,7 +54,7 @@ func (s *Server) recovered(rec *recorder, p any) {
 		rec.aborted = true
 		return
 	}
-	writeErrorBody(rec, internalError, rec.id)
+	writeErrorBody(rec, errInternal, rec.id)
 }
 
 // recorder remembers of an answer what the log line says.

@@ -27,7 +27,7 @@ func pageOf(limit *Limit, offset *Offset) (page, error) {
 		if *limit < 0 {
 			return p, invalidParameter("limit", "is below 0")
 		}
-		p.limit = int32(min(*limit, maxLimit)) //nolint:gosec // at most maxLimit
+		p.limit = int32(min(*limit, maxLimit))
 	}
 	if offset != nil {
 		if *offset < 0 {

@@ -88,15 +88,15 @@ type server struct {
 var (
 	once     sync.Once
 	shared   *server
-	startErr error
+	errStart error
 	number   atomic.Int64
 )
 
 func theServer(t testing.TB) *server {
 	t.Helper()
-	once.Do(func() { shared, startErr = startServer(context.Background()) })
-	if startErr != nil {
-		t.Fatalf("start the test databases: %v", startErr)
+	once.Do(func() { shared, errStart = startServer(context.Background()) })
+	if errStart != nil {
+		t.Fatalf("start the test databases: %v", errStart)
 	}
 	return shared
 }

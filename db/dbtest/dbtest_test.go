@@ -145,7 +145,7 @@ func TestKilledProcessLeavesNoServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer in.Close() //nolint:errcheck // ends the process at the latest
+	defer in.Close()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -223,7 +223,7 @@ func newModule(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lock.Close() //nolint:errcheck // frees the lock
+	defer lock.Close()
 	scratch, err := devstack.NewScratch(t.Context(), home)
 	if err != nil {
 		t.Fatal(err)

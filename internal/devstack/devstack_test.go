@@ -70,7 +70,7 @@ func scratch(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lock.Close() //nolint:errcheck // frees the lock
+	defer lock.Close()
 	s, err := NewScratch(t.Context(), home)
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +116,7 @@ func query(t *testing.T, p *Postgres, sql string) (answer string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(t.Context()) //nolint:errcheck // nothing is lost
+	defer conn.Close(t.Context())
 	if err := conn.QueryRow(t.Context(), sql).Scan(&answer); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
@@ -129,7 +129,7 @@ func execute(t *testing.T, p *Postgres, sql string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(t.Context()) //nolint:errcheck // nothing is lost
+	defer conn.Close(t.Context())
 	if _, err := conn.Exec(t.Context(), sql); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
@@ -202,7 +202,7 @@ func TestPostgresFreezeAndThaw(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.Background()) //nolint:errcheck // nothing is lost
+	defer conn.Close(context.Background())
 	p.Freeze()
 	answered := make(chan error, 1)
 	go func() { answered <- conn.Ping(context.Background()) }()
@@ -245,7 +245,7 @@ func TestStalePIDFileOfAnotherProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer other.Stop(time.Second, syscall.SIGTERM) //nolint:errcheck // it dies with the test at the latest
+	defer other.Stop(time.Second, syscall.SIGTERM)
 	file := filepath.Join(dir, postmasterPID)
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -273,7 +273,7 @@ func TestKilledProgramLeavesNoServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer in.Close() //nolint:errcheck // ends the helper at the latest
+	defer in.Close()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -216,7 +216,7 @@ func answers(ctx context.Context, client *http.Client, url string) bool {
 
 // freePort returns the wanted port when it is free on loopback, else another below 32768.
 func freePort(wanted int) (int, error) {
-	for try := 0; try < 100; try++ {
+	for try := range 100 {
 		port := wanted
 		if try > 0 || port == 0 {
 			port = 20000 + rand.IntN(32768-20000)

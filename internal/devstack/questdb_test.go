@@ -57,7 +57,7 @@ func checkQuestDB(t *testing.T, q *QuestDB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(t.Context()) //nolint:errcheck // nothing is lost
+	defer conn.Close(t.Context())
 	var one int
 	if err := conn.QueryRow(t.Context(), "SELECT 1").Scan(&one); err != nil || one != 1 {
 		t.Errorf("over the PostgreSQL wire it answers %d, %v", one, err)

@@ -51,5 +51,5 @@ func writeFile(path string, data []byte) error {
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
 		return nil
 	}
-	return os.WriteFile(path, data, 0o644) //nolint:gosec // generated source is not secret
+	return os.WriteFile(path, data, 0o644)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -263,7 +264,7 @@ func TestTwoMigratorsAtOnce(t *testing.T) {
 	if counts[0]+counts[1] != 1 {
 		t.Errorf("applied %v, want the migration once", counts)
 	}
-	if said := append(notes[0], notes[1]...); len(said) != 1 || !strings.Contains(said[0], "another migrator") {
+	if said := slices.Concat(notes[0], notes[1]); len(said) != 1 || !strings.Contains(said[0], "another migrator") {
 		t.Errorf("notes are %q, want the waiting one to say so", said)
 	}
 }
