@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
-	"sync"
 
 	"github.com/labstack/echo/v4"
 
@@ -14,15 +13,20 @@ import (
 // serializer is Echo's JSON: rows encode themselves into a pooled buffer, small answers go through encoding/json.
 type serializer struct{}
 
-// buffers larger than this are left to the garbage collector, so that one large answer does not stay for ever.
+// Buffers larger than keptBuffer are left to the garbage collector, so that one large answer does not stay for ever.
 const keptBuffer = 1 << 20
 
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
+// buffers keeps what up to eight answers at a time need. It is no sync.Pool, because that is emptied by each collection,
+// and large answers collect so often that nearly each one would grow its buffer from nothing.
+var buffers = make(chan []byte, 8)
 
 // Serialize writes the answer in one piece, with its length.
 func (serializer) Serialize(c echo.Context, v any, _ string) error {
-	buf := buffers.Get().(*[]byte) //nolint:forcetypeassert // the pool holds nothing else
-	b := (*buf)[:0]
+	var b []byte
+	select {
+	case b = <-buffers:
+	default:
+	}
 	if a, ok := v.(db.Appender); ok {
 		b = a.AppendJSON(b)
 	} else {
@@ -36,8 +40,10 @@ func (serializer) Serialize(c echo.Context, v any, _ string) error {
 	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(b)))
 	_, err := c.Response().Write(b)
 	if cap(b) <= keptBuffer {
-		*buf = b
-		buffers.Put(buf)
+		select {
+		case buffers <- b[:0]:
+		default:
+		}
 	}
 	return err
 }

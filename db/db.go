@@ -81,21 +81,13 @@ func (d *DB) InTx(ctx context.Context, f func(q *Queries) error) error {
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return f(New(tx)) })
 }
 
-// registerTypes makes timestamps leave in UTC and JSONB travel as the bytes PostgreSQL sent: the default would
+// registerTypes makes timestamps leave in UTC, and JSONB and UUIDs travel as they came (codecs.go): the defaults would
 // parse each value once more, which costs more than the whole rest of a run detail.
 func registerTypes(_ context.Context, conn *pgx.Conn) error {
 	m := conn.TypeMap()
 	m.RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
-	m.RegisterType(&pgtype.Type{Name: "jsonb", OID: pgtype.JSONBOID, Codec: &pgtype.JSONBCodec{Marshal: json.Marshal, Unmarshal: unmarshalRaw}})
-	return nil
-}
-
-func unmarshalRaw(data []byte, v any) error {
-	raw, ok := v.(*json.RawMessage)
-	if !ok {
-		return json.Unmarshal(data, v)
-	}
-	*raw = append(make(json.RawMessage, 0, len(data)), data...)
+	m.RegisterType(&pgtype.Type{Name: "jsonb", OID: pgtype.JSONBOID, Codec: jsonbCodec{&pgtype.JSONBCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}}})
+	m.RegisterType(&pgtype.Type{Name: "uuid", OID: pgtype.UUIDOID, Codec: uuidCodec{}})
 	return nil
 }
 
