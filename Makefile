@@ -81,8 +81,9 @@ vuln: $(GOVULNCHECK) ## Look for known vulnerabilities; skipped, and said so, wh
 	*) echo "$$out"; exit $$status ;; \
 	esac
 
-bench: build ## Run the Go benchmarks on a database of their own.
-	.dev/bin/dev with -- go test -run '^$$' -bench . -benchmem ./...
+bench: build ## Measure: Go benchmarks of routes and encoding, then the routes over HTTP against pgbench.
+	go test -run '^$$' -bench . -benchtime 500ms ./api
+	go run ./bench
 
 reset: ## Remove .dev: databases, fetched programs, tools. Refuses while something runs there.
 	@mkdir -p .dev/bin && go build -o .dev/bin/ ./cmd/dev && exec .dev/bin/dev reset

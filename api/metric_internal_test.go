@@ -81,7 +81,7 @@ func TestMetricRanges(t *testing.T) {
 		"<1":       {{"walk_config.x", -inf, math.Nextafter(1, 0), true}},
 		"=1":       {{"walk_config.x", 1, 1, true}},
 		"!=1":      {{"walk_config.x", -inf, inf, true}, {"walk_config.x", 1, 1, false}},
-		" exists":  {{"walk_config.x", -inf, inf, true}},
+		`:exists`:  {{"walk_config.x", -inf, inf, true}},
 		":missing": {{"walk_config.x", -inf, inf, false}},
 	} {
 		f, err := parseMetric("walk_config.x"+text, testColumns)

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,7 +73,7 @@ func TestReadRun(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		want.Warnings = append(tt.warnings, "summary_metrics.folds is 3, but 2 folds were posted")
+		want.Warnings = slices.Concat(tt.warnings, []string{"summary_metrics.folds is 3, but 2 folds were posted"})
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", name, diff)
 		}

@@ -67,7 +67,7 @@ func (c cli) run(ctx context.Context) (err error) {
 	for round := range c.Rounds {
 		for i := range routes {
 			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round+1, c.Rounds, routes[i].name)
-			if pg != nil {
+			if pg != nil && len(routes[i].queries) > 0 {
 				rate, err := pg.run(ctx, routes[i], c.For)
 				if err != nil {
 					return fmt.Errorf("pgbench %s: %w", routes[i].name, err)

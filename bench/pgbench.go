@@ -38,6 +38,9 @@ func newPgbench(ctx context.Context, s *stack, routes []route, clients int) (*pg
 	}
 	p := &pgbench{program: program, version: versionOf(string(version)), url: s.url, clients: clients, scripts: map[string]string{}}
 	for i, r := range routes {
+		if len(r.queries) == 0 {
+			continue
+		}
 		text, err := r.script(all)
 		if err != nil {
 			return nil, fmt.Errorf("make the script of %s: %w", r.name, err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"foldbook/seed"
@@ -16,13 +17,14 @@ import (
 type route struct {
 	name    string
 	path    string
-	queries []string          // names in sql/; all of them in one round trip
+	queries []string          // names in sql/; all of them in one round trip; none: not for pgbench
 	args    map[string]string // of the queries' parameters; those that are not here are NULL
 	target  float64           // least share of pgbench's rate, 0: none
 	rows    int               // in the answer, of an array or of the children of a detail
 }
 
-// routes returns the routes with ids of the data at scale, after one answer of each was looked at.
+// routes returns the six routes with ids of the data at scale, and one that asks nothing, after one answer of each was
+// looked at.
 func (s *stack) routes(ctx context.Context) ([]route, error) {
 	run := seed.BigRunID.String()
 	var simulations []struct {
@@ -44,6 +46,7 @@ func (s *stack) routes(ctx context.Context) ([]route, error) {
 		{"run with 312 folds", "/api/walkforward/runs/" + run, []string{"GetRun", "ListFolds"}, map[string]string{"run_id": run}, 0.75, 312},
 		{"200 simulations", "/api/tradesim/runs", []string{"ListSimulations"}, page, 0, 200},
 		{"simulation with buckets", "/api/tradesim/runs/" + simulation, []string{"GetSimulation", "ListBuckets"}, map[string]string{"simulation_id": simulation}, 0, 3},
+		{name: "liveness, without SQL", path: "/healthz"}, // what HTTP alone costs
 	}
 	for _, r := range routes {
 		if err := s.look(ctx, r); err != nil {
@@ -65,7 +68,7 @@ func (s *stack) look(ctx context.Context, r route) error {
 		if err := json.Unmarshal(body, &detail); err != nil {
 			return err
 		}
-		rows = append(detail.Folds, detail.Buckets...)
+		rows = slices.Concat(detail.Folds, detail.Buckets)
 	}
 	if len(rows) != r.rows {
 		return fmt.Errorf("%d rows, want %d", len(rows), r.rows)

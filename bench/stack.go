@@ -168,7 +168,7 @@ func (s *stack) serve(ctx context.Context) error {
 		return fmt.Errorf("make the service's log: %w", err)
 	}
 	defer log.Close() //nolint:errcheck // the service has its own descriptor
-	port, err := freePort()
+	port, err := freePort(ctx)
 	if err != nil {
 		return err
 	}
@@ -202,10 +202,10 @@ func (s *stack) serve(ctx context.Context) error {
 }
 
 // freePort is below the range from which the system takes ports of outgoing connections.
-func freePort() (int, error) {
+func freePort(ctx context.Context) (int, error) {
 	for range 100 {
 		port := 20000 + rand.IntN(12000)
-		if l, err := net.Listen("tcp4", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
+		if l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
 			return port, l.Close()
 		}
 	}

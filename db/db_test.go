@@ -170,14 +170,19 @@ func TestAcquireTimeout(t *testing.T) {
 
 func TestFailuresGiveTheConnectionBack(t *testing.T) {
 	t.Parallel()
-	store := seeded(t, func(c *db.Config) { c.PoolSize = 1; c.StatementTimeout = 200 * time.Millisecond })
+	store := seeded(t, func(c *db.Config) { c.PoolSize = 1 })
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
+	exec(t, store, "ALTER TABLE simulation_runs RENAME TO renamed")
 	twice := db.CopyFoldsParams{RunID: seed.BTCRunID, Thresholds: []byte(`{}`), Metrics: []byte(`{}`)}
 	for name, call := range map[string]func() error{
 		"ended context": func() error { _, err := store.ListRuns(ended, db.ListRunsParams{PageSize: 1}); return err },
 		"refused value": func() error { _, err := store.ListRuns(t.Context(), db.ListRunsParams{PageSize: -1}); return err },
-		"no row":        func() error { _, err := store.GetDataset(t.Context(), uuid.New()); return err },
+		"missing table": func() error { // refused while it is prepared
+			_, err := store.ListSimulations(t.Context(), db.ListSimulationsParams{PageSize: 1})
+			return err
+		},
+		"no row": func() error { _, err := store.GetDataset(t.Context(), uuid.New()); return err },
 		"unknown parent": func() error {
 			_, err := store.UpsertRun(t.Context(), db.UpsertRunParams{RunID: uuid.New()})
 			return err
