@@ -21,7 +21,7 @@ type Querier interface {
 	// index: simulation_trades_pkey. cost: the rows given.
 	CopyTrades(ctx context.Context, arg []CopyTradesParams) (int64, error)
 	// CountDatasets counts the data sets that ListDatasets pages through. Called for X-Total-Count when a page is full.
-	// index: indicator_datasets_pkey. cost: one pass over the data sets, of which there are few.
+	// index: indicator_datasets_questdb_tag_key. cost: one pass over the data sets, of which there are few.
 	CountDatasets(ctx context.Context, arg CountDatasetsParams) (int64, error)
 	// CountRuns counts the runs that the lists of runs page through. Called for X-Total-Count when a page is full.
 	// index: walkforward_runs_pkey. cost: one pass over the runs.
@@ -36,7 +36,7 @@ type Querier interface {
 	// index: walkforward_folds_pkey. cost: the folds of the run.
 	DeleteFolds(ctx context.Context, runID uuid.UUID) (int64, error)
 	// DeleteTrades removes the trades of one simulation. Called by the seed before CopyTrades.
-	// index: simulation_trades_pkey. cost: the trades of the simulation.
+	// index: simulation_trades_bar_timestamp_idx. cost: the trades of the simulation.
 	DeleteTrades(ctx context.Context, simulationID uuid.UUID) (int64, error)
 	// GetDataset returns one data set. Called by GET /api/indicators/datasets/{id}.
 	// index: indicator_datasets_pkey. cost: 1 row.
