@@ -53,8 +53,8 @@ type sink struct {
 	bytes  int64
 }
 
-func (s *sink) Header() http.Header     { return s.header }
-func (s *sink) WriteHeader(status int)  { s.status = status }
+func (s *sink) Header() http.Header    { return s.header }
+func (s *sink) WriteHeader(status int) { s.status = status }
 func (s *sink) Write(p []byte) (int, error) {
 	s.bytes += int64(len(p))
 	return len(p), nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -71,31 +72,66 @@ func Wrap(pool *pgxpool.Pool, acquire time.Duration) *DB {
 // Close closes the pool when all its connections have come back.
 func (d *DB) Close() { d.Pool.Close() }
 
-// InTx runs f in one transaction, which is committed when f returns nil and rolled back otherwise.
-func (d *DB) InTx(ctx context.Context, f func(q *Queries) error) error {
-	conn, err := d.conn.acquire(ctx)
+// Planned returns the queries with a plan made for the parameters of each call, for searches whose best plan depends on
+// which filters are given. Prepared statements are better everywhere else.
+func (d *DB) Planned() *Queries { return New(planned{d.conn}) }
+
+// ErrUnknownOutcome is returned when the connection was lost during COMMIT: the transaction may have happened or not.
+var ErrUnknownOutcome = errors.New("the outcome of the transaction is not known")
+
+// errDryRun takes a transaction back that is to leave nothing.
+var errDryRun = errors.New("dry run")
+
+// InTx runs f in one transaction, which is committed when f returns nil and rolled back otherwise, or in any case when
+// dry is true. It waits for a connection, and each statement for locks and its end, as long as ctx allows.
+func (d *DB) InTx(ctx context.Context, dry bool, f func(q *Queries) error) error {
+	conn, err := d.Pool.Acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Release()
-	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return f(New(tx)) })
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	err = d.inTx(ctx, New(tx), f)
+	if err == nil && dry {
+		err = errDryRun
+	}
+	if err != nil {
+		_ = tx.Rollback(context.WithoutCancel(ctx)) // a connection that cannot roll back is closed, which does
+		if errors.Is(err, errDryRun) {
+			return nil
+		}
+		return err
+	}
+	var refused *pgconn.PgError
+	if err := tx.Commit(ctx); errors.As(err, &refused) {
+		return err
+	} else if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+	}
+	return nil
 }
 
-// registerTypes makes timestamps leave in UTC and JSONB travel as the bytes PostgreSQL sent: the default would
+func (d *DB) inTx(ctx context.Context, q *Queries, f func(q *Queries) error) error {
+	limit := "0"
+	if deadline, ok := ctx.Deadline(); ok {
+		limit = strconv.FormatInt(max(1, time.Until(deadline).Milliseconds()), 10)
+	}
+	if err := q.SetWriteLimits(ctx, SetWriteLimitsParams{StatementMS: limit, LockMS: limit}); err != nil {
+		return err
+	}
+	return f(q)
+}
+
+// registerTypes makes timestamps leave in UTC, and JSONB and UUIDs travel as they came (codecs.go): the defaults would
 // parse each value once more, which costs more than the whole rest of a run detail.
 func registerTypes(_ context.Context, conn *pgx.Conn) error {
 	m := conn.TypeMap()
 	m.RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
-	m.RegisterType(&pgtype.Type{Name: "jsonb", OID: pgtype.JSONBOID, Codec: &pgtype.JSONBCodec{Marshal: json.Marshal, Unmarshal: unmarshalRaw}})
-	return nil
-}
-
-func unmarshalRaw(data []byte, v any) error {
-	raw, ok := v.(*json.RawMessage)
-	if !ok {
-		return json.Unmarshal(data, v)
-	}
-	*raw = append(make(json.RawMessage, 0, len(data)), data...)
+	m.RegisterType(&pgtype.Type{Name: "jsonb", OID: pgtype.JSONBOID, Codec: jsonbCodec{&pgtype.JSONBCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}}})
+	m.RegisterType(&pgtype.Type{Name: "uuid", OID: pgtype.UUIDOID, Codec: uuidCodec{}})
 	return nil
 }
 

@@ -76,6 +76,8 @@ func appendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
+func appendBool(b []byte, v bool) []byte { return strconv.AppendBool(b, v) }
+
 func appendInt[T int32 | int64](b []byte, v T) []byte { return strconv.AppendInt(b, int64(v), 10) }
 
 // appendFloat appends the shortest text that gives v back, as encoding/json does; JSON has no NaN and no infinity, so

@@ -66,7 +66,8 @@ func (serveCmd) Run(a *app) error {
 		Schema: func(ctx context.Context) (have, want int64, err error) {
 			return migrator.Version(ctx, store.Pool, migrations.FS)
 		},
-		RequestTimeout: cfg.RequestTimeout, CORSOrigins: cfg.CORSOrigins, TraderPrefixes: cfg.TraderPrefixes,
+		RequestTimeout: cfg.RequestTimeout, WriteTimeout: cfg.WriteTimeout, BodyCache: cfg.BodyCacheMB << 20,
+		CORSOrigins: cfg.CORSOrigins, TraderPrefixes: cfg.TraderPrefixes,
 	})
 
 	log.Info("foldbook starts", "version", buildVersion())
