@@ -61,7 +61,7 @@ func (r router) write(method, path string, h echo.HandlerFunc, m []echo.Middlewa
 
 func isOlder(path string) bool {
 	for _, older := range olderRoutes {
-		if path == older || strings.HasPrefix(path, older+"/:") {
+		if id, ok := strings.CutPrefix(path, older); ok && (id == "" || strings.LastIndexByte(id, '/') == 0) {
 			return true
 		}
 	}
