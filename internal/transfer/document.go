@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/gzip"
@@ -25,10 +27,12 @@ type Document struct {
 	Size   int64  // bytes of the file
 	SHA256 string // of these bytes, in hex
 
-	path     string // of the file that is read
-	encoding string // Content-Encoding of its bytes
-	ids      map[string]string
-	journal  *journal // nil: none is kept
+	path      string // of the file that is read
+	modified  time.Time
+	temporary bool   // the file is a copy
+	encoding  string // Content-Encoding of its bytes
+	ids       map[string]string
+	journal   *journal // nil: none is kept
 }
 
 // ID is the id of what the document is about, as far as the document says.
@@ -63,7 +67,11 @@ func inspect(name, path string) (*Document, error) {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	d := &Document{Name: name, path: path, ids: map[string]string{}}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	d := &Document{Name: name, path: path, modified: info.ModTime(), ids: map[string]string{}}
 	hash := sha256.New()
 	count := &counter{}
 	raw := bufio.NewReaderSize(io.TeeReader(file, io.MultiWriter(hash, count)), 64<<10)
@@ -86,6 +94,51 @@ func inspect(name, path string) (*Document, error) {
 	}
 	d.Size, d.SHA256 = count.n, hex.EncodeToString(hash.Sum(nil))
 	return d, nil
+}
+
+// reopen opens the file to send it, if it is still the one that was inspected.
+func (d *Document) reopen() (*os.File, error) {
+	file, err := os.Open(d.path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && (info.Size() != d.Size || !info.ModTime().Equal(d.modified)) {
+		err = &permanentError{errors.New("has changed since it was first read")}
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// sending is the body of a request: it tells how much of the file was taken.
+type sending struct {
+	file *os.File
+	sent func(total int64)
+	n    int64
+	mu   sync.Mutex // the transport may read a little longer than its caller waits
+	done bool
+}
+
+func (s *sending) Read(p []byte) (int, error) {
+	n, err := s.file.Read(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.n += int64(n); n > 0 && !s.done {
+		s.sent(s.n)
+	}
+	return n, err
+}
+
+// Close closes the file.
+func (s *sending) Close() error { return s.file.Close() }
+
+// stop ends the telling.
+func (s *sending) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.done = true
 }
 
 // open recognises compression by its first bytes, because standard input has no name.
