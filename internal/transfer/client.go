@@ -42,15 +42,15 @@ func (k Kind) String() string {
 // plural is the name of the kind in the paths and envelopes of the API.
 func (k Kind) plural() string { return string(k) + "s" }
 
-// Refused is an answer of the server that is not a success.
-type Refused struct {
+// RefusedError is an answer of the server that is not a success.
+type RefusedError struct {
 	Status  int
 	Code    string        // for programs, such as invalid_body
 	Message string        // for people; of a fault in a body it begins with the path of the value, as in folds[17].status
 	After   time.Duration // what Retry-After asked for
 }
 
-func (e *Refused) Error() string {
+func (e *RefusedError) Error() string {
 	verb := "refuses it"
 	if e.Status >= http.StatusInternalServerError {
 		verb = "failed"
@@ -99,7 +99,9 @@ func New(server string) (*Client, error) {
 		TLSHandshakeTimeout:   10 * time.Second,
 		IdleConnTimeout:       30 * time.Second, // below the server's
 	}
-	return &Client{Wait: time.Minute, base: u, http: &http.Client{Transport: transport}}, nil
+	// A POST that follows a redirect becomes a GET; foldbook itself redirects nothing.
+	asItIs := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{Wait: time.Minute, base: u, http: &http.Client{Transport: transport, CheckRedirect: asItIs}}, nil
 }
 
 // Server is the address without a password.
@@ -109,8 +111,8 @@ func (c *Client) Server() string {
 	return u.String()
 }
 
-// maxErrorBody is as much as is read of an answer that is no success.
-const maxErrorBody = 64 << 10
+// maxAnswer is as much as is read of an answer to a write, or of one that is no success.
+const maxAnswer = 1 << 20
 
 // send makes one request. The caller closes the body of the answer, which is a success or 304.
 func (c *Client) send(ctx context.Context, method, path string, query url.Values, change func(*http.Request)) (*http.Response, error) {
@@ -141,8 +143,8 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 }
 
 func refusal(resp *http.Response) error {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-	e := &Refused{Status: resp.StatusCode}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	e := &RefusedError{Status: resp.StatusCode}
 	var answer struct{ Message, Code string }
 	if err == nil && json.Unmarshal(body, &answer) == nil && answer.Message != "" {
 		e.Message, e.Code = answer.Message, answer.Code
@@ -174,7 +176,7 @@ func (c *Client) retry(ctx context.Context, f func() error) error {
 			return err
 		}
 		wait := pause
-		var refused *Refused
+		var refused *RefusedError
 		if errors.As(err, &refused) {
 			wait = max(wait, refused.After)
 		}
@@ -195,7 +197,7 @@ func (c *Client) retry(ctx context.Context, f func() error) error {
 
 // passing tells failures after which the same request can succeed.
 func passing(err error) bool {
-	var refused *Refused
+	var refused *RefusedError
 	if errors.As(err, &refused) {
 		switch refused.Status {
 		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:

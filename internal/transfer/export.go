@@ -190,7 +190,7 @@ func (c *Client) ExportAll(ctx context.Context, dir string, done func(r Ref, n, 
 	}
 	for i, ref := range all {
 		err := c.Export(ctx, ref.Kind, ref.ID, filepath.Join(dir, ref.File()), nil)
-		var refused *Refused
+		var refused *RefusedError
 		if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
 			continue
 		} else if err != nil {

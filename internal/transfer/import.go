@@ -217,7 +217,7 @@ func (im *Import) one(ctx context.Context, d *Document, before int64, coming map
 
 // parentIsComing tells whether a dry run was refused only because what it needs was not kept by the same dry run.
 func (d *Document) parentIsComing(err error, coming map[string]bool) bool {
-	var refused *Refused
+	var refused *RefusedError
 	if !errors.As(err, &refused) {
 		return false
 	}
@@ -232,6 +232,7 @@ func (d *Document) parentIsComing(err error, coming map[string]bool) bool {
 
 // answer is what the server says of a write.
 type answer struct {
+	Success       bool     `json:"success"`
 	Created       bool     `json:"created"`
 	Warnings      []string `json:"warnings"`
 	MatchedBy     string   `json:"matched_by"`
@@ -286,8 +287,12 @@ func (im *Import) post(ctx context.Context, d *Document, before int64) (a answer
 			return err
 		}
 		defer func() { _ = resp.Body.Close() }()
-		if err := json.NewDecoder(resp.Body).Decode(&a); err != nil {
+		text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+		if err != nil {
 			return fmt.Errorf("read the answer: %w", err)
+		}
+		if json.Unmarshal(text, &a) != nil || !a.Success {
+			return errNoFoldbook
 		}
 		return nil
 	})
