@@ -65,8 +65,8 @@ func parseMetric(text string, columns []string) (metricFilter, error) {
 	return f, p.err
 }
 
-// parseSort reads the order of a list: nothing, created_at or column.key, with - before it for descending. The newest
-// come first unless another order is asked for.
+// parseSort reads the order of a list: nothing or -created_at, which is the newest first, or column.key, with - before it
+// for descending.
 func parseSort(text string, columns []string) (sortOrder, error) {
 	if text == "" {
 		return sortOrder{Descending: true}, nil
@@ -77,7 +77,10 @@ func parseSort(text string, columns []string) (sortOrder, error) {
 		p.at++
 	}
 	if p.rest() == "created_at" {
-		return s, nil
+		if !s.Descending {
+			p.fail("created_at is sorted by descending only: -created_at")
+		}
+		return s, p.err
 	}
 	s.Metric = p.key(columns, func(s string) int { return len(s) })
 	if p.rest() != "" {

@@ -177,7 +177,7 @@ func find[T any, P interface {
 	if got.next != nil {
 		list.next = got.next.encode(scope)
 	}
-	if got.next == nil && after == nil && (len(got.rows) > 0 || p.offset == 0) && mode != countNone {
+	if got.next == nil && after == nil && p.limit > 0 && (len(got.rows) > 0 || p.offset == 0) && mode != countNone {
 		list.total = new(p.offset + int64(len(got.rows))) // the page ends the list
 		return list, nil
 	}
