@@ -11,7 +11,7 @@ GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 GOVULNCHECK   := $(TOOLS)/govulncheck-v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test check build generate vet-sql lint vuln bench reset clean-tools
+.PHONY: help run dev test check generated vet lint vuln unit race vet-sql smoke build generate bench reset clean-tools
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -27,14 +27,33 @@ dev: ## The same, and on a change of SQL or Go: generate, build, migrate and res
 test: ## Run all tests; they bring their own PostgreSQL.
 	go test ./...
 
-check: ## All that has to hold before a merge: generated code, vet, lint, vulnerabilities, race tests, SQL.
-	$(MAKE) generate
-	git diff --exit-code
+check: ## All that has to hold before a merge: each of the steps below, with the time it took.
+	@for step in generated vet lint vuln unit race vet-sql smoke; do \
+		began=$$(date +%s); echo "== $$step"; \
+		$(MAKE) --no-print-directory $$step || { echo "== $$step: FAILED"; exit 1; }; \
+		echo "== $$step: $$(( $$(date +%s) - began )) s"; \
+	done
+
+generated: ## Generate, and fail when that changes, adds or removes a file.
+	@state() { git status --porcelain --untracked-files=all && git diff; }; \
+	before=$$(state) && $(MAKE) --no-print-directory generate && after=$$(state) || exit 1; \
+	[ "$$before" = "$$after" ] || { git status --short --untracked-files=all; git diff --stat; \
+		echo "the generated files were not up to date; they are now: commit them"; exit 1; }
+
+vet: ## Run go vet.
 	go vet ./...
-	$(MAKE) lint
-	$(MAKE) vuln
+
+unit: build ## Verify the systemd unit, where systemd-analyze is installed.
+	@command -v systemd-analyze >/dev/null || { echo "systemd-analyze is not installed: skipped"; exit 0; }; \
+	mkdir -p .dev/unit && sed 's|/usr/local/bin/|$(CURDIR)/.dev/bin/|' deploy/foldbook.service >.dev/unit/foldbook.service && \
+	said=$$(systemd-analyze verify .dev/unit/foldbook.service 2>&1) && [ -z "$$said" ] && echo "deploy/foldbook.service: nothing to complain about" || \
+	{ echo "$$said"; exit 1; } # it warns of unknown keys with status 0
+
+race: ## Run all tests with the race detector.
 	go test -race ./...
-	$(MAKE) vet-sql
+
+smoke: ## Try what a new user does in a clean clone of HEAD: make run, ask all six routes, stop, again.
+	.ci/smoke
 
 build: ## Build foldbook and dev into .dev/bin.
 	@mkdir -p .dev/bin
@@ -62,8 +81,9 @@ vuln: $(GOVULNCHECK) ## Look for known vulnerabilities; skipped, and said so, wh
 	*) echo "$$out"; exit $$status ;; \
 	esac
 
-bench: build ## Run the Go benchmarks on a database of their own.
-	.dev/bin/dev with -- go test -run '^$$' -bench . -benchmem ./...
+bench: build ## Measure: Go benchmarks of routes and encoding, then the routes over HTTP against pgbench.
+	go test -run '^$$' -bench . -benchtime 500ms ./api
+	go run ./bench
 
 reset: ## Remove .dev: databases, fetched programs, tools. Refuses while something runs there.
 	@mkdir -p .dev/bin && go build -o .dev/bin/ ./cmd/dev && exec .dev/bin/dev reset

@@ -30,7 +30,7 @@ const (
 func (c cursor) encode(scope string) string {
 	b := make([]byte, 0, cursorPayload+cursorCheck)
 	b = append(b, cursorVersion)
-	b = binary.BigEndian.AppendUint64(b, uint64(c.At.UnixMicro())) //nolint:gosec // read back the same way
+	b = binary.BigEndian.AppendUint64(b, uint64(c.At.UnixMicro()))
 	b = append(b, c.ID[:]...)
 	if c.Missing {
 		b = append(b, 1)

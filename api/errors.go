@@ -85,7 +85,7 @@ func writeErrorBody(w http.ResponseWriter, e *apiError, id string) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
-	if e.status == http.StatusServiceUnavailable {
+	if e.status == http.StatusServiceUnavailable || e.status == http.StatusGatewayTimeout {
 		header.Set("Retry-After", "1")
 	}
 	w.WriteHeader(e.status)

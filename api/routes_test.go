@@ -152,7 +152,7 @@ func checkError(t *testing.T, res *http.Response, where string, status int, code
 	if res.Header.Get("Access-Control-Allow-Origin") != "*" || res.Header.Get("Content-Type") != "application/json" || got.RequestID == "" {
 		t.Errorf("%s: headers %v", where, res.Header)
 	}
-	if (status == http.StatusServiceUnavailable) != (res.Header.Get("Retry-After") != "") {
+	if (status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout) != (res.Header.Get("Retry-After") != "") {
 		t.Errorf("%s: %d with Retry-After %q", where, status, res.Header.Get("Retry-After"))
 	}
 }

@@ -241,7 +241,7 @@ func canonicalGranularity(text string) string {
 		if err != nil || n == 0 {
 			return text
 		}
-		ms := int64(n) * unit.ms //nolint:gosec // below 2^31 of them
+		ms := int64(n) * unit.ms
 		for _, to := range []struct {
 			name string
 			ms   int64

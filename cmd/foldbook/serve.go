@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"syscall"
@@ -24,6 +25,9 @@ const (
 	bindPause      = 100 * time.Millisecond
 	drainTime      = time.Second // in which clients learn not to send more on a connection
 	maxHeaderBytes = 32 << 10
+	// gcPercent is GOGC unless that is set. What lives is a few megabytes and one large answer allocates one, so at Go's
+	// 100 every few answers would wait for a collection: 12 % of the CPU time of a large one, against some 20 MB.
+	gcPercent = 400
 )
 
 type serveCmd struct{}
@@ -44,6 +48,9 @@ func (serveCmd) Run(a *app) error {
 	cfg, err := loadConfig(a.env)
 	if err != nil {
 		return err
+	}
+	if a.env["GOGC"] == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 	log, flush := cfg.newLogger(a.out)
 	defer flush()

@@ -143,8 +143,9 @@ func (q *QuestDB) tryStart(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the server's log: %w", err)
 	}
+	// Java's temporary files stay in the folder too: after a kill they would be left in the system's.
 	cmd := exec.Command(q.program.Java, "-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-		"-p", q.program.Jar, "-m", "io.questdb/io.questdb.ServerMain", "-d", q.root())
+		"-XX:-UsePerfData", "-Djava.io.tmpdir="+q.root(), "-p", q.program.Jar, "-m", "io.questdb/io.questdb.ServerMain", "-d", q.root())
 	cmd.Dir, cmd.Stdout, cmd.Stderr = q.root(), logFile, logFile
 	for _, kv := range os.Environ() {
 		if !strings.HasPrefix(kv, "QDB_") { // the product's settings begin like QuestDB's own

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// measured is one measurement of a route over HTTP.
+type measured struct {
+	rate  float64         // answers a second
+	took  []time.Duration // of each answer, from sending the request to its last byte, sorted
+	bytes int             // of one body
+}
+
+// load asks for path on every connection, each with one request at a time, for the span given. An answer other than 200
+// ends it with an error. It shares the machine with the service, so it does as little as can be: the request's bytes
+// are made once, and of an answer it reads the status and the length and discards the rest.
+func load(ctx context.Context, address, path string, connections int, span time.Duration) (measured, error) {
+	clients := make([]*client, connections)
+	for i := range clients {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp4", address)
+		if err != nil {
+			return measured{}, fmt.Errorf("connect: %w", err)
+		}
+		defer conn.Close() //nolint:errcheck // nothing is lost
+		clients[i] = &client{
+			conn:    conn,
+			request: []byte("GET " + path + " HTTP/1.1\r\nHost: " + address + "\r\n\r\n"),
+			buf:     make([]byte, 256<<10),
+			took:    make([]time.Duration, 0, 1<<16),
+		}
+	}
+	ctx, cancel := context.WithCancelCause(ctx) // the cause is the first client's error
+	defer cancel(nil)
+	stop := context.AfterFunc(ctx, func() {
+		for _, c := range clients {
+			_ = c.conn.Close()
+		}
+	})
+	var all sync.WaitGroup
+	began := time.Now()
+	for _, c := range clients {
+		all.Go(func() {
+			if err := c.ask(began.Add(span)); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	all.Wait()
+	elapsed := time.Since(began)
+	if !stop() {
+		return measured{}, context.Cause(ctx)
+	}
+	m := measured{bytes: clients[0].length}
+	for _, c := range clients {
+		m.took = append(m.took, c.took...)
+	}
+	slices.Sort(m.took)
+	m.rate = float64(len(m.took)) / elapsed.Seconds()
+	return m, nil
+}
+
+// client is one connection that is kept.
+type client struct {
+	conn    net.Conn
+	request []byte
+	buf     []byte
+	took    []time.Duration
+	length  int // of the last body
+}
+
+// ask sends one request after the other until the time given.
+func (c *client) ask(until time.Time) error {
+	for now := time.Now(); now.Before(until); {
+		if _, err := c.conn.Write(c.request); err != nil {
+			return fmt.Errorf("send a request: %w", err)
+		}
+		if err := c.receive(); err != nil {
+			return fmt.Errorf("receive an answer: %w", err)
+		}
+		done := time.Now()
+		c.took = append(c.took, done.Sub(now))
+		now = done
+	}
+	return nil
+}
+
+var (
+	statusOK      = []byte("HTTP/1.1 200 ")
+	contentLength = []byte("\r\nContent-Length: ")
+	endOfHead     = []byte("\r\n\r\n")
+)
+
+// receive reads one answer, which has to be a 200 of a stated length.
+func (c *client) receive() error {
+	have, head := 0, -1
+	for head < 0 {
+		if have == len(c.buf) {
+			return errors.New("its head does not end")
+		}
+		n, err := c.conn.Read(c.buf[have:])
+		if err != nil {
+			return err
+		}
+		have += n
+		head = bytes.Index(c.buf[:have], endOfHead)
+	}
+	if !bytes.HasPrefix(c.buf[:head], statusOK) {
+		return fmt.Errorf("%.300q", c.buf[:have])
+	}
+	_, rest, found := bytes.Cut(c.buf[:head], contentLength)
+	if !found {
+		return fmt.Errorf("no length: %q", c.buf[:head])
+	}
+	if end := bytes.IndexByte(rest, '\r'); end >= 0 {
+		rest = rest[:end]
+	}
+	length, err := strconv.Atoi(string(rest))
+	if err != nil {
+		return fmt.Errorf("its length: %w", err)
+	}
+	for left := head + len(endOfHead) + length - have; left > 0; {
+		n, err := c.conn.Read(c.buf[:min(left, len(c.buf))])
+		if err != nil {
+			return err
+		}
+		left -= n
+	}
+	c.length = length
+	return nil
+}

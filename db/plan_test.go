@@ -1,0 +1,227 @@
+package db_test
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"foldbook/db"
+	"foldbook/seed"
+)
+
+// query is one query of sql/ as a person wrote it, with the SQL that sqlc made of it.
+type query struct {
+	name, kind string
+	comment    string
+	params     []string // names, each as often as it is used
+	sql        string   // with $1 for the parameters; empty for COPY, of which sqlc leaves only table and columns
+	table      string   // that a COPY fills
+}
+
+var (
+	annotation = regexp.MustCompile(`(?m)^-- name: (\w+) (:\w+)\n`)
+	parameter  = regexp.MustCompile(`@(\w+)|sqlc\.n?arg\('(\w+)'\)`)
+	generated  = regexp.MustCompile("(?s)= `-- name: (\\w+) :\\w+\n(.*?)`")
+	indexNames = regexp.MustCompile(`\bindex: ((?:any of )?[a-z0-9_]+(?:, (?:any of )?[a-z0-9_]+)*)\.`)
+	costText   = regexp.MustCompile(`\bcost: \S`)
+)
+
+// readQueries parses sql/ and the generated code.
+func readQueries(t *testing.T) (queries []query) {
+	t.Helper()
+	made := map[string]string{}
+	for _, text := range readAll(t, "*.gen.go") {
+		for _, m := range generated.FindAllStringSubmatch(text, -1) {
+			made[m[1]] = m[2]
+		}
+	}
+	for _, text := range readAll(t, filepath.Join("..", "sql", "*.sql")) {
+		found := annotation.FindAllStringSubmatchIndex(text, -1)
+		for i, at := range found {
+			end := len(text)
+			if i+1 < len(found) {
+				end = found[i+1][0]
+			}
+			q := query{name: text[at[2]:at[3]], kind: text[at[4]:at[5]]}
+			var body []string
+			for _, line := range strings.Split(text[at[1]:end], "\n") {
+				if strings.HasPrefix(line, "--") {
+					q.comment += strings.TrimPrefix(line, "--")
+				} else {
+					body = append(body, line)
+				}
+			}
+			source := strings.Join(body, "\n")
+			for _, m := range parameter.FindAllStringSubmatch(source, -1) {
+				q.params = append(q.params, m[1]+m[2])
+			}
+			if q.sql = made[q.name]; q.sql == "" {
+				_, _ = fmt.Sscanf(strings.TrimSpace(source), "INSERT INTO %s", &q.table)
+			}
+			queries = append(queries, q)
+		}
+	}
+	if len(queries) < len(made) || len(queries) == 0 {
+		t.Fatalf("found %d queries in sql/, but %d in the generated code", len(queries), len(made))
+	}
+	return queries
+}
+
+func readAll(t *testing.T, pattern string) (texts []string) {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: %d files, %v", pattern, len(files), err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(text))
+	}
+	return texts
+}
+
+// execute is the EXECUTE of the prepared query with values for its parameters. Filters that are optional, and the
+// columns of a row to store, are NULL.
+func (q query) execute(t *testing.T, values map[string]string) string {
+	t.Helper()
+	places := regexp.MustCompile(`\$(\d+)`).FindAllStringSubmatch(q.sql, -1)
+	if len(places) != len(q.params) {
+		t.Fatalf("%s uses %d parameters in sql/ and %d in the generated code: is it generated anew?", q.name, len(q.params), len(places))
+	}
+	args := map[string]string{}
+	for i, place := range places {
+		value := "NULL"
+		// An optional filter is used as $1::text IS NULL OR ..., and a list without it is the one that is asked for most.
+		if v, ok := values[q.params[i]]; ok && !strings.Contains(q.sql, place[0]+"::text IS NULL") && !strings.Contains(q.sql, place[0]+"::uuid IS NULL") {
+			value = v
+		}
+		if value == "NULL" && !strings.Contains(q.sql, place[0]+"::") && !strings.HasPrefix(q.sql, "INSERT") {
+			t.Fatalf("%s needs a value for %s: add it to the test", q.name, q.params[i])
+		}
+		args[place[1]] = value
+	}
+	if len(args) == 0 {
+		return "EXECUTE q"
+	}
+	list := make([]string, len(args))
+	for i := range list {
+		list[i] = args[fmt.Sprint(i+1)]
+	}
+	return "EXECUTE q(" + strings.Join(list, ", ") + ")"
+}
+
+// TestPlans requires of every query in sql/ that it says its cost and its indexes, and that PostgreSQL uses these on
+// a realistic volume, without being talked out of any other plan.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	store := open(t, func(c *db.Config) { c.PoolSize = 1 }) // so that what is SET holds for all that follows
+	// VACUUM finds rows visible to all only when their commit is on disk, for which the test servers do not wait.
+	exec(t, store, "SET synchronous_commit = on")
+	exec(t, store, "SET plan_cache_mode = force_custom_plan") // for the parameters given, not for any
+	exec(t, store, "SELECT setseed(0.5)")
+	grow(t, store)
+	values := map[string]string{"page_size": "100", "page_offset": "0"}
+	for name, sql := range map[string]string{
+		"dataset_id":    "SELECT dataset_id::text FROM indicator_datasets ORDER BY created_at LIMIT 1",
+		"run_id":        "SELECT run_id::text FROM walkforward_runs ORDER BY created_at LIMIT 1",
+		"simulation_id": "SELECT simulation_id::text FROM simulation_runs ORDER BY created_at LIMIT 1",
+		"symbol":        "SELECT symbol FROM indicator_datasets ORDER BY created_at LIMIT 1",
+		"status":        "SELECT 'RUNNING'",
+	} {
+		values[name] = "'" + lines(t, store, sql)[0] + "'"
+	}
+	for _, q := range readQueries(t) {
+		stated := indexNames.FindStringSubmatch(q.comment)
+		if !strings.HasPrefix(strings.TrimSpace(q.comment), q.name+" ") && !strings.Contains(q.comment, " "+q.name+" ") {
+			t.Errorf("%s: its comment does not say what it does", q.name)
+		}
+		if stated == nil || !costText.MatchString(q.comment) {
+			t.Errorf("%s: its comment does not say index: and cost:", q.name)
+			continue
+		}
+		var plan string
+		if q.kind == ":copyfrom" { // COPY has no plan: it writes every index of its table
+			plan = strings.Join(indexesOf(t, store, q.table), "\n")
+		} else {
+			plan = explain(t, store, q, values)
+		}
+		for _, index := range strings.Split(stated[1], ", ") {
+			names := index
+			if table, ok := strings.CutPrefix(index, "any of "); ok { // equally good ones: the planner takes the smallest
+				names = strings.Join(indexesOf(t, store, table), "|")
+			}
+			if !regexp.MustCompile(`\b(` + names + `)\b`).MatchString(plan) {
+				t.Errorf("%s states %s, which is not in its plan:\n%s", q.name, index, plan)
+			}
+		}
+	}
+}
+
+func explain(t *testing.T, store *db.DB, q query, values map[string]string) string {
+	t.Helper()
+	exec(t, store, "PREPARE q AS "+q.sql, pgx.QueryExecModeSimpleProtocol)
+	defer exec(t, store, "DEALLOCATE q", pgx.QueryExecModeSimpleProtocol)
+	return strings.Join(lines(t, store, "EXPLAIN "+q.execute(t, values), pgx.QueryExecModeSimpleProtocol), "\n")
+}
+
+func indexesOf(t *testing.T, store *db.DB, table string) []string {
+	t.Helper()
+	return lines(t, store, "SELECT indexname::text FROM pg_indexes WHERE tablename = $1", table)
+}
+
+// lines returns the rows of a query that has one column of text.
+func lines(t *testing.T, store *db.DB, sql string, args ...any) []string {
+	t.Helper()
+	rows, err := store.Pool.Query(t.Context(), sql, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return list
+}
+
+// grow fills the store with the benchmark's rows, ten times over, some years of use: 500 data sets, 2000 runs.
+func grow(t *testing.T, store *db.DB) {
+	t.Helper()
+	if err := seed.Scale(t.Context(), store.Pool, 1, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	// A copy's id is a hash of the original's and the copy's number. Parents come first.
+	ids := []string{"dataset_id", "run_id", "simulation_id", "trade_id"}
+	for _, table := range []string{
+		"indicator_datasets", "walkforward_runs", "walkforward_folds", "simulation_runs", "simulation_trade_buckets", "simulation_trades",
+	} {
+		var copied []string
+		columns := lines(t, store, "SELECT attname::text FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 ORDER BY attnum", table)
+		for _, column := range columns {
+			switch {
+			case slices.Contains(ids, column):
+				column = "md5(" + column + "::text || n)::uuid"
+			case slices.Contains([]string{"questdb_tag", "symbol", "prediction_measurement", "questdb_namespace"}, column):
+				column += " || '_' || n"
+			case column == "created_at":
+				column += " + n * interval '30 day' + random() * interval '30 day'"
+			case column == "status": // one in ten is not completed
+				column = "CASE WHEN random() < 0.9 THEN status ELSE (ARRAY['RUNNING', 'FAILED', 'CANCELLED'])[ceil(random() * 3)] END"
+			}
+			copied = append(copied, column)
+		}
+		// In the order of time, as rows come, because the size of an index depends on it.
+		exec(t, store, fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s, generate_series(1, 9) AS n ORDER BY %d",
+			table, strings.Join(columns, ", "), strings.Join(copied, ", "), table, 1+slices.Index(columns, "created_at")))
+	}
+	exec(t, store, "VACUUM ANALYZE") // as autovacuum does on a server in use
+}
