@@ -31,7 +31,9 @@ func (f *fault) Error() string {
 	return f.path + ": " + f.what
 }
 
-func (f *fault) answer() *apiError { return &apiError{status: http.StatusBadRequest, code: f.code, message: f.Error()} }
+func (f *fault) answer() *apiError {
+	return &apiError{status: http.StatusBadRequest, code: f.code, message: f.Error()}
+}
 
 func invalidJSON(path, what string) *fault { return &fault{ErrorCode("invalid_json"), path, what} }
 func invalidBody(path, what string) *fault { return &fault{ErrorCode("invalid_body"), path, what} }

@@ -267,7 +267,7 @@ func TestBodyMemory(t *testing.T) {
 		if n > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(fold(n, metricsOf(n)))
+		b.WriteString(fold(n, numbersOf(n)))
 	}
 	b.WriteString(`]}`)
 	folds := b.String()

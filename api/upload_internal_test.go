@@ -15,7 +15,7 @@ import (
 )
 
 // metricsOf are the thresholds and metrics of a fold as the exporting client writes them.
-func metricsOf(n int) string {
+func numbersOf(n int) string {
 	var b strings.Builder
 	b.WriteString(`,"run_id":"` + runID + `","best_iteration":412,"best_score":0.0009110000100918114,"thresholds":{`)
 	for i := range 9 {
@@ -202,7 +202,7 @@ func TestManyWarningsAreCut(t *testing.T) {
 }
 
 func FuzzRunBody(f *testing.F) {
-	f.Add(runWith(fold(0, metricsOf(1)), fold(1, "")))
+	f.Add(runWith(fold(0, numbersOf(1)), fold(1, "")))
 	f.Add(`{` + runHead + `,"features":["a"],"zz":[{"\u0000":1e999}],"folds":[null]}`)
 	f.Add(`{"run":{"status":"\ud800"}}`)
 	f.Fuzz(func(t *testing.T, body string) {
@@ -233,7 +233,7 @@ func FuzzRunBody(f *testing.F) {
 func BenchmarkReadRun1000Folds(b *testing.B) {
 	folds := make([]string, 1000)
 	for i := range folds {
-		folds[i] = fold(i, metricsOf(i))
+		folds[i] = fold(i, numbersOf(i))
 	}
 	body := runWith(folds...)
 	b.SetBytes(int64(len(body)))

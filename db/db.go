@@ -86,7 +86,9 @@ var errDryRun = errors.New("dry run")
 // dry is true. It waits for a connection, and each statement for locks and its end, as long as ctx allows.
 func (d *DB) InTx(ctx context.Context, dry bool, f func(q *Queries) error) error {
 	conn, err := d.Pool.Acquire(ctx)
-	if err != nil {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", ErrPoolBusy, err)
+	} else if err != nil {
 		return err
 	}
 	defer conn.Release()

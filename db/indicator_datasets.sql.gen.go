@@ -93,7 +93,7 @@ type CountDatasetsParams struct {
 }
 
 // CountDatasets counts the data sets that ListDatasets pages through. Called for X-Total-Count when a page is full.
-// index: indicator_datasets_pkey. cost: one pass over the data sets, of which there are few.
+// index: indicator_datasets_questdb_tag_key. cost: one pass over the data sets, of which there are few.
 func (q *Queries) CountDatasets(ctx context.Context, arg CountDatasetsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countDatasets, arg.Symbol, arg.Granularity, arg.Source)
 	var total int64

@@ -34,7 +34,7 @@ type Querier interface {
 	// index: none, it reads them all. cost: one pass over the data sets, of which there are few.
 	CountDatasetSummaries(ctx context.Context, arg CountDatasetSummariesParams) (int64, error)
 	// CountDatasets counts the data sets that ListDatasets pages through. Called for X-Total-Count when a page is full.
-	// index: indicator_datasets_pkey. cost: one pass over the data sets, of which there are few.
+	// index: indicator_datasets_questdb_tag_key. cost: one pass over the data sets, of which there are few.
 	CountDatasets(ctx context.Context, arg CountDatasetsParams) (int64, error)
 	// CountRunChildren counts what goes with a run. Called by DELETE /api/runs/{id}.
 	// index: walkforward_folds_pkey, simulation_runs_run_id_idx, simulation_trade_buckets_pkey, simulation_trades_pkey.
@@ -81,7 +81,7 @@ type Querier interface {
 	// index: simulation_runs_run_id_idx. cost: the simulations and all below them.
 	DeleteSimulationsByRun(ctx context.Context, runID uuid.UUID) (int64, error)
 	// DeleteTrades removes the trades of one simulation. Called by the writes of simulations and by the seed before CopyTrades.
-	// index: simulation_trades_pkey. cost: the trades of the simulation.
+	// index: simulation_trades_bar_timestamp_idx. cost: the trades of the simulation.
 	DeleteTrades(ctx context.Context, simulationID uuid.UUID) (int64, error)
 	// FillRunMetrics stores the top-level numbers of one run's JSON columns. Called by every write of a run and by the seed.
 	// index: walkforward_runs_pkey. cost: the metrics of the run.

@@ -54,7 +54,7 @@ WHERE simulation_id = $1
 `
 
 // DeleteTrades removes the trades of one simulation. Called by the writes of simulations and by the seed before CopyTrades.
-// index: simulation_trades_pkey. cost: the trades of the simulation.
+// index: simulation_trades_bar_timestamp_idx. cost: the trades of the simulation.
 func (q *Queries) DeleteTrades(ctx context.Context, simulationID uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteTrades, simulationID)
 	if err != nil {

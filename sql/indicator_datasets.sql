@@ -22,7 +22,7 @@ WHERE
 
 -- name: CountDatasets :one
 -- CountDatasets counts the data sets that ListDatasets pages through. Called for X-Total-Count when a page is full.
--- index: indicator_datasets_pkey. cost: one pass over the data sets, of which there are few.
+-- index: indicator_datasets_questdb_tag_key. cost: one pass over the data sets, of which there are few.
 SELECT count(*)::bigint AS total
 FROM indicator_datasets
 WHERE

@@ -18,7 +18,7 @@ WHERE
 
 -- name: DeleteTrades :execrows
 -- DeleteTrades removes the trades of one simulation. Called by the writes of simulations and by the seed before CopyTrades.
--- index: simulation_trades_pkey. cost: the trades of the simulation.
+-- index: simulation_trades_bar_timestamp_idx. cost: the trades of the simulation.
 DELETE FROM simulation_trades
 WHERE simulation_id = @simulation_id;
 
