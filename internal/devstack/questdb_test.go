@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -73,15 +74,28 @@ func TestFreePortKeepsTheWantedOneWhileItIsFree(t *testing.T) {
 	if port < 20000 || port > 32767 {
 		t.Errorf("got port %d, want one outside the range of outgoing connections", port)
 	}
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	if err != nil {
-		t.Fatal(err)
+	// A child that another test is just starting may hold a copy of the closed socket until it runs its program.
+	const patience = 5 * time.Second
+	var l net.Listener
+	for deadline := time.Now().Add(patience); ; {
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
 	}
 	if other, err := freePort(port); err != nil || other == port {
 		t.Errorf("a taken port gives %d, %v, want another", other, err)
 	}
 	_ = l.Close()
-	if again, err := freePort(port); err != nil || again != port {
-		t.Errorf("the freed port %d gives %d, %v", port, again, err)
+	for deadline := time.Now().Add(patience); ; {
+		again, err := freePort(port)
+		if err == nil && again == port {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the freed port %d gives %d, %v", port, again, err)
+		}
 	}
 }
