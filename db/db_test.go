@@ -215,7 +215,7 @@ func panicking(ctx context.Context, store *db.DB) (err error) {
 			err = errors.New("it panicked")
 		}
 	}()
-	return store.InTx(ctx, func(*db.Queries) error { panic("on purpose") })
+	return store.InTx(ctx, false, func(*db.Queries) error { panic("on purpose") })
 }
 
 func TestInTx(t *testing.T) {
