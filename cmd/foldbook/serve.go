@@ -121,7 +121,10 @@ func (c config) serve(ctx context.Context, listener net.Listener, server *api.Se
 	if err := listener.Close(); err != nil {
 		log.Warn("closing the port failed", "cause", err.Error())
 	}
-	_ = <-failed // the end of Serve, which has let go of the listener: Shutdown would close it once more, and fail
+	// Shutdown would close a listener that Serve has not let go of once more, and fail.
+	if err := <-failed; !errors.Is(err, net.ErrClosed) {
+		log.Warn("accepting connections failed", "cause", err.Error())
+	}
 	open.wait(stop)
 	if err := h.Shutdown(stop); err != nil {
 		_ = h.Close()
