@@ -100,8 +100,8 @@ var inNumber = [256]bool{
 	'-': true, '+': true, '.': true, 'e': true, 'E': true,
 }
 
-// storable tells whether a number is near enough to a double: not above the largest, and not written in a way that
-// becomes much longer when it is stored. Its digits may be more than a double keeps.
+// storable tells whether a number is near enough to a double: not above the largest, not so small that a double would be
+// 0, and not written in a way that becomes much longer when it is stored. Its digits may be more than a double keeps.
 func storable(number, exponent []byte, hasExponent bool) bool {
 	if !hasExponent && len(number) <= 300 { // the largest double has 309 digits
 		return true
@@ -115,7 +115,14 @@ func storable(number, exponent []byte, hasExponent bool) bool {
 		}
 	}
 	// What is not a number at all is left to the decoder.
-	_, err := strconv.ParseFloat(string(number), 64)
+	x, err := strconv.ParseFloat(string(number), 64)
+	if err == nil && x == 0 {
+		mantissa := number
+		if hasExponent {
+			mantissa = number[:len(number)-len(exponent)-1]
+		}
+		return !bytes.ContainsAny(mantissa, "123456789")
+	}
 	return err == nil || !isRange(err)
 }
 

@@ -62,11 +62,13 @@ func (s *Server) writeError(err error, c echo.Context) {
 		panic(http.ErrAbortHandler) // begun answers are cut, so that they cannot look whole
 	}
 	ctx := c.Request().Context()
-	if errors.Is(ctx.Err(), context.Canceled) {
-		rec.status = statusClientGone
+	answer := classify(ctx, err)
+	// A client that only stopped sending still reads: without a status it would take an empty 200 for a success. What is
+	// wrong with its request, such as a body that is cut off, it is told as anyone.
+	if errors.Is(ctx.Err(), context.Canceled) && answer.status >= http.StatusInternalServerError {
+		rec.WriteHeader(statusClientGone)
 		return
 	}
-	answer := classify(ctx, err)
 	if answer.status >= http.StatusInternalServerError {
 		rec.cause = err
 	}

@@ -102,7 +102,6 @@ func TestParseSort(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]sortOrder{
 		"":                         {"", true},
-		"created_at":               {"", false},
 		"-created_at":              {"", true},
 		"summary_metrics.pf_long":  {"summary_metrics.pf_long", false},
 		"-summary_metrics.a>=b":    {"summary_metrics.a>=b", true},
@@ -116,6 +115,7 @@ func TestParseSort(t *testing.T) {
 	for text, want := range map[string]string{
 		"-":                    "at 2: expected",
 		"--created_at":         "at 2: expected",
+		"created_at":           "at 1: created_at is sorted by descending only",
 		"name":                 "at 1: expected",
 		"-summary_metrics.":    "at 18: the key is empty",
 		`summary_metrics."a"b`: "at 20: expected nothing behind the key",

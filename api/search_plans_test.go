@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp"
 )
 
 // More rows than a search looks at one by one are walked in their order: both ways find the same.
@@ -73,17 +73,17 @@ func TestSearchBothPlans(t *testing.T) {
 			if len(want) < 500 {
 				size = 50
 			}
-			if diff := gocmp.Diff(want, h.follow(k, k.path, q.query(), size, len(want))); diff != "" {
+			if diff := cmp.Diff(want, h.follow(k, k.path, q.query(), size, len(want))); diff != "" {
 				t.Errorf("%s of %s by cursor (-want +got):\n%.2000s", name, k.name, diff)
 			}
 			query := q.query()
 			query.Set("limit", "5000")
-			if older, total := h.olderIDs(k, k.older+"?"+query.Encode()); total != fmt.Sprint(len(want)) || gocmp.Diff(want[:min(5000, len(want))], older) != "" {
+			if older, total := h.olderIDs(k, k.older+"?"+query.Encode()); total != fmt.Sprint(len(want)) || cmp.Diff(want[:min(5000, len(want))], older) != "" {
 				t.Errorf("%s of %s in the older list: %d rows of %s, want %d, or another order", name, k.name, len(older), total, len(want))
 			}
 			query.Set("limit", "10")
 			query.Set("offset", "5005")
-			if p := h.page(k, k.path+"?"+query.Encode()); *p.total != float64(len(want)) || gocmp.Diff(want[min(5005, len(want)):min(5015, len(want))], p.ids) != "" {
+			if p := h.page(k, k.path+"?"+query.Encode()); *p.total != float64(len(want)) || cmp.Diff(want[min(5005, len(want)):min(5015, len(want))], p.ids) != "" {
 				t.Errorf("%s of %s at offset 5005: %v of %v", name, k.name, p.ids, *p.total)
 			}
 		}

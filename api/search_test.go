@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -9,13 +8,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 )
 
@@ -29,15 +27,6 @@ var (
 	runKind        = kind{"runs", "run_id", "/api/runs", "/api/walkforward/runs", []string{"summary_metrics", "hyperparameters", "walk_config"}}
 	simulationKind = kind{"simulations", "simulation_id", "/api/simulations", "/api/tradesim/runs", []string{"summary_metrics", "config"}}
 )
-
-// stored is what the model of a search knows of one row.
-type stored struct {
-	id      string
-	created time.Time
-	attrs   map[string]string // by query parameter
-	texts   []string          // that search= looks into
-	numbers map[string]float64
-}
 
 // pageAnswer is one page of an envelope.
 type pageAnswer struct {
@@ -128,122 +117,6 @@ func (h *harness) follow(k kind, path string, query url.Values, size, total int)
 		q.Set("cursor", p.next)
 	}
 	h.t.Errorf("GET %s?%s: its cursors do not end", path, query.Encode())
-	return ids
-}
-
-// condition is one metric filter of the model.
-type condition struct {
-	key, op string
-	value   float64
-}
-
-func (c condition) String() string {
-	column, key, _ := strings.Cut(c.key, ".")
-	if strings.ContainsAny(key, `<>=!" `) {
-		key = strconv.Quote(key)
-	}
-	if c.op == "exists" || c.op == "missing" {
-		return column + "." + key + " " + c.op
-	}
-	return column + "." + key + c.op + strconv.FormatFloat(c.value, 'g', -1, 64)
-}
-
-func (c condition) holds(s *stored) bool {
-	v, ok := s.numbers[c.key]
-	switch c.op {
-	case "missing":
-		return !ok
-	case "exists":
-		return ok
-	case ">=":
-		return ok && v >= c.value
-	case ">":
-		return ok && v > c.value
-	case "<=":
-		return ok && v <= c.value
-	case "<":
-		return ok && v < c.value
-	case "=":
-		return ok && v == c.value
-	default:
-		return ok && v != c.value
-	}
-}
-
-// question is a search: what the API is asked and what the model answers.
-type question struct {
-	attrs      map[string]string
-	search     string
-	conditions []condition
-	sort       string // metric, or empty
-	descending bool
-}
-
-func (q *question) query() url.Values {
-	v := url.Values{}
-	for name, value := range q.attrs {
-		v.Set(name, value)
-	}
-	if q.search != "" {
-		v.Set("search", q.search)
-	}
-	for _, c := range q.conditions {
-		v.Add("metric", c.String())
-	}
-	if q.sort != "" {
-		column, key, _ := strings.Cut(q.sort, ".")
-		if strings.HasPrefix(key, `"`) {
-			key = strconv.Quote(key)
-		}
-		sort := column + "." + key
-		if q.descending {
-			sort = "-" + sort
-		}
-		v.Set("sort", sort)
-	}
-	return v
-}
-
-func (q *question) answer(rows []*stored) []string {
-	var found []*stored
-	for _, s := range rows {
-		ok := true
-		for name, value := range q.attrs {
-			ok = ok && s.attrs[name] == value
-		}
-		if q.search != "" {
-			ok = ok && slices.ContainsFunc(s.texts, func(t string) bool { return strings.Contains(strings.ToLower(t), strings.ToLower(q.search)) })
-		}
-		for _, c := range q.conditions {
-			ok = ok && c.holds(s)
-		}
-		if ok {
-			found = append(found, s)
-		}
-	}
-	newest := func(a, b *stored) int { return cmp.Or(b.created.Compare(a.created), cmp.Compare(a.id, b.id)) }
-	slices.SortFunc(found, func(a, b *stored) int {
-		if q.sort == "" {
-			return newest(a, b)
-		}
-		x, hasX := a.numbers[q.sort]
-		y, hasY := b.numbers[q.sort]
-		switch {
-		case hasX && hasY && q.descending:
-			return cmp.Or(cmp.Compare(y, x), cmp.Compare(b.id, a.id))
-		case hasX && hasY:
-			return cmp.Or(cmp.Compare(x, y), cmp.Compare(a.id, b.id))
-		case hasX:
-			return -1
-		case hasY:
-			return 1
-		}
-		return newest(a, b)
-	})
-	ids := make([]string, len(found))
-	for i, s := range found {
-		ids[i] = s.id
-	}
 	return ids
 }
 
@@ -404,17 +277,17 @@ func TestSearchAgainstModel(t *testing.T) {
 		q1000 := maps.Clone(query)
 		q1000.Set("limit", "1000")
 		all := h.page(k, k.path+"?"+q1000.Encode())
-		if diff := gocmp.Diff(want, all.ids); diff != "" || all.total == nil || *all.total != float64(len(want)) || all.next != "" {
+		if diff := cmp.Diff(want, all.ids); diff != "" || all.total == nil || *all.total != float64(len(want)) || all.next != "" {
 			t.Fatalf("GET %s?%s: total %v, next %q (-want +got):\n%s", k.path, query.Encode(), all.total, all.next, diff)
 		}
 		older, total := h.olderIDs(k, k.older+"?"+query.Encode())
-		if diff := gocmp.Diff(want, older); diff != "" || total != strconv.Itoa(len(want)) {
+		if diff := cmp.Diff(want, older); diff != "" || total != strconv.Itoa(len(want)) {
 			t.Fatalf("GET %s?%s: total %s (-want +got):\n%s", k.older, query.Encode(), total, diff)
 		}
 		if dataset, ok := q.attrs["dataset_id"]; ok && k.name == "runs" {
 			below := maps.Clone(query)
 			below.Del("dataset_id")
-			if diff := gocmp.Diff(want, h.follow(k, "/api/datasets/"+dataset+"/runs", below, 40, len(want))); diff != "" {
+			if diff := cmp.Diff(want, h.follow(k, "/api/datasets/"+dataset+"/runs", below, 40, len(want))); diff != "" {
 				t.Fatalf("GET /api/datasets/%s/runs?%s (-want +got):\n%s", dataset, below.Encode(), diff)
 			}
 		}
@@ -422,7 +295,7 @@ func TestSearchAgainstModel(t *testing.T) {
 		if len(want)/size > 25 {
 			size = 50
 		}
-		if diff := gocmp.Diff(want, h.follow(k, k.path, query, size, len(want))); diff != "" {
+		if diff := cmp.Diff(want, h.follow(k, k.path, query, size, len(want))); diff != "" {
 			t.Fatalf("GET %s?%s by cursor (-want +got):\n%s", k.path, query.Encode(), diff)
 		}
 		checkOffsets(t, h, r, k, query, want)
@@ -445,14 +318,14 @@ func checkOffsets(t *testing.T, h *harness, r *rand.Rand, k kind, query url.Valu
 		q.Set("count", count)
 		p := h.page(k, k.path+"?"+q.Encode())
 		from, to := min(offset, len(want)), min(offset+limit, len(want))
-		diff := gocmp.Diff(want[from:to], p.ids)
+		diff := cmp.Diff(want[from:to], p.ids)
 		if diff != "" || (p.next == "") != (to == len(want)) || p.limit != float64(limit) || p.offset != float64(offset) {
 			t.Fatalf("GET %s?%s: next %q, limit %v, offset %v (-want +got):\n%s", k.path, q.Encode(), p.next, p.limit, p.offset, diff)
 		}
 		if count == "none" && p.total != nil || count != "none" && (p.total == nil || *p.total != float64(len(want)) || p.estimate) {
 			t.Fatalf("GET %s?%s: total %v, want %d", k.path, q.Encode(), p.total, len(want))
 		}
-		if diff := gocmp.Diff(want[from:to], older); diff != "" || total != strconv.Itoa(len(want)) {
+		if diff := cmp.Diff(want[from:to], older); diff != "" || total != strconv.Itoa(len(want)) {
 			t.Fatalf("GET %s?%s: total %s (-want +got):\n%s", k.older, q.Encode(), total, diff)
 		}
 	}

@@ -112,9 +112,15 @@ func (s *Server) DeleteDataset(c echo.Context, datasetID string, params DeleteDa
 		if err := dependants("data set", params.Cascade, below); err != nil {
 			return err
 		}
-		below["datasets"], err = q.DeleteDataset(ctx, id)
+		touched, err := q.DeleteSimulationsByDataset(ctx, id)
+		if err != nil {
+			return fmt.Errorf("delete the simulations of data set %s: %w", id, err)
+		}
+		if below["datasets"], err = q.DeleteDataset(ctx, id); err != nil {
+			return fmt.Errorf("delete data set %s: %w", id, err)
+		}
 		answer.Deleted = below
-		return err
+		return touchDatasets(ctx, q, touched...)
 	})
 	if err != nil {
 		return err

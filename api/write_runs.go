@@ -242,14 +242,15 @@ func (s *Server) DeleteRun(c echo.Context, runID string, params DeleteRunParams)
 		if err := dependants("run", params.Cascade, below); err != nil {
 			return err
 		}
-		if _, err := q.DeleteSimulationsByRun(ctx, id); err != nil {
+		touched, err := q.DeleteSimulationsByRun(ctx, id)
+		if err != nil {
 			return fmt.Errorf("delete the simulations of run %s: %w", id, err)
 		}
 		if below["runs"], err = q.DeleteRun(ctx, id); err != nil {
 			return fmt.Errorf("delete run %s: %w", id, err)
 		}
 		answer.Deleted = below
-		return touchDatasets(ctx, q, stored.DatasetID)
+		return touchDatasets(ctx, q, append(touched, stored.DatasetID)...)
 	})
 	if err != nil {
 		return err

@@ -14,12 +14,22 @@ import (
 )
 
 const countDatasetChildren = `-- name: CountDatasetChildren :one
+WITH sims AS (
+    SELECT s.simulation_id
+    FROM simulation_runs AS s
+    WHERE s.dataset_id = $1
+    UNION
+    SELECT s.simulation_id
+    FROM walkforward_runs AS r
+    INNER JOIN simulation_runs AS s ON r.run_id = s.run_id
+    WHERE r.dataset_id = $1
+)
 SELECT
     (SELECT count(*) FROM walkforward_runs AS r WHERE r.dataset_id = $1)::bigint AS runs,
     (SELECT count(*) FROM walkforward_folds AS f INNER JOIN walkforward_runs AS r ON f.run_id = r.run_id WHERE r.dataset_id = $1)::bigint AS folds,
-    (SELECT count(*) FROM simulation_runs AS s WHERE s.dataset_id = $1)::bigint AS simulations,
-    (SELECT count(*) FROM simulation_trade_buckets AS b INNER JOIN simulation_runs AS s ON b.simulation_id = s.simulation_id WHERE s.dataset_id = $1)::bigint AS buckets,
-    (SELECT count(*) FROM simulation_trades AS t INNER JOIN simulation_runs AS s ON t.simulation_id = s.simulation_id WHERE s.dataset_id = $1)::bigint AS trades
+    (SELECT count(*) FROM sims)::bigint AS simulations,
+    (SELECT count(*) FROM simulation_trade_buckets AS b INNER JOIN sims ON b.simulation_id = sims.simulation_id)::bigint AS buckets,
+    (SELECT count(*) FROM simulation_trades AS t INNER JOIN sims ON t.simulation_id = sims.simulation_id)::bigint AS trades
 `
 
 type CountDatasetChildrenRow struct {
@@ -31,7 +41,7 @@ type CountDatasetChildrenRow struct {
 }
 
 // CountDatasetChildren counts what goes with a data set. Called by DELETE /api/datasets/{id}.
-// index: walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx, walkforward_folds_pkey, simulation_trade_buckets_pkey, simulation_trades_pkey.
+// index: walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx, simulation_runs_run_id_idx, walkforward_folds_pkey, simulation_trade_buckets_pkey.
 // cost: index scans of all below the data set.
 func (q *Queries) CountDatasetChildren(ctx context.Context, datasetID uuid.UUID) (CountDatasetChildrenRow, error) {
 	row := q.db.QueryRow(ctx, countDatasetChildren, datasetID)

@@ -27,7 +27,7 @@ type Querier interface {
 	// index: simulation_trades_pkey. cost: the rows given.
 	CopyTrades(ctx context.Context, arg []CopyTradesParams) (int64, error)
 	// CountDatasetChildren counts what goes with a data set. Called by DELETE /api/datasets/{id}.
-	// index: walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx, walkforward_folds_pkey, simulation_trade_buckets_pkey, simulation_trades_pkey.
+	// index: walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx, simulation_runs_run_id_idx, walkforward_folds_pkey, simulation_trade_buckets_pkey.
 	// cost: index scans of all below the data set.
 	CountDatasetChildren(ctx context.Context, datasetID uuid.UUID) (CountDatasetChildrenRow, error)
 	// CountDatasetSummaries counts what ListDatasetSummaries pages through. Called by GET /api/datasets.
@@ -77,9 +77,17 @@ type Querier interface {
 	// DeleteSimulation removes a simulation with its buckets and trades. Called by DELETE /api/simulations/{id}.
 	// index: simulation_runs_pkey. cost: the simulation and all below it.
 	DeleteSimulation(ctx context.Context, simulationID uuid.UUID) (int64, error)
-	// DeleteSimulationsByRun removes the simulations of a run with all below them. Called by DELETE /api/runs/{id}?cascade=true.
+	// DeleteSimulationsByDataset removes the simulations of the runs of a data set with all below them, and returns the data
+	// sets that they are in, each once. Called by DELETE /api/datasets/{id}?cascade=true, whose own cascade does not reach
+	// those in another data set than their run.
+	// index: walkforward_runs_dataset_id_idx, simulation_runs_run_id_idx. cost: the simulations and all below them.
+	// @sqlc-vet-disable list-has-limit
+	DeleteSimulationsByDataset(ctx context.Context, datasetID uuid.UUID) ([]uuid.UUID, error)
+	// DeleteSimulationsByRun removes the simulations of a run with all below them, and returns the data sets that they are in,
+	// each once. Called by DELETE /api/runs/{id}?cascade=true.
 	// index: simulation_runs_run_id_idx. cost: the simulations and all below them.
-	DeleteSimulationsByRun(ctx context.Context, runID uuid.UUID) (int64, error)
+	// @sqlc-vet-disable list-has-limit
+	DeleteSimulationsByRun(ctx context.Context, runID uuid.UUID) ([]uuid.UUID, error)
 	// DeleteTrades removes the trades of one simulation. Called by the writes of simulations and by the seed before CopyTrades.
 	// index: simulation_trades_bar_timestamp_idx. cost: the trades of the simulation.
 	DeleteTrades(ctx context.Context, simulationID uuid.UUID) (int64, error)
@@ -214,6 +222,8 @@ type Querier interface {
 	// SearchRuns returns the runs that meet every filter given, newest first, from a cursor on when one is given. It is planned
 	// anew for the filters of each call (DB.Planned), so that one that is not given costs nothing. A metric filter is a range
 	// of values that one metric is wanted in, or not wanted in. ids narrows the search to candidates of a selective filter.
+	// OFFSET 0 keeps the metric filter from becoming an anti join, of which the planner expects one row: it would then sort the
+	// whole table for a page, and join it row by row.
 	// Called by GET /api/runs, /api/datasets/{id}/runs and /api/walkforward/runs.
 	// index: walkforward_runs_created_at_idx, walkforward_folds_pkey, indicator_datasets_pkey.
 	// cost: page_offset + page_size rows, and those that the filters skip between them.

@@ -59,6 +59,7 @@ FROM (
                     AND m.key = ($9::text[])[i]
                     AND m.value BETWEEN ($11::double precision[])[i] AND ($12::double precision[])[i]
             )
+            OFFSET 0
         )
     LIMIT $13::bigint
 ) AS matching
@@ -163,19 +164,76 @@ func (q *Queries) DeleteSimulation(ctx context.Context, simulationID uuid.UUID) 
 	return result.RowsAffected(), nil
 }
 
-const deleteSimulationsByRun = `-- name: DeleteSimulationsByRun :execrows
-DELETE FROM simulation_runs
-WHERE run_id = $1
+const deleteSimulationsByDataset = `-- name: DeleteSimulationsByDataset :many
+WITH gone AS (
+    DELETE FROM simulation_runs AS s
+    USING walkforward_runs AS r
+    WHERE s.run_id = r.run_id AND r.dataset_id = $1
+    RETURNING s.dataset_id
+)
+SELECT DISTINCT gone.dataset_id
+FROM gone
+ORDER BY gone.dataset_id
 `
 
-// DeleteSimulationsByRun removes the simulations of a run with all below them. Called by DELETE /api/runs/{id}?cascade=true.
-// index: simulation_runs_run_id_idx. cost: the simulations and all below them.
-func (q *Queries) DeleteSimulationsByRun(ctx context.Context, runID uuid.UUID) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteSimulationsByRun, runID)
+// DeleteSimulationsByDataset removes the simulations of the runs of a data set with all below them, and returns the data
+// sets that they are in, each once. Called by DELETE /api/datasets/{id}?cascade=true, whose own cascade does not reach
+// those in another data set than their run.
+// index: walkforward_runs_dataset_id_idx, simulation_runs_run_id_idx. cost: the simulations and all below them.
+// @sqlc-vet-disable list-has-limit
+func (q *Queries) DeleteSimulationsByDataset(ctx context.Context, datasetID uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, deleteSimulationsByDataset, datasetID)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var dataset_id uuid.UUID
+		if err := rows.Scan(&dataset_id); err != nil {
+			return nil, err
+		}
+		items = append(items, dataset_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deleteSimulationsByRun = `-- name: DeleteSimulationsByRun :many
+WITH gone AS (
+    DELETE FROM simulation_runs
+    WHERE run_id = $1
+    RETURNING dataset_id
+)
+SELECT DISTINCT gone.dataset_id
+FROM gone
+ORDER BY gone.dataset_id
+`
+
+// DeleteSimulationsByRun removes the simulations of a run with all below them, and returns the data sets that they are in,
+// each once. Called by DELETE /api/runs/{id}?cascade=true.
+// index: simulation_runs_run_id_idx. cost: the simulations and all below them.
+// @sqlc-vet-disable list-has-limit
+func (q *Queries) DeleteSimulationsByRun(ctx context.Context, runID uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, deleteSimulationsByRun, runID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var dataset_id uuid.UUID
+		if err := rows.Scan(&dataset_id); err != nil {
+			return nil, err
+		}
+		items = append(items, dataset_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const fillSimulationMetrics = `-- name: FillSimulationMetrics :execrows
@@ -588,6 +646,7 @@ WHERE
                 AND m.key = ($9::text[])[i]
                 AND m.value BETWEEN ($11::double precision[])[i] AND ($12::double precision[])[i]
         )
+        OFFSET 0
     )
     AND (
         $13::timestamptz IS NULL
@@ -705,6 +764,7 @@ WHERE
                 AND m.key = ($15::text[])[i]
                 AND m.value BETWEEN ($17::double precision[])[i] AND ($18::double precision[])[i]
         )
+        OFFSET 0
     )
 ORDER BY o.value, o.simulation_id
 LIMIT $20::int OFFSET $19::bigint
@@ -827,6 +887,7 @@ WHERE
                 AND m.key = ($15::text[])[i]
                 AND m.value BETWEEN ($17::double precision[])[i] AND ($18::double precision[])[i]
         )
+        OFFSET 0
     )
 ORDER BY o.value DESC, o.simulation_id DESC
 LIMIT $20::int OFFSET $19::bigint

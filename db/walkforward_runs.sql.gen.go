@@ -108,6 +108,7 @@ FROM (
                     AND m.key = ($8::text[])[i]
                     AND m.value BETWEEN ($10::double precision[])[i] AND ($11::double precision[])[i]
             )
+            OFFSET 0
         )
     LIMIT $12::bigint
 ) AS matching
@@ -660,6 +661,7 @@ WHERE
                 AND m.key = ($8::text[])[i]
                 AND m.value BETWEEN ($10::double precision[])[i] AND ($11::double precision[])[i]
         )
+        OFFSET 0
     )
     AND (
         $12::timestamptz IS NULL
@@ -711,6 +713,8 @@ type SearchRunsRow struct {
 // SearchRuns returns the runs that meet every filter given, newest first, from a cursor on when one is given. It is planned
 // anew for the filters of each call (DB.Planned), so that one that is not given costs nothing. A metric filter is a range
 // of values that one metric is wanted in, or not wanted in. ids narrows the search to candidates of a selective filter.
+// OFFSET 0 keeps the metric filter from becoming an anti join, of which the planner expects one row: it would then sort the
+// whole table for a page, and join it row by row.
 // Called by GET /api/runs, /api/datasets/{id}/runs and /api/walkforward/runs.
 // index: walkforward_runs_created_at_idx, walkforward_folds_pkey, indicator_datasets_pkey.
 // cost: page_offset + page_size rows, and those that the filters skip between them.
@@ -802,6 +806,7 @@ WHERE
                 AND m.key = ($14::text[])[i]
                 AND m.value BETWEEN ($16::double precision[])[i] AND ($17::double precision[])[i]
         )
+        OFFSET 0
     )
 ORDER BY o.value, o.run_id
 LIMIT $19::int OFFSET $18::bigint
@@ -947,6 +952,7 @@ WHERE
                 AND m.key = ($14::text[])[i]
                 AND m.value BETWEEN ($16::double precision[])[i] AND ($17::double precision[])[i]
         )
+        OFFSET 0
     )
 ORDER BY o.value DESC, o.run_id DESC
 LIMIT $19::int OFFSET $18::bigint

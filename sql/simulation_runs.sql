@@ -38,6 +38,7 @@ FROM (
                     AND m.key = (@metric_keys::text[])[i]
                     AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
             )
+            OFFSET 0
         )
     LIMIT @max_count::bigint
 ) AS matching;
@@ -65,11 +66,35 @@ WHERE
 DELETE FROM simulation_runs
 WHERE simulation_id = @simulation_id;
 
--- name: DeleteSimulationsByRun :execrows
--- DeleteSimulationsByRun removes the simulations of a run with all below them. Called by DELETE /api/runs/{id}?cascade=true.
+-- name: DeleteSimulationsByDataset :many
+-- DeleteSimulationsByDataset removes the simulations of the runs of a data set with all below them, and returns the data
+-- sets that they are in, each once. Called by DELETE /api/datasets/{id}?cascade=true, whose own cascade does not reach
+-- those in another data set than their run.
+-- index: walkforward_runs_dataset_id_idx, simulation_runs_run_id_idx. cost: the simulations and all below them.
+-- @sqlc-vet-disable list-has-limit
+WITH gone AS (
+    DELETE FROM simulation_runs AS s
+    USING walkforward_runs AS r
+    WHERE s.run_id = r.run_id AND r.dataset_id = @dataset_id
+    RETURNING s.dataset_id
+)
+SELECT DISTINCT gone.dataset_id
+FROM gone
+ORDER BY gone.dataset_id;
+
+-- name: DeleteSimulationsByRun :many
+-- DeleteSimulationsByRun removes the simulations of a run with all below them, and returns the data sets that they are in,
+-- each once. Called by DELETE /api/runs/{id}?cascade=true.
 -- index: simulation_runs_run_id_idx. cost: the simulations and all below them.
-DELETE FROM simulation_runs
-WHERE run_id = @run_id;
+-- @sqlc-vet-disable list-has-limit
+WITH gone AS (
+    DELETE FROM simulation_runs
+    WHERE run_id = @run_id
+    RETURNING dataset_id
+)
+SELECT DISTINCT gone.dataset_id
+FROM gone
+ORDER BY gone.dataset_id;
 
 -- name: FillSimulationMetrics :execrows
 -- FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns. Called by every write of one and by the seed.
@@ -218,6 +243,7 @@ WHERE
                 AND m.key = (@metric_keys::text[])[i]
                 AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
         )
+        OFFSET 0
     )
     AND (
         sqlc.narg('after_at')::timestamptz IS NULL
@@ -264,6 +290,7 @@ WHERE
                 AND m.key = (@metric_keys::text[])[i]
                 AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
         )
+        OFFSET 0
     )
 ORDER BY o.value, o.simulation_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
@@ -306,6 +333,7 @@ WHERE
                 AND m.key = (@metric_keys::text[])[i]
                 AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
         )
+        OFFSET 0
     )
 ORDER BY o.value DESC, o.simulation_id DESC
 LIMIT @page_size::int OFFSET @page_offset::bigint;

@@ -53,6 +53,7 @@ FROM (
                     AND m.key = (@metric_keys::text[])[i]
                     AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
             )
+            OFFSET 0
         )
     LIMIT @max_count::bigint
 ) AS matching;
@@ -205,6 +206,8 @@ RETURNING version, created_at;
 -- SearchRuns returns the runs that meet every filter given, newest first, from a cursor on when one is given. It is planned
 -- anew for the filters of each call (DB.Planned), so that one that is not given costs nothing. A metric filter is a range
 -- of values that one metric is wanted in, or not wanted in. ids narrows the search to candidates of a selective filter.
+-- OFFSET 0 keeps the metric filter from becoming an anti join, of which the planner expects one row: it would then sort the
+-- whole table for a page, and join it row by row.
 -- Called by GET /api/runs, /api/datasets/{id}/runs and /api/walkforward/runs.
 -- index: walkforward_runs_created_at_idx, walkforward_folds_pkey, indicator_datasets_pkey.
 -- cost: page_offset + page_size rows, and those that the filters skip between them.
@@ -236,6 +239,7 @@ WHERE
                 AND m.key = (@metric_keys::text[])[i]
                 AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
         )
+        OFFSET 0
     )
     AND (
         sqlc.narg('after_at')::timestamptz IS NULL
@@ -282,6 +286,7 @@ WHERE
                 AND m.key = (@metric_keys::text[])[i]
                 AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
         )
+        OFFSET 0
     )
 ORDER BY o.value, o.run_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
@@ -324,6 +329,7 @@ WHERE
                 AND m.key = (@metric_keys::text[])[i]
                 AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
         )
+        OFFSET 0
     )
 ORDER BY o.value DESC, o.run_id DESC
 LIMIT @page_size::int OFFSET @page_offset::bigint;
