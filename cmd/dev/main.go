@@ -29,9 +29,12 @@ func main() {
 	var c cli
 	app := kong.Parse(&c, kong.Name("dev"), kong.Description(about), kong.UsageOnError())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait: the kernel then stops the children
+	// A second Ctrl-C does not wait: the kernel then stops the children. A second SIGTERM says nothing new: make passes
+	// on the one that its whole process group was sent.
+	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt) })
 	app.BindTo(ctx, (*context.Context)(nil))
 	err := app.Run()
+	stop()
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.ExitCode() > 0:
