@@ -290,8 +290,8 @@ func TestClientLeaves(t *testing.T) {
 		cancel()
 		w := httptest.NewRecorder()
 		h.http.ServeHTTP(w, httptest.NewRequest(http.MethodGet, route.path, nil).WithContext(ctx))
-		if w.Body.Len() != 0 {
-			t.Errorf("%s: answered %s", route.path, w.Body)
+		if w.Body.Len() != 0 || w.Code != 499 {
+			t.Errorf("%s: answered %d %s, want 499 and nothing", route.path, w.Code, w.Body)
 		}
 	}
 	for _, line := range log.lines(t) {
