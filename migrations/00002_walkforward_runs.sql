@@ -44,7 +44,7 @@ CREATE INDEX walkforward_runs_dataset_id_idx ON walkforward_runs (dataset_id, cr
 CREATE INDEX walkforward_runs_created_at_idx ON walkforward_runs (created_at DESC, run_id);
 -- Serves ListRunsByStatus.
 CREATE INDEX walkforward_runs_status_idx ON walkforward_runs (status, created_at DESC, run_id);
--- Serves ListRunsByMeasurement.
+-- For scripts that know a table of predictions and look for its run; no query of the service needs it.
 CREATE INDEX walkforward_runs_prediction_measurement_idx ON walkforward_runs (prediction_measurement);
 
 -- +goose Down

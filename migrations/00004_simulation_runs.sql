@@ -44,7 +44,7 @@ CREATE INDEX simulation_runs_dataset_id_idx ON simulation_runs (dataset_id, crea
 CREATE INDEX simulation_runs_created_at_idx ON simulation_runs (created_at DESC, simulation_id);
 -- Serves ListSimulationsByStatus.
 CREATE INDEX simulation_runs_status_idx ON simulation_runs (status, created_at DESC, simulation_id);
--- Serves ListSimulationsByNamespace.
+-- For scripts that know a table of traces and look for its simulation; no query of the service needs it.
 CREATE INDEX simulation_runs_questdb_namespace_idx ON simulation_runs (questdb_namespace);
 
 -- +goose Down
