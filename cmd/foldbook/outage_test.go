@@ -35,17 +35,6 @@ func seeded(t *testing.T, url string) {
 	}
 }
 
-// session is a connection of the test's own.
-func session(t *testing.T, url string) *pgx.Conn {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close(context.Background()) })
-	return conn
-}
-
 func TestStartsWithoutPostgres(t *testing.T) {
 	t.Parallel()
 	server := dbtest.Private(t)
@@ -103,7 +92,7 @@ func TestPostgresKilledUnderLoad(t *testing.T) {
 	}
 	reads.stop()
 	acknowledged, unknown := writes.stop()
-	conn := session(t, url)
+	conn := dbtest.Connect(t, url)
 	rows, err := conn.Query(t.Context(), "SELECT dataset_id FROM indicator_datasets WHERE source = $1", writerSource)
 	if err != nil {
 		t.Fatal(err)
@@ -230,7 +219,7 @@ func TestSlowQueriesHoldThePool(t *testing.T) {
 	seeded(t, url)
 	s := startProcess(t, "POSTGRES_URL="+url)
 	s.waitFor(t, "/readyz", http.StatusOK)
-	conn := session(t, url)
+	conn := dbtest.Connect(t, url)
 	if _, err := conn.Exec(t.Context(), slow+`60)) IS NOT NULL`); err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +263,7 @@ func TestSIGTERMUnderLoad(t *testing.T) {
 	seeded(t, url)
 	s := startProcess(t, "POSTGRES_URL="+url)
 	s.waitFor(t, "/readyz", http.StatusOK)
-	conn := session(t, url)
+	conn := dbtest.Connect(t, url)
 	if _, err := conn.Exec(t.Context(), slow+`2)) IS NOT NULL`); err != nil { // longer than the second of notice
 		t.Fatal(err)
 	}
@@ -324,7 +313,7 @@ func TestColumnAddedUnderLoad(t *testing.T) {
 	s := startProcess(t, "POSTGRES_URL="+url)
 	s.waitFor(t, "/readyz", http.StatusOK)
 	l := s.load(8, allRoutes...)
-	conn := session(t, url)
+	conn := dbtest.Connect(t, url)
 	for i, sql := range []string{
 		"ALTER TABLE indicator_datasets ADD COLUMN note text",
 		"ALTER TABLE walkforward_runs ADD COLUMN note text NOT NULL DEFAULT 'none'",

@@ -57,6 +57,17 @@ func EmptyURL(t testing.TB) string {
 	return theServer(t).create(t, "template0")
 }
 
+// Connect opens a connection of the test's own, which is closed when the test ends.
+func Connect(t testing.TB, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
 // Private starts a server for this test alone, with the durable settings of production and one migrated database
 // "foldbook", that the test may kill, freeze and restart. It is stopped when the test ends. The test is skipped
 // when TEST_POSTGRES_URL is set, for that server is not the test's to kill.

@@ -51,7 +51,7 @@ func TestDatabasesAreDroppedWithTheirTest(t *testing.T) {
 	var migrated, empty string
 	t.Run("use", func(t *testing.T) {
 		migrated, empty = dbtest.NewURL(t), dbtest.EmptyURL(t)
-		conn := connect(t, empty)
+		conn := dbtest.Connect(t, empty)
 		var tables int
 		if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").Scan(&tables); err != nil {
 			t.Fatal(err)
@@ -97,7 +97,7 @@ func TestQuestDBAnswers(t *testing.T) {
 	if quest != dbtest.QuestDB(t) {
 		t.Error("a second call starts another QuestDB")
 	}
-	conn := connect(t, quest.PGURL())
+	conn := dbtest.Connect(t, quest.PGURL())
 	var one int
 	if err := conn.QueryRow(t.Context(), "SELECT 1").Scan(&one); err != nil || one != 1 {
 		t.Errorf("it answers %d, %v", one, err)
@@ -159,7 +159,7 @@ func TestKilledProcessLeavesNoServer(t *testing.T) {
 			url = found
 		}
 	}
-	conn := connect(t, url)
+	conn := dbtest.Connect(t, url)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func TestGivenServerIsUsedAndLeftClean(t *testing.T) {
 			t.Fatalf("%s: %v\n%s", test, err, cmd.Stdout)
 		}
 	}
-	conn := connect(t, server.URL("postgres"))
+	conn := dbtest.Connect(t, server.URL("postgres"))
 	rows, err := conn.Query(t.Context(), "SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY datname")
 	if err != nil {
 		t.Fatal(err)
@@ -269,16 +269,6 @@ func leftIn(t *testing.T, module string) []string {
 		names = append(names, name)
 	}
 	return names
-}
-
-func connect(t *testing.T, url string) *pgx.Conn {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close(context.Background()) })
-	return conn
 }
 
 func insertDataset(t *testing.T, pool *pgxpool.Pool, tag string) {

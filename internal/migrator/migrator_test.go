@@ -1,7 +1,6 @@
 package migrator_test
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -61,16 +60,6 @@ func open(t *testing.T, url string, fsys fs.FS) (*migrator.Migrator, *recorder) 
 	return m, r
 }
 
-func connect(t *testing.T, url string) *pgx.Conn {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close(context.Background()) })
-	return conn
-}
-
 func exec(t *testing.T, conn *pgx.Conn, sql string) {
 	t.Helper()
 	if _, err := conn.Exec(t.Context(), sql); err != nil {
@@ -115,7 +104,7 @@ INSERT INTO simulation_trades (simulation_id, bar_timestamp, side, size, entry_p
 func TestUpDownUp(t *testing.T) {
 	t.Parallel()
 	url := dbtest.EmptyURL(t)
-	conn := connect(t, url)
+	conn := dbtest.Connect(t, url)
 	m, r := open(t, url, migrations.FS)
 	files, err := migrator.Parse(migrations.FS)
 	if err != nil {
@@ -168,7 +157,7 @@ func TestAgreesWithGoose(t *testing.T) {
 	if _, err := provider.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(schema(t, connect(t, theirs)), schema(t, connect(t, ours))); diff != "" {
+	if diff := cmp.Diff(schema(t, dbtest.Connect(t, theirs)), schema(t, dbtest.Connect(t, ours))); diff != "" {
 		t.Errorf("the schema differs (-goose +ours):\n%s", diff)
 	}
 	current, target, err := gooseProvider(t, ours).GetVersions(t.Context())
@@ -194,7 +183,7 @@ func gooseProvider(t *testing.T, url string) *goose.Provider {
 func TestDryRunLeavesNoTrace(t *testing.T) {
 	t.Parallel()
 	empty := dbtest.EmptyURL(t)
-	conn := connect(t, empty)
+	conn := dbtest.Connect(t, empty)
 	before := schema(t, conn)
 	m, r := open(t, empty, migrations.FS)
 	if _, err := m.Up(t.Context(), true); err != nil {
@@ -208,7 +197,7 @@ func TestDryRunLeavesNoTrace(t *testing.T) {
 	}
 
 	full := dbtest.NewURL(t)
-	conn = connect(t, full)
+	conn = dbtest.Connect(t, full)
 	exec(t, conn, fixtures)
 	before = schema(t, conn)
 	m, r = open(t, full, migrations.FS)
@@ -294,7 +283,7 @@ func TestFailureNamesTheLineAndLeavesNothing(t *testing.T) {
 			if n != 1 || err == nil || err.Error() != c.want {
 				t.Errorf("got %d applied and %v\nwant 1 and %s", n, err, c.want)
 			}
-			conn := connect(t, url)
+			conn := dbtest.Connect(t, url)
 			var tables []string
 			if err := conn.QueryRow(t.Context(), "SELECT array_agg(relname::text ORDER BY relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'").Scan(&tables); err != nil {
 				t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 func TestDownRefusesToLoseRows(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewURL(t)
-	conn := connect(t, url)
+	conn := dbtest.Connect(t, url)
 	exec(t, conn, fixtures)
 	before := schema(t, conn)
 	m, r := open(t, url, migrations.FS)
@@ -75,7 +75,7 @@ ALTER TABLE child DROP COLUMN note;
 	if _, err := m.Up(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
-	exec(t, connect(t, url), "INSERT INTO kid VALUES (1, 7, 'a'), (2, 7, NULL), (3, 7, 'b')")
+	exec(t, dbtest.Connect(t, url), "INSERT INTO kid VALUES (1, 7, 'a'), (2, 7, NULL), (3, 7, 'b')")
 
 	if _, err := m.Down(t.Context(), 1, migrator.Consent{}); !errors.Is(err, migrator.ErrDataLoss) {
 		t.Fatalf("got %v, want ErrDataLoss", err)
