@@ -30,6 +30,8 @@ func (e DatasetStoredMatchedBy) Valid() bool {
 
 // Defines values for ErrorCode.
 const (
+	ErrorCodeBodyTooLarge        ErrorCode = "body_too_large"
+	ErrorCodeConflict            ErrorCode = "conflict"
 	ErrorCodeDatabaseUnavailable ErrorCode = "database_unavailable"
 	ErrorCodeInternal            ErrorCode = "internal"
 	ErrorCodeInvalidBody         ErrorCode = "invalid_body"
@@ -48,6 +50,10 @@ const (
 // Valid indicates whether the value is a known member of the ErrorCode enum.
 func (e ErrorCode) Valid() bool {
 	switch e {
+	case ErrorCodeBodyTooLarge:
+		return true
+	case ErrorCodeConflict:
+		return true
 	case ErrorCodeDatabaseUnavailable:
 		return true
 	case ErrorCodeInternal:
