@@ -1,11 +1,9 @@
 package api
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/labstack/echo/v4"
 
 	"foldbook/db"
@@ -13,7 +11,7 @@ import (
 
 // ListIndicatorDatasets serves GET /api/indicators/datasets: [dataset, …].
 func (s *Server) ListIndicatorDatasets(c echo.Context, params ListIndicatorDatasetsParams) error {
-	p, err := pageOf(params.Limit, params.Offset)
+	p, err := pageOf(olderLimits, params.Limit, params.Offset)
 	if err != nil {
 		return err
 	}
@@ -37,16 +35,96 @@ func (s *Server) ListIndicatorDatasets(c echo.Context, params ListIndicatorDatas
 }
 
 // GetIndicatorDataset serves GET /api/indicators/datasets/:dataset_id: a dataset.
-func (s *Server) GetIndicatorDataset(c echo.Context, datasetID string) error {
+func (s *Server) GetIndicatorDataset(c echo.Context, datasetID string, params GetIndicatorDatasetParams) error {
 	id, err := pathID("dataset_id", datasetID)
 	if err != nil {
 		return err
 	}
-	row, err := s.DB.GetDataset(c.Request().Context(), id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return notFound("data set", id)
-	} else if err != nil {
-		return fmt.Errorf("get data set %s: %w", id, err)
+	row, err := s.DB.Point.GetDataset(c.Request().Context(), id)
+	if err != nil {
+		return missing(err, "data set", id)
+	}
+	if unchanged(c, params.IfNoneMatch, etag(row.Version, row.CreatedAt)) {
+		return nil
 	}
 	return c.JSON(http.StatusOK, &row)
+}
+
+// ListDatasets serves GET /api/datasets: {"datasets": […], "count": …, "total": …, "next": …}.
+func (s *Server) ListDatasets(c echo.Context, params ListDatasetsParams) error {
+	scope := scopeOf("/api/datasets", c.QueryParams())
+	p, mode, after, err := pagingOf(pageLimits, params.Limit, params.Offset, params.Cursor, (*string)(params.Count), scope)
+	if err != nil {
+		return err
+	}
+	like, err := pattern(params.Search)
+	if err != nil {
+		return err
+	}
+	args := db.ListDatasetSummariesParams{
+		Symbol: params.Symbol, Granularity: params.Granularity, Source: params.Source, Pattern: like, PageSize: p.limit + 1, PageOffset: p.offset,
+	}
+	if after != nil {
+		args.AfterAt, args.AfterID = &after.At, after.ID
+	}
+	ctx := c.Request().Context()
+	rows, err := s.DB.ListDatasetSummaries(ctx, args)
+	if err != nil {
+		return fmt.Errorf("list data sets: %w", err)
+	}
+	list := &listing[db.ListDatasetSummariesRow, *db.ListDatasetSummariesRow]{key: "datasets", page: p}
+	var more bool
+	if list.rows, more = cut(rows, p); more && p.limit > 0 {
+		last := list.rows[p.limit-1]
+		list.next = cursor{At: last.CreatedAt, ID: last.DatasetID}.encode(scope)
+	}
+	list.total, list.estimate, err = mode.total(func(int64) (int64, error) {
+		return s.DB.CountDatasetSummaries(ctx, db.CountDatasetSummariesParams{
+			Symbol: params.Symbol, Granularity: params.Granularity, Source: params.Source, Pattern: like,
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("count data sets: %w", err)
+	}
+	return list.write(c)
+}
+
+// GetDataset serves GET /api/datasets/:dataset_id: a dataset in the shape of the current API.
+func (s *Server) GetDataset(c echo.Context, datasetID string, params GetDatasetParams) error {
+	id, err := pathID("dataset_id", datasetID)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	if params.IfNoneMatch != nil {
+		v, err := s.DB.Point.GetDatasetVersion(ctx, id)
+		if err != nil {
+			return missing(err, "data set", id)
+		}
+		if unchanged(c, params.IfNoneMatch, etag(v.Version, v.CreatedAt)) {
+			return nil
+		}
+	}
+	row, err := s.DB.Point.GetDatasetSummary(ctx, id)
+	if err != nil {
+		return missing(err, "data set", id)
+	}
+	c.Response().Header().Set("ETag", etag(row.Version, row.CreatedAt))
+	return c.JSON(http.StatusOK, &row)
+}
+
+// GetDatasetManifest serves GET /api/datasets/:dataset_id/manifest: the export manifest.
+func (s *Server) GetDatasetManifest(c echo.Context, datasetID string, params GetDatasetManifestParams) error {
+	id, err := pathID("dataset_id", datasetID)
+	if err != nil {
+		return err
+	}
+	row, err := s.DB.Point.GetManifest(c.Request().Context(), id)
+	if err != nil {
+		return missing(err, "data set", id)
+	}
+	if unchanged(c, params.IfNoneMatch, etag(row.Version, row.CreatedAt)) {
+		return nil
+	}
+	return c.JSON(http.StatusOK, rawJSON(row.Manifest))
 }

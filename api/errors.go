@@ -23,23 +23,33 @@ type apiError struct {
 	status  int
 	code    ErrorCode
 	message string
+	details map[string]any
 }
 
 func (e *apiError) Error() string { return e.message }
 
 var (
-	errInternal = &apiError{http.StatusInternalServerError, ErrorCodeInternal, "the service failed; its log has the cause under this request_id"}
-	errTimeout  = &apiError{http.StatusGatewayTimeout, ErrorCodeTimeout, "the request took too long"}
-	errAway     = &apiError{http.StatusServiceUnavailable, ErrorCodeDatabaseUnavailable, "the database cannot be reached"}
-	errBusy     = &apiError{http.StatusServiceUnavailable, ErrorCodeDatabaseUnavailable, "the database is busy"}
+	errInternal       = &apiError{status: http.StatusInternalServerError, code: ErrorCodeInternal, message: "the service failed; its log has the cause under this request_id"}
+	errTimeout        = &apiError{status: http.StatusGatewayTimeout, code: ErrorCodeTimeout, message: "the request took too long"}
+	errAway           = &apiError{status: http.StatusServiceUnavailable, code: ErrorCodeDatabaseUnavailable, message: "the database cannot be reached"}
+	errUnknownOutcome = &apiError{status: http.StatusServiceUnavailable, code: ErrorCodeDatabaseUnavailable, message: "the database was lost while it stored this: repeat the request, which stores it once"}
+	errBusy           = &apiError{status: http.StatusServiceUnavailable, code: ErrorCodeDatabaseUnavailable, message: "the database is busy"}
 )
 
 func invalidParameter(name, what string) error {
-	return &apiError{http.StatusBadRequest, ErrorCodeInvalidParameter, "parameter " + name + " " + what}
+	return &apiError{status: http.StatusBadRequest, code: ErrorCodeInvalidParameter, message: "parameter " + name + " " + what}
 }
 
 func notFound(what string, id fmt.Stringer) error {
-	return &apiError{http.StatusNotFound, ErrorCodeNotFound, what + " " + id.String() + " does not exist"}
+	return &apiError{status: http.StatusNotFound, code: ErrorCodeNotFound, message: what + " " + id.String() + " does not exist"}
+}
+
+// missing is the error of a read of one thing: 404 when there is no row.
+func missing(err error, what string, id fmt.Stringer) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return notFound(what, id)
+	}
+	return fmt.Errorf("read %s %s: %w", what, id, err)
 }
 
 // statusClientGone is logged for a request whose client left before the answer.
@@ -53,7 +63,8 @@ func (s *Server) writeError(err error, c echo.Context) {
 	}
 	ctx := c.Request().Context()
 	answer := classify(ctx, err)
-	// A client that only stopped sending still reads: without a status it would take an empty 200 for a success.
+	// A client that only stopped sending still reads: without a status it would take an empty 200 for a success. What is
+	// wrong with its request, such as a body that is cut off, it is told as anyone.
 	if errors.Is(ctx.Err(), context.Canceled) && answer.status >= http.StatusInternalServerError {
 		rec.WriteHeader(statusClientGone)
 		return
@@ -65,9 +76,13 @@ func (s *Server) writeError(err error, c echo.Context) {
 }
 
 func writeErrorBody(w http.ResponseWriter, e *apiError, id string) {
-	body, err := json.Marshal(Error{Error: e.message, Message: e.message, Code: e.code, RequestID: id, Details: map[string]any{}})
+	details := e.details
+	if details == nil {
+		details = map[string]any{}
+	}
+	body, err := json.Marshal(Error{Error: e.message, Message: e.message, Code: e.code, RequestID: id, Details: details})
 	if err != nil {
-		panic(err) // texts only: they always encode
+		panic(err) // texts and numbers only: they always encode
 	}
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
@@ -90,11 +105,13 @@ func classify(ctx context.Context, err error) *apiError {
 	case errors.As(err, &fromEcho):
 		return classifyEcho(fromEcho)
 	case errors.Is(err, pgx.ErrNoRows):
-		return &apiError{http.StatusNotFound, ErrorCodeNotFound, "there is no such thing"}
+		return &apiError{status: http.StatusNotFound, code: ErrorCodeNotFound, message: "there is no such thing"}
 	case errors.Is(err, db.ErrPoolBusy):
 		return errBusy
 	case errors.As(err, &fromPostgres):
 		return classifyPostgres(fromPostgres)
+	case errors.Is(err, db.ErrUnknownOutcome):
+		return errUnknownOutcome
 	case ctx.Err() != nil:
 		return errTimeout
 	case lostConnection(err):
@@ -106,17 +123,20 @@ func classify(ctx context.Context, err error) *apiError {
 func classifyEcho(e *echo.HTTPError) *apiError {
 	switch e.Code {
 	case http.StatusNotFound:
-		return &apiError{e.Code, ErrorCodeNotFound, "there is no such route"}
+		return &apiError{status: e.Code, code: ErrorCodeNotFound, message: "there is no such route"}
 	case http.StatusMethodNotAllowed:
-		return &apiError{e.Code, ErrorCodeMethodNotAllowed, "the route does not take this method"}
+		return &apiError{status: e.Code, code: ErrorCodeMethodNotAllowed, message: "the route does not take this method"}
 	case http.StatusBadRequest:
 		// The generated wrappers report a parameter that does not bind: texts always do, numbers may not.
 		text, _ := strings.CutPrefix(fmt.Sprint(e.Message), "Invalid format for parameter ")
 		name, cause, _ := strings.Cut(text, ":")
 		if strings.Contains(cause, "multiple values") {
-			return &apiError{e.Code, ErrorCodeInvalidParameter, "parameter " + name + " is given more than once"}
+			return &apiError{status: e.Code, code: ErrorCodeInvalidParameter, message: "parameter " + name + " is given more than once"}
 		}
-		return &apiError{e.Code, ErrorCodeInvalidParameter, "parameter " + name + " is not a whole number"}
+		if strings.Contains(cause, "ParseBool") {
+			return &apiError{status: e.Code, code: ErrorCodeInvalidParameter, message: "parameter " + name + " is not true or false"}
+		}
+		return &apiError{status: e.Code, code: ErrorCodeInvalidParameter, message: "parameter " + name + " is not a whole number"}
 	}
 	return errInternal
 }
@@ -130,10 +150,30 @@ func classifyPostgres(e *pgconn.PgError) *apiError {
 		return errAway
 	case e.Code == "55P03", e.Code == "40001", e.Code == "40P01": // lock_not_available, serialization_failure, deadlock_detected
 		return errBusy
+	case strings.HasPrefix(e.Code, "23"): // integrity constraints
+		return classifyConstraint(e)
+	case strings.HasPrefix(e.Code, "54"): // program limits: a document that is too deep
+		return &apiError{status: http.StatusBadRequest, code: ErrorCodeInvalidBody, message: "the body is too complex to be stored"}
 	case strings.HasPrefix(e.Code, "22"): // data exceptions: NUL in a text, bytes that are not UTF-8, numbers out of range
-		return &apiError{http.StatusBadRequest, ErrorCodeInvalidParameter, "a parameter has a value that cannot be stored or compared"}
+		return &apiError{status: http.StatusBadRequest, code: ErrorCodeInvalidParameter, message: "a parameter has a value that cannot be stored or compared"}
 	}
 	return errInternal
+}
+
+// classifyConstraint names the field that a constraint is about.
+func classifyConstraint(e *pgconn.PgError) *apiError {
+	field, ok := db.FieldOf[e.ConstraintName]
+	switch {
+	case !ok:
+		return errInternal
+	case e.Code == "23503" && field == "dataset_id":
+		return &apiError{status: http.StatusConflict, code: ErrorCodeUnknownDataset, message: "dataset_id: there is no such data set"}
+	case e.Code == "23503":
+		return &apiError{status: http.StatusConflict, code: ErrorCodeUnknownRun, message: "run_id: there is no such run"}
+	case e.Code == "23505":
+		return &apiError{status: http.StatusConflict, code: ErrorCodeConflict, message: field + ": is another one's already"}
+	}
+	return &apiError{status: http.StatusBadRequest, code: ErrorCodeInvalidBody, message: field + ": does not fit what is stored"}
 }
 
 // unavailable tells the SQLSTATEs of a server that is stopping, starting, full or gone.

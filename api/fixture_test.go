@@ -29,7 +29,7 @@ func raw(text string) json.RawMessage { return json.RawMessage(text) }
 
 func seedFixture(t testing.TB, h *harness) {
 	t.Helper()
-	err := h.db.InTx(context.Background(), func(q *db.Queries) error {
+	err := h.db.InTx(context.Background(), false, func(q *db.Queries) error {
 		for _, store := range []func(context.Context, *db.Queries) error{seedDatasets, seedRuns, seedSimulations} {
 			if err := store(context.Background(), q); err != nil {
 				return err

@@ -19,7 +19,7 @@ var openapiJSON []byte
 
 // GetOpenapiJSON serves GET /openapi.json: the description of this interface.
 func (s *Server) GetOpenapiJSON(c echo.Context) error {
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, openapiJSON)
+	return c.JSON(http.StatusOK, rawJSON(openapiJSON))
 }
 
 // GetOpenapiYAML serves GET /openapi.yaml: the description of this interface.

@@ -10,8 +10,9 @@ import (
 	"foldbook/db"
 )
 
-// serializer is Echo's JSON: rows encode themselves into a pooled buffer, small answers go through encoding/json.
-type serializer struct{}
+// serializer is Echo's JSON: rows encode themselves into a pooled buffer, small answers go through encoding/json. What
+// is large enough is compressed for callers that ask for it.
+type serializer struct{ bodies *bodyCache }
 
 // Buffers larger than keptBuffer are left to the garbage collector, so that one large answer does not stay for ever.
 const keptBuffer = 1 << 20
@@ -21,7 +22,7 @@ const keptBuffer = 1 << 20
 var buffers = make(chan []byte, 8)
 
 // Serialize writes the answer in one piece, with its length.
-func (serializer) Serialize(c echo.Context, v any, _ string) error {
+func (s serializer) Serialize(c echo.Context, v any, _ string) error {
 	var b []byte
 	select {
 	case b = <-buffers:
@@ -37,14 +38,34 @@ func (serializer) Serialize(c echo.Context, v any, _ string) error {
 		b = append(b, text...)
 	}
 	b = append(b, '\n')
-	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(b)))
-	_, err := c.Response().Write(b)
+	err := s.send(c, b)
 	if cap(b) <= keptBuffer {
 		select {
 		case buffers <- b[:0]:
 		default:
 		}
 	}
+	return err
+}
+
+func (s serializer) send(c echo.Context, b []byte) error {
+	header := c.Response().Header()
+	if len(b) >= worthIt {
+		header.Add("Vary", "Accept-Encoding")
+		if encoding := encodingOf(c.Request()); encoding != "" {
+			small, err := compressed(encoding, b)
+			if err != nil {
+				return err
+			}
+			if key, _ := c.Get(cacheKey).(string); key != "" {
+				s.bodies.put(key, small)
+			}
+			setEncoding(header, encoding)
+			b = small
+		}
+	}
+	header.Set(echo.HeaderContentLength, strconv.Itoa(len(b)))
+	_, err := c.Response().Write(b)
 	return err
 }
 
@@ -79,3 +100,46 @@ func (d *SimulationDetail) AppendJSON(b []byte) []byte {
 	b = db.AppendRows(b, d.Buckets)
 	return append(b, '}')
 }
+
+// runFlat is a run with its folds beside its own fields.
+type runFlat struct {
+	RunDetail
+	offset int64
+}
+
+// AppendJSON appends the run, "folds", "total_folds", "fold_offset" and "has_more_folds" as one object.
+func (d *runFlat) AppendJSON(b []byte) []byte {
+	b = open(d.Run.AppendJSON(b))
+	b = append(b, `"folds":`...)
+	b = db.AppendRows(b, d.Folds)
+	b = append(b, `,"total_folds":`...)
+	b = strconv.AppendInt(b, d.Run.FoldCount, 10)
+	b = append(b, `,"fold_offset":`...)
+	b = strconv.AppendInt(b, d.offset, 10)
+	b = append(b, `,"has_more_folds":`...)
+	b = strconv.AppendBool(b, d.offset+int64(len(d.Folds)) < d.Run.FoldCount)
+	return append(b, '}')
+}
+
+// simulationFlat is a simulation with its buckets beside its own fields.
+type simulationFlat struct {
+	run     db.GetSimulationSummaryRow
+	buckets []db.SimulationTradeBucket
+}
+
+// AppendJSON appends the simulation and "buckets" as one object.
+func (d *simulationFlat) AppendJSON(b []byte) []byte {
+	b = open(d.run.AppendJSON(b))
+	b = append(b, `"buckets":`...)
+	b = db.AppendRows(b, d.buckets)
+	return append(b, '}')
+}
+
+// open makes room for more members in the object that b ends with.
+func open(b []byte) []byte { return append(b[:len(b)-1], ',') }
+
+// rawJSON is an answer that is JSON already.
+type rawJSON []byte
+
+// AppendJSON appends it as it is.
+func (r rawJSON) AppendJSON(b []byte) []byte { return append(b, r...) }

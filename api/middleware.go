@@ -31,8 +31,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.log(r, rec, start)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.RequestTimeout)
-	defer cancel()
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		ctx, cancel := context.WithTimeout(r.Context(), s.RequestTimeout)
+		defer cancel()
+		r = r.WithContext(ctx)
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			s.recovered(rec, p)
@@ -42,7 +45,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 			panic(http.ErrAbortHandler)
 		}
 	}()
-	s.echo.ServeHTTP(rec, r.WithContext(ctx))
+	s.echo.ServeHTTP(rec, r)
 }
 
 // recovered answers a request whose handler panicked; an answer that had begun is cut, so that it cannot look whole.

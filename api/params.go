@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -10,9 +11,14 @@ import (
 	"foldbook/db"
 )
 
-const (
-	defaultLimit = 1000
-	maxLimit     = 5000
+// limits of a kind of list: how many items it answers unless told, and at most.
+type limits struct{ usual, most int64 }
+
+var (
+	olderLimits = limits{1000, 5000}
+	pageLimits  = limits{50, 1000}
+	tradeLimits = limits{1000, 50000}
+	foldLimits  = limits{1 << 30, 1 << 30}
 )
 
 // page is the part of a list that is asked for.
@@ -21,13 +27,13 @@ type page struct {
 	offset int64
 }
 
-func pageOf(limit *Limit, offset *Offset) (page, error) {
-	p := page{limit: defaultLimit}
+func pageOf(l limits, limit, offset *int64) (page, error) {
+	p := page{limit: int32(l.usual)}
 	if limit != nil {
 		if *limit < 0 {
 			return p, invalidParameter("limit", "is below 0")
 		}
-		p.limit = int32(min(*limit, maxLimit))
+		p.limit = int32(min(*limit, l.most))
 	}
 	if offset != nil {
 		if *offset < 0 {
@@ -42,7 +48,7 @@ func pageOf(limit *Limit, offset *Offset) (page, error) {
 func pathID(name, text string) (uuid.UUID, error) {
 	id, err := parseUUID(text)
 	if err != nil {
-		return id, &apiError{http.StatusBadRequest, ErrorCodeInvalidID, name + " is not a UUID"}
+		return id, &apiError{status: http.StatusBadRequest, code: ErrorCodeInvalidID, message: name + " is not a UUID"}
 	}
 	return id, nil
 }
@@ -66,6 +72,19 @@ func parseUUID(text string) (uuid.UUID, error) {
 	}
 	return uuid.Parse(text)
 }
+
+// pattern is search as the pattern of an infix match.
+func pattern(search *string) (*string, error) {
+	if search == nil || *search == "" {
+		return nil, nil
+	}
+	if len(*search) > 200 {
+		return nil, invalidParameter("search", "is longer than 200 bytes")
+	}
+	return new("%" + likeSpecial.Replace(*search) + "%"), nil
+}
+
+var likeSpecial = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
 func queryStatus(status *Status) (*string, error) {
 	if status == nil {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -33,9 +34,34 @@ func (r router) GET(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *
 	return r.Echo.GET(path, h, m...)
 }
 
+// The older routes only read: below a prefix nothing is written.
+
+func (r router) POST(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
+	return r.write(http.MethodPost, path, h, m)
+}
+
+func (r router) PUT(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
+	return r.write(http.MethodPut, path, h, m)
+}
+
+func (r router) PATCH(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
+	return r.write(http.MethodPatch, path, h, m)
+}
+
+func (r router) DELETE(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
+	return r.write(http.MethodDelete, path, h, m)
+}
+
+func (r router) write(method, path string, h echo.HandlerFunc, m []echo.MiddlewareFunc) *echo.Route {
+	if r.prefix != "" {
+		return nil
+	}
+	return r.Add(method, path, h, m...)
+}
+
 func isOlder(path string) bool {
 	for _, older := range olderRoutes {
-		if path == older || strings.HasPrefix(path, older+"/:") {
+		if id, ok := strings.CutPrefix(path, older); ok && (id == "" || strings.LastIndexByte(id, '/') == 0) {
 			return true
 		}
 	}

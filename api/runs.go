@@ -2,12 +2,10 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/labstack/echo/v4"
 
 	"foldbook/db"
@@ -15,30 +13,31 @@ import (
 
 // ListWalkforwardRuns serves GET /api/walkforward/runs: [run, …].
 func (s *Server) ListWalkforwardRuns(c echo.Context, params ListWalkforwardRunsParams) error {
-	p, err := pageOf(params.Limit, params.Offset)
+	p, err := pageOf(olderLimits, params.Limit, params.Offset)
 	if err != nil {
 		return err
 	}
-	dataset, err := queryID("dataset_id", params.DatasetID)
-	if err != nil {
-		return err
-	}
-	status, err := queryStatus(params.Status)
+	f, err := runSearchOf(params.DatasetID, params.Status, params.Measurement, params.TargetColumn, params.RequestedBy, params.Search, params.Metric, params.Sort)
 	if err != nil {
 		return err
 	}
 	ctx := c.Request().Context()
+	if !f.plain() {
+		finder := s.runFinder(ctx, f)
+		got, err := finder.search(f.ranges, f.sort, nil, p)
+		return listRuns(c, got.rows, err, p, func() (int64, error) { return finder.count(f.ranges, got.ids, 1<<62) })
+	}
 	count := func() (int64, error) {
-		return s.DB.CountRuns(ctx, db.CountRunsParams{DatasetID: dataset, Status: status})
+		return s.DB.CountRuns(ctx, db.CountRunsParams{DatasetID: f.dataset, Status: f.status})
 	}
 	switch {
-	case dataset != nil:
+	case f.dataset != nil:
 		rows, err := s.DB.ListRunsByDataset(ctx, db.ListRunsByDatasetParams{
-			DatasetID: *dataset, Status: status, PageSize: p.limit, PageOffset: p.offset,
+			DatasetID: *f.dataset, Status: f.status, PageSize: p.limit, PageOffset: p.offset,
 		})
 		return listRuns(c, rows, err, p, count)
-	case status != nil:
-		rows, err := s.DB.ListRunsByStatus(ctx, db.ListRunsByStatusParams{Status: *status, PageSize: p.limit, PageOffset: p.offset})
+	case f.status != nil:
+		rows, err := s.DB.ListRunsByStatus(ctx, db.ListRunsByStatusParams{Status: *f.status, PageSize: p.limit, PageOffset: p.offset})
 		return listRuns(c, rows, err, p, count)
 	}
 	rows, err := s.DB.ListRuns(ctx, db.ListRunsParams{PageSize: p.limit, PageOffset: p.offset})
@@ -56,24 +55,104 @@ func listRuns[T any, P interface {
 }
 
 // GetWalkforwardRun serves GET /api/walkforward/runs/:run_id: {"run": …, "folds": […]}.
-func (s *Server) GetWalkforwardRun(c echo.Context, runID string) error {
+func (s *Server) GetWalkforwardRun(c echo.Context, runID string, params GetWalkforwardRunParams) error {
 	id, err := pathID("run_id", runID)
 	if err != nil {
 		return err
 	}
-	detail, err := s.runDetail(c.Request().Context(), id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return notFound("run", id)
-	} else if err != nil {
-		return fmt.Errorf("get run %s: %w", id, err)
+	if done, err := s.runUnchanged(c, id, params.IfNoneMatch); done || err != nil {
+		return err
 	}
+	detail, err := s.runDetail(c.Request().Context(), id, func(ctx context.Context, q *db.Queries) folds { return q.ListFolds(ctx, []uuid.UUID{id}) })
+	if err != nil {
+		return missing(err, "run", id)
+	}
+	final(c, detail.Run.Status, runTag(&detail.Run))
 	return c.JSON(http.StatusOK, &detail)
 }
 
+// GetRun serves GET /api/runs/:run_id: the run flat, with "folds", "total_folds", "fold_offset" and "has_more_folds".
+func (s *Server) GetRun(c echo.Context, runID string, params GetRunParams) error {
+	id, err := pathID("run_id", runID)
+	if err != nil {
+		return err
+	}
+	p, err := pageOf(foldLimits, params.FoldLimit, params.FoldOffset)
+	if err != nil {
+		return err
+	}
+	if params.Folds != nil && !params.Folds.Valid() {
+		return invalidParameter("folds", "is not all or none")
+	}
+	if params.Folds != nil && *params.Folds == GetRunParamsFoldsNone {
+		p = page{}
+	}
+	if done, err := s.runUnchanged(c, id, params.IfNoneMatch); done || err != nil {
+		return err
+	}
+	detail, err := s.runDetail(c.Request().Context(), id, func(ctx context.Context, q *db.Queries) folds {
+		return q.ListFoldPage(ctx, []db.ListFoldPageParams{{RunID: id, After: -1, PageSize: p.limit, PageOffset: p.offset}})
+	})
+	if err != nil {
+		return missing(err, "run", id)
+	}
+	final(c, detail.Run.Status, runTag(&detail.Run))
+	return c.JSON(http.StatusOK, &runFlat{detail, p.offset})
+}
+
+// ListRunFolds serves GET /api/walkforward/runs/:run_id/folds: [fold, …].
+func (s *Server) ListRunFolds(c echo.Context, runID string, params ListRunFoldsParams) error {
+	id, err := pathID("run_id", runID)
+	if err != nil {
+		return err
+	}
+	p, err := pageOf(foldLimits, params.Limit, params.Offset)
+	if err != nil {
+		return err
+	}
+	if params.IfNoneMatch != nil { // the cache keeps bodies alone, and this list has its total in a header
+		v, err := s.DB.Point.GetRunVersion(c.Request().Context(), id)
+		if err != nil {
+			return missing(err, "run", id)
+		}
+		if unchanged(c, params.IfNoneMatch, etag(v.Version, v.CreatedAt, v.DatasetSlug)) {
+			return nil
+		}
+	}
+	detail, err := s.runDetail(c.Request().Context(), id, func(ctx context.Context, q *db.Queries) folds {
+		return q.ListFoldPage(ctx, []db.ListFoldPageParams{{RunID: id, After: -1, PageSize: p.limit, PageOffset: p.offset}})
+	})
+	if err != nil {
+		return missing(err, "run", id)
+	}
+	c.Response().Header().Set("ETag", runTag(&detail.Run))
+	return writeList(c, detail.Folds, p, func() (int64, error) { return detail.Run.FoldCount, nil })
+}
+
+// runTag is the ETag of a run: its answers show the slug of its data set, of which its own version knows nothing.
+func runTag(r *db.GetRunRow) string { return etag(r.Version, r.CreatedAt, r.DatasetSlug) }
+
+// runUnchanged answers from one row, without the folds, when the caller or the cache has the state that is stored.
+func (s *Server) runUnchanged(c echo.Context, id uuid.UUID, ifNoneMatch *string) (bool, error) {
+	if !s.asks(c, ifNoneMatch) {
+		return false, nil
+	}
+	v, err := s.DB.Point.GetRunVersion(c.Request().Context(), id)
+	if err != nil {
+		return false, missing(err, "run", id)
+	}
+	return s.known(c, ifNoneMatch, etag(v.Version, v.CreatedAt, v.DatasetSlug))
+}
+
+// folds is a batch of either query for folds.
+type folds interface {
+	Query(f func(int, []db.WalkforwardFold, error))
+}
+
 // runDetail gives its connection back before the answer is written: a slow reader must not hold one.
-func (s *Server) runDetail(ctx context.Context, id uuid.UUID) (d RunDetail, err error) {
+func (s *Server) runDetail(ctx context.Context, id uuid.UUID, list func(context.Context, *db.Queries) folds) (d RunDetail, err error) {
 	snap := s.DB.Snapshot()
-	run, folds := snap.GetRun(ctx, []uuid.UUID{id}), snap.ListFolds(ctx, []uuid.UUID{id})
+	run, folds := snap.GetRun(ctx, []uuid.UUID{id}), list(ctx, snap.Queries)
 	snap.Send(ctx)
 	defer snap.Close()
 	if d.Run, err = db.First(run.QueryRow); err != nil {

@@ -10,27 +10,59 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/oapi-codegen/runtime"
+	openapi_types "github.com/oapi-codegen/runtime/types"
 )
+
+// Defines values for DatasetStoredMatchedBy.
+const (
+	Slug DatasetStoredMatchedBy = "slug"
+)
+
+// Valid indicates whether the value is a known member of the DatasetStoredMatchedBy enum.
+func (e DatasetStoredMatchedBy) Valid() bool {
+	switch e {
+	case Slug:
+		return true
+	default:
+		return false
+	}
+}
 
 // Defines values for ErrorCode.
 const (
+	ErrorCodeBodyTooLarge        ErrorCode = "body_too_large"
+	ErrorCodeConflict            ErrorCode = "conflict"
 	ErrorCodeDatabaseUnavailable ErrorCode = "database_unavailable"
 	ErrorCodeInternal            ErrorCode = "internal"
+	ErrorCodeInvalidBody         ErrorCode = "invalid_body"
 	ErrorCodeInvalidID           ErrorCode = "invalid_id"
+	ErrorCodeInvalidJSON         ErrorCode = "invalid_json"
 	ErrorCodeInvalidParameter    ErrorCode = "invalid_parameter"
 	ErrorCodeMethodNotAllowed    ErrorCode = "method_not_allowed"
 	ErrorCodeNotFound            ErrorCode = "not_found"
+	ErrorCodePreconditionFailed  ErrorCode = "precondition_failed"
 	ErrorCodeTimeout             ErrorCode = "timeout"
+	ErrorCodeUnknownDataset      ErrorCode = "unknown_dataset"
+	ErrorCodeUnknownRun          ErrorCode = "unknown_run"
+	ErrorCodeUnsupportedEncoding ErrorCode = "unsupported_encoding"
 )
 
 // Valid indicates whether the value is a known member of the ErrorCode enum.
 func (e ErrorCode) Valid() bool {
 	switch e {
+	case ErrorCodeBodyTooLarge:
+		return true
+	case ErrorCodeConflict:
+		return true
 	case ErrorCodeDatabaseUnavailable:
 		return true
 	case ErrorCodeInternal:
 		return true
+	case ErrorCodeInvalidBody:
+		return true
 	case ErrorCodeInvalidID:
+		return true
+	case ErrorCodeInvalidJSON:
 		return true
 	case ErrorCodeInvalidParameter:
 		return true
@@ -38,7 +70,15 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case ErrorCodeNotFound:
 		return true
+	case ErrorCodePreconditionFailed:
+		return true
 	case ErrorCodeTimeout:
+		return true
+	case ErrorCodeUnknownDataset:
+		return true
+	case ErrorCodeUnknownRun:
+		return true
+	case ErrorCodeUnsupportedEncoding:
 		return true
 	default:
 		return false
@@ -153,6 +193,330 @@ func (e Status) Valid() bool {
 	}
 }
 
+// Defines values for Count.
+const (
+	CountEstimated Count = "estimated"
+	CountExact     Count = "exact"
+	CountNone      Count = "none"
+)
+
+// Valid indicates whether the value is a known member of the Count enum.
+func (e Count) Valid() bool {
+	switch e {
+	case CountEstimated:
+		return true
+	case CountExact:
+		return true
+	case CountNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Folds.
+const (
+	FoldsAll  Folds = "all"
+	FoldsNone Folds = "none"
+)
+
+// Valid indicates whether the value is a known member of the Folds enum.
+func (e Folds) Valid() bool {
+	switch e {
+	case FoldsAll:
+		return true
+	case FoldsNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ModeFilter.
+const (
+	ModeFilterDual  ModeFilter = "dual"
+	ModeFilterLong  ModeFilter = "long"
+	ModeFilterShort ModeFilter = "short"
+)
+
+// Valid indicates whether the value is a known member of the ModeFilter enum.
+func (e ModeFilter) Valid() bool {
+	switch e {
+	case ModeFilterDual:
+		return true
+	case ModeFilterLong:
+		return true
+	case ModeFilterShort:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SideFilter.
+const (
+	SideFilterLong  SideFilter = "long"
+	SideFilterShort SideFilter = "short"
+)
+
+// Valid indicates whether the value is a known member of the SideFilter enum.
+func (e SideFilter) Valid() bool {
+	switch e {
+	case SideFilterLong:
+		return true
+	case SideFilterShort:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListDatasetsParamsCount.
+const (
+	ListDatasetsParamsCountEstimated ListDatasetsParamsCount = "estimated"
+	ListDatasetsParamsCountExact     ListDatasetsParamsCount = "exact"
+	ListDatasetsParamsCountNone      ListDatasetsParamsCount = "none"
+)
+
+// Valid indicates whether the value is a known member of the ListDatasetsParamsCount enum.
+func (e ListDatasetsParamsCount) Valid() bool {
+	switch e {
+	case ListDatasetsParamsCountEstimated:
+		return true
+	case ListDatasetsParamsCountExact:
+		return true
+	case ListDatasetsParamsCountNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListDatasetRunsParamsCount.
+const (
+	ListDatasetRunsParamsCountEstimated ListDatasetRunsParamsCount = "estimated"
+	ListDatasetRunsParamsCountExact     ListDatasetRunsParamsCount = "exact"
+	ListDatasetRunsParamsCountNone      ListDatasetRunsParamsCount = "none"
+)
+
+// Valid indicates whether the value is a known member of the ListDatasetRunsParamsCount enum.
+func (e ListDatasetRunsParamsCount) Valid() bool {
+	switch e {
+	case ListDatasetRunsParamsCountEstimated:
+		return true
+	case ListDatasetRunsParamsCountExact:
+		return true
+	case ListDatasetRunsParamsCountNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListRunsParamsCount.
+const (
+	ListRunsParamsCountEstimated ListRunsParamsCount = "estimated"
+	ListRunsParamsCountExact     ListRunsParamsCount = "exact"
+	ListRunsParamsCountNone      ListRunsParamsCount = "none"
+)
+
+// Valid indicates whether the value is a known member of the ListRunsParamsCount enum.
+func (e ListRunsParamsCount) Valid() bool {
+	switch e {
+	case ListRunsParamsCountEstimated:
+		return true
+	case ListRunsParamsCountExact:
+		return true
+	case ListRunsParamsCountNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetRunParamsFolds.
+const (
+	GetRunParamsFoldsAll  GetRunParamsFolds = "all"
+	GetRunParamsFoldsNone GetRunParamsFolds = "none"
+)
+
+// Valid indicates whether the value is a known member of the GetRunParamsFolds enum.
+func (e GetRunParamsFolds) Valid() bool {
+	switch e {
+	case GetRunParamsFoldsAll:
+		return true
+	case GetRunParamsFoldsNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListSimulationsParamsMode.
+const (
+	ListSimulationsParamsModeDual  ListSimulationsParamsMode = "dual"
+	ListSimulationsParamsModeLong  ListSimulationsParamsMode = "long"
+	ListSimulationsParamsModeShort ListSimulationsParamsMode = "short"
+)
+
+// Valid indicates whether the value is a known member of the ListSimulationsParamsMode enum.
+func (e ListSimulationsParamsMode) Valid() bool {
+	switch e {
+	case ListSimulationsParamsModeDual:
+		return true
+	case ListSimulationsParamsModeLong:
+		return true
+	case ListSimulationsParamsModeShort:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListSimulationsParamsCount.
+const (
+	ListSimulationsParamsCountEstimated ListSimulationsParamsCount = "estimated"
+	ListSimulationsParamsCountExact     ListSimulationsParamsCount = "exact"
+	ListSimulationsParamsCountNone      ListSimulationsParamsCount = "none"
+)
+
+// Valid indicates whether the value is a known member of the ListSimulationsParamsCount enum.
+func (e ListSimulationsParamsCount) Valid() bool {
+	switch e {
+	case ListSimulationsParamsCountEstimated:
+		return true
+	case ListSimulationsParamsCountExact:
+		return true
+	case ListSimulationsParamsCountNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListTradesParamsSide.
+const (
+	ListTradesParamsSideLong  ListTradesParamsSide = "long"
+	ListTradesParamsSideShort ListTradesParamsSide = "short"
+)
+
+// Valid indicates whether the value is a known member of the ListTradesParamsSide enum.
+func (e ListTradesParamsSide) Valid() bool {
+	switch e {
+	case ListTradesParamsSideLong:
+		return true
+	case ListTradesParamsSideShort:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListTradesParamsCount.
+const (
+	ListTradesParamsCountEstimated ListTradesParamsCount = "estimated"
+	ListTradesParamsCountExact     ListTradesParamsCount = "exact"
+	ListTradesParamsCountNone      ListTradesParamsCount = "none"
+)
+
+// Valid indicates whether the value is a known member of the ListTradesParamsCount enum.
+func (e ListTradesParamsCount) Valid() bool {
+	switch e {
+	case ListTradesParamsCountEstimated:
+		return true
+	case ListTradesParamsCountExact:
+		return true
+	case ListTradesParamsCountNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListTradesimRunsParamsMode.
+const (
+	ListTradesimRunsParamsModeDual  ListTradesimRunsParamsMode = "dual"
+	ListTradesimRunsParamsModeLong  ListTradesimRunsParamsMode = "long"
+	ListTradesimRunsParamsModeShort ListTradesimRunsParamsMode = "short"
+)
+
+// Valid indicates whether the value is a known member of the ListTradesimRunsParamsMode enum.
+func (e ListTradesimRunsParamsMode) Valid() bool {
+	switch e {
+	case ListTradesimRunsParamsModeDual:
+		return true
+	case ListTradesimRunsParamsModeLong:
+		return true
+	case ListTradesimRunsParamsModeShort:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListTradesimTradesParamsSide.
+const (
+	ListTradesimTradesParamsSideLong  ListTradesimTradesParamsSide = "long"
+	ListTradesimTradesParamsSideShort ListTradesimTradesParamsSide = "short"
+)
+
+// Valid indicates whether the value is a known member of the ListTradesimTradesParamsSide enum.
+func (e ListTradesimTradesParamsSide) Valid() bool {
+	switch e {
+	case ListTradesimTradesParamsSideLong:
+		return true
+	case ListTradesimTradesParamsSideShort:
+		return true
+	default:
+		return false
+	}
+}
+
+// Changed defines model for Changed.
+type Changed struct {
+	DryRun  bool               `json:"dry_run"`
+	ID      openapi_types.UUID `json:"id"`
+	Success bool               `json:"success"`
+	Version int64              `json:"version"`
+}
+
+// DatasetStored defines model for DatasetStored.
+type DatasetStored struct {
+	Created   bool               `json:"created"`
+	DatasetID openapi_types.UUID `json:"dataset_id"`
+
+	// DryRun Nothing was kept.
+	DryRun bool `json:"dry_run"`
+
+	// MatchedBy The slug is stored under another id; that one was updated.
+	MatchedBy *DatasetStoredMatchedBy `json:"matched_by,omitempty"`
+	Message   string                  `json:"message"`
+	Success   bool                    `json:"success"`
+	Version   int64                   `json:"version"`
+	Warnings  []string                `json:"warnings"`
+}
+
+// DatasetStoredMatchedBy The slug is stored under another id; that one was updated.
+type DatasetStoredMatchedBy string
+
+// DatasetUpload Absent fields and empty texts keep what is stored; metadata is merged by top-level key, and what is not given at top level is taken from it.
+type DatasetUpload struct {
+	DatasetID   openapi_types.UUID `json:"dataset_id"`
+	DatasetSlug string             `json:"dataset_slug"`
+
+	// Metadata The export manifest: an object, or a text that parses to one.
+	Metadata interface{} `json:"metadata,omitempty"`
+}
+
+// Deleted defines model for Deleted.
+type Deleted struct {
+	// Deleted What went by kind.
+	Deleted map[string]int64   `json:"deleted"`
+	DryRun  bool               `json:"dry_run"`
+	ID      openapi_types.UUID `json:"id"`
+	Success bool               `json:"success"`
+}
+
 // Error Every answer that is not a success.
 type Error struct {
 	// Code What is wrong, for a program.
@@ -173,6 +537,22 @@ type Error struct {
 
 // ErrorCode What is wrong, for a program.
 type ErrorCode string
+
+// FoldsStored defines model for FoldsStored.
+type FoldsStored struct {
+	DryRun        bool `json:"dry_run"`
+	FoldsReceived int  `json:"folds_received"`
+
+	// FoldsStored Folds that the run has now.
+	FoldsStored int                `json:"folds_stored"`
+	RunID       openapi_types.UUID `json:"run_id"`
+	Success     bool               `json:"success"`
+	Version     int64              `json:"version"`
+	Warnings    []string           `json:"warnings"`
+}
+
+// FoldsUpload The folds as an array, or as the array `folds` of an object.
+type FoldsUpload = interface{}
 
 // Health defines model for Health.
 type Health struct {
@@ -222,6 +602,43 @@ type RunDetail struct {
 	Run WalkforwardRun `json:"run"`
 }
 
+// RunPatch defines model for RunPatch.
+type RunPatch struct {
+	CompletedAt *time.Time `json:"completed_at,omitempty"`
+	DurationMs  *int64     `json:"duration_ms,omitempty"`
+	StartedAt   *time.Time `json:"started_at,omitempty"`
+
+	// Status Where a run or simulation stands; the last four are final.
+	Status *Status `json:"status,omitempty"`
+
+	// SummaryMetrics Merged by top-level key.
+	SummaryMetrics *map[string]interface{} `json:"summary_metrics,omitempty"`
+}
+
+// RunStored defines model for RunStored.
+type RunStored struct {
+	Created bool `json:"created"`
+
+	// DryRun Nothing was kept.
+	DryRun        bool `json:"dry_run"`
+	FoldsReceived int  `json:"folds_received"`
+
+	// FoldsStored Folds that the run has now.
+	FoldsStored           int                `json:"folds_stored"`
+	Message               string             `json:"message"`
+	PredictionMeasurement string             `json:"prediction_measurement"`
+	RunID                 openapi_types.UUID `json:"run_id"`
+	Success               bool               `json:"success"`
+	Version               int64              `json:"version"`
+	Warnings              []string           `json:"warnings"`
+}
+
+// RunUpload The run under `run` and its folds beside it, or all flat. Without `folds` stored folds stay; an empty array removes them.
+type RunUpload struct {
+	Folds *[]map[string]interface{} `json:"folds,omitempty"`
+	Run   *map[string]interface{}   `json:"run,omitempty"`
+}
+
 // SimulationDetail defines model for SimulationDetail.
 type SimulationDetail struct {
 	// Buckets The buckets by side.
@@ -231,23 +648,137 @@ type SimulationDetail struct {
 	Run SimulationRun `json:"run"`
 }
 
+// SimulationPatch defines model for SimulationPatch.
+type SimulationPatch struct {
+	CompletedAt *time.Time `json:"completed_at,omitempty"`
+	StartedAt   *time.Time `json:"started_at,omitempty"`
+
+	// Status Where a run or simulation stands; the last four are final.
+	Status *Status `json:"status,omitempty"`
+
+	// SummaryMetrics Merged by top-level key.
+	SummaryMetrics *map[string]interface{} `json:"summary_metrics,omitempty"`
+}
+
+// SimulationStored defines model for SimulationStored.
+type SimulationStored struct {
+	// BucketsStored Buckets that the simulation has now.
+	BucketsStored int  `json:"buckets_stored"`
+	Created       bool `json:"created"`
+
+	// DryRun Nothing was kept.
+	DryRun       bool               `json:"dry_run"`
+	Message      string             `json:"message"`
+	SimulationID openapi_types.UUID `json:"simulation_id"`
+	Success      bool               `json:"success"`
+
+	// TradesStored Trades that the simulation has now.
+	TradesStored int      `json:"trades_stored"`
+	Version      int64    `json:"version"`
+	Warnings     []string `json:"warnings"`
+}
+
+// SimulationUpload Without `buckets` or `trades` the stored ones stay; an empty array removes them.
+type SimulationUpload = map[string]interface{}
+
 // Status Where a run or simulation stands; the last four are final.
 type Status string
+
+// Cascade defines model for Cascade.
+type Cascade = bool
+
+// Count defines model for Count.
+type Count string
+
+// Cursor defines model for Cursor.
+type Cursor = string
 
 // DatasetFilter defines model for DatasetFilter.
 type DatasetFilter = string
 
+// DryRun defines model for DryRun.
+type DryRun = bool
+
+// FoldLimit defines model for FoldLimit.
+type FoldLimit = int64
+
+// FoldOffset defines model for FoldOffset.
+type FoldOffset = int64
+
+// FoldPageLimit defines model for FoldPageLimit.
+type FoldPageLimit = int64
+
+// Folds defines model for Folds.
+type Folds string
+
+// Force defines model for Force.
+type Force = bool
+
+// GranularityFilter defines model for GranularityFilter.
+type GranularityFilter = string
+
+// IfMatch defines model for IfMatch.
+type IfMatch = string
+
+// IfNoneMatch defines model for IfNoneMatch.
+type IfNoneMatch = string
+
 // Limit defines model for Limit.
 type Limit = int64
+
+// MeasurementFilter defines model for MeasurementFilter.
+type MeasurementFilter = string
+
+// Metric defines model for Metric.
+type Metric = []string
+
+// ModeFilter defines model for ModeFilter.
+type ModeFilter string
+
+// NamespaceFilter defines model for NamespaceFilter.
+type NamespaceFilter = string
 
 // Offset defines model for Offset.
 type Offset = int64
 
+// RequestedByFilter defines model for RequestedByFilter.
+type RequestedByFilter = string
+
+// RunFilter defines model for RunFilter.
+type RunFilter = string
+
+// Search defines model for Search.
+type Search = string
+
+// SideFilter defines model for SideFilter.
+type SideFilter string
+
+// SmallLimit defines model for SmallLimit.
+type SmallLimit = int64
+
+// Sort defines model for Sort.
+type Sort = string
+
+// SourceFilter defines model for SourceFilter.
+type SourceFilter = string
+
 // StatusFilter Where a run or simulation stands; the last four are final.
 type StatusFilter = Status
 
+// SymbolFilter defines model for SymbolFilter.
+type SymbolFilter = string
+
+// TargetFilter defines model for TargetFilter.
+type TargetFilter = string
+
+// TradeLimit defines model for TradeLimit.
+type TradeLimit = int64
+
 // BadRequest Every answer that is not a success.
 type BadRequest = Error
+
+// Conflict Every answer that is not a success.
+type Conflict = Error
 
 // Failed Every answer that is not a success.
 type Failed = Error
@@ -255,19 +786,143 @@ type Failed = Error
 // NotFound Every answer that is not a success.
 type NotFound = Error
 
+// PreconditionFailed Every answer that is not a success.
+type PreconditionFailed = Error
+
+// TooLarge Every answer that is not a success.
+type TooLarge = Error
+
 // Unavailable Every answer that is not a success.
 type Unavailable = Error
+
+// UnsupportedEncoding Every answer that is not a success.
+type UnsupportedEncoding = Error
+
+// ListDatasetsParams defines parameters for ListDatasets.
+type ListDatasetsParams struct {
+	// Symbol Only this symbol.
+	Symbol *SymbolFilter `form:"symbol,omitempty" json:"symbol,omitempty"`
+
+	// Granularity Only this bar length.
+	Granularity *GranularityFilter `form:"granularity,omitempty" json:"granularity,omitempty"`
+
+	// Source Only what this program exported.
+	Source *SourceFilter `form:"source,omitempty" json:"source,omitempty"`
+
+	// Limit Most items to answer. Above 1000 counts as 1000; the answer says which limit was used.
+	Limit *SmallLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether `total` is counted: exactly, up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
+	Count *ListDatasetsParamsCount `form:"count,omitempty" json:"count,omitempty"`
+
+	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in any case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+}
+
+// ListDatasetsParamsCount defines parameters for ListDatasets.
+type ListDatasetsParamsCount string
+
+// StoreDatasetParams defines parameters for StoreDataset.
+type StoreDatasetParams struct {
+	// DryRun Do everything, answer what happened, and take it back.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch Write only if this is the ETag.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// DeleteDatasetParams defines parameters for DeleteDataset.
+type DeleteDatasetParams struct {
+	// Cascade Remove what is below it as well.
+	Cascade *Cascade `form:"cascade,omitempty" json:"cascade,omitempty"`
+
+	// DryRun Do everything, answer what happened, and take it back.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch Write only if this is the ETag.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetDatasetParams defines parameters for GetDataset.
+type GetDatasetParams struct {
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PutDatasetParams defines parameters for PutDataset.
+type PutDatasetParams struct {
+	// DryRun Do everything, answer what happened, and take it back.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch Write only if this is the ETag.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetDatasetManifestParams defines parameters for GetDatasetManifest.
+type GetDatasetManifestParams struct {
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListDatasetRunsParams defines parameters for ListDatasetRuns.
+type ListDatasetRunsParams struct {
+	// Status Only in this status.
+	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
+
+	// Measurement Only with this table of predictions.
+	Measurement *MeasurementFilter `form:"measurement,omitempty" json:"measurement,omitempty"`
+
+	// TargetColumn Only with this target.
+	TargetColumn *TargetFilter `form:"target_column,omitempty" json:"target_column,omitempty"`
+
+	// RequestedBy Only by this person.
+	RequestedBy *RequestedByFilter `form:"requested_by,omitempty" json:"requested_by,omitempty"`
+
+	// Metric Only those whose number at this place of a JSON column compares so: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
+	// `exists` or `missing` after the key. Repeated: all of them hold. Texts, booleans and nested values never match.
+	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
+
+	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`; those without it come last.
+	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Limit Most items to answer. Above 1000 counts as 1000; the answer says which limit was used.
+	Limit *SmallLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether `total` is counted: exactly, up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
+	Count *ListDatasetRunsParamsCount `form:"count,omitempty" json:"count,omitempty"`
+
+	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in any case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListDatasetRunsParamsCount defines parameters for ListDatasetRuns.
+type ListDatasetRunsParamsCount string
 
 // ListIndicatorDatasetsParams defines parameters for ListIndicatorDatasets.
 type ListIndicatorDatasetsParams struct {
 	// Symbol Only this symbol.
-	Symbol *string `form:"symbol,omitempty" json:"symbol,omitempty"`
+	Symbol *SymbolFilter `form:"symbol,omitempty" json:"symbol,omitempty"`
 
 	// Granularity Only this bar length.
-	Granularity *string `form:"granularity,omitempty" json:"granularity,omitempty"`
+	Granularity *GranularityFilter `form:"granularity,omitempty" json:"granularity,omitempty"`
 
 	// Source Only what this program exported.
-	Source *string `form:"source,omitempty" json:"source,omitempty"`
+	Source *SourceFilter `form:"source,omitempty" json:"source,omitempty"`
 
 	// Limit Most items to answer. Above 5000 counts as 5000.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -276,10 +931,131 @@ type ListIndicatorDatasetsParams struct {
 	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
 }
 
-// ListTradesimRunsParams defines parameters for ListTradesimRuns.
-type ListTradesimRunsParams struct {
+// GetIndicatorDatasetParams defines parameters for GetIndicatorDataset.
+type GetIndicatorDatasetParams struct {
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListRunsParams defines parameters for ListRuns.
+type ListRunsParams struct {
+	// DatasetID Only of this data set (a UUID).
+	DatasetID *DatasetFilter `form:"dataset_id,omitempty" json:"dataset_id,omitempty"`
+
+	// Status Only in this status.
+	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
+
+	// Measurement Only with this table of predictions.
+	Measurement *MeasurementFilter `form:"measurement,omitempty" json:"measurement,omitempty"`
+
+	// TargetColumn Only with this target.
+	TargetColumn *TargetFilter `form:"target_column,omitempty" json:"target_column,omitempty"`
+
+	// RequestedBy Only by this person.
+	RequestedBy *RequestedByFilter `form:"requested_by,omitempty" json:"requested_by,omitempty"`
+
+	// Metric Only those whose number at this place of a JSON column compares so: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
+	// `exists` or `missing` after the key. Repeated: all of them hold. Texts, booleans and nested values never match.
+	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
+
+	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`; those without it come last.
+	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Limit Most items to answer. Above 1000 counts as 1000; the answer says which limit was used.
+	Limit *SmallLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether `total` is counted: exactly, up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
+	Count *ListRunsParamsCount `form:"count,omitempty" json:"count,omitempty"`
+
+	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in any case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+}
+
+// ListRunsParamsCount defines parameters for ListRuns.
+type ListRunsParamsCount string
+
+// StoreRunParams defines parameters for StoreRun.
+type StoreRunParams struct {
+	// DryRun Do everything, answer what happened, and take it back.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch Write only if this is the ETag.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// DeleteRunParams defines parameters for DeleteRun.
+type DeleteRunParams struct {
+	// Cascade Remove what is below it as well.
+	Cascade *Cascade `form:"cascade,omitempty" json:"cascade,omitempty"`
+
+	// DryRun Do everything, answer what happened, and take it back.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch Write only if this is the ETag.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetRunParams defines parameters for GetRun.
+type GetRunParams struct {
+	// FoldLimit Most folds to answer; all unless given.
+	FoldLimit *FoldLimit `form:"fold_limit,omitempty" json:"fold_limit,omitempty"`
+
+	// FoldOffset Folds to skip.
+	FoldOffset *FoldOffset `form:"fold_offset,omitempty" json:"fold_offset,omitempty"`
+
+	// Folds `none` leaves the folds out.
+	Folds *GetRunParamsFolds `form:"folds,omitempty" json:"folds,omitempty"`
+
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// GetRunParamsFolds defines parameters for GetRun.
+type GetRunParamsFolds string
+
+// PatchRunParams defines parameters for PatchRun.
+type PatchRunParams struct {
+	// Force Change what is final as well.
+	Force *Force `form:"force,omitempty" json:"force,omitempty"`
+
+	// DryRun Do everything, answer what happened, and take it back.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch Write only if this is the ETag.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PutRunParams defines parameters for PutRun.
+type PutRunParams struct {
+	// DryRun Do everything, answer what happened, and take it back.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch Write only if this is the ETag.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// AppendFoldsParams defines parameters for AppendFolds.
+type AppendFoldsParams struct {
+	// Force Change what is final as well.
+	Force *Force `form:"force,omitempty" json:"force,omitempty"`
+
+	// DryRun Do everything, answer what happened, and take it back.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch Write only if this is the ETag.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListSimulationsParams defines parameters for ListSimulations.
+type ListSimulationsParams struct {
 	// RunID Only simulations of this run (a UUID).
-	RunID *string `form:"run_id,omitempty" json:"run_id,omitempty"`
+	RunID *RunFilter `form:"run_id,omitempty" json:"run_id,omitempty"`
 
 	// DatasetID Only of this data set (a UUID).
 	DatasetID *DatasetFilter `form:"dataset_id,omitempty" json:"dataset_id,omitempty"`
@@ -287,12 +1063,182 @@ type ListTradesimRunsParams struct {
 	// Status Only in this status.
 	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
 
+	// Mode Only in this mode.
+	Mode *ListSimulationsParamsMode `form:"mode,omitempty" json:"mode,omitempty"`
+
+	// Measurement Only with this table of predictions.
+	Measurement *MeasurementFilter `form:"measurement,omitempty" json:"measurement,omitempty"`
+
+	// Namespace Only with this table of traces.
+	Namespace *NamespaceFilter `form:"namespace,omitempty" json:"namespace,omitempty"`
+
+	// Metric Only those whose number at this place of a JSON column compares so: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
+	// `exists` or `missing` after the key. Repeated: all of them hold. Texts, booleans and nested values never match.
+	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
+
+	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`; those without it come last.
+	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Limit Most items to answer. Above 1000 counts as 1000; the answer says which limit was used.
+	Limit *SmallLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether `total` is counted: exactly, up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
+	Count *ListSimulationsParamsCount `form:"count,omitempty" json:"count,omitempty"`
+
+	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in any case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+}
+
+// ListSimulationsParamsMode defines parameters for ListSimulations.
+type ListSimulationsParamsMode string
+
+// ListSimulationsParamsCount defines parameters for ListSimulations.
+type ListSimulationsParamsCount string
+
+// StoreSimulationParams defines parameters for StoreSimulation.
+type StoreSimulationParams struct {
+	// DryRun Do everything, answer what happened, and take it back.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch Write only if this is the ETag.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// DeleteSimulationParams defines parameters for DeleteSimulation.
+type DeleteSimulationParams struct {
+	// Cascade Remove what is below it as well.
+	Cascade *Cascade `form:"cascade,omitempty" json:"cascade,omitempty"`
+
+	// DryRun Do everything, answer what happened, and take it back.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch Write only if this is the ETag.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetSimulationParams defines parameters for GetSimulation.
+type GetSimulationParams struct {
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PatchSimulationParams defines parameters for PatchSimulation.
+type PatchSimulationParams struct {
+	// Force Change what is final as well.
+	Force *Force `form:"force,omitempty" json:"force,omitempty"`
+
+	// DryRun Do everything, answer what happened, and take it back.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch Write only if this is the ETag.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PutSimulationParams defines parameters for PutSimulation.
+type PutSimulationParams struct {
+	// DryRun Do everything, answer what happened, and take it back.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch Write only if this is the ETag.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListTradesParams defines parameters for ListTrades.
+type ListTradesParams struct {
+	// Side Only trades of this side.
+	Side *ListTradesParamsSide `form:"side,omitempty" json:"side,omitempty"`
+
+	// Limit Most items to answer. Above 50000 counts as 50000.
+	Limit *TradeLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether `total` is counted: exactly, up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
+	Count *ListTradesParamsCount `form:"count,omitempty" json:"count,omitempty"`
+
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListTradesParamsSide defines parameters for ListTrades.
+type ListTradesParamsSide string
+
+// ListTradesParamsCount defines parameters for ListTrades.
+type ListTradesParamsCount string
+
+// ListTradesimRunsParams defines parameters for ListTradesimRuns.
+type ListTradesimRunsParams struct {
+	// RunID Only simulations of this run (a UUID).
+	RunID *RunFilter `form:"run_id,omitempty" json:"run_id,omitempty"`
+
+	// DatasetID Only of this data set (a UUID).
+	DatasetID *DatasetFilter `form:"dataset_id,omitempty" json:"dataset_id,omitempty"`
+
+	// Status Only in this status.
+	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
+
+	// Mode Only in this mode.
+	Mode *ListTradesimRunsParamsMode `form:"mode,omitempty" json:"mode,omitempty"`
+
+	// Measurement Only with this table of predictions.
+	Measurement *MeasurementFilter `form:"measurement,omitempty" json:"measurement,omitempty"`
+
+	// Namespace Only with this table of traces.
+	Namespace *NamespaceFilter `form:"namespace,omitempty" json:"namespace,omitempty"`
+
+	// Metric Only those whose number at this place of a JSON column compares so: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
+	// `exists` or `missing` after the key. Repeated: all of them hold. Texts, booleans and nested values never match.
+	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
+
+	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`; those without it come last.
+	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in any case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
 	// Limit Most items to answer. Above 5000 counts as 5000.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Offset Items to skip.
 	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
 }
+
+// ListTradesimRunsParamsMode defines parameters for ListTradesimRuns.
+type ListTradesimRunsParamsMode string
+
+// GetTradesimRunParams defines parameters for GetTradesimRun.
+type GetTradesimRunParams struct {
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListTradesimTradesParams defines parameters for ListTradesimTrades.
+type ListTradesimTradesParams struct {
+	// Side Only trades of this side.
+	Side *ListTradesimTradesParamsSide `form:"side,omitempty" json:"side,omitempty"`
+
+	// Limit Most items to answer. Above 50000 counts as 50000.
+	Limit *TradeLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListTradesimTradesParamsSide defines parameters for ListTradesimTrades.
+type ListTradesimTradesParamsSide string
 
 // ListWalkforwardRunsParams defines parameters for ListWalkforwardRuns.
 type ListWalkforwardRunsParams struct {
@@ -302,6 +1248,25 @@ type ListWalkforwardRunsParams struct {
 	// Status Only in this status.
 	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
 
+	// Measurement Only with this table of predictions.
+	Measurement *MeasurementFilter `form:"measurement,omitempty" json:"measurement,omitempty"`
+
+	// TargetColumn Only with this target.
+	TargetColumn *TargetFilter `form:"target_column,omitempty" json:"target_column,omitempty"`
+
+	// RequestedBy Only by this person.
+	RequestedBy *RequestedByFilter `form:"requested_by,omitempty" json:"requested_by,omitempty"`
+
+	// Metric Only those whose number at this place of a JSON column compares so: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
+	// `exists` or `missing` after the key. Repeated: all of them hold. Texts, booleans and nested values never match.
+	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
+
+	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`; those without it come last.
+	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in any case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
 	// Limit Most items to answer. Above 5000 counts as 5000.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -309,8 +1274,74 @@ type ListWalkforwardRunsParams struct {
 	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
 }
 
+// GetWalkforwardRunParams defines parameters for GetWalkforwardRun.
+type GetWalkforwardRunParams struct {
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListRunFoldsParams defines parameters for ListRunFolds.
+type ListRunFoldsParams struct {
+	// Limit Most folds to answer; all unless given.
+	Limit *FoldPageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// StoreDatasetJSONRequestBody defines body for StoreDataset for application/json ContentType.
+type StoreDatasetJSONRequestBody = DatasetUpload
+
+// PutDatasetJSONRequestBody defines body for PutDataset for application/json ContentType.
+type PutDatasetJSONRequestBody = DatasetUpload
+
+// StoreRunJSONRequestBody defines body for StoreRun for application/json ContentType.
+type StoreRunJSONRequestBody = RunUpload
+
+// PatchRunJSONRequestBody defines body for PatchRun for application/json ContentType.
+type PatchRunJSONRequestBody = RunPatch
+
+// PutRunJSONRequestBody defines body for PutRun for application/json ContentType.
+type PutRunJSONRequestBody = RunUpload
+
+// AppendFoldsJSONRequestBody defines body for AppendFolds for application/json ContentType.
+type AppendFoldsJSONRequestBody = FoldsUpload
+
+// StoreSimulationJSONRequestBody defines body for StoreSimulation for application/json ContentType.
+type StoreSimulationJSONRequestBody = SimulationUpload
+
+// PatchSimulationJSONRequestBody defines body for PatchSimulation for application/json ContentType.
+type PatchSimulationJSONRequestBody = SimulationPatch
+
+// PutSimulationJSONRequestBody defines body for PutSimulation for application/json ContentType.
+type PutSimulationJSONRequestBody = SimulationUpload
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListDatasets Data sets, newest first, in the shape of the current API
+	// (GET /api/datasets)
+	ListDatasets(ctx echo.Context, params ListDatasetsParams) error
+	// StoreDataset Create a data set, or merge into the one with this id or slug
+	// (POST /api/datasets)
+	StoreDataset(ctx echo.Context, params StoreDatasetParams) error
+	// DeleteDataset Remove a data set
+	// (DELETE /api/datasets/{dataset_id})
+	DeleteDataset(ctx echo.Context, datasetID string, params DeleteDatasetParams) error
+	// GetDataset One data set in the shape of the current API
+	// (GET /api/datasets/{dataset_id})
+	GetDataset(ctx echo.Context, datasetID string, params GetDatasetParams) error
+	// PutDataset The same as POST, for the id in the path
+	// (PUT /api/datasets/{dataset_id})
+	PutDataset(ctx echo.Context, datasetID string, params PutDatasetParams) error
+	// GetDatasetManifest The export manifest of a data set
+	// (GET /api/datasets/{dataset_id}/manifest)
+	GetDatasetManifest(ctx echo.Context, datasetID string, params GetDatasetManifestParams) error
+	// ListDatasetRuns The runs of one data set
+	// (GET /api/datasets/{dataset_id}/runs)
+	ListDatasetRuns(ctx echo.Context, datasetID string, params ListDatasetRunsParams) error
 	// GetHealth How the service and its databases do
 	// (GET /api/health)
 	GetHealth(ctx echo.Context) error
@@ -319,19 +1350,67 @@ type ServerInterface interface {
 	ListIndicatorDatasets(ctx echo.Context, params ListIndicatorDatasetsParams) error
 	// GetIndicatorDataset One data set
 	// (GET /api/indicators/datasets/{dataset_id})
-	GetIndicatorDataset(ctx echo.Context, datasetID string) error
+	GetIndicatorDataset(ctx echo.Context, datasetID string, params GetIndicatorDatasetParams) error
+	// ListRuns Runs that meet every filter
+	// (GET /api/runs)
+	ListRuns(ctx echo.Context, params ListRunsParams) error
+	// StoreRun Store a run; its folds are replaced when some are given
+	// (POST /api/runs)
+	StoreRun(ctx echo.Context, params StoreRunParams) error
+	// DeleteRun Remove a run
+	// (DELETE /api/runs/{run_id})
+	DeleteRun(ctx echo.Context, runID string, params DeleteRunParams) error
+	// GetRun One run with its folds, flat
+	// (GET /api/runs/{run_id})
+	GetRun(ctx echo.Context, runID string, params GetRunParams) error
+	// PatchRun Change status, times or figures of a run
+	// (PATCH /api/runs/{run_id})
+	PatchRun(ctx echo.Context, runID string, params PatchRunParams) error
+	// PutRun The same as POST, for the id in the path
+	// (PUT /api/runs/{run_id})
+	PutRun(ctx echo.Context, runID string, params PutRunParams) error
+	// AppendFolds Add folds to a run that is going on; those with the same numbers are replaced
+	// (POST /api/runs/{run_id}/folds)
+	AppendFolds(ctx echo.Context, runID string, params AppendFoldsParams) error
+	// ListSimulations Simulations that meet every filter
+	// (GET /api/simulations)
+	ListSimulations(ctx echo.Context, params ListSimulationsParams) error
+	// StoreSimulation Store a simulation; its buckets and trades are replaced when some are given
+	// (POST /api/simulations)
+	StoreSimulation(ctx echo.Context, params StoreSimulationParams) error
+	// DeleteSimulation Remove a simulation
+	// (DELETE /api/simulations/{simulation_id})
+	DeleteSimulation(ctx echo.Context, simulationID string, params DeleteSimulationParams) error
+	// GetSimulation One simulation with its buckets, flat
+	// (GET /api/simulations/{simulation_id})
+	GetSimulation(ctx echo.Context, simulationID string, params GetSimulationParams) error
+	// PatchSimulation Change status, times or figures of a simulation
+	// (PATCH /api/simulations/{simulation_id})
+	PatchSimulation(ctx echo.Context, simulationID string, params PatchSimulationParams) error
+	// PutSimulation The same as POST, for the id in the path
+	// (PUT /api/simulations/{simulation_id})
+	PutSimulation(ctx echo.Context, simulationID string, params PutSimulationParams) error
+	// ListTrades The trades of a simulation by entry time
+	// (GET /api/simulations/{simulation_id}/trades)
+	ListTrades(ctx echo.Context, simulationID string, params ListTradesParams) error
 	// ListTradesimRuns Trading simulations, newest first
 	// (GET /api/tradesim/runs)
 	ListTradesimRuns(ctx echo.Context, params ListTradesimRunsParams) error
 	// GetTradesimRun One trading simulation with its buckets by side
 	// (GET /api/tradesim/runs/{simulation_id})
-	GetTradesimRun(ctx echo.Context, simulationID string) error
+	GetTradesimRun(ctx echo.Context, simulationID string, params GetTradesimRunParams) error
+	// ListTradesimTrades The same trades as a bare array
+	// (GET /api/tradesim/runs/{simulation_id}/trades)
+	ListTradesimTrades(ctx echo.Context, simulationID string, params ListTradesimTradesParams) error
 	// ListWalkforwardRuns Walk-forward runs, newest first, without their folds
 	// (GET /api/walkforward/runs)
 	ListWalkforwardRuns(ctx echo.Context, params ListWalkforwardRunsParams) error
 	// GetWalkforwardRun One walk-forward run with all its folds by number
 	// (GET /api/walkforward/runs/{run_id})
-	GetWalkforwardRun(ctx echo.Context, runID string) error
+	GetWalkforwardRun(ctx echo.Context, runID string, params GetWalkforwardRunParams) error
+	// ListRunFolds The folds of a run by number
+	// (GET /api/walkforward/runs/{run_id}/folds)
+	ListRunFolds(ctx echo.Context, runID string, params ListRunFoldsParams) error
 	// GetHealthz Whether the process serves, whatever the databases do
 	// (GET /healthz)
 	GetHealthz(ctx echo.Context) error
@@ -349,6 +1428,383 @@ type ServerInterface interface {
 // ServerInterfaceWrapper converts echo contexts to parameters.
 type ServerInterfaceWrapper struct {
 	Handler ServerInterface
+}
+
+// ListDatasets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDatasets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDatasetsParams
+	// ------------- Optional query parameter "symbol" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "symbol", ctx.QueryParams(), &params.Symbol, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter symbol: %s", err))
+	}
+
+	// ------------- Optional query parameter "granularity" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "granularity", ctx.QueryParams(), &params.Granularity, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter granularity: %s", err))
+	}
+
+	// ------------- Optional query parameter "source" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "source", ctx.QueryParams(), &params.Source, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter source: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
+	// ------------- Optional query parameter "search" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", ctx.QueryParams(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDatasets(ctx, params)
+	return err
+}
+
+// StoreDataset converts echo context to params.
+func (w *ServerInterfaceWrapper) StoreDataset(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StoreDatasetParams
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StoreDataset(ctx, params)
+	return err
+}
+
+// DeleteDataset converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteDataset(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteDatasetParams
+	// ------------- Optional query parameter "cascade" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cascade", ctx.QueryParams(), &params.Cascade, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cascade: %s", err))
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteDataset(ctx, datasetID, params)
+	return err
+}
+
+// GetDataset converts echo context to params.
+func (w *ServerInterfaceWrapper) GetDataset(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetDatasetParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetDataset(ctx, datasetID, params)
+	return err
+}
+
+// PutDataset converts echo context to params.
+func (w *ServerInterfaceWrapper) PutDataset(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutDatasetParams
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutDataset(ctx, datasetID, params)
+	return err
+}
+
+// GetDatasetManifest converts echo context to params.
+func (w *ServerInterfaceWrapper) GetDatasetManifest(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetDatasetManifestParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetDatasetManifest(ctx, datasetID, params)
+	return err
+}
+
+// ListDatasetRuns converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDatasetRuns(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDatasetRunsParams
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "measurement" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "measurement", ctx.QueryParams(), &params.Measurement, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter measurement: %s", err))
+	}
+
+	// ------------- Optional query parameter "target_column" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "target_column", ctx.QueryParams(), &params.TargetColumn, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter target_column: %s", err))
+	}
+
+	// ------------- Optional query parameter "requested_by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "requested_by", ctx.QueryParams(), &params.RequestedBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requested_by: %s", err))
+	}
+
+	// ------------- Optional query parameter "metric" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "metric", ctx.QueryParams(), &params.Metric, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter metric: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
+	// ------------- Optional query parameter "search" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", ctx.QueryParams(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDatasetRuns(ctx, datasetID, params)
+	return err
 }
 
 // GetHealth converts echo context to params.
@@ -417,8 +1873,786 @@ func (w *ServerInterfaceWrapper) GetIndicatorDataset(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetIndicatorDatasetParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetIndicatorDataset(ctx, datasetID)
+	err = w.Handler.GetIndicatorDataset(ctx, datasetID, params)
+	return err
+}
+
+// ListRuns converts echo context to params.
+func (w *ServerInterfaceWrapper) ListRuns(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRunsParams
+	// ------------- Optional query parameter "dataset_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dataset_id", ctx.QueryParams(), &params.DatasetID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "measurement" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "measurement", ctx.QueryParams(), &params.Measurement, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter measurement: %s", err))
+	}
+
+	// ------------- Optional query parameter "target_column" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "target_column", ctx.QueryParams(), &params.TargetColumn, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter target_column: %s", err))
+	}
+
+	// ------------- Optional query parameter "requested_by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "requested_by", ctx.QueryParams(), &params.RequestedBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requested_by: %s", err))
+	}
+
+	// ------------- Optional query parameter "metric" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "metric", ctx.QueryParams(), &params.Metric, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter metric: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
+	// ------------- Optional query parameter "search" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", ctx.QueryParams(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListRuns(ctx, params)
+	return err
+}
+
+// StoreRun converts echo context to params.
+func (w *ServerInterfaceWrapper) StoreRun(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StoreRunParams
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StoreRun(ctx, params)
+	return err
+}
+
+// DeleteRun converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteRun(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteRunParams
+	// ------------- Optional query parameter "cascade" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cascade", ctx.QueryParams(), &params.Cascade, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cascade: %s", err))
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteRun(ctx, runID, params)
+	return err
+}
+
+// GetRun converts echo context to params.
+func (w *ServerInterfaceWrapper) GetRun(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetRunParams
+	// ------------- Optional query parameter "fold_limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fold_limit", ctx.QueryParams(), &params.FoldLimit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fold_limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "fold_offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fold_offset", ctx.QueryParams(), &params.FoldOffset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fold_offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "folds" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "folds", ctx.QueryParams(), &params.Folds, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter folds: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetRun(ctx, runID, params)
+	return err
+}
+
+// PatchRun converts echo context to params.
+func (w *ServerInterfaceWrapper) PatchRun(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PatchRunParams
+	// ------------- Optional query parameter "force" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", ctx.QueryParams(), &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter force: %s", err))
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PatchRun(ctx, runID, params)
+	return err
+}
+
+// PutRun converts echo context to params.
+func (w *ServerInterfaceWrapper) PutRun(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutRunParams
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutRun(ctx, runID, params)
+	return err
+}
+
+// AppendFolds converts echo context to params.
+func (w *ServerInterfaceWrapper) AppendFolds(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AppendFoldsParams
+	// ------------- Optional query parameter "force" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", ctx.QueryParams(), &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter force: %s", err))
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AppendFolds(ctx, runID, params)
+	return err
+}
+
+// ListSimulations converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSimulations(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSimulationsParams
+	// ------------- Optional query parameter "run_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "run_id", ctx.QueryParams(), &params.RunID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "dataset_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dataset_id", ctx.QueryParams(), &params.DatasetID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "mode" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "mode", ctx.QueryParams(), &params.Mode, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter mode: %s", err))
+	}
+
+	// ------------- Optional query parameter "measurement" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "measurement", ctx.QueryParams(), &params.Measurement, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter measurement: %s", err))
+	}
+
+	// ------------- Optional query parameter "namespace" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "namespace", ctx.QueryParams(), &params.Namespace, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter namespace: %s", err))
+	}
+
+	// ------------- Optional query parameter "metric" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "metric", ctx.QueryParams(), &params.Metric, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter metric: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
+	// ------------- Optional query parameter "search" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", ctx.QueryParams(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSimulations(ctx, params)
+	return err
+}
+
+// StoreSimulation converts echo context to params.
+func (w *ServerInterfaceWrapper) StoreSimulation(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StoreSimulationParams
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StoreSimulation(ctx, params)
+	return err
+}
+
+// DeleteSimulation converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteSimulation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "simulation_id" -------------
+	var simulationID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "simulation_id", ctx.Param("simulation_id"), &simulationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter simulation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteSimulationParams
+	// ------------- Optional query parameter "cascade" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cascade", ctx.QueryParams(), &params.Cascade, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cascade: %s", err))
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteSimulation(ctx, simulationID, params)
+	return err
+}
+
+// GetSimulation converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSimulation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "simulation_id" -------------
+	var simulationID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "simulation_id", ctx.Param("simulation_id"), &simulationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter simulation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetSimulationParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSimulation(ctx, simulationID, params)
+	return err
+}
+
+// PatchSimulation converts echo context to params.
+func (w *ServerInterfaceWrapper) PatchSimulation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "simulation_id" -------------
+	var simulationID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "simulation_id", ctx.Param("simulation_id"), &simulationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter simulation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PatchSimulationParams
+	// ------------- Optional query parameter "force" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", ctx.QueryParams(), &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter force: %s", err))
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PatchSimulation(ctx, simulationID, params)
+	return err
+}
+
+// PutSimulation converts echo context to params.
+func (w *ServerInterfaceWrapper) PutSimulation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "simulation_id" -------------
+	var simulationID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "simulation_id", ctx.Param("simulation_id"), &simulationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter simulation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutSimulationParams
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutSimulation(ctx, simulationID, params)
+	return err
+}
+
+// ListTrades converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTrades(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "simulation_id" -------------
+	var simulationID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "simulation_id", ctx.Param("simulation_id"), &simulationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter simulation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTradesParams
+	// ------------- Optional query parameter "side" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "side", ctx.QueryParams(), &params.Side, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter side: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTrades(ctx, simulationID, params)
 	return err
 }
 
@@ -447,6 +2681,48 @@ func (w *ServerInterfaceWrapper) ListTradesimRuns(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "mode" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "mode", ctx.QueryParams(), &params.Mode, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter mode: %s", err))
+	}
+
+	// ------------- Optional query parameter "measurement" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "measurement", ctx.QueryParams(), &params.Measurement, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter measurement: %s", err))
+	}
+
+	// ------------- Optional query parameter "namespace" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "namespace", ctx.QueryParams(), &params.Namespace, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter namespace: %s", err))
+	}
+
+	// ------------- Optional query parameter "metric" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "metric", ctx.QueryParams(), &params.Metric, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter metric: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "search" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", ctx.QueryParams(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search: %s", err))
 	}
 
 	// ------------- Optional query parameter "limit" -------------
@@ -479,8 +2755,84 @@ func (w *ServerInterfaceWrapper) GetTradesimRun(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter simulation_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTradesimRunParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetTradesimRun(ctx, simulationID)
+	err = w.Handler.GetTradesimRun(ctx, simulationID, params)
+	return err
+}
+
+// ListTradesimTrades converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTradesimTrades(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "simulation_id" -------------
+	var simulationID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "simulation_id", ctx.Param("simulation_id"), &simulationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter simulation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTradesimTradesParams
+	// ------------- Optional query parameter "side" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "side", ctx.QueryParams(), &params.Side, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter side: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTradesimTrades(ctx, simulationID, params)
 	return err
 }
 
@@ -502,6 +2854,48 @@ func (w *ServerInterfaceWrapper) ListWalkforwardRuns(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "measurement" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "measurement", ctx.QueryParams(), &params.Measurement, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter measurement: %s", err))
+	}
+
+	// ------------- Optional query parameter "target_column" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "target_column", ctx.QueryParams(), &params.TargetColumn, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter target_column: %s", err))
+	}
+
+	// ------------- Optional query parameter "requested_by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "requested_by", ctx.QueryParams(), &params.RequestedBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requested_by: %s", err))
+	}
+
+	// ------------- Optional query parameter "metric" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "metric", ctx.QueryParams(), &params.Metric, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter metric: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "search" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", ctx.QueryParams(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search: %s", err))
 	}
 
 	// ------------- Optional query parameter "limit" -------------
@@ -534,8 +2928,77 @@ func (w *ServerInterfaceWrapper) GetWalkforwardRun(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWalkforwardRunParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetWalkforwardRun(ctx, runID)
+	err = w.Handler.GetWalkforwardRun(ctx, runID, params)
+	return err
+}
+
+// ListRunFolds converts echo context to params.
+func (w *ServerInterfaceWrapper) ListRunFolds(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRunFoldsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListRunFolds(ctx, runID, params)
 	return err
 }
 
@@ -628,6 +3091,29 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/walkforward/runs/:run_id", wrapper.GetWalkforwardRun, options.OperationMiddlewares["GetWalkforwardRun"]...)
 	router.GET(options.BaseURL+"/api/tradesim/runs", wrapper.ListTradesimRuns, options.OperationMiddlewares["ListTradesimRuns"]...)
 	router.GET(options.BaseURL+"/api/tradesim/runs/:simulation_id", wrapper.GetTradesimRun, options.OperationMiddlewares["GetTradesimRun"]...)
+	router.GET(options.BaseURL+"/api/datasets", wrapper.ListDatasets, options.OperationMiddlewares["ListDatasets"]...)
+	router.POST(options.BaseURL+"/api/datasets", wrapper.StoreDataset, options.OperationMiddlewares["StoreDataset"]...)
+	router.DELETE(options.BaseURL+"/api/datasets/:dataset_id", wrapper.DeleteDataset, options.OperationMiddlewares["DeleteDataset"]...)
+	router.GET(options.BaseURL+"/api/datasets/:dataset_id", wrapper.GetDataset, options.OperationMiddlewares["GetDataset"]...)
+	router.PUT(options.BaseURL+"/api/datasets/:dataset_id", wrapper.PutDataset, options.OperationMiddlewares["PutDataset"]...)
+	router.GET(options.BaseURL+"/api/datasets/:dataset_id/runs", wrapper.ListDatasetRuns, options.OperationMiddlewares["ListDatasetRuns"]...)
+	router.GET(options.BaseURL+"/api/datasets/:dataset_id/manifest", wrapper.GetDatasetManifest, options.OperationMiddlewares["GetDatasetManifest"]...)
+	router.GET(options.BaseURL+"/api/runs", wrapper.ListRuns, options.OperationMiddlewares["ListRuns"]...)
+	router.POST(options.BaseURL+"/api/runs", wrapper.StoreRun, options.OperationMiddlewares["StoreRun"]...)
+	router.DELETE(options.BaseURL+"/api/runs/:run_id", wrapper.DeleteRun, options.OperationMiddlewares["DeleteRun"]...)
+	router.GET(options.BaseURL+"/api/runs/:run_id", wrapper.GetRun, options.OperationMiddlewares["GetRun"]...)
+	router.PATCH(options.BaseURL+"/api/runs/:run_id", wrapper.PatchRun, options.OperationMiddlewares["PatchRun"]...)
+	router.PUT(options.BaseURL+"/api/runs/:run_id", wrapper.PutRun, options.OperationMiddlewares["PutRun"]...)
+	router.POST(options.BaseURL+"/api/runs/:run_id/folds", wrapper.AppendFolds, options.OperationMiddlewares["AppendFolds"]...)
+	router.GET(options.BaseURL+"/api/walkforward/runs/:run_id/folds", wrapper.ListRunFolds, options.OperationMiddlewares["ListRunFolds"]...)
+	router.GET(options.BaseURL+"/api/simulations", wrapper.ListSimulations, options.OperationMiddlewares["ListSimulations"]...)
+	router.POST(options.BaseURL+"/api/simulations", wrapper.StoreSimulation, options.OperationMiddlewares["StoreSimulation"]...)
+	router.DELETE(options.BaseURL+"/api/simulations/:simulation_id", wrapper.DeleteSimulation, options.OperationMiddlewares["DeleteSimulation"]...)
+	router.GET(options.BaseURL+"/api/simulations/:simulation_id", wrapper.GetSimulation, options.OperationMiddlewares["GetSimulation"]...)
+	router.PATCH(options.BaseURL+"/api/simulations/:simulation_id", wrapper.PatchSimulation, options.OperationMiddlewares["PatchSimulation"]...)
+	router.PUT(options.BaseURL+"/api/simulations/:simulation_id", wrapper.PutSimulation, options.OperationMiddlewares["PutSimulation"]...)
+	router.GET(options.BaseURL+"/api/simulations/:simulation_id/trades", wrapper.ListTrades, options.OperationMiddlewares["ListTrades"]...)
+	router.GET(options.BaseURL+"/api/tradesim/runs/:simulation_id/trades", wrapper.ListTradesimTrades, options.OperationMiddlewares["ListTradesimTrades"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.GetHealthz, options.OperationMiddlewares["GetHealthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadyz, options.OperationMiddlewares["GetReadyz"]...)
 	router.GET(options.BaseURL+"/api/health", wrapper.GetHealth, options.OperationMiddlewares["GetHealth"]...)

@@ -26,8 +26,10 @@ type Options struct {
 	// Schema returns the version of the database's schema and the one that this build is made for.
 	Schema func(context.Context) (have, want int64, err error)
 
-	RequestTimeout time.Duration // for a whole request
+	RequestTimeout time.Duration // for a whole read
+	WriteTimeout   time.Duration // for storing a body, once it has been read
 	CORSOrigins    []string      // origins that browsers may call from; "*" is any
+	BodyCache      int64         // bytes of compressed answers that are kept, 0 for none
 	TraderPrefixes []string      // paths below which the older routes answer as well; "*" is any one segment
 }
 
@@ -37,14 +39,17 @@ type Server struct {
 	echo     *echo.Echo
 	started  time.Time
 	draining atomic.Bool
+	bodies   *bodyCache
+	writes   chan struct{} // one for each write that is at the database: they leave a connection to the reads
 }
 
 // New makes a server; it connects to nothing.
 func New(opts Options) *Server {
 	e := echo.New()
-	s := &Server{Options: opts, echo: e, started: time.Now()}
+	s := &Server{Options: opts, echo: e, started: time.Now(), bodies: newBodyCache(opts.BodyCache)}
+	s.writes = make(chan struct{}, max(1, opts.DB.Pool.Config().MaxConns-1))
 	e.HTTPErrorHandler = s.writeError
-	e.JSONSerializer = serializer{}
+	e.JSONSerializer = serializer{s.bodies}
 	e.IPExtractor = echo.ExtractIPDirect()
 	e.Use(s.rideOut)
 	s.routes()

@@ -2,12 +2,10 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/labstack/echo/v4"
 
 	"foldbook/db"
@@ -15,62 +13,76 @@ import (
 
 // ListTradesimRuns serves GET /api/tradesim/runs: [simulation, …].
 func (s *Server) ListTradesimRuns(c echo.Context, params ListTradesimRunsParams) error {
-	p, err := pageOf(params.Limit, params.Offset)
+	p, err := pageOf(olderLimits, params.Limit, params.Offset)
 	if err != nil {
 		return err
 	}
-	run, err := queryID("run_id", params.RunID)
-	if err != nil {
-		return err
-	}
-	dataset, err := queryID("dataset_id", params.DatasetID)
-	if err != nil {
-		return err
-	}
-	status, err := queryStatus(params.Status)
+	f, err := simulationSearchOf(params.RunID, params.DatasetID, params.Status, (*string)(params.Mode), params.Measurement, params.Namespace, params.Search, params.Metric, params.Sort)
 	if err != nil {
 		return err
 	}
 	ctx := c.Request().Context()
-	rows, err := s.simulations(ctx, run, dataset, status, p)
+	if !f.plain() {
+		finder := s.simulationFinder(ctx, f)
+		got, err := finder.search(f.ranges, f.sort, nil, p)
+		if err != nil {
+			return fmt.Errorf("list simulations: %w", err)
+		}
+		return writeList(c, got.rows, p, func() (int64, error) { return finder.count(f.ranges, got.ids, 1<<62) })
+	}
+	rows, err := s.simulations(ctx, f, p)
 	if err != nil {
 		return fmt.Errorf("list simulations: %w", err)
 	}
 	return writeList(c, rows, p, func() (int64, error) {
-		return s.DB.CountSimulations(ctx, db.CountSimulationsParams{RunID: run, DatasetID: dataset, Status: status})
+		return s.DB.CountSimulations(ctx, db.CountSimulationsParams{RunID: f.run, DatasetID: f.dataset, Status: f.status})
 	})
 }
 
 // simulations picks the query whose index serves the filters.
-func (s *Server) simulations(ctx context.Context, run, dataset *uuid.UUID, status *string, p page) ([]db.SimulationRun, error) {
+func (s *Server) simulations(ctx context.Context, f simulationSearch, p page) ([]db.SimulationRun, error) {
 	switch {
-	case run != nil:
+	case f.run != nil:
 		return s.DB.ListSimulationsByRun(ctx, db.ListSimulationsByRunParams{
-			RunID: *run, DatasetID: dataset, Status: status, PageSize: p.limit, PageOffset: p.offset,
+			RunID: *f.run, DatasetID: f.dataset, Status: f.status, PageSize: p.limit, PageOffset: p.offset,
 		})
-	case dataset != nil:
+	case f.dataset != nil:
 		return s.DB.ListSimulationsByDataset(ctx, db.ListSimulationsByDatasetParams{
-			DatasetID: *dataset, Status: status, PageSize: p.limit, PageOffset: p.offset,
+			DatasetID: *f.dataset, Status: f.status, PageSize: p.limit, PageOffset: p.offset,
 		})
-	case status != nil:
-		return s.DB.ListSimulationsByStatus(ctx, db.ListSimulationsByStatusParams{Status: *status, PageSize: p.limit, PageOffset: p.offset})
+	case f.status != nil:
+		return s.DB.ListSimulationsByStatus(ctx, db.ListSimulationsByStatusParams{Status: *f.status, PageSize: p.limit, PageOffset: p.offset})
 	}
 	return s.DB.ListSimulations(ctx, db.ListSimulationsParams{PageSize: p.limit, PageOffset: p.offset})
 }
 
 // GetTradesimRun serves GET /api/tradesim/runs/:simulation_id: {"run": …, "buckets": […]}.
-func (s *Server) GetTradesimRun(c echo.Context, simulationID string) error {
+func (s *Server) GetTradesimRun(c echo.Context, simulationID string, params GetTradesimRunParams) error {
 	id, err := pathID("simulation_id", simulationID)
 	if err != nil {
 		return err
 	}
-	detail, err := s.simulationDetail(c.Request().Context(), id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return notFound("simulation", id)
-	} else if err != nil {
-		return fmt.Errorf("get simulation %s: %w", id, err)
+	if done, err := s.simulationUnchanged(c, id, params.IfNoneMatch); done || err != nil {
+		return err
 	}
+	detail, err := s.simulationDetail(c.Request().Context(), id)
+	if err != nil {
+		return missing(err, "simulation", id)
+	}
+	final(c, detail.Run.Status, etag(detail.Run.Version, detail.Run.CreatedAt))
 	return c.JSON(http.StatusOK, &detail)
+}
+
+// simulationUnchanged answers from one row when the caller or the cache has the state that is stored.
+func (s *Server) simulationUnchanged(c echo.Context, id uuid.UUID, ifNoneMatch *string) (bool, error) {
+	if !s.asks(c, ifNoneMatch) {
+		return false, nil
+	}
+	v, err := s.DB.Point.GetSimulationVersion(c.Request().Context(), id)
+	if err != nil {
+		return false, missing(err, "simulation", id)
+	}
+	return s.known(c, ifNoneMatch, etag(v.Version, v.CreatedAt))
 }
 
 // simulationDetail gives its connection back before the answer is written: a slow reader must not hold one.
@@ -83,5 +95,34 @@ func (s *Server) simulationDetail(ctx context.Context, id uuid.UUID) (d Simulati
 		return d, err
 	}
 	d.Buckets, err = db.First(buckets.Query)
+	return d, err
+}
+
+// GetSimulation serves GET /api/simulations/:simulation_id: the simulation flat, with "trade_count" and "buckets".
+func (s *Server) GetSimulation(c echo.Context, simulationID string, params GetSimulationParams) error {
+	id, err := pathID("simulation_id", simulationID)
+	if err != nil {
+		return err
+	}
+	if done, err := s.simulationUnchanged(c, id, params.IfNoneMatch); done || err != nil {
+		return err
+	}
+	detail, err := s.simulationSummary(c.Request().Context(), id)
+	if err != nil {
+		return missing(err, "simulation", id)
+	}
+	final(c, detail.run.Status, etag(detail.run.Version, detail.run.CreatedAt))
+	return c.JSON(http.StatusOK, &detail)
+}
+
+func (s *Server) simulationSummary(ctx context.Context, id uuid.UUID) (d simulationFlat, err error) {
+	snap := s.DB.Snapshot()
+	run, buckets := snap.GetSimulationSummary(ctx, []uuid.UUID{id}), snap.ListBuckets(ctx, []uuid.UUID{id})
+	snap.Send(ctx)
+	defer snap.Close()
+	if d.run, err = db.First(run.QueryRow); err != nil {
+		return d, err
+	}
+	d.buckets, err = db.First(buckets.Query)
 	return d, err
 }

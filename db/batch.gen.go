@@ -21,7 +21,7 @@ var (
 
 const getRun = `-- name: GetRun :batchone
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at,
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version,
     d.questdb_tag AS dataset_slug,
     (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
 FROM walkforward_runs AS r
@@ -51,6 +51,7 @@ type GetRunRow struct {
 	DurationMS            *int64          `json:"duration_ms"`
 	SerializedConfig      *string         `json:"serialized_config"`
 	CreatedAt             time.Time       `json:"created_at"`
+	Version               int64           `json:"version"`
 	DatasetSlug           string          `json:"dataset_slug"`
 	FoldCount             int64           `json:"fold_count"`
 }
@@ -96,6 +97,7 @@ func (b *GetRunBatchResults) QueryRow(f func(int, GetRunRow, error)) {
 			&i.DurationMS,
 			&i.SerializedConfig,
 			&i.CreatedAt,
+			&i.Version,
 			&i.DatasetSlug,
 			&i.FoldCount,
 		)
@@ -111,7 +113,7 @@ func (b *GetRunBatchResults) Close() error {
 }
 
 const getSimulation = `-- name: GetSimulation :batchone
-SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at
+SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version
 FROM simulation_runs
 WHERE simulation_id = $1
 `
@@ -162,6 +164,7 @@ func (b *GetSimulationBatchResults) QueryRow(f func(int, SimulationRun, error)) 
 			&i.CompletedAt,
 			&i.SerializedConfig,
 			&i.CreatedAt,
+			&i.Version,
 		)
 		if f != nil {
 			f(t, i, err)
@@ -170,6 +173,92 @@ func (b *GetSimulationBatchResults) QueryRow(f func(int, SimulationRun, error)) 
 }
 
 func (b *GetSimulationBatchResults) Close() error {
+	b.closed = true
+	return b.br.Close()
+}
+
+const getSimulationSummary = `-- name: GetSimulationSummary :batchone
+SELECT
+    s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version,
+    (SELECT count(*) FROM simulation_trades AS t WHERE t.simulation_id = s.simulation_id)::bigint AS trade_count
+FROM simulation_runs AS s
+WHERE s.simulation_id = $1
+`
+
+type GetSimulationSummaryBatchResults struct {
+	br     pgx.BatchResults
+	tot    int
+	closed bool
+}
+
+type GetSimulationSummaryRow struct {
+	SimulationID        uuid.UUID       `json:"simulation_id"`
+	RunID               uuid.UUID       `json:"run_id"`
+	DatasetID           uuid.UUID       `json:"dataset_id"`
+	InputRunMeasurement string          `json:"input_run_measurement"`
+	QuestDBNamespace    string          `json:"questdb_namespace"`
+	Mode                string          `json:"mode"`
+	Config              json.RawMessage `json:"config"`
+	SummaryMetrics      json.RawMessage `json:"summary_metrics"`
+	Status              string          `json:"status"`
+	StartedAt           *time.Time      `json:"started_at"`
+	CompletedAt         *time.Time      `json:"completed_at"`
+	SerializedConfig    *string         `json:"serialized_config"`
+	CreatedAt           time.Time       `json:"created_at"`
+	Version             int64           `json:"version"`
+	TradeCount          int64           `json:"trade_count"`
+}
+
+// GetSimulationSummary returns one simulation with the number of its trades; a batch form, so that it travels with ListBuckets.
+// Called by GET /api/simulations/{id}.
+// index: simulation_runs_pkey, simulation_trades_pkey. cost: 1 row and an index scan of its trades.
+func (q *Queries) GetSimulationSummary(ctx context.Context, simulationID []uuid.UUID) *GetSimulationSummaryBatchResults {
+	batch := &pgx.Batch{}
+	for _, a := range simulationID {
+		vals := []interface{}{
+			a,
+		}
+		batch.Queue(getSimulationSummary, vals...)
+	}
+	br := q.db.SendBatch(ctx, batch)
+	return &GetSimulationSummaryBatchResults{br, len(simulationID), false}
+}
+
+func (b *GetSimulationSummaryBatchResults) QueryRow(f func(int, GetSimulationSummaryRow, error)) {
+	defer b.br.Close()
+	for t := 0; t < b.tot; t++ {
+		var i GetSimulationSummaryRow
+		if b.closed {
+			if f != nil {
+				f(t, i, ErrBatchAlreadyClosed)
+			}
+			continue
+		}
+		row := b.br.QueryRow()
+		err := row.Scan(
+			&i.SimulationID,
+			&i.RunID,
+			&i.DatasetID,
+			&i.InputRunMeasurement,
+			&i.QuestDBNamespace,
+			&i.Mode,
+			&i.Config,
+			&i.SummaryMetrics,
+			&i.Status,
+			&i.StartedAt,
+			&i.CompletedAt,
+			&i.SerializedConfig,
+			&i.CreatedAt,
+			&i.Version,
+			&i.TradeCount,
+		)
+		if f != nil {
+			f(t, i, err)
+		}
+	}
+}
+
+func (b *GetSimulationSummaryBatchResults) Close() error {
 	b.closed = true
 	return b.br.Close()
 }
@@ -245,6 +334,99 @@ func (b *ListBucketsBatchResults) Query(f func(int, []SimulationTradeBucket, err
 }
 
 func (b *ListBucketsBatchResults) Close() error {
+	b.closed = true
+	return b.br.Close()
+}
+
+const listFoldPage = `-- name: ListFoldPage :batchmany
+SELECT run_id, fold_number, train_start_idx, train_end_idx, test_start_idx, test_end_idx, samples_train, samples_test, best_iteration, best_score, thresholds, metrics, train_start_ts_ms, train_end_ts_ms, test_start_ts_ms, test_end_ts_ms, created_at
+FROM walkforward_folds
+WHERE run_id = $1 AND fold_number > $2::integer
+ORDER BY fold_number
+LIMIT $4::int OFFSET $3::bigint
+`
+
+type ListFoldPageBatchResults struct {
+	br     pgx.BatchResults
+	tot    int
+	closed bool
+}
+
+type ListFoldPageParams struct {
+	RunID      uuid.UUID `json:"run_id"`
+	After      int32     `json:"after"`
+	PageOffset int64     `json:"page_offset"`
+	PageSize   int32     `json:"page_size"`
+}
+
+// ListFoldPage returns some folds of one run by number, from a fold number on when after is 0 or more; a batch form, so that
+// it travels with GetRun. Called by GET /api/runs/{id} and /api/walkforward/runs/{id}/folds.
+// index: walkforward_folds_pkey. cost: page_offset + page_size rows.
+func (q *Queries) ListFoldPage(ctx context.Context, arg []ListFoldPageParams) *ListFoldPageBatchResults {
+	batch := &pgx.Batch{}
+	for _, a := range arg {
+		vals := []interface{}{
+			a.RunID,
+			a.After,
+			a.PageOffset,
+			a.PageSize,
+		}
+		batch.Queue(listFoldPage, vals...)
+	}
+	br := q.db.SendBatch(ctx, batch)
+	return &ListFoldPageBatchResults{br, len(arg), false}
+}
+
+func (b *ListFoldPageBatchResults) Query(f func(int, []WalkforwardFold, error)) {
+	defer b.br.Close()
+	for t := 0; t < b.tot; t++ {
+		items := []WalkforwardFold{}
+		if b.closed {
+			if f != nil {
+				f(t, items, ErrBatchAlreadyClosed)
+			}
+			continue
+		}
+		err := func() error {
+			rows, err := b.br.Query()
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			for rows.Next() {
+				var i WalkforwardFold
+				if err := rows.Scan(
+					&i.RunID,
+					&i.FoldNumber,
+					&i.TrainStartIdx,
+					&i.TrainEndIdx,
+					&i.TestStartIdx,
+					&i.TestEndIdx,
+					&i.SamplesTrain,
+					&i.SamplesTest,
+					&i.BestIteration,
+					&i.BestScore,
+					&i.Thresholds,
+					&i.Metrics,
+					&i.TrainStartTSMS,
+					&i.TrainEndTSMS,
+					&i.TestStartTSMS,
+					&i.TestEndTSMS,
+					&i.CreatedAt,
+				); err != nil {
+					return err
+				}
+				items = append(items, i)
+			}
+			return rows.Err()
+		}()
+		if f != nil {
+			f(t, items, err)
+		}
+	}
+}
+
+func (b *ListFoldPageBatchResults) Close() error {
 	b.closed = true
 	return b.br.Close()
 }

@@ -44,7 +44,7 @@ func (r iteratorForCopyBuckets) Err() error {
 	return nil
 }
 
-// CopyBuckets stores buckets by COPY. Called by the seed.
+// CopyBuckets stores buckets by COPY. Called by the writes of simulations and by the seed.
 // index: simulation_trade_buckets_pkey. cost: the rows given.
 func (q *Queries) CopyBuckets(ctx context.Context, arg []CopyBucketsParams) (int64, error) {
 	return q.db.CopyFrom(ctx, []string{"simulation_trade_buckets"}, []string{"simulation_id", "side", "trade_count", "win_count", "profit_factor", "avg_return_pct", "max_drawdown_pct", "notes"}, &iteratorForCopyBuckets{rows: arg})
@@ -93,7 +93,7 @@ func (r iteratorForCopyFolds) Err() error {
 	return nil
 }
 
-// CopyFolds stores folds by COPY. Called by the seed.
+// CopyFolds stores folds by COPY. Called by the writes of runs and by the seed.
 // index: walkforward_folds_pkey. cost: the rows given.
 func (q *Queries) CopyFolds(ctx context.Context, arg []CopyFoldsParams) (int64, error) {
 	return q.db.CopyFrom(ctx, []string{"walkforward_folds"}, []string{"run_id", "fold_number", "train_start_idx", "train_end_idx", "test_start_idx", "test_end_idx", "samples_train", "samples_test", "best_iteration", "best_score", "thresholds", "metrics", "train_start_ts_ms", "train_end_ts_ms", "test_start_ts_ms", "test_end_ts_ms"}, &iteratorForCopyFolds{rows: arg})
@@ -136,7 +136,7 @@ func (r iteratorForCopyTrades) Err() error {
 	return nil
 }
 
-// CopyTrades stores trades by COPY. Called by the seed.
+// CopyTrades stores trades by COPY. Called by the writes of simulations and by the seed.
 // index: simulation_trades_pkey. cost: the rows given.
 func (q *Queries) CopyTrades(ctx context.Context, arg []CopyTradesParams) (int64, error) {
 	return q.db.CopyFrom(ctx, []string{"simulation_trades"}, []string{"simulation_id", "trade_id", "bar_timestamp", "side", "size", "entry_price", "exit_price", "pnl", "return_pct", "metadata"}, &iteratorForCopyTrades{rows: arg})

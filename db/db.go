@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -29,8 +30,9 @@ type Config struct {
 // DB is a pool of connections with the queries on it. It is made without connecting, so it outlives any outage.
 type DB struct {
 	*Queries
-	Pool *pgxpool.Pool
-	conn pooled
+	Point *Queries // for reads of one row by its key: those that come at the same time share a round trip
+	Pool  *pgxpool.Pool
+	conn  pooled
 }
 
 // Open makes the pool. It fails on a DSN that does not parse, not on a server that does not answer.
@@ -65,29 +67,77 @@ func Open(cfg Config) (*DB, error) {
 // Wrap puts the queries on a pool that exists. A connection is waited for at most acquire, or without limit when that is 0.
 func Wrap(pool *pgxpool.Pool, acquire time.Duration) *DB {
 	conn := pooled{pool, acquire}
-	return &DB{Queries: New(conn), Pool: pool, conn: conn}
+	return &DB{Queries: New(conn), Point: New(&point{pooled: conn}), Pool: pool, conn: conn}
 }
 
 // Close closes the pool when all its connections have come back.
 func (d *DB) Close() { d.Pool.Close() }
 
-// InTx runs f in one transaction, which is committed when f returns nil and rolled back otherwise.
-func (d *DB) InTx(ctx context.Context, f func(q *Queries) error) error {
-	conn, err := d.conn.acquire(ctx)
-	if err != nil {
+// Planned returns the queries with a plan made for the parameters of each call, for searches whose best plan depends on
+// which filters are given. Prepared statements are better everywhere else.
+func (d *DB) Planned() *Queries { return New(planned{d.conn}) }
+
+// ErrUnknownOutcome is returned when the connection was lost during COMMIT: the transaction may have happened or not.
+var ErrUnknownOutcome = errors.New("the outcome of the transaction is not known")
+
+// errDryRun takes a transaction back that is to leave nothing.
+var errDryRun = errors.New("dry run")
+
+// InTx runs f in one transaction, which is committed when f returns nil and rolled back otherwise, or in any case when
+// dry is true. It waits for a connection, and each statement for locks and its end, as long as ctx allows.
+func (d *DB) InTx(ctx context.Context, dry bool, f func(q *Queries) error) error {
+	conn, err := d.Pool.Acquire(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", ErrPoolBusy, err)
+	} else if err != nil {
 		return err
 	}
 	defer conn.Release()
-	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return f(New(tx)) })
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	err = d.inTx(ctx, New(tx), f)
+	if err == nil && dry {
+		err = errDryRun
+	}
+	if err != nil {
+		_ = tx.Rollback(context.WithoutCancel(ctx)) // a connection that cannot roll back is closed, which does
+		if errors.Is(err, errDryRun) {
+			return nil
+		}
+		return err
+	}
+	var refused *pgconn.PgError
+	if err := tx.Commit(ctx); errors.As(err, &refused) {
+		return err
+	} else if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+	}
+	return nil
 }
 
-// registerTypes makes timestamps leave in UTC, and JSONB and UUIDs travel as they came (codecs.go): the defaults would
+func (d *DB) inTx(ctx context.Context, q *Queries, f func(q *Queries) error) error {
+	limit := "0"
+	if deadline, ok := ctx.Deadline(); ok {
+		limit = strconv.FormatInt(max(1, time.Until(deadline).Milliseconds()), 10)
+	}
+	if err := q.SetWriteLimits(ctx, SetWriteLimitsParams{StatementMS: limit, LockMS: limit}); err != nil {
+		return err
+	}
+	return f(q)
+}
+
+// registerTypes makes timestamps leave in UTC, and lets the types of our rows take no detours (codecs.go): the defaults would
 // parse each value once more, which costs more than the whole rest of a run detail.
 func registerTypes(_ context.Context, conn *pgx.Conn) error {
 	m := conn.TypeMap()
 	m.RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
-	m.RegisterType(&pgtype.Type{Name: "jsonb", OID: pgtype.JSONBOID, Codec: jsonbCodec{&pgtype.JSONBCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}}})
+	m.RegisterType(&pgtype.Type{Name: "jsonb", OID: pgtype.JSONBOID, Codec: &jsonbCodec{JSONBCodec: &pgtype.JSONBCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}}})
 	m.RegisterType(&pgtype.Type{Name: "uuid", OID: pgtype.UUIDOID, Codec: uuidCodec{}})
+	m.RegisterType(&pgtype.Type{Name: "int4", OID: pgtype.Int4OID, Codec: nullableInt4})
+	m.RegisterType(&pgtype.Type{Name: "int8", OID: pgtype.Int8OID, Codec: nullableInt8})
+	m.RegisterType(&pgtype.Type{Name: "float8", OID: pgtype.Float8OID, Codec: nullableFloat8})
 	return nil
 }
 

@@ -125,6 +125,7 @@ func TestAcquireTimeout(t *testing.T) {
 			return err
 		},
 		"query row": func(ctx context.Context) error { _, err := store.GetDataset(ctx, id[0]); return err },
+		"point":     func(ctx context.Context) error { _, err := store.Point.GetDataset(ctx, id[0]); return err },
 		"exec":      func(ctx context.Context) error { _, err := store.DeleteFolds(ctx, id[0]); return err },
 		"copy":      func(ctx context.Context) error { _, err := store.CopyFolds(ctx, []db.CopyFoldsParams{{}}); return err },
 		"batch": func(ctx context.Context) error {
@@ -135,8 +136,12 @@ func TestAcquireTimeout(t *testing.T) {
 			_, err := db.First(store.ListFolds(ctx, id).Query)
 			return err
 		},
-		"snapshot":    func(ctx context.Context) error { _, _, err := readRun(ctx, store, id[0]); return err },
-		"transaction": func(ctx context.Context) error { return store.InTx(ctx, func(*db.Queries) error { return nil }) },
+		"snapshot": func(ctx context.Context) error { _, _, err := readRun(ctx, store, id[0]); return err },
+		"transaction": func(ctx context.Context) error { // which waits as long as its context
+			ctx, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+			defer cancel()
+			return store.InTx(ctx, false, func(*db.Queries) error { return nil })
+		},
 	}
 	held, err := store.Pool.Acquire(t.Context())
 	if err != nil {
@@ -182,7 +187,9 @@ func TestFailuresGiveTheConnectionBack(t *testing.T) {
 			_, err := store.ListSimulations(t.Context(), db.ListSimulationsParams{PageSize: 1})
 			return err
 		},
-		"no row": func() error { _, err := store.GetDataset(t.Context(), uuid.New()); return err },
+		"no row":                   func() error { _, err := store.GetDataset(t.Context(), uuid.New()); return err },
+		"no row at a point":        func() error { _, err := store.Point.GetDataset(t.Context(), uuid.New()); return err },
+		"ended context at a point": func() error { _, err := store.Point.GetDataset(ended, uuid.New()); return err },
 		"unknown parent": func() error {
 			_, err := store.UpsertRun(t.Context(), db.UpsertRunParams{RunID: uuid.New()})
 			return err
@@ -211,14 +218,14 @@ func panicking(ctx context.Context, store *db.DB) (err error) {
 			err = errors.New("it panicked")
 		}
 	}()
-	return store.InTx(ctx, func(*db.Queries) error { panic("on purpose") })
+	return store.InTx(ctx, false, func(*db.Queries) error { panic("on purpose") })
 }
 
 func TestInTx(t *testing.T) {
 	t.Parallel()
 	store := open(t)
 	kept, dropped := uuid.New(), uuid.New()
-	if err := store.InTx(t.Context(), func(q *db.Queries) error {
+	if err := store.InTx(t.Context(), false, func(q *db.Queries) error {
 		created, err := q.UpsertDataset(t.Context(), bareDataset(kept))
 		if !created {
 			t.Error("created is false for a new data set")
@@ -228,7 +235,7 @@ func TestInTx(t *testing.T) {
 		t.Fatal(err)
 	}
 	reason := errors.New("changed my mind")
-	err := store.InTx(t.Context(), func(q *db.Queries) error {
+	err := store.InTx(t.Context(), false, func(q *db.Queries) error {
 		if _, err := q.UpsertDataset(t.Context(), bareDataset(dropped)); err != nil {
 			return err
 		}
@@ -240,7 +247,7 @@ func TestInTx(t *testing.T) {
 	if !errors.Is(err, reason) {
 		t.Errorf("got %v, want the function's own error", err)
 	}
-	_ = store.InTx(t.Context(), func(q *db.Queries) error {
+	_ = store.InTx(t.Context(), false, func(q *db.Queries) error {
 		if _, err := q.UpsertDataset(t.Context(), bareDataset(dropped)); err != nil {
 			t.Error(err)
 		}

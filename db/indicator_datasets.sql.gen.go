@@ -13,6 +13,80 @@ import (
 	"github.com/google/uuid"
 )
 
+const countDatasetChildren = `-- name: CountDatasetChildren :one
+WITH sims AS (
+    SELECT s.simulation_id
+    FROM simulation_runs AS s
+    WHERE s.dataset_id = $1
+    UNION
+    SELECT s.simulation_id
+    FROM walkforward_runs AS r
+    INNER JOIN simulation_runs AS s ON r.run_id = s.run_id
+    WHERE r.dataset_id = $1
+)
+SELECT
+    (SELECT count(*) FROM walkforward_runs AS r WHERE r.dataset_id = $1)::bigint AS runs,
+    (SELECT count(*) FROM walkforward_folds AS f INNER JOIN walkforward_runs AS r ON f.run_id = r.run_id WHERE r.dataset_id = $1)::bigint AS folds,
+    (SELECT count(*) FROM sims)::bigint AS simulations,
+    (SELECT count(*) FROM simulation_trade_buckets AS b INNER JOIN sims ON b.simulation_id = sims.simulation_id)::bigint AS buckets,
+    (SELECT count(*) FROM simulation_trades AS t INNER JOIN sims ON t.simulation_id = sims.simulation_id)::bigint AS trades
+`
+
+type CountDatasetChildrenRow struct {
+	Runs        int64 `json:"runs"`
+	Folds       int64 `json:"folds"`
+	Simulations int64 `json:"simulations"`
+	Buckets     int64 `json:"buckets"`
+	Trades      int64 `json:"trades"`
+}
+
+// CountDatasetChildren counts what goes with a data set. Called by DELETE /api/datasets/{id}.
+// index: walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx, simulation_runs_run_id_idx, walkforward_folds_pkey, simulation_trade_buckets_pkey.
+// cost: index scans of all below the data set.
+func (q *Queries) CountDatasetChildren(ctx context.Context, datasetID uuid.UUID) (CountDatasetChildrenRow, error) {
+	row := q.db.QueryRow(ctx, countDatasetChildren, datasetID)
+	var i CountDatasetChildrenRow
+	err := row.Scan(
+		&i.Runs,
+		&i.Folds,
+		&i.Simulations,
+		&i.Buckets,
+		&i.Trades,
+	)
+	return i, err
+}
+
+const countDatasetSummaries = `-- name: CountDatasetSummaries :one
+SELECT count(*)::bigint AS total
+FROM indicator_datasets AS d
+WHERE
+    ($1::text IS NULL OR d.symbol = $1)
+    AND ($2::text IS NULL OR d.granularity = $2)
+    AND ($3::text IS NULL OR d.source = $3)
+    AND ($4::text IS NULL OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $4)
+`
+
+type CountDatasetSummariesParams struct {
+	Symbol      *string `json:"symbol"`
+	Granularity *string `json:"granularity"`
+	Source      *string `json:"source"`
+	Pattern     *string `json:"pattern"`
+}
+
+// CountDatasetSummaries counts what ListDatasetSummaries pages through. Called by GET /api/datasets.
+// index: none, it reads them all. cost: one pass over the data sets, of which there are few.
+func (q *Queries) CountDatasetSummaries(ctx context.Context, arg CountDatasetSummariesParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countDatasetSummaries,
+		arg.Symbol,
+		arg.Granularity,
+		arg.Source,
+		arg.Pattern,
+	)
+	var total int64
+	err := row.Scan(&total)
+	return total, err
+}
+
 const countDatasets = `-- name: CountDatasets :one
 SELECT count(*)::bigint AS total
 FROM indicator_datasets
@@ -37,8 +111,23 @@ func (q *Queries) CountDatasets(ctx context.Context, arg CountDatasetsParams) (i
 	return total, err
 }
 
+const deleteDataset = `-- name: DeleteDataset :execrows
+DELETE FROM indicator_datasets
+WHERE dataset_id = $1
+`
+
+// DeleteDataset removes a data set with all below it. Called by DELETE /api/datasets/{id}.
+// index: indicator_datasets_pkey. cost: the data set and all below it.
+func (q *Queries) DeleteDataset(ctx context.Context, datasetID uuid.UUID) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteDataset, datasetID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const getDataset = `-- name: GetDataset :one
-SELECT dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema, row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts, bar_interval_ms, lookback_rows, metadata, created_at, updated_at
+SELECT dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema, row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts, bar_interval_ms, lookback_rows, metadata, created_at, updated_at, version
 FROM indicator_datasets
 WHERE dataset_id = $1
 `
@@ -68,12 +157,305 @@ func (q *Queries) GetDataset(ctx context.Context, datasetID uuid.UUID) (Indicato
 		&i.Metadata,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Version,
 	)
 	return i, err
 }
 
+const getDatasetSummary = `-- name: GetDatasetSummary :one
+SELECT
+    d.dataset_id,
+    d.questdb_tag AS dataset_slug,
+    d.symbol,
+    d.granularity,
+    d.source,
+    coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv')::text AS ohlcv_measurement,
+    d.questdb_measurement AS indicator_measurement,
+    d.ohlcv_row_count,
+    d.row_count AS indicator_row_count,
+    epoch_ms(d.ohlcv_first_ts)::bigint AS first_ohlcv_ts,
+    epoch_ms(d.first_bar_ts)::bigint AS first_indicator_ts,
+    epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ts,
+    epoch_ms(d.ohlcv_last_ts)::bigint AS ohlcv_last_ts,
+    epoch_ms(d.first_bar_ts)::bigint AS indicator_first_ts,
+    epoch_ms(d.last_bar_ts)::bigint AS indicator_last_ts,
+    d.bar_interval_ms,
+    d.lookback_rows,
+    (SELECT count(*) FROM walkforward_runs AS r WHERE r.dataset_id = d.dataset_id)::bigint AS run_count,
+    (SELECT count(*) FROM simulation_runs AS s WHERE s.dataset_id = d.dataset_id)::bigint AS simulation_count,
+    d.metadata,
+    d.column_schema,
+    d.version,
+    d.created_at,
+    d.updated_at
+FROM indicator_datasets AS d
+WHERE d.dataset_id = $1
+`
+
+type GetDatasetSummaryRow struct {
+	DatasetID            uuid.UUID       `json:"dataset_id"`
+	DatasetSlug          string          `json:"dataset_slug"`
+	Symbol               string          `json:"symbol"`
+	Granularity          string          `json:"granularity"`
+	Source               string          `json:"source"`
+	OhlcvMeasurement     string          `json:"ohlcv_measurement"`
+	IndicatorMeasurement string          `json:"indicator_measurement"`
+	OhlcvRowCount        int64           `json:"ohlcv_row_count"`
+	IndicatorRowCount    int64           `json:"indicator_row_count"`
+	FirstOhlcvTS         int64           `json:"first_ohlcv_ts"`
+	FirstIndicatorTS     int64           `json:"first_indicator_ts"`
+	OhlcvFirstTS         int64           `json:"ohlcv_first_ts"`
+	OhlcvLastTS          int64           `json:"ohlcv_last_ts"`
+	IndicatorFirstTS     int64           `json:"indicator_first_ts"`
+	IndicatorLastTS      int64           `json:"indicator_last_ts"`
+	BarIntervalMS        int64           `json:"bar_interval_ms"`
+	LookbackRows         int64           `json:"lookback_rows"`
+	RunCount             int64           `json:"run_count"`
+	SimulationCount      int64           `json:"simulation_count"`
+	Metadata             json.RawMessage `json:"metadata"`
+	ColumnSchema         json.RawMessage `json:"column_schema"`
+	Version              int64           `json:"version"`
+	CreatedAt            time.Time       `json:"created_at"`
+	UpdatedAt            time.Time       `json:"updated_at"`
+}
+
+// GetDatasetSummary returns one data set in the shape of the current API. Called by GET /api/datasets/{id}.
+// index: indicator_datasets_pkey, walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx. cost: 1 row and index scans of its children.
+func (q *Queries) GetDatasetSummary(ctx context.Context, datasetID uuid.UUID) (GetDatasetSummaryRow, error) {
+	row := q.db.QueryRow(ctx, getDatasetSummary, datasetID)
+	var i GetDatasetSummaryRow
+	err := row.Scan(
+		&i.DatasetID,
+		&i.DatasetSlug,
+		&i.Symbol,
+		&i.Granularity,
+		&i.Source,
+		&i.OhlcvMeasurement,
+		&i.IndicatorMeasurement,
+		&i.OhlcvRowCount,
+		&i.IndicatorRowCount,
+		&i.FirstOhlcvTS,
+		&i.FirstIndicatorTS,
+		&i.OhlcvFirstTS,
+		&i.OhlcvLastTS,
+		&i.IndicatorFirstTS,
+		&i.IndicatorLastTS,
+		&i.BarIntervalMS,
+		&i.LookbackRows,
+		&i.RunCount,
+		&i.SimulationCount,
+		&i.Metadata,
+		&i.ColumnSchema,
+		&i.Version,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const getDatasetVersion = `-- name: GetDatasetVersion :one
+SELECT version, created_at
+FROM indicator_datasets
+WHERE dataset_id = $1
+`
+
+type GetDatasetVersionRow struct {
+	Version   int64     `json:"version"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// GetDatasetVersion returns what the ETag of a data set and of its lists is made of. Called for If-None-Match.
+// index: indicator_datasets_pkey. cost: 1 row.
+func (q *Queries) GetDatasetVersion(ctx context.Context, datasetID uuid.UUID) (GetDatasetVersionRow, error) {
+	row := q.db.QueryRow(ctx, getDatasetVersion, datasetID)
+	var i GetDatasetVersionRow
+	err := row.Scan(&i.Version, &i.CreatedAt)
+	return i, err
+}
+
+const getManifest = `-- name: GetManifest :one
+SELECT
+    (
+        jsonb_build_object('version', 1, 'exported_at', to_char(d.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+        || d.metadata
+        || jsonb_build_object(
+            'dataset_id', d.dataset_id,
+            'dataset_slug', d.questdb_tag,
+            'symbol', d.symbol,
+            'granularity', d.granularity,
+            'source', d.source,
+            'ohlcv_measurement', coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv'),
+            'indicator_measurement', d.questdb_measurement,
+            'bar_interval_ms', CASE WHEN d.bar_interval_ms > 0 THEN d.bar_interval_ms ELSE granularity_ms(d.granularity) END,
+            'lookback_rows', d.lookback_rows,
+            'first_ohlcv_timestamp_ms', epoch_ms(d.ohlcv_first_ts),
+            'last_ohlcv_timestamp_ms', epoch_ms(d.ohlcv_last_ts),
+            'first_indicator_timestamp_ms', epoch_ms(d.first_bar_ts),
+            'last_indicator_timestamp_ms', epoch_ms(d.last_bar_ts),
+            'ohlcv_rows', d.ohlcv_row_count,
+            'indicator_rows', d.row_count
+        )
+    )::jsonb AS manifest,
+    d.version,
+    d.created_at
+FROM indicator_datasets AS d
+WHERE d.dataset_id = $1
+`
+
+type GetManifestRow struct {
+	Manifest  json.RawMessage `json:"manifest"`
+	Version   int64           `json:"version"`
+	CreatedAt time.Time       `json:"created_at"`
+}
+
+// GetManifest returns the export manifest: what the row says, over what the exporter stored as metadata.
+// Called by GET /api/datasets/{id}/manifest.
+// index: indicator_datasets_pkey. cost: 1 row.
+func (q *Queries) GetManifest(ctx context.Context, datasetID uuid.UUID) (GetManifestRow, error) {
+	row := q.db.QueryRow(ctx, getManifest, datasetID)
+	var i GetManifestRow
+	err := row.Scan(&i.Manifest, &i.Version, &i.CreatedAt)
+	return i, err
+}
+
+const listDatasetSummaries = `-- name: ListDatasetSummaries :many
+SELECT
+    d.dataset_id,
+    d.questdb_tag AS dataset_slug,
+    d.symbol,
+    d.granularity,
+    d.source,
+    coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv')::text AS ohlcv_measurement,
+    d.questdb_measurement AS indicator_measurement,
+    d.ohlcv_row_count,
+    d.row_count AS indicator_row_count,
+    epoch_ms(d.ohlcv_first_ts)::bigint AS first_ohlcv_ts,
+    epoch_ms(d.first_bar_ts)::bigint AS first_indicator_ts,
+    epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ts,
+    epoch_ms(d.ohlcv_last_ts)::bigint AS ohlcv_last_ts,
+    epoch_ms(d.first_bar_ts)::bigint AS indicator_first_ts,
+    epoch_ms(d.last_bar_ts)::bigint AS indicator_last_ts,
+    d.bar_interval_ms,
+    d.lookback_rows,
+    (SELECT count(*) FROM walkforward_runs AS r WHERE r.dataset_id = d.dataset_id)::bigint AS run_count,
+    (SELECT count(*) FROM simulation_runs AS s WHERE s.dataset_id = d.dataset_id)::bigint AS simulation_count,
+    d.metadata,
+    d.column_schema,
+    d.version,
+    d.created_at,
+    d.updated_at
+FROM indicator_datasets AS d
+WHERE
+    ($1::text IS NULL OR d.symbol = $1)
+    AND ($2::text IS NULL OR d.granularity = $2)
+    AND ($3::text IS NULL OR d.source = $3)
+    AND ($4::text IS NULL OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $4)
+    AND (
+        $5::timestamptz IS NULL
+        OR (d.created_at <= $5 AND (d.created_at < $5 OR d.dataset_id > $6))
+    )
+ORDER BY d.created_at DESC, d.dataset_id
+LIMIT $8::int OFFSET $7::bigint
+`
+
+type ListDatasetSummariesParams struct {
+	Symbol      *string    `json:"symbol"`
+	Granularity *string    `json:"granularity"`
+	Source      *string    `json:"source"`
+	Pattern     *string    `json:"pattern"`
+	AfterAt     *time.Time `json:"after_at"`
+	AfterID     uuid.UUID  `json:"after_id"`
+	PageOffset  int64      `json:"page_offset"`
+	PageSize    int32      `json:"page_size"`
+}
+
+type ListDatasetSummariesRow struct {
+	DatasetID            uuid.UUID       `json:"dataset_id"`
+	DatasetSlug          string          `json:"dataset_slug"`
+	Symbol               string          `json:"symbol"`
+	Granularity          string          `json:"granularity"`
+	Source               string          `json:"source"`
+	OhlcvMeasurement     string          `json:"ohlcv_measurement"`
+	IndicatorMeasurement string          `json:"indicator_measurement"`
+	OhlcvRowCount        int64           `json:"ohlcv_row_count"`
+	IndicatorRowCount    int64           `json:"indicator_row_count"`
+	FirstOhlcvTS         int64           `json:"first_ohlcv_ts"`
+	FirstIndicatorTS     int64           `json:"first_indicator_ts"`
+	OhlcvFirstTS         int64           `json:"ohlcv_first_ts"`
+	OhlcvLastTS          int64           `json:"ohlcv_last_ts"`
+	IndicatorFirstTS     int64           `json:"indicator_first_ts"`
+	IndicatorLastTS      int64           `json:"indicator_last_ts"`
+	BarIntervalMS        int64           `json:"bar_interval_ms"`
+	LookbackRows         int64           `json:"lookback_rows"`
+	RunCount             int64           `json:"run_count"`
+	SimulationCount      int64           `json:"simulation_count"`
+	Metadata             json.RawMessage `json:"metadata"`
+	ColumnSchema         json.RawMessage `json:"column_schema"`
+	Version              int64           `json:"version"`
+	CreatedAt            time.Time       `json:"created_at"`
+	UpdatedAt            time.Time       `json:"updated_at"`
+}
+
+// ListDatasetSummaries returns data sets in the shape of the current API, newest first, from a cursor on when one is given.
+// Called by GET /api/datasets.
+// index: indicator_datasets_created_at_idx, walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx.
+// cost: page_offset + page_size rows and index scans of their children, more when a filter skips some.
+func (q *Queries) ListDatasetSummaries(ctx context.Context, arg ListDatasetSummariesParams) ([]ListDatasetSummariesRow, error) {
+	rows, err := q.db.Query(ctx, listDatasetSummaries,
+		arg.Symbol,
+		arg.Granularity,
+		arg.Source,
+		arg.Pattern,
+		arg.AfterAt,
+		arg.AfterID,
+		arg.PageOffset,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListDatasetSummariesRow{}
+	for rows.Next() {
+		var i ListDatasetSummariesRow
+		if err := rows.Scan(
+			&i.DatasetID,
+			&i.DatasetSlug,
+			&i.Symbol,
+			&i.Granularity,
+			&i.Source,
+			&i.OhlcvMeasurement,
+			&i.IndicatorMeasurement,
+			&i.OhlcvRowCount,
+			&i.IndicatorRowCount,
+			&i.FirstOhlcvTS,
+			&i.FirstIndicatorTS,
+			&i.OhlcvFirstTS,
+			&i.OhlcvLastTS,
+			&i.IndicatorFirstTS,
+			&i.IndicatorLastTS,
+			&i.BarIntervalMS,
+			&i.LookbackRows,
+			&i.RunCount,
+			&i.SimulationCount,
+			&i.Metadata,
+			&i.ColumnSchema,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listDatasets = `-- name: ListDatasets :many
-SELECT dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema, row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts, bar_interval_ms, lookback_rows, metadata, created_at, updated_at
+SELECT dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema, row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts, bar_interval_ms, lookback_rows, metadata, created_at, updated_at, version
 FROM indicator_datasets
 WHERE
     ($1::text IS NULL OR granularity = $1)
@@ -125,6 +507,7 @@ func (q *Queries) ListDatasets(ctx context.Context, arg ListDatasetsParams) ([]I
 			&i.Metadata,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Version,
 		); err != nil {
 			return nil, err
 		}
@@ -137,7 +520,7 @@ func (q *Queries) ListDatasets(ctx context.Context, arg ListDatasetsParams) ([]I
 }
 
 const listDatasetsBySymbol = `-- name: ListDatasetsBySymbol :many
-SELECT dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema, row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts, bar_interval_ms, lookback_rows, metadata, created_at, updated_at
+SELECT dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema, row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts, bar_interval_ms, lookback_rows, metadata, created_at, updated_at, version
 FROM indicator_datasets
 WHERE
     symbol = $1
@@ -192,6 +575,7 @@ func (q *Queries) ListDatasetsBySymbol(ctx context.Context, arg ListDatasetsBySy
 			&i.Metadata,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Version,
 		); err != nil {
 			return nil, err
 		}
@@ -201,6 +585,152 @@ func (q *Queries) ListDatasetsBySymbol(ctx context.Context, arg ListDatasetsBySy
 		return nil, err
 	}
 	return items, nil
+}
+
+const lockDataset = `-- name: LockDataset :one
+SELECT dataset_id, version, created_at
+FROM indicator_datasets
+WHERE dataset_id = $1 OR questdb_tag = $2
+ORDER BY (dataset_id = $1) DESC
+LIMIT 1
+FOR UPDATE
+`
+
+type LockDatasetParams struct {
+	DatasetID  uuid.UUID `json:"dataset_id"`
+	QuestDBTag string    `json:"questdb_tag"`
+}
+
+type LockDatasetRow struct {
+	DatasetID uuid.UUID `json:"dataset_id"`
+	Version   int64     `json:"version"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// LockDataset finds a data set by id, or else by slug, and keeps others from writing it until the transaction ends.
+// Called by the writes of data sets.
+// index: indicator_datasets_pkey, indicator_datasets_questdb_tag_key. cost: at most 2 rows.
+func (q *Queries) LockDataset(ctx context.Context, arg LockDatasetParams) (LockDatasetRow, error) {
+	row := q.db.QueryRow(ctx, lockDataset, arg.DatasetID, arg.QuestDBTag)
+	var i LockDatasetRow
+	err := row.Scan(&i.DatasetID, &i.Version, &i.CreatedAt)
+	return i, err
+}
+
+const mergeDataset = `-- name: MergeDataset :one
+INSERT INTO indicator_datasets (
+    dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema,
+    row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts,
+    bar_interval_ms, lookback_rows, metadata
+) VALUES (
+    $1,
+    coalesce($2::text, 'UNKNOWN'),
+    coalesce($3::text, 'unknown'),
+    coalesce($4::text, 'chronosflow'),
+    $5,
+    coalesce($6::text, 'indicator_bars'),
+    coalesce($7::jsonb, '[]'),
+    coalesce($8::bigint, 0),
+    $9,
+    $10,
+    $11,
+    coalesce($12::bigint, 0),
+    $13,
+    $14,
+    coalesce($15::bigint, 0),
+    coalesce($16::bigint, 0),
+    coalesce($17::jsonb, '{}')
+)
+ON CONFLICT (dataset_id) DO UPDATE SET
+    symbol = coalesce($2::text, indicator_datasets.symbol),
+    granularity = coalesce($3::text, indicator_datasets.granularity),
+    source = coalesce($4::text, indicator_datasets.source),
+    questdb_tag = excluded.questdb_tag,
+    questdb_measurement = coalesce($6::text, indicator_datasets.questdb_measurement),
+    column_schema = coalesce($7::jsonb, indicator_datasets.column_schema),
+    row_count = coalesce($8::bigint, indicator_datasets.row_count),
+    first_bar_ts = coalesce(excluded.first_bar_ts, indicator_datasets.first_bar_ts),
+    last_bar_ts = coalesce(excluded.last_bar_ts, indicator_datasets.last_bar_ts),
+    ohlcv_measurement = coalesce(excluded.ohlcv_measurement, indicator_datasets.ohlcv_measurement),
+    ohlcv_row_count = coalesce($12::bigint, indicator_datasets.ohlcv_row_count),
+    ohlcv_first_ts = coalesce(excluded.ohlcv_first_ts, indicator_datasets.ohlcv_first_ts),
+    ohlcv_last_ts = coalesce(excluded.ohlcv_last_ts, indicator_datasets.ohlcv_last_ts),
+    bar_interval_ms = coalesce($15::bigint, indicator_datasets.bar_interval_ms),
+    lookback_rows = coalesce($16::bigint, indicator_datasets.lookback_rows),
+    metadata = indicator_datasets.metadata || excluded.metadata,
+    version = indicator_datasets.version + 1
+RETURNING (xmax = 0)::boolean AS created, version, created_at
+`
+
+type MergeDatasetParams struct {
+	DatasetID          uuid.UUID       `json:"dataset_id"`
+	Symbol             *string         `json:"symbol"`
+	Granularity        *string         `json:"granularity"`
+	Source             *string         `json:"source"`
+	QuestDBTag         string          `json:"questdb_tag"`
+	QuestDBMeasurement *string         `json:"questdb_measurement"`
+	ColumnSchema       json.RawMessage `json:"column_schema"`
+	RowCount           *int64          `json:"row_count"`
+	FirstBarTS         *time.Time      `json:"first_bar_ts"`
+	LastBarTS          *time.Time      `json:"last_bar_ts"`
+	OhlcvMeasurement   *string         `json:"ohlcv_measurement"`
+	OhlcvRowCount      *int64          `json:"ohlcv_row_count"`
+	OhlcvFirstTS       *time.Time      `json:"ohlcv_first_ts"`
+	OhlcvLastTS        *time.Time      `json:"ohlcv_last_ts"`
+	BarIntervalMS      *int64          `json:"bar_interval_ms"`
+	LookbackRows       *int64          `json:"lookback_rows"`
+	Metadata           json.RawMessage `json:"metadata"`
+}
+
+type MergeDatasetRow struct {
+	Created   bool      `json:"created"`
+	Version   int64     `json:"version"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// MergeDataset creates a data set or merges what is given into the stored one: what is null is kept, metadata is merged
+// by top-level key. Called by POST and PUT /api/datasets.
+// index: indicator_datasets_pkey. cost: 1 row.
+func (q *Queries) MergeDataset(ctx context.Context, arg MergeDatasetParams) (MergeDatasetRow, error) {
+	row := q.db.QueryRow(ctx, mergeDataset,
+		arg.DatasetID,
+		arg.Symbol,
+		arg.Granularity,
+		arg.Source,
+		arg.QuestDBTag,
+		arg.QuestDBMeasurement,
+		arg.ColumnSchema,
+		arg.RowCount,
+		arg.FirstBarTS,
+		arg.LastBarTS,
+		arg.OhlcvMeasurement,
+		arg.OhlcvRowCount,
+		arg.OhlcvFirstTS,
+		arg.OhlcvLastTS,
+		arg.BarIntervalMS,
+		arg.LookbackRows,
+		arg.Metadata,
+	)
+	var i MergeDatasetRow
+	err := row.Scan(&i.Created, &i.Version, &i.CreatedAt)
+	return i, err
+}
+
+const touchDataset = `-- name: TouchDataset :execrows
+UPDATE indicator_datasets
+SET version = version + 1
+WHERE dataset_id = $1
+`
+
+// TouchDataset raises the version of a data set whose runs or simulations change. Called by their writes, last in the
+// transaction, because others of the data set wait for it.
+// index: indicator_datasets_pkey. cost: 1 row.
+func (q *Queries) TouchDataset(ctx context.Context, datasetID uuid.UUID) (int64, error) {
+	result, err := q.db.Exec(ctx, touchDataset, datasetID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const upsertDataset = `-- name: UpsertDataset :one
@@ -229,7 +759,8 @@ ON CONFLICT (dataset_id) DO UPDATE SET
     ohlcv_last_ts = excluded.ohlcv_last_ts,
     bar_interval_ms = excluded.bar_interval_ms,
     lookback_rows = excluded.lookback_rows,
-    metadata = excluded.metadata
+    metadata = excluded.metadata,
+    version = indicator_datasets.version + 1
 RETURNING (xmax = 0)::boolean AS created
 `
 

@@ -3,6 +3,116 @@
 package db
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *CountDatasetChildrenRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"runs":`...)
+	b = appendInt(b, r.Runs)
+	b = append(b, `,"folds":`...)
+	b = appendInt(b, r.Folds)
+	b = append(b, `,"simulations":`...)
+	b = appendInt(b, r.Simulations)
+	b = append(b, `,"buckets":`...)
+	b = appendInt(b, r.Buckets)
+	b = append(b, `,"trades":`...)
+	b = appendInt(b, r.Trades)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *CountRunChildrenRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"folds":`...)
+	b = appendInt(b, r.Folds)
+	b = append(b, `,"simulations":`...)
+	b = appendInt(b, r.Simulations)
+	b = append(b, `,"buckets":`...)
+	b = appendInt(b, r.Buckets)
+	b = append(b, `,"trades":`...)
+	b = appendInt(b, r.Trades)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *CountSimulationChildrenRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"buckets":`...)
+	b = appendInt(b, r.Buckets)
+	b = append(b, `,"trades":`...)
+	b = appendInt(b, r.Trades)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetDatasetSummaryRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"dataset_id":`...)
+	b = appendUUID(b, r.DatasetID)
+	b = append(b, `,"dataset_slug":`...)
+	b = appendString(b, r.DatasetSlug)
+	b = append(b, `,"symbol":`...)
+	b = appendString(b, r.Symbol)
+	b = append(b, `,"granularity":`...)
+	b = appendString(b, r.Granularity)
+	b = append(b, `,"source":`...)
+	b = appendString(b, r.Source)
+	b = append(b, `,"ohlcv_measurement":`...)
+	b = appendString(b, r.OhlcvMeasurement)
+	b = append(b, `,"indicator_measurement":`...)
+	b = appendString(b, r.IndicatorMeasurement)
+	b = append(b, `,"ohlcv_row_count":`...)
+	b = appendInt(b, r.OhlcvRowCount)
+	b = append(b, `,"indicator_row_count":`...)
+	b = appendInt(b, r.IndicatorRowCount)
+	b = append(b, `,"first_ohlcv_ts":`...)
+	b = appendInt(b, r.FirstOhlcvTS)
+	b = append(b, `,"first_indicator_ts":`...)
+	b = appendInt(b, r.FirstIndicatorTS)
+	b = append(b, `,"ohlcv_first_ts":`...)
+	b = appendInt(b, r.OhlcvFirstTS)
+	b = append(b, `,"ohlcv_last_ts":`...)
+	b = appendInt(b, r.OhlcvLastTS)
+	b = append(b, `,"indicator_first_ts":`...)
+	b = appendInt(b, r.IndicatorFirstTS)
+	b = append(b, `,"indicator_last_ts":`...)
+	b = appendInt(b, r.IndicatorLastTS)
+	b = append(b, `,"bar_interval_ms":`...)
+	b = appendInt(b, r.BarIntervalMS)
+	b = append(b, `,"lookback_rows":`...)
+	b = appendInt(b, r.LookbackRows)
+	b = append(b, `,"run_count":`...)
+	b = appendInt(b, r.RunCount)
+	b = append(b, `,"simulation_count":`...)
+	b = appendInt(b, r.SimulationCount)
+	b = append(b, `,"metadata":`...)
+	b = appendRaw(b, r.Metadata)
+	b = append(b, `,"column_schema":`...)
+	b = appendRaw(b, r.ColumnSchema)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"updated_at":`...)
+	b = appendTime(b, r.UpdatedAt)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetDatasetVersionRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetManifestRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"manifest":`...)
+	b = appendRaw(b, r.Manifest)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *GetRunRow) AppendJSON(b []byte) []byte {
 	b = append(b, `{"run_id":`...)
 	b = appendUUID(b, r.RunID)
@@ -54,10 +164,79 @@ func (r *GetRunRow) AppendJSON(b []byte) []byte {
 	}
 	b = append(b, `,"created_at":`...)
 	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
 	b = append(b, `,"dataset_slug":`...)
 	b = appendString(b, r.DatasetSlug)
 	b = append(b, `,"fold_count":`...)
 	b = appendInt(b, r.FoldCount)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetRunVersionRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"dataset_slug":`...)
+	b = appendString(b, r.DatasetSlug)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetSimulationSummaryRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"simulation_id":`...)
+	b = appendUUID(b, r.SimulationID)
+	b = append(b, `,"run_id":`...)
+	b = appendUUID(b, r.RunID)
+	b = append(b, `,"dataset_id":`...)
+	b = appendUUID(b, r.DatasetID)
+	b = append(b, `,"input_run_measurement":`...)
+	b = appendString(b, r.InputRunMeasurement)
+	b = append(b, `,"questdb_namespace":`...)
+	b = appendString(b, r.QuestDBNamespace)
+	b = append(b, `,"mode":`...)
+	b = appendString(b, r.Mode)
+	b = append(b, `,"config":`...)
+	b = appendRaw(b, r.Config)
+	b = append(b, `,"summary_metrics":`...)
+	b = appendRaw(b, r.SummaryMetrics)
+	b = append(b, `,"status":`...)
+	b = appendString(b, r.Status)
+	b = append(b, `,"started_at":`...)
+	if r.StartedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.StartedAt)
+	}
+	b = append(b, `,"completed_at":`...)
+	if r.CompletedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.CompletedAt)
+	}
+	b = append(b, `,"serialized_config":`...)
+	if r.SerializedConfig == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendString(b, *r.SerializedConfig)
+	}
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"trade_count":`...)
+	b = appendInt(b, r.TradeCount)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetSimulationVersionRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
 	return append(b, '}')
 }
 
@@ -121,6 +300,61 @@ func (r *IndicatorDataset) AppendJSON(b []byte) []byte {
 	b = appendTime(b, r.CreatedAt)
 	b = append(b, `,"updated_at":`...)
 	b = appendTime(b, r.UpdatedAt)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *ListDatasetSummariesRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"dataset_id":`...)
+	b = appendUUID(b, r.DatasetID)
+	b = append(b, `,"dataset_slug":`...)
+	b = appendString(b, r.DatasetSlug)
+	b = append(b, `,"symbol":`...)
+	b = appendString(b, r.Symbol)
+	b = append(b, `,"granularity":`...)
+	b = appendString(b, r.Granularity)
+	b = append(b, `,"source":`...)
+	b = appendString(b, r.Source)
+	b = append(b, `,"ohlcv_measurement":`...)
+	b = appendString(b, r.OhlcvMeasurement)
+	b = append(b, `,"indicator_measurement":`...)
+	b = appendString(b, r.IndicatorMeasurement)
+	b = append(b, `,"ohlcv_row_count":`...)
+	b = appendInt(b, r.OhlcvRowCount)
+	b = append(b, `,"indicator_row_count":`...)
+	b = appendInt(b, r.IndicatorRowCount)
+	b = append(b, `,"first_ohlcv_ts":`...)
+	b = appendInt(b, r.FirstOhlcvTS)
+	b = append(b, `,"first_indicator_ts":`...)
+	b = appendInt(b, r.FirstIndicatorTS)
+	b = append(b, `,"ohlcv_first_ts":`...)
+	b = appendInt(b, r.OhlcvFirstTS)
+	b = append(b, `,"ohlcv_last_ts":`...)
+	b = appendInt(b, r.OhlcvLastTS)
+	b = append(b, `,"indicator_first_ts":`...)
+	b = appendInt(b, r.IndicatorFirstTS)
+	b = append(b, `,"indicator_last_ts":`...)
+	b = appendInt(b, r.IndicatorLastTS)
+	b = append(b, `,"bar_interval_ms":`...)
+	b = appendInt(b, r.BarIntervalMS)
+	b = append(b, `,"lookback_rows":`...)
+	b = appendInt(b, r.LookbackRows)
+	b = append(b, `,"run_count":`...)
+	b = appendInt(b, r.RunCount)
+	b = append(b, `,"simulation_count":`...)
+	b = appendInt(b, r.SimulationCount)
+	b = append(b, `,"metadata":`...)
+	b = appendRaw(b, r.Metadata)
+	b = append(b, `,"column_schema":`...)
+	b = appendRaw(b, r.ColumnSchema)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"updated_at":`...)
+	b = appendTime(b, r.UpdatedAt)
 	return append(b, '}')
 }
 
@@ -176,6 +410,8 @@ func (r *ListRunsByDatasetRow) AppendJSON(b []byte) []byte {
 	}
 	b = append(b, `,"created_at":`...)
 	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
 	b = append(b, `,"dataset_slug":`...)
 	b = appendString(b, r.DatasetSlug)
 	b = append(b, `,"fold_count":`...)
@@ -235,6 +471,8 @@ func (r *ListRunsByStatusRow) AppendJSON(b []byte) []byte {
 	}
 	b = append(b, `,"created_at":`...)
 	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
 	b = append(b, `,"dataset_slug":`...)
 	b = appendString(b, r.DatasetSlug)
 	b = append(b, `,"fold_count":`...)
@@ -294,6 +532,178 @@ func (r *ListRunsRow) AppendJSON(b []byte) []byte {
 	}
 	b = append(b, `,"created_at":`...)
 	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"dataset_slug":`...)
+	b = appendString(b, r.DatasetSlug)
+	b = append(b, `,"fold_count":`...)
+	b = appendInt(b, r.FoldCount)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *ListTradePageRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"simulation_id":`...)
+	b = appendUUID(b, r.SimulationID)
+	b = append(b, `,"trade_id":`...)
+	b = appendUUID(b, r.TradeID)
+	b = append(b, `,"bar_timestamp":`...)
+	b = appendTime(b, r.BarTimestamp)
+	b = append(b, `,"side":`...)
+	b = appendString(b, r.Side)
+	b = append(b, `,"size":`...)
+	b = appendFloat(b, r.Size)
+	b = append(b, `,"entry_price":`...)
+	b = appendFloat(b, r.EntryPrice)
+	b = append(b, `,"exit_price":`...)
+	if r.ExitPrice == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendFloat(b, *r.ExitPrice)
+	}
+	b = append(b, `,"pnl":`...)
+	if r.Pnl == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendFloat(b, *r.Pnl)
+	}
+	b = append(b, `,"return_pct":`...)
+	if r.ReturnPct == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendFloat(b, *r.ReturnPct)
+	}
+	b = append(b, `,"metadata":`...)
+	b = appendRaw(b, r.Metadata)
+	b = append(b, `,"bar_timestamp_ms":`...)
+	b = appendInt(b, r.BarTimestampMS)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *LockDatasetRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"dataset_id":`...)
+	b = appendUUID(b, r.DatasetID)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *LockRunRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"dataset_id":`...)
+	b = appendUUID(b, r.DatasetID)
+	b = append(b, `,"status":`...)
+	b = appendString(b, r.Status)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"dataset_slug":`...)
+	b = appendString(b, r.DatasetSlug)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *LockSimulationRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"run_id":`...)
+	b = appendUUID(b, r.RunID)
+	b = append(b, `,"dataset_id":`...)
+	b = appendUUID(b, r.DatasetID)
+	b = append(b, `,"status":`...)
+	b = appendString(b, r.Status)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *MergeDatasetRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"created":`...)
+	b = appendBool(b, r.Created)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *PatchRunRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *PatchSimulationRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *SearchRunsRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"run_id":`...)
+	b = appendUUID(b, r.RunID)
+	b = append(b, `,"dataset_id":`...)
+	b = appendUUID(b, r.DatasetID)
+	b = append(b, `,"prediction_measurement":`...)
+	b = appendString(b, r.PredictionMeasurement)
+	b = append(b, `,"target_column":`...)
+	b = appendString(b, r.TargetColumn)
+	b = append(b, `,"feature_columns":`...)
+	b = appendRaw(b, r.FeatureColumns)
+	b = append(b, `,"hyperparameters":`...)
+	b = appendRaw(b, r.Hyperparameters)
+	b = append(b, `,"walk_config":`...)
+	b = appendRaw(b, r.WalkConfig)
+	b = append(b, `,"summary_metrics":`...)
+	b = appendRaw(b, r.SummaryMetrics)
+	b = append(b, `,"status":`...)
+	b = appendString(b, r.Status)
+	b = append(b, `,"requested_by":`...)
+	if r.RequestedBy == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendString(b, *r.RequestedBy)
+	}
+	b = append(b, `,"started_at":`...)
+	if r.StartedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.StartedAt)
+	}
+	b = append(b, `,"completed_at":`...)
+	if r.CompletedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.CompletedAt)
+	}
+	b = append(b, `,"duration_ms":`...)
+	if r.DurationMS == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendInt(b, *r.DurationMS)
+	}
+	b = append(b, `,"serialized_config":`...)
+	if r.SerializedConfig == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendString(b, *r.SerializedConfig)
+	}
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
 	b = append(b, `,"dataset_slug":`...)
 	b = appendString(b, r.DatasetSlug)
 	b = append(b, `,"fold_count":`...)
@@ -341,6 +751,19 @@ func (r *SimulationRun) AppendJSON(b []byte) []byte {
 	}
 	b = append(b, `,"created_at":`...)
 	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *SimulationRunMetric) AppendJSON(b []byte) []byte {
+	b = append(b, `{"simulation_id":`...)
+	b = appendUUID(b, r.SimulationID)
+	b = append(b, `,"key":`...)
+	b = appendString(b, r.Key)
+	b = append(b, `,"value":`...)
+	b = appendFloat(b, r.Value)
 	return append(b, '}')
 }
 
@@ -415,6 +838,150 @@ func (r *SimulationTradeBucket) AppendJSON(b []byte) []byte {
 	} else {
 		b = appendString(b, *r.Notes)
 	}
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *SortRunsByMetricDescRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"run_id":`...)
+	b = appendUUID(b, r.RunID)
+	b = append(b, `,"dataset_id":`...)
+	b = appendUUID(b, r.DatasetID)
+	b = append(b, `,"prediction_measurement":`...)
+	b = appendString(b, r.PredictionMeasurement)
+	b = append(b, `,"target_column":`...)
+	b = appendString(b, r.TargetColumn)
+	b = append(b, `,"feature_columns":`...)
+	b = appendRaw(b, r.FeatureColumns)
+	b = append(b, `,"hyperparameters":`...)
+	b = appendRaw(b, r.Hyperparameters)
+	b = append(b, `,"walk_config":`...)
+	b = appendRaw(b, r.WalkConfig)
+	b = append(b, `,"summary_metrics":`...)
+	b = appendRaw(b, r.SummaryMetrics)
+	b = append(b, `,"status":`...)
+	b = appendString(b, r.Status)
+	b = append(b, `,"requested_by":`...)
+	if r.RequestedBy == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendString(b, *r.RequestedBy)
+	}
+	b = append(b, `,"started_at":`...)
+	if r.StartedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.StartedAt)
+	}
+	b = append(b, `,"completed_at":`...)
+	if r.CompletedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.CompletedAt)
+	}
+	b = append(b, `,"duration_ms":`...)
+	if r.DurationMS == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendInt(b, *r.DurationMS)
+	}
+	b = append(b, `,"serialized_config":`...)
+	if r.SerializedConfig == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendString(b, *r.SerializedConfig)
+	}
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"dataset_slug":`...)
+	b = appendString(b, r.DatasetSlug)
+	b = append(b, `,"fold_count":`...)
+	b = appendInt(b, r.FoldCount)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *SortRunsByMetricRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"run_id":`...)
+	b = appendUUID(b, r.RunID)
+	b = append(b, `,"dataset_id":`...)
+	b = appendUUID(b, r.DatasetID)
+	b = append(b, `,"prediction_measurement":`...)
+	b = appendString(b, r.PredictionMeasurement)
+	b = append(b, `,"target_column":`...)
+	b = appendString(b, r.TargetColumn)
+	b = append(b, `,"feature_columns":`...)
+	b = appendRaw(b, r.FeatureColumns)
+	b = append(b, `,"hyperparameters":`...)
+	b = appendRaw(b, r.Hyperparameters)
+	b = append(b, `,"walk_config":`...)
+	b = appendRaw(b, r.WalkConfig)
+	b = append(b, `,"summary_metrics":`...)
+	b = appendRaw(b, r.SummaryMetrics)
+	b = append(b, `,"status":`...)
+	b = appendString(b, r.Status)
+	b = append(b, `,"requested_by":`...)
+	if r.RequestedBy == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendString(b, *r.RequestedBy)
+	}
+	b = append(b, `,"started_at":`...)
+	if r.StartedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.StartedAt)
+	}
+	b = append(b, `,"completed_at":`...)
+	if r.CompletedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.CompletedAt)
+	}
+	b = append(b, `,"duration_ms":`...)
+	if r.DurationMS == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendInt(b, *r.DurationMS)
+	}
+	b = append(b, `,"serialized_config":`...)
+	if r.SerializedConfig == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendString(b, *r.SerializedConfig)
+	}
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"dataset_slug":`...)
+	b = appendString(b, r.DatasetSlug)
+	b = append(b, `,"fold_count":`...)
+	b = appendInt(b, r.FoldCount)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *UpsertRunRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"created":`...)
+	b = appendBool(b, r.Created)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *UpsertSimulationRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"created":`...)
+	b = appendBool(b, r.Created)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
 	return append(b, '}')
 }
 
@@ -523,5 +1090,18 @@ func (r *WalkforwardRun) AppendJSON(b []byte) []byte {
 	}
 	b = append(b, `,"created_at":`...)
 	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *WalkforwardRunMetric) AppendJSON(b []byte) []byte {
+	b = append(b, `{"run_id":`...)
+	b = appendUUID(b, r.RunID)
+	b = append(b, `,"key":`...)
+	b = appendString(b, r.Key)
+	b = append(b, `,"value":`...)
+	b = appendFloat(b, r.Value)
 	return append(b, '}')
 }

@@ -46,6 +46,8 @@ type IndicatorDataset struct {
 	Metadata  json.RawMessage `json:"metadata"`
 	CreatedAt time.Time       `json:"created_at"`
 	UpdatedAt time.Time       `json:"updated_at"`
+	// Raised by every change of the data set, its runs and its simulations.
+	Version int64 `json:"version"`
 }
 
 // A trading simulation over the predictions of one walk-forward run.
@@ -69,6 +71,16 @@ type SimulationRun struct {
 	// The configuration as clipboard text, returned verbatim.
 	SerializedConfig *string   `json:"serialized_config"`
 	CreatedAt        time.Time `json:"created_at"`
+	// Raised by every change of the simulation, its buckets and its trades.
+	Version int64 `json:"version"`
+}
+
+// The top-level numbers of a simulation's summary_metrics and config.
+type SimulationRunMetric struct {
+	SimulationID uuid.UUID `json:"simulation_id"`
+	// Column and key, as in summary_metrics.total_return_pct.
+	Key   string  `json:"key"`
+	Value float64 `json:"value"`
 }
 
 // One trade of a simulation.
@@ -167,4 +179,14 @@ type WalkforwardRun struct {
 	// The configuration as clipboard text, returned verbatim.
 	SerializedConfig *string   `json:"serialized_config"`
 	CreatedAt        time.Time `json:"created_at"`
+	// Raised by every change of the run and its folds.
+	Version int64 `json:"version"`
+}
+
+// The top-level numbers of a run's summary_metrics, hyperparameters and walk_config.
+type WalkforwardRunMetric struct {
+	RunID uuid.UUID `json:"run_id"`
+	// Column and key, as in summary_metrics.pf_long.
+	Key   string  `json:"key"`
+	Value float64 `json:"value"`
 }

@@ -11,54 +11,142 @@ import (
 )
 
 type Querier interface {
-	// CopyBuckets stores buckets by COPY. Called by the seed.
+	// ClearRunMetrics removes the numbers of one run before FillRunMetrics. Called by every write of a run and by the seed.
+	// index: walkforward_run_metrics_pkey. cost: the metrics of the run.
+	ClearRunMetrics(ctx context.Context, runID uuid.UUID) (int64, error)
+	// ClearSimulationMetrics removes the numbers of one simulation before FillSimulationMetrics. Called by every write of one and by the seed.
+	// index: simulation_run_metrics_pkey. cost: the metrics of the simulation.
+	ClearSimulationMetrics(ctx context.Context, simulationID uuid.UUID) (int64, error)
+	// CopyBuckets stores buckets by COPY. Called by the writes of simulations and by the seed.
 	// index: simulation_trade_buckets_pkey. cost: the rows given.
 	CopyBuckets(ctx context.Context, arg []CopyBucketsParams) (int64, error)
-	// CopyFolds stores folds by COPY. Called by the seed.
+	// CopyFolds stores folds by COPY. Called by the writes of runs and by the seed.
 	// index: walkforward_folds_pkey. cost: the rows given.
 	CopyFolds(ctx context.Context, arg []CopyFoldsParams) (int64, error)
-	// CopyTrades stores trades by COPY. Called by the seed.
+	// CopyTrades stores trades by COPY. Called by the writes of simulations and by the seed.
 	// index: simulation_trades_pkey. cost: the rows given.
 	CopyTrades(ctx context.Context, arg []CopyTradesParams) (int64, error)
+	// CountDatasetChildren counts what goes with a data set. Called by DELETE /api/datasets/{id}.
+	// index: walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx, simulation_runs_run_id_idx, walkforward_folds_pkey, simulation_trade_buckets_pkey.
+	// cost: index scans of all below the data set.
+	CountDatasetChildren(ctx context.Context, datasetID uuid.UUID) (CountDatasetChildrenRow, error)
+	// CountDatasetSummaries counts what ListDatasetSummaries pages through. Called by GET /api/datasets.
+	// index: none, it reads them all. cost: one pass over the data sets, of which there are few.
+	CountDatasetSummaries(ctx context.Context, arg CountDatasetSummariesParams) (int64, error)
 	// CountDatasets counts the data sets that ListDatasets pages through. Called for X-Total-Count when a page is full.
 	// index: indicator_datasets_questdb_tag_key. cost: one pass over the data sets, of which there are few.
 	CountDatasets(ctx context.Context, arg CountDatasetsParams) (int64, error)
+	// CountRunChildren counts what goes with a run. Called by DELETE /api/runs/{id}.
+	// index: walkforward_folds_pkey, simulation_runs_run_id_idx, simulation_trade_buckets_pkey, simulation_trades_pkey.
+	// cost: index scans of all below the run.
+	CountRunChildren(ctx context.Context, runID uuid.UUID) (CountRunChildrenRow, error)
 	// CountRuns counts the runs that the lists of runs page through. Called for X-Total-Count when a page is full.
 	// index: walkforward_runs_pkey. cost: one pass over the runs.
 	CountRuns(ctx context.Context, arg CountRunsParams) (int64, error)
+	// CountSearchedRuns counts what SearchRuns pages through, at most as far as max_count. Called for the totals of its lists.
+	// index: none, the filters decide. cost: all runs that the filters look at.
+	CountSearchedRuns(ctx context.Context, arg CountSearchedRunsParams) (int64, error)
+	// CountSearchedSimulations counts what SearchSimulations pages through, at most as far as max_count.
+	// Called for the totals of its lists.
+	// index: none, the filters decide. cost: all simulations that the filters look at.
+	CountSearchedSimulations(ctx context.Context, arg CountSearchedSimulationsParams) (int64, error)
+	// CountSimulationChildren counts what goes with a simulation. Called by DELETE /api/simulations/{id}.
+	// index: simulation_trade_buckets_pkey, simulation_trades_pkey. cost: index scans of all below the simulation.
+	CountSimulationChildren(ctx context.Context, simulationID uuid.UUID) (CountSimulationChildrenRow, error)
 	// CountSimulations counts the simulations that their lists page through. Called for X-Total-Count when a page is full.
 	// index: simulation_runs_pkey. cost: one pass over the simulations.
 	CountSimulations(ctx context.Context, arg CountSimulationsParams) (int64, error)
-	// DeleteBuckets removes the buckets of one simulation. Called by the seed before CopyBuckets.
+	// CountTrades counts the trades of one simulation, of one side if that is given. Called for the totals of its lists.
+	// index: simulation_trades_pkey. cost: an index scan of the trades of the simulation.
+	CountTrades(ctx context.Context, arg CountTradesParams) (int64, error)
+	// DeleteBuckets removes the buckets of one simulation. Called by the writes of simulations and by the seed before CopyBuckets.
 	// index: simulation_trade_buckets_pkey. cost: at most 4 rows.
 	DeleteBuckets(ctx context.Context, simulationID uuid.UUID) (int64, error)
-	// DeleteFolds removes the folds of one run. Called by the seed before CopyFolds.
+	// DeleteDataset removes a data set with all below it. Called by DELETE /api/datasets/{id}.
+	// index: indicator_datasets_pkey. cost: the data set and all below it.
+	DeleteDataset(ctx context.Context, datasetID uuid.UUID) (int64, error)
+	// DeleteFolds removes the folds of one run. Called by the writes of runs and by the seed before CopyFolds.
 	// index: walkforward_folds_pkey. cost: the folds of the run.
 	DeleteFolds(ctx context.Context, runID uuid.UUID) (int64, error)
-	// DeleteTrades removes the trades of one simulation. Called by the seed before CopyTrades.
+	// DeleteFoldsByNumber removes some folds of one run before CopyFolds puts newer ones there. Called by POST /api/runs/{id}/folds.
+	// index: walkforward_folds_pkey. cost: the folds named.
+	DeleteFoldsByNumber(ctx context.Context, arg DeleteFoldsByNumberParams) (int64, error)
+	// DeleteRun removes a run with its folds; its simulations have to be gone. Called by DELETE /api/runs/{id}.
+	// index: walkforward_runs_pkey. cost: the run and its folds.
+	DeleteRun(ctx context.Context, runID uuid.UUID) (int64, error)
+	// DeleteSimulation removes a simulation with its buckets and trades. Called by DELETE /api/simulations/{id}.
+	// index: simulation_runs_pkey. cost: the simulation and all below it.
+	DeleteSimulation(ctx context.Context, simulationID uuid.UUID) (int64, error)
+	// DeleteSimulationsByDataset removes the simulations of the runs of a data set with all below them, and returns the data
+	// sets that they are in, each once. Called by DELETE /api/datasets/{id}?cascade=true, whose own cascade does not reach
+	// those in another data set than their run.
+	// index: walkforward_runs_dataset_id_idx, simulation_runs_run_id_idx. cost: the simulations and all below them.
+	// @sqlc-vet-disable list-has-limit
+	DeleteSimulationsByDataset(ctx context.Context, datasetID uuid.UUID) ([]uuid.UUID, error)
+	// DeleteSimulationsByRun removes the simulations of a run with all below them, and returns the data sets that they are in,
+	// each once. Called by DELETE /api/runs/{id}?cascade=true.
+	// index: simulation_runs_run_id_idx. cost: the simulations and all below them.
+	// @sqlc-vet-disable list-has-limit
+	DeleteSimulationsByRun(ctx context.Context, runID uuid.UUID) ([]uuid.UUID, error)
+	// DeleteTrades removes the trades of one simulation. Called by the writes of simulations and by the seed before CopyTrades.
 	// index: simulation_trades_bar_timestamp_idx. cost: the trades of the simulation.
 	DeleteTrades(ctx context.Context, simulationID uuid.UUID) (int64, error)
+	// FillRunMetrics stores the top-level numbers of one run's JSON columns. Called by every write of a run and by the seed.
+	// index: walkforward_runs_pkey. cost: the metrics of the run.
+	FillRunMetrics(ctx context.Context, runID uuid.UUID) (int64, error)
+	// FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns. Called by every write of one and by the seed.
+	// index: simulation_runs_pkey. cost: the metrics of the simulation.
+	FillSimulationMetrics(ctx context.Context, simulationID uuid.UUID) (int64, error)
 	// GetDataset returns one data set. Called by GET /api/indicators/datasets/{id}.
 	// index: indicator_datasets_pkey. cost: 1 row.
 	GetDataset(ctx context.Context, datasetID uuid.UUID) (IndicatorDataset, error)
+	// GetDatasetSummary returns one data set in the shape of the current API. Called by GET /api/datasets/{id}.
+	// index: indicator_datasets_pkey, walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx. cost: 1 row and index scans of its children.
+	GetDatasetSummary(ctx context.Context, datasetID uuid.UUID) (GetDatasetSummaryRow, error)
+	// GetDatasetVersion returns what the ETag of a data set and of its lists is made of. Called for If-None-Match.
+	// index: indicator_datasets_pkey. cost: 1 row.
+	GetDatasetVersion(ctx context.Context, datasetID uuid.UUID) (GetDatasetVersionRow, error)
+	// GetManifest returns the export manifest: what the row says, over what the exporter stored as metadata.
+	// Called by GET /api/datasets/{id}/manifest.
+	// index: indicator_datasets_pkey. cost: 1 row.
+	GetManifest(ctx context.Context, datasetID uuid.UUID) (GetManifestRow, error)
 	// GetRun returns one run; a batch form, so that it travels with ListFolds. Called by GET /api/walkforward/runs/{id}.
 	// index: walkforward_runs_pkey, walkforward_folds_pkey. cost: 1 row and an index scan of its folds.
 	GetRun(ctx context.Context, runID []uuid.UUID) *GetRunBatchResults
+	// GetRunVersion returns what the ETag of a run is made of. Called for If-None-Match.
+	// index: walkforward_runs_pkey, indicator_datasets_pkey. cost: 1 row.
+	GetRunVersion(ctx context.Context, runID uuid.UUID) (GetRunVersionRow, error)
 	// GetSimulation returns one simulation; a batch form, so that it travels with ListBuckets.
 	// Called by GET /api/tradesim/runs/{id}.
 	// index: simulation_runs_pkey. cost: 1 row.
 	GetSimulation(ctx context.Context, simulationID []uuid.UUID) *GetSimulationBatchResults
+	// GetSimulationSummary returns one simulation with the number of its trades; a batch form, so that it travels with ListBuckets.
+	// Called by GET /api/simulations/{id}.
+	// index: simulation_runs_pkey, simulation_trades_pkey. cost: 1 row and an index scan of its trades.
+	GetSimulationSummary(ctx context.Context, simulationID []uuid.UUID) *GetSimulationSummaryBatchResults
+	// GetSimulationVersion returns what the ETag of a simulation is made of. Called for If-None-Match.
+	// index: simulation_runs_pkey. cost: 1 row.
+	GetSimulationVersion(ctx context.Context, simulationID uuid.UUID) (GetSimulationVersionRow, error)
 	// @sqlc-vet-disable list-has-limit
 	// ListBuckets returns the buckets of one simulation by side; a batch form, so that it travels with GetSimulation.
 	// Called by GET /api/tradesim/runs/{id}. Bounded by the four sides there are.
 	// index: simulation_trade_buckets_pkey. cost: at most 4 rows.
 	ListBuckets(ctx context.Context, simulationID []uuid.UUID) *ListBucketsBatchResults
+	// ListDatasetSummaries returns data sets in the shape of the current API, newest first, from a cursor on when one is given.
+	// Called by GET /api/datasets.
+	// index: indicator_datasets_created_at_idx, walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx.
+	// cost: page_offset + page_size rows and index scans of their children, more when a filter skips some.
+	ListDatasetSummaries(ctx context.Context, arg ListDatasetSummariesParams) ([]ListDatasetSummariesRow, error)
 	// ListDatasets returns data sets, newest first. Called by GET /api/indicators/datasets.
 	// index: indicator_datasets_created_at_idx. cost: page_offset + page_size rows, more when a filter skips some.
 	ListDatasets(ctx context.Context, arg ListDatasetsParams) ([]IndicatorDataset, error)
 	// ListDatasetsBySymbol returns the data sets of one symbol, newest first. Called by GET /api/indicators/datasets?symbol=.
 	// index: indicator_datasets_symbol_granularity_idx. cost: the rows of the symbol, sorted.
 	ListDatasetsBySymbol(ctx context.Context, arg ListDatasetsBySymbolParams) ([]IndicatorDataset, error)
+	// ListFoldPage returns some folds of one run by number, from a fold number on when after is 0 or more; a batch form, so that
+	// it travels with GetRun. Called by GET /api/runs/{id} and /api/walkforward/runs/{id}/folds.
+	// index: walkforward_folds_pkey. cost: page_offset + page_size rows.
+	ListFoldPage(ctx context.Context, arg []ListFoldPageParams) *ListFoldPageBatchResults
 	// @sqlc-vet-disable list-has-limit
 	// ListFolds returns all folds of one run by number; a batch form, so that it travels with GetRun.
 	// Called by GET /api/walkforward/runs/{id}. Not limited: a run detail without all its folds is wrong.
@@ -88,19 +176,105 @@ type Querier interface {
 	// ListSimulationsByStatus returns the simulations in one status, newest first. Called by GET /api/tradesim/runs?status=.
 	// index: simulation_runs_status_idx. cost: page_offset + page_size rows.
 	ListSimulationsByStatus(ctx context.Context, arg ListSimulationsByStatusParams) ([]SimulationRun, error)
+	// ListTradePage returns trades of one simulation by entry time, of one side if that is given, from a cursor on when one is given.
+	// Called by GET /api/simulations/{id}/trades and /api/tradesim/runs/{id}/trades.
+	// index: simulation_trades_bar_timestamp_idx. cost: page_offset + page_size rows, and those of the other side between them.
+	ListTradePage(ctx context.Context, arg ListTradePageParams) ([]ListTradePageRow, error)
 	// ListTrades returns trades of one simulation by entry time. Called by the seed, which reads back what it wrote.
 	// index: simulation_trades_bar_timestamp_idx. cost: page_offset + page_size rows.
 	ListTrades(ctx context.Context, arg ListTradesParams) ([]SimulationTrade, error)
+	// LockDataset finds a data set by id, or else by slug, and keeps others from writing it until the transaction ends.
+	// Called by the writes of data sets.
+	// index: indicator_datasets_pkey, indicator_datasets_questdb_tag_key. cost: at most 2 rows.
+	LockDataset(ctx context.Context, arg LockDatasetParams) (LockDatasetRow, error)
+	// LockRun returns what decides about a write of a run, and keeps others from writing it until the transaction ends.
+	// Called by the writes of runs and of what is below them.
+	// index: walkforward_runs_pkey. cost: 1 row.
+	LockRun(ctx context.Context, runID uuid.UUID) (LockRunRow, error)
+	// LockSimulation returns what decides about a write of a simulation, and keeps others from writing it until the transaction
+	// ends. Called by the writes of simulations.
+	// index: simulation_runs_pkey. cost: 1 row.
+	LockSimulation(ctx context.Context, simulationID uuid.UUID) (LockSimulationRow, error)
+	// MatchRunsByMetric returns the ids of runs with a metric in a range, at most page_size: fewer than that are all of them.
+	// Called before SearchRuns, which is faster on few candidates. It looks across all runs.
+	// index: walkforward_run_metrics_value_idx. cost: page_size index entries.
+	MatchRunsByMetric(ctx context.Context, arg MatchRunsByMetricParams) ([]uuid.UUID, error)
+	// MatchRunsByText returns the ids of runs whose texts, or whose data set's, match a pattern, at most page_size: fewer than
+	// that are all of them. Called before SearchRuns, which is faster on few candidates. It looks across all runs.
+	// index: none where pg_trgm is missing, else walkforward_runs_text_idx. cost: the matching rows.
+	MatchRunsByText(ctx context.Context, arg MatchRunsByTextParams) ([]uuid.UUID, error)
+	// MatchSimulationsByMetric returns the ids of simulations with a metric in a range, at most page_size: fewer than that are all
+	// of them. Called before SearchSimulations, which is faster on few candidates. It looks across all simulations.
+	// index: simulation_run_metrics_value_idx. cost: page_size index entries.
+	MatchSimulationsByMetric(ctx context.Context, arg MatchSimulationsByMetricParams) ([]uuid.UUID, error)
+	// MergeDataset creates a data set or merges what is given into the stored one: what is null is kept, metadata is merged
+	// by top-level key. Called by POST and PUT /api/datasets.
+	// index: indicator_datasets_pkey. cost: 1 row.
+	MergeDataset(ctx context.Context, arg MergeDatasetParams) (MergeDatasetRow, error)
+	// PatchRun changes the fields given and raises the version; summary_metrics is merged by top-level key.
+	// Called by PATCH /api/runs/{id} and, with no field, by POST /api/runs/{id}/folds.
+	// index: walkforward_runs_pkey. cost: 1 row.
+	PatchRun(ctx context.Context, arg PatchRunParams) (PatchRunRow, error)
+	// PatchSimulation changes the fields given and raises the version; summary_metrics is merged by top-level key.
+	// Called by PATCH /api/simulations/{id}.
+	// index: simulation_runs_pkey. cost: 1 row.
+	PatchSimulation(ctx context.Context, arg PatchSimulationParams) (PatchSimulationRow, error)
+	// SearchRuns returns the runs that meet every filter given, newest first, from a cursor on when one is given. It is planned
+	// anew for the filters of each call (DB.Planned), so that one that is not given costs nothing. A metric filter is a range
+	// of values that one metric is wanted in, or not wanted in. ids narrows the search to candidates of a selective filter.
+	// OFFSET 0 keeps the metric filter from becoming an anti join, of which the planner expects one row: it would then sort the
+	// whole table for a page, and join it row by row.
+	// Called by GET /api/runs, /api/datasets/{id}/runs and /api/walkforward/runs.
+	// index: walkforward_runs_created_at_idx, walkforward_folds_pkey, indicator_datasets_pkey.
+	// cost: page_offset + page_size rows, and those that the filters skip between them.
+	SearchRuns(ctx context.Context, arg SearchRunsParams) ([]SearchRunsRow, error)
+	// SearchSimulations returns the simulations that meet every filter given, newest first, from a cursor on when one is given.
+	// Planned and filtered as SearchRuns. Called by GET /api/simulations and /api/tradesim/runs.
+	// index: simulation_runs_created_at_idx, walkforward_runs_pkey, indicator_datasets_pkey.
+	// cost: page_offset + page_size rows, and those that the filters skip between them.
+	SearchSimulations(ctx context.Context, arg SearchSimulationsParams) ([]SimulationRun, error)
+	// SetWriteLimits gives the transaction the time that a bulk write may take, in place of that of a read.
+	// Called by DB.InTx.
+	// index: none, it reads no table. cost: nothing.
+	SetWriteLimits(ctx context.Context, arg SetWriteLimitsParams) error
+	// SortRunsByMetric returns the runs that have a metric and meet every filter given, ascending by it, from a cursor on when one is given;
+	// those without the metric come after them by SearchRuns. Planned anew for each call (DB.Planned).
+	// Called by GET /api/runs?sort= and the other lists of runs. It looks across all runs.
+	// index: walkforward_run_metrics_value_idx, walkforward_runs_pkey, walkforward_folds_pkey.
+	// cost: page_offset + page_size rows, and those that the filters skip between them.
+	SortRunsByMetric(ctx context.Context, arg SortRunsByMetricParams) ([]SortRunsByMetricRow, error)
+	// SortRunsByMetricDesc returns the runs that have a metric and meet every filter given, descending by it, from a cursor on when one is given;
+	// those without the metric come after them by SearchRuns. Planned anew for each call (DB.Planned).
+	// Called by GET /api/runs?sort= and the other lists of runs. It looks across all runs.
+	// index: walkforward_run_metrics_value_idx, walkforward_runs_pkey, walkforward_folds_pkey.
+	// cost: page_offset + page_size rows, and those that the filters skip between them.
+	SortRunsByMetricDesc(ctx context.Context, arg SortRunsByMetricDescParams) ([]SortRunsByMetricDescRow, error)
+	// SortSimulationsByMetric returns the simulations that have a metric and meet every filter given, ascending by it, from a cursor on when one is
+	// given; those without the metric come after them by SearchSimulations. Planned anew for each call (DB.Planned).
+	// Called by GET /api/simulations?sort= and /api/tradesim/runs?sort=. It looks across all simulations.
+	// index: simulation_run_metrics_value_idx, simulation_runs_pkey.
+	// cost: page_offset + page_size rows, and those that the filters skip between them.
+	SortSimulationsByMetric(ctx context.Context, arg SortSimulationsByMetricParams) ([]SimulationRun, error)
+	// SortSimulationsByMetricDesc returns the simulations that have a metric and meet every filter given, descending by it, from a cursor on when one is
+	// given; those without the metric come after them by SearchSimulations. Planned anew for each call (DB.Planned).
+	// Called by GET /api/simulations?sort= and /api/tradesim/runs?sort=. It looks across all simulations.
+	// index: simulation_run_metrics_value_idx, simulation_runs_pkey.
+	// cost: page_offset + page_size rows, and those that the filters skip between them.
+	SortSimulationsByMetricDesc(ctx context.Context, arg SortSimulationsByMetricDescParams) ([]SimulationRun, error)
+	// TouchDataset raises the version of a data set whose runs or simulations change. Called by their writes, last in the
+	// transaction, because others of the data set wait for it.
+	// index: indicator_datasets_pkey. cost: 1 row.
+	TouchDataset(ctx context.Context, datasetID uuid.UUID) (int64, error)
 	// UpsertDataset creates a data set or replaces all of it but created_at. Called by the seed.
 	// created tells which of both it did (a row that this statement inserted has no deleting transaction).
 	// index: indicator_datasets_pkey. cost: 1 row.
 	UpsertDataset(ctx context.Context, arg UpsertDatasetParams) (bool, error)
-	// UpsertRun creates a run or replaces all of it but created_at. Called by the seed.
+	// UpsertRun creates a run or replaces all of it but created_at. Called by POST and PUT /api/runs and by the seed.
 	// index: walkforward_runs_pkey. cost: 1 row.
-	UpsertRun(ctx context.Context, arg UpsertRunParams) (bool, error)
-	// UpsertSimulation creates a simulation or replaces all of it but created_at. Called by the seed.
+	UpsertRun(ctx context.Context, arg UpsertRunParams) (UpsertRunRow, error)
+	// UpsertSimulation creates a simulation or replaces all of it but created_at. Called by POST and PUT /api/simulations and by the seed.
 	// index: simulation_runs_pkey. cost: 1 row.
-	UpsertSimulation(ctx context.Context, arg UpsertSimulationParams) (bool, error)
+	UpsertSimulation(ctx context.Context, arg UpsertSimulationParams) (UpsertSimulationRow, error)
 }
 
 var _ Querier = (*Queries)(nil)

@@ -276,7 +276,7 @@ func TestBareRows(t *testing.T) {
 	store := open(t)
 	dataset, run, lonely, simulation, idle := uuid.New(), uuid.New(), uuid.New(), uuid.New(), uuid.New()
 	empty := json.RawMessage(`{}`)
-	if err := store.InTx(t.Context(), func(q *db.Queries) error {
+	if err := store.InTx(t.Context(), false, func(q *db.Queries) error {
 		return putBare(t.Context(), q, dataset, run, lonely, simulation, idle, empty)
 	}); err != nil {
 		t.Fatal(err)

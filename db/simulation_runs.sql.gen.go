@@ -13,6 +13,118 @@ import (
 	"github.com/google/uuid"
 )
 
+const clearSimulationMetrics = `-- name: ClearSimulationMetrics :execrows
+DELETE FROM simulation_run_metrics
+WHERE simulation_id = $1
+`
+
+// ClearSimulationMetrics removes the numbers of one simulation before FillSimulationMetrics. Called by every write of one and by the seed.
+// index: simulation_run_metrics_pkey. cost: the metrics of the simulation.
+func (q *Queries) ClearSimulationMetrics(ctx context.Context, simulationID uuid.UUID) (int64, error) {
+	result, err := q.db.Exec(ctx, clearSimulationMetrics, simulationID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const countSearchedSimulations = `-- name: CountSearchedSimulations :one
+SELECT count(*)::bigint AS total
+FROM (
+    SELECT
+    FROM simulation_runs AS s
+    INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
+    INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
+    WHERE
+        ($1::uuid IS NULL OR s.run_id = $1)
+        AND ($2::uuid IS NULL OR s.dataset_id = $2)
+        AND ($3::text IS NULL OR s.status = $3)
+        AND ($4::text IS NULL OR s.mode = $4)
+        AND ($5::text IS NULL OR s.input_run_measurement = $5)
+        AND ($6::text IS NULL OR s.questdb_namespace = $6)
+        AND (
+            $7::text IS NULL
+            OR s.input_run_measurement || ' ' || s.questdb_namespace ILIKE $7
+            OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $7
+            OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $7
+        )
+        AND ($8::uuid[] IS NULL OR s.simulation_id = ANY($8))
+        AND NOT EXISTS (
+            SELECT
+            FROM generate_subscripts($9::text[], 1) AS i
+            WHERE ($10::boolean[])[i] <> EXISTS (
+                SELECT
+                FROM simulation_run_metrics AS m
+                WHERE m.simulation_id = s.simulation_id
+                    AND m.key = ($9::text[])[i]
+                    AND m.value BETWEEN ($11::double precision[])[i] AND ($12::double precision[])[i]
+            )
+            OFFSET 0
+        )
+    LIMIT $13::bigint
+) AS matching
+`
+
+type CountSearchedSimulationsParams struct {
+	RunID        *uuid.UUID  `json:"run_id"`
+	DatasetID    *uuid.UUID  `json:"dataset_id"`
+	Status       *string     `json:"status"`
+	Mode         *string     `json:"mode"`
+	Measurement  *string     `json:"measurement"`
+	Namespace    *string     `json:"namespace"`
+	Pattern      *string     `json:"pattern"`
+	Ids          []uuid.UUID `json:"ids"`
+	MetricKeys   []string    `json:"metric_keys"`
+	MetricWanted []bool      `json:"metric_wanted"`
+	MetricLows   []float64   `json:"metric_lows"`
+	MetricHighs  []float64   `json:"metric_highs"`
+	MaxCount     int64       `json:"max_count"`
+}
+
+// CountSearchedSimulations counts what SearchSimulations pages through, at most as far as max_count.
+// Called for the totals of its lists.
+// index: none, the filters decide. cost: all simulations that the filters look at.
+func (q *Queries) CountSearchedSimulations(ctx context.Context, arg CountSearchedSimulationsParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countSearchedSimulations,
+		arg.RunID,
+		arg.DatasetID,
+		arg.Status,
+		arg.Mode,
+		arg.Measurement,
+		arg.Namespace,
+		arg.Pattern,
+		arg.Ids,
+		arg.MetricKeys,
+		arg.MetricWanted,
+		arg.MetricLows,
+		arg.MetricHighs,
+		arg.MaxCount,
+	)
+	var total int64
+	err := row.Scan(&total)
+	return total, err
+}
+
+const countSimulationChildren = `-- name: CountSimulationChildren :one
+SELECT
+    (SELECT count(*) FROM simulation_trade_buckets AS b WHERE b.simulation_id = $1)::bigint AS buckets,
+    (SELECT count(*) FROM simulation_trades AS t WHERE t.simulation_id = $1)::bigint AS trades
+`
+
+type CountSimulationChildrenRow struct {
+	Buckets int64 `json:"buckets"`
+	Trades  int64 `json:"trades"`
+}
+
+// CountSimulationChildren counts what goes with a simulation. Called by DELETE /api/simulations/{id}.
+// index: simulation_trade_buckets_pkey, simulation_trades_pkey. cost: index scans of all below the simulation.
+func (q *Queries) CountSimulationChildren(ctx context.Context, simulationID uuid.UUID) (CountSimulationChildrenRow, error) {
+	row := q.db.QueryRow(ctx, countSimulationChildren, simulationID)
+	var i CountSimulationChildrenRow
+	err := row.Scan(&i.Buckets, &i.Trades)
+	return i, err
+}
+
 const countSimulations = `-- name: CountSimulations :one
 SELECT count(*)::bigint AS total
 FROM simulation_runs
@@ -37,8 +149,138 @@ func (q *Queries) CountSimulations(ctx context.Context, arg CountSimulationsPara
 	return total, err
 }
 
+const deleteSimulation = `-- name: DeleteSimulation :execrows
+DELETE FROM simulation_runs
+WHERE simulation_id = $1
+`
+
+// DeleteSimulation removes a simulation with its buckets and trades. Called by DELETE /api/simulations/{id}.
+// index: simulation_runs_pkey. cost: the simulation and all below it.
+func (q *Queries) DeleteSimulation(ctx context.Context, simulationID uuid.UUID) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteSimulation, simulationID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const deleteSimulationsByDataset = `-- name: DeleteSimulationsByDataset :many
+WITH gone AS (
+    DELETE FROM simulation_runs AS s
+    USING walkforward_runs AS r
+    WHERE s.run_id = r.run_id AND r.dataset_id = $1
+    RETURNING s.dataset_id
+)
+SELECT DISTINCT gone.dataset_id
+FROM gone
+ORDER BY gone.dataset_id
+`
+
+// DeleteSimulationsByDataset removes the simulations of the runs of a data set with all below them, and returns the data
+// sets that they are in, each once. Called by DELETE /api/datasets/{id}?cascade=true, whose own cascade does not reach
+// those in another data set than their run.
+// index: walkforward_runs_dataset_id_idx, simulation_runs_run_id_idx. cost: the simulations and all below them.
+// @sqlc-vet-disable list-has-limit
+func (q *Queries) DeleteSimulationsByDataset(ctx context.Context, datasetID uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, deleteSimulationsByDataset, datasetID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var dataset_id uuid.UUID
+		if err := rows.Scan(&dataset_id); err != nil {
+			return nil, err
+		}
+		items = append(items, dataset_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deleteSimulationsByRun = `-- name: DeleteSimulationsByRun :many
+WITH gone AS (
+    DELETE FROM simulation_runs
+    WHERE run_id = $1
+    RETURNING dataset_id
+)
+SELECT DISTINCT gone.dataset_id
+FROM gone
+ORDER BY gone.dataset_id
+`
+
+// DeleteSimulationsByRun removes the simulations of a run with all below them, and returns the data sets that they are in,
+// each once. Called by DELETE /api/runs/{id}?cascade=true.
+// index: simulation_runs_run_id_idx. cost: the simulations and all below them.
+// @sqlc-vet-disable list-has-limit
+func (q *Queries) DeleteSimulationsByRun(ctx context.Context, runID uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, deleteSimulationsByRun, runID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var dataset_id uuid.UUID
+		if err := rows.Scan(&dataset_id); err != nil {
+			return nil, err
+		}
+		items = append(items, dataset_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const fillSimulationMetrics = `-- name: FillSimulationMetrics :execrows
+INSERT INTO simulation_run_metrics (simulation_id, key, value)
+SELECT s.simulation_id, 'summary_metrics.' || e.key, e.value::text::double precision
+FROM simulation_runs AS s
+CROSS JOIN LATERAL jsonb_each(s.summary_metrics) AS e
+WHERE s.simulation_id = $1 AND jsonb_typeof(e.value) = 'number'
+UNION ALL
+SELECT s.simulation_id, 'config.' || e.key, e.value::text::double precision
+FROM simulation_runs AS s
+CROSS JOIN LATERAL jsonb_each(s.config) AS e
+WHERE s.simulation_id = $1 AND jsonb_typeof(e.value) = 'number'
+`
+
+// FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns. Called by every write of one and by the seed.
+// index: simulation_runs_pkey. cost: the metrics of the simulation.
+func (q *Queries) FillSimulationMetrics(ctx context.Context, simulationID uuid.UUID) (int64, error) {
+	result, err := q.db.Exec(ctx, fillSimulationMetrics, simulationID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const getSimulationVersion = `-- name: GetSimulationVersion :one
+SELECT version, created_at
+FROM simulation_runs
+WHERE simulation_id = $1
+`
+
+type GetSimulationVersionRow struct {
+	Version   int64     `json:"version"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// GetSimulationVersion returns what the ETag of a simulation is made of. Called for If-None-Match.
+// index: simulation_runs_pkey. cost: 1 row.
+func (q *Queries) GetSimulationVersion(ctx context.Context, simulationID uuid.UUID) (GetSimulationVersionRow, error) {
+	row := q.db.QueryRow(ctx, getSimulationVersion, simulationID)
+	var i GetSimulationVersionRow
+	err := row.Scan(&i.Version, &i.CreatedAt)
+	return i, err
+}
+
 const listSimulations = `-- name: ListSimulations :many
-SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at
+SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version
 FROM simulation_runs
 ORDER BY created_at DESC, simulation_id
 LIMIT $2::int OFFSET $1::bigint
@@ -74,6 +316,7 @@ func (q *Queries) ListSimulations(ctx context.Context, arg ListSimulationsParams
 			&i.CompletedAt,
 			&i.SerializedConfig,
 			&i.CreatedAt,
+			&i.Version,
 		); err != nil {
 			return nil, err
 		}
@@ -86,7 +329,7 @@ func (q *Queries) ListSimulations(ctx context.Context, arg ListSimulationsParams
 }
 
 const listSimulationsByDataset = `-- name: ListSimulationsByDataset :many
-SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at
+SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version
 FROM simulation_runs
 WHERE
     dataset_id = $1
@@ -133,6 +376,7 @@ func (q *Queries) ListSimulationsByDataset(ctx context.Context, arg ListSimulati
 			&i.CompletedAt,
 			&i.SerializedConfig,
 			&i.CreatedAt,
+			&i.Version,
 		); err != nil {
 			return nil, err
 		}
@@ -145,7 +389,7 @@ func (q *Queries) ListSimulationsByDataset(ctx context.Context, arg ListSimulati
 }
 
 const listSimulationsByRun = `-- name: ListSimulationsByRun :many
-SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at
+SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version
 FROM simulation_runs
 WHERE
     run_id = $1
@@ -195,6 +439,7 @@ func (q *Queries) ListSimulationsByRun(ctx context.Context, arg ListSimulationsB
 			&i.CompletedAt,
 			&i.SerializedConfig,
 			&i.CreatedAt,
+			&i.Version,
 		); err != nil {
 			return nil, err
 		}
@@ -207,7 +452,7 @@ func (q *Queries) ListSimulationsByRun(ctx context.Context, arg ListSimulationsB
 }
 
 const listSimulationsByStatus = `-- name: ListSimulationsByStatus :many
-SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at
+SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version
 FROM simulation_runs
 WHERE status = $1
 ORDER BY created_at DESC, simulation_id
@@ -245,6 +490,482 @@ func (q *Queries) ListSimulationsByStatus(ctx context.Context, arg ListSimulatio
 			&i.CompletedAt,
 			&i.SerializedConfig,
 			&i.CreatedAt,
+			&i.Version,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lockSimulation = `-- name: LockSimulation :one
+SELECT run_id, dataset_id, status, version, created_at
+FROM simulation_runs
+WHERE simulation_id = $1
+FOR UPDATE
+`
+
+type LockSimulationRow struct {
+	RunID     uuid.UUID `json:"run_id"`
+	DatasetID uuid.UUID `json:"dataset_id"`
+	Status    string    `json:"status"`
+	Version   int64     `json:"version"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// LockSimulation returns what decides about a write of a simulation, and keeps others from writing it until the transaction
+// ends. Called by the writes of simulations.
+// index: simulation_runs_pkey. cost: 1 row.
+func (q *Queries) LockSimulation(ctx context.Context, simulationID uuid.UUID) (LockSimulationRow, error) {
+	row := q.db.QueryRow(ctx, lockSimulation, simulationID)
+	var i LockSimulationRow
+	err := row.Scan(
+		&i.RunID,
+		&i.DatasetID,
+		&i.Status,
+		&i.Version,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
+const matchSimulationsByMetric = `-- name: MatchSimulationsByMetric :many
+SELECT m.simulation_id
+FROM simulation_run_metrics AS m
+WHERE m.key = $1 AND m.value BETWEEN $2::double precision AND $3::double precision
+ORDER BY m.value, m.simulation_id
+LIMIT $4::int
+`
+
+type MatchSimulationsByMetricParams struct {
+	Key      string  `json:"key"`
+	Low      float64 `json:"low"`
+	High     float64 `json:"high"`
+	PageSize int32   `json:"page_size"`
+}
+
+// MatchSimulationsByMetric returns the ids of simulations with a metric in a range, at most page_size: fewer than that are all
+// of them. Called before SearchSimulations, which is faster on few candidates. It looks across all simulations.
+// index: simulation_run_metrics_value_idx. cost: page_size index entries.
+func (q *Queries) MatchSimulationsByMetric(ctx context.Context, arg MatchSimulationsByMetricParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, matchSimulationsByMetric,
+		arg.Key,
+		arg.Low,
+		arg.High,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var simulation_id uuid.UUID
+		if err := rows.Scan(&simulation_id); err != nil {
+			return nil, err
+		}
+		items = append(items, simulation_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const patchSimulation = `-- name: PatchSimulation :one
+UPDATE simulation_runs
+SET
+    status = coalesce($1::text, status),
+    started_at = coalesce($2::timestamptz, started_at),
+    completed_at = coalesce($3::timestamptz, completed_at),
+    summary_metrics = summary_metrics || coalesce($4::jsonb, '{}'),
+    version = version + 1
+WHERE simulation_id = $5
+RETURNING version, created_at
+`
+
+type PatchSimulationParams struct {
+	Status         *string         `json:"status"`
+	StartedAt      *time.Time      `json:"started_at"`
+	CompletedAt    *time.Time      `json:"completed_at"`
+	SummaryMetrics json.RawMessage `json:"summary_metrics"`
+	SimulationID   uuid.UUID       `json:"simulation_id"`
+}
+
+type PatchSimulationRow struct {
+	Version   int64     `json:"version"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// PatchSimulation changes the fields given and raises the version; summary_metrics is merged by top-level key.
+// Called by PATCH /api/simulations/{id}.
+// index: simulation_runs_pkey. cost: 1 row.
+func (q *Queries) PatchSimulation(ctx context.Context, arg PatchSimulationParams) (PatchSimulationRow, error) {
+	row := q.db.QueryRow(ctx, patchSimulation,
+		arg.Status,
+		arg.StartedAt,
+		arg.CompletedAt,
+		arg.SummaryMetrics,
+		arg.SimulationID,
+	)
+	var i PatchSimulationRow
+	err := row.Scan(&i.Version, &i.CreatedAt)
+	return i, err
+}
+
+const searchSimulations = `-- name: SearchSimulations :many
+SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version
+FROM simulation_runs AS s
+INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
+INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
+WHERE
+    ($1::uuid IS NULL OR s.run_id = $1)
+    AND ($2::uuid IS NULL OR s.dataset_id = $2)
+    AND ($3::text IS NULL OR s.status = $3)
+    AND ($4::text IS NULL OR s.mode = $4)
+    AND ($5::text IS NULL OR s.input_run_measurement = $5)
+    AND ($6::text IS NULL OR s.questdb_namespace = $6)
+    AND (
+        $7::text IS NULL
+        OR s.input_run_measurement || ' ' || s.questdb_namespace ILIKE $7
+        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $7
+        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $7
+    )
+    AND ($8::uuid[] IS NULL OR s.simulation_id = ANY($8))
+    AND NOT EXISTS (
+        SELECT
+        FROM generate_subscripts($9::text[], 1) AS i
+        WHERE ($10::boolean[])[i] <> EXISTS (
+            SELECT
+            FROM simulation_run_metrics AS m
+            WHERE m.simulation_id = s.simulation_id
+                AND m.key = ($9::text[])[i]
+                AND m.value BETWEEN ($11::double precision[])[i] AND ($12::double precision[])[i]
+        )
+        OFFSET 0
+    )
+    AND (
+        $13::timestamptz IS NULL
+        OR (s.created_at <= $13 AND (s.created_at < $13 OR s.simulation_id > $14))
+    )
+ORDER BY s.created_at DESC, s.simulation_id
+LIMIT $16::int OFFSET $15::bigint
+`
+
+type SearchSimulationsParams struct {
+	RunID        *uuid.UUID  `json:"run_id"`
+	DatasetID    *uuid.UUID  `json:"dataset_id"`
+	Status       *string     `json:"status"`
+	Mode         *string     `json:"mode"`
+	Measurement  *string     `json:"measurement"`
+	Namespace    *string     `json:"namespace"`
+	Pattern      *string     `json:"pattern"`
+	Ids          []uuid.UUID `json:"ids"`
+	MetricKeys   []string    `json:"metric_keys"`
+	MetricWanted []bool      `json:"metric_wanted"`
+	MetricLows   []float64   `json:"metric_lows"`
+	MetricHighs  []float64   `json:"metric_highs"`
+	AfterAt      *time.Time  `json:"after_at"`
+	AfterID      uuid.UUID   `json:"after_id"`
+	PageOffset   int64       `json:"page_offset"`
+	PageSize     int32       `json:"page_size"`
+}
+
+// SearchSimulations returns the simulations that meet every filter given, newest first, from a cursor on when one is given.
+// Planned and filtered as SearchRuns. Called by GET /api/simulations and /api/tradesim/runs.
+// index: simulation_runs_created_at_idx, walkforward_runs_pkey, indicator_datasets_pkey.
+// cost: page_offset + page_size rows, and those that the filters skip between them.
+func (q *Queries) SearchSimulations(ctx context.Context, arg SearchSimulationsParams) ([]SimulationRun, error) {
+	rows, err := q.db.Query(ctx, searchSimulations,
+		arg.RunID,
+		arg.DatasetID,
+		arg.Status,
+		arg.Mode,
+		arg.Measurement,
+		arg.Namespace,
+		arg.Pattern,
+		arg.Ids,
+		arg.MetricKeys,
+		arg.MetricWanted,
+		arg.MetricLows,
+		arg.MetricHighs,
+		arg.AfterAt,
+		arg.AfterID,
+		arg.PageOffset,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SimulationRun{}
+	for rows.Next() {
+		var i SimulationRun
+		if err := rows.Scan(
+			&i.SimulationID,
+			&i.RunID,
+			&i.DatasetID,
+			&i.InputRunMeasurement,
+			&i.QuestDBNamespace,
+			&i.Mode,
+			&i.Config,
+			&i.SummaryMetrics,
+			&i.Status,
+			&i.StartedAt,
+			&i.CompletedAt,
+			&i.SerializedConfig,
+			&i.CreatedAt,
+			&i.Version,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sortSimulationsByMetric = `-- name: SortSimulationsByMetric :many
+SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version
+FROM simulation_run_metrics AS o
+INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
+INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
+INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
+WHERE
+    o.key = $1
+    AND o.value BETWEEN $2::double precision AND $3::double precision
+    AND (NOT $4::boolean OR (o.value, o.simulation_id) > ($5::double precision, $6::uuid))
+    AND ($7::uuid IS NULL OR s.run_id = $7)
+    AND ($8::uuid IS NULL OR s.dataset_id = $8)
+    AND ($9::text IS NULL OR s.status = $9)
+    AND ($10::text IS NULL OR s.mode = $10)
+    AND ($11::text IS NULL OR s.input_run_measurement = $11)
+    AND ($12::text IS NULL OR s.questdb_namespace = $12)
+    AND (
+        $13::text IS NULL
+        OR s.input_run_measurement || ' ' || s.questdb_namespace ILIKE $13
+        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $13
+        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $13
+    )
+    AND ($14::uuid[] IS NULL OR s.simulation_id = ANY($14))
+    AND NOT EXISTS (
+        SELECT
+        FROM generate_subscripts($15::text[], 1) AS i
+        WHERE ($16::boolean[])[i] <> EXISTS (
+            SELECT
+            FROM simulation_run_metrics AS m
+            WHERE m.simulation_id = s.simulation_id
+                AND m.key = ($15::text[])[i]
+                AND m.value BETWEEN ($17::double precision[])[i] AND ($18::double precision[])[i]
+        )
+        OFFSET 0
+    )
+ORDER BY o.value, o.simulation_id
+LIMIT $20::int OFFSET $19::bigint
+`
+
+type SortSimulationsByMetricParams struct {
+	SortKey      string      `json:"sort_key"`
+	SortLow      float64     `json:"sort_low"`
+	SortHigh     float64     `json:"sort_high"`
+	HasCursor    bool        `json:"has_cursor"`
+	AfterValue   float64     `json:"after_value"`
+	AfterID      uuid.UUID   `json:"after_id"`
+	RunID        *uuid.UUID  `json:"run_id"`
+	DatasetID    *uuid.UUID  `json:"dataset_id"`
+	Status       *string     `json:"status"`
+	Mode         *string     `json:"mode"`
+	Measurement  *string     `json:"measurement"`
+	Namespace    *string     `json:"namespace"`
+	Pattern      *string     `json:"pattern"`
+	Ids          []uuid.UUID `json:"ids"`
+	MetricKeys   []string    `json:"metric_keys"`
+	MetricWanted []bool      `json:"metric_wanted"`
+	MetricLows   []float64   `json:"metric_lows"`
+	MetricHighs  []float64   `json:"metric_highs"`
+	PageOffset   int64       `json:"page_offset"`
+	PageSize     int32       `json:"page_size"`
+}
+
+// SortSimulationsByMetric returns the simulations that have a metric and meet every filter given, ascending by it, from a cursor on when one is
+// given; those without the metric come after them by SearchSimulations. Planned anew for each call (DB.Planned).
+// Called by GET /api/simulations?sort= and /api/tradesim/runs?sort=. It looks across all simulations.
+// index: simulation_run_metrics_value_idx, simulation_runs_pkey.
+// cost: page_offset + page_size rows, and those that the filters skip between them.
+func (q *Queries) SortSimulationsByMetric(ctx context.Context, arg SortSimulationsByMetricParams) ([]SimulationRun, error) {
+	rows, err := q.db.Query(ctx, sortSimulationsByMetric,
+		arg.SortKey,
+		arg.SortLow,
+		arg.SortHigh,
+		arg.HasCursor,
+		arg.AfterValue,
+		arg.AfterID,
+		arg.RunID,
+		arg.DatasetID,
+		arg.Status,
+		arg.Mode,
+		arg.Measurement,
+		arg.Namespace,
+		arg.Pattern,
+		arg.Ids,
+		arg.MetricKeys,
+		arg.MetricWanted,
+		arg.MetricLows,
+		arg.MetricHighs,
+		arg.PageOffset,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SimulationRun{}
+	for rows.Next() {
+		var i SimulationRun
+		if err := rows.Scan(
+			&i.SimulationID,
+			&i.RunID,
+			&i.DatasetID,
+			&i.InputRunMeasurement,
+			&i.QuestDBNamespace,
+			&i.Mode,
+			&i.Config,
+			&i.SummaryMetrics,
+			&i.Status,
+			&i.StartedAt,
+			&i.CompletedAt,
+			&i.SerializedConfig,
+			&i.CreatedAt,
+			&i.Version,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sortSimulationsByMetricDesc = `-- name: SortSimulationsByMetricDesc :many
+SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version
+FROM simulation_run_metrics AS o
+INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
+INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
+INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
+WHERE
+    o.key = $1
+    AND o.value BETWEEN $2::double precision AND $3::double precision
+    AND (NOT $4::boolean OR (o.value, o.simulation_id) < ($5::double precision, $6::uuid))
+    AND ($7::uuid IS NULL OR s.run_id = $7)
+    AND ($8::uuid IS NULL OR s.dataset_id = $8)
+    AND ($9::text IS NULL OR s.status = $9)
+    AND ($10::text IS NULL OR s.mode = $10)
+    AND ($11::text IS NULL OR s.input_run_measurement = $11)
+    AND ($12::text IS NULL OR s.questdb_namespace = $12)
+    AND (
+        $13::text IS NULL
+        OR s.input_run_measurement || ' ' || s.questdb_namespace ILIKE $13
+        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $13
+        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $13
+    )
+    AND ($14::uuid[] IS NULL OR s.simulation_id = ANY($14))
+    AND NOT EXISTS (
+        SELECT
+        FROM generate_subscripts($15::text[], 1) AS i
+        WHERE ($16::boolean[])[i] <> EXISTS (
+            SELECT
+            FROM simulation_run_metrics AS m
+            WHERE m.simulation_id = s.simulation_id
+                AND m.key = ($15::text[])[i]
+                AND m.value BETWEEN ($17::double precision[])[i] AND ($18::double precision[])[i]
+        )
+        OFFSET 0
+    )
+ORDER BY o.value DESC, o.simulation_id DESC
+LIMIT $20::int OFFSET $19::bigint
+`
+
+type SortSimulationsByMetricDescParams struct {
+	SortKey      string      `json:"sort_key"`
+	SortLow      float64     `json:"sort_low"`
+	SortHigh     float64     `json:"sort_high"`
+	HasCursor    bool        `json:"has_cursor"`
+	AfterValue   float64     `json:"after_value"`
+	AfterID      uuid.UUID   `json:"after_id"`
+	RunID        *uuid.UUID  `json:"run_id"`
+	DatasetID    *uuid.UUID  `json:"dataset_id"`
+	Status       *string     `json:"status"`
+	Mode         *string     `json:"mode"`
+	Measurement  *string     `json:"measurement"`
+	Namespace    *string     `json:"namespace"`
+	Pattern      *string     `json:"pattern"`
+	Ids          []uuid.UUID `json:"ids"`
+	MetricKeys   []string    `json:"metric_keys"`
+	MetricWanted []bool      `json:"metric_wanted"`
+	MetricLows   []float64   `json:"metric_lows"`
+	MetricHighs  []float64   `json:"metric_highs"`
+	PageOffset   int64       `json:"page_offset"`
+	PageSize     int32       `json:"page_size"`
+}
+
+// SortSimulationsByMetricDesc returns the simulations that have a metric and meet every filter given, descending by it, from a cursor on when one is
+// given; those without the metric come after them by SearchSimulations. Planned anew for each call (DB.Planned).
+// Called by GET /api/simulations?sort= and /api/tradesim/runs?sort=. It looks across all simulations.
+// index: simulation_run_metrics_value_idx, simulation_runs_pkey.
+// cost: page_offset + page_size rows, and those that the filters skip between them.
+func (q *Queries) SortSimulationsByMetricDesc(ctx context.Context, arg SortSimulationsByMetricDescParams) ([]SimulationRun, error) {
+	rows, err := q.db.Query(ctx, sortSimulationsByMetricDesc,
+		arg.SortKey,
+		arg.SortLow,
+		arg.SortHigh,
+		arg.HasCursor,
+		arg.AfterValue,
+		arg.AfterID,
+		arg.RunID,
+		arg.DatasetID,
+		arg.Status,
+		arg.Mode,
+		arg.Measurement,
+		arg.Namespace,
+		arg.Pattern,
+		arg.Ids,
+		arg.MetricKeys,
+		arg.MetricWanted,
+		arg.MetricLows,
+		arg.MetricHighs,
+		arg.PageOffset,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SimulationRun{}
+	for rows.Next() {
+		var i SimulationRun
+		if err := rows.Scan(
+			&i.SimulationID,
+			&i.RunID,
+			&i.DatasetID,
+			&i.InputRunMeasurement,
+			&i.QuestDBNamespace,
+			&i.Mode,
+			&i.Config,
+			&i.SummaryMetrics,
+			&i.Status,
+			&i.StartedAt,
+			&i.CompletedAt,
+			&i.SerializedConfig,
+			&i.CreatedAt,
+			&i.Version,
 		); err != nil {
 			return nil, err
 		}
@@ -275,8 +996,9 @@ ON CONFLICT (simulation_id) DO UPDATE SET
     status = excluded.status,
     started_at = excluded.started_at,
     completed_at = excluded.completed_at,
-    serialized_config = excluded.serialized_config
-RETURNING (xmax = 0)::boolean AS created
+    serialized_config = excluded.serialized_config,
+    version = simulation_runs.version + 1
+RETURNING (xmax = 0)::boolean AS created, version, created_at
 `
 
 type UpsertSimulationParams struct {
@@ -294,9 +1016,15 @@ type UpsertSimulationParams struct {
 	SerializedConfig    *string         `json:"serialized_config"`
 }
 
-// UpsertSimulation creates a simulation or replaces all of it but created_at. Called by the seed.
+type UpsertSimulationRow struct {
+	Created   bool      `json:"created"`
+	Version   int64     `json:"version"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// UpsertSimulation creates a simulation or replaces all of it but created_at. Called by POST and PUT /api/simulations and by the seed.
 // index: simulation_runs_pkey. cost: 1 row.
-func (q *Queries) UpsertSimulation(ctx context.Context, arg UpsertSimulationParams) (bool, error) {
+func (q *Queries) UpsertSimulation(ctx context.Context, arg UpsertSimulationParams) (UpsertSimulationRow, error) {
 	row := q.db.QueryRow(ctx, upsertSimulation,
 		arg.SimulationID,
 		arg.RunID,
@@ -311,7 +1039,7 @@ func (q *Queries) UpsertSimulation(ctx context.Context, arg UpsertSimulationPara
 		arg.CompletedAt,
 		arg.SerializedConfig,
 	)
-	var created bool
-	err := row.Scan(&created)
-	return created, err
+	var i UpsertSimulationRow
+	err := row.Scan(&i.Created, &i.Version, &i.CreatedAt)
+	return i, err
 }

@@ -27,7 +27,7 @@ DELETE FROM simulation_trade_buckets
 WHERE simulation_id = $1
 `
 
-// DeleteBuckets removes the buckets of one simulation. Called by the seed before CopyBuckets.
+// DeleteBuckets removes the buckets of one simulation. Called by the writes of simulations and by the seed before CopyBuckets.
 // index: simulation_trade_buckets_pkey. cost: at most 4 rows.
 func (q *Queries) DeleteBuckets(ctx context.Context, simulationID uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteBuckets, simulationID)

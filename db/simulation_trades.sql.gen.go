@@ -26,12 +26,34 @@ type CopyTradesParams struct {
 	Metadata     json.RawMessage `json:"metadata"`
 }
 
+const countTrades = `-- name: CountTrades :one
+SELECT count(*)::bigint AS total
+FROM simulation_trades
+WHERE
+    simulation_id = $1
+    AND ($2::text IS NULL OR side = $2)
+`
+
+type CountTradesParams struct {
+	SimulationID uuid.UUID `json:"simulation_id"`
+	Side         *string   `json:"side"`
+}
+
+// CountTrades counts the trades of one simulation, of one side if that is given. Called for the totals of its lists.
+// index: simulation_trades_pkey. cost: an index scan of the trades of the simulation.
+func (q *Queries) CountTrades(ctx context.Context, arg CountTradesParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countTrades, arg.SimulationID, arg.Side)
+	var total int64
+	err := row.Scan(&total)
+	return total, err
+}
+
 const deleteTrades = `-- name: DeleteTrades :execrows
 DELETE FROM simulation_trades
 WHERE simulation_id = $1
 `
 
-// DeleteTrades removes the trades of one simulation. Called by the seed before CopyTrades.
+// DeleteTrades removes the trades of one simulation. Called by the writes of simulations and by the seed before CopyTrades.
 // index: simulation_trades_bar_timestamp_idx. cost: the trades of the simulation.
 func (q *Queries) DeleteTrades(ctx context.Context, simulationID uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteTrades, simulationID)
@@ -39,6 +61,86 @@ func (q *Queries) DeleteTrades(ctx context.Context, simulationID uuid.UUID) (int
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const listTradePage = `-- name: ListTradePage :many
+SELECT
+    t.simulation_id, t.trade_id, t.bar_timestamp, t.side, t.size, t.entry_price, t.exit_price, t.pnl, t.return_pct, t.metadata, t.created_at,
+    epoch_ms(t.bar_timestamp)::bigint AS bar_timestamp_ms
+FROM simulation_trades AS t
+WHERE
+    t.simulation_id = $1
+    AND ($2::text IS NULL OR t.side = $2)
+    AND (t.bar_timestamp, t.trade_id) > ($3::timestamptz, $4::uuid)
+ORDER BY t.bar_timestamp, t.trade_id
+LIMIT $6::int OFFSET $5::bigint
+`
+
+type ListTradePageParams struct {
+	SimulationID uuid.UUID `json:"simulation_id"`
+	Side         *string   `json:"side"`
+	AfterAt      time.Time `json:"after_at"`
+	AfterID      uuid.UUID `json:"after_id"`
+	PageOffset   int64     `json:"page_offset"`
+	PageSize     int32     `json:"page_size"`
+}
+
+type ListTradePageRow struct {
+	SimulationID   uuid.UUID       `json:"simulation_id"`
+	TradeID        uuid.UUID       `json:"trade_id"`
+	BarTimestamp   time.Time       `json:"bar_timestamp"`
+	Side           string          `json:"side"`
+	Size           float64         `json:"size"`
+	EntryPrice     float64         `json:"entry_price"`
+	ExitPrice      *float64        `json:"exit_price"`
+	Pnl            *float64        `json:"pnl"`
+	ReturnPct      *float64        `json:"return_pct"`
+	Metadata       json.RawMessage `json:"metadata"`
+	CreatedAt      time.Time       `json:"-"`
+	BarTimestampMS int64           `json:"bar_timestamp_ms"`
+}
+
+// ListTradePage returns trades of one simulation by entry time, of one side if that is given, from a cursor on when one is given.
+// Called by GET /api/simulations/{id}/trades and /api/tradesim/runs/{id}/trades.
+// index: simulation_trades_bar_timestamp_idx. cost: page_offset + page_size rows, and those of the other side between them.
+func (q *Queries) ListTradePage(ctx context.Context, arg ListTradePageParams) ([]ListTradePageRow, error) {
+	rows, err := q.db.Query(ctx, listTradePage,
+		arg.SimulationID,
+		arg.Side,
+		arg.AfterAt,
+		arg.AfterID,
+		arg.PageOffset,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListTradePageRow{}
+	for rows.Next() {
+		var i ListTradePageRow
+		if err := rows.Scan(
+			&i.SimulationID,
+			&i.TradeID,
+			&i.BarTimestamp,
+			&i.Side,
+			&i.Size,
+			&i.EntryPrice,
+			&i.ExitPrice,
+			&i.Pnl,
+			&i.ReturnPct,
+			&i.Metadata,
+			&i.CreatedAt,
+			&i.BarTimestampMS,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const listTrades = `-- name: ListTrades :many

@@ -93,7 +93,7 @@ func TestSnapshotAgrees(t *testing.T) {
 
 // replaceFolds gives a run as many folds as size says, and says so in its duration.
 func replaceFolds(ctx context.Context, store *db.DB, r db.GetRunRow, size int) error {
-	return store.InTx(ctx, func(q *db.Queries) error {
+	return store.InTx(ctx, false, func(q *db.Queries) error {
 		if _, err := q.DeleteFolds(ctx, r.RunID); err != nil {
 			return err
 		}

@@ -36,10 +36,30 @@ DELETE FROM walkforward_folds
 WHERE run_id = $1
 `
 
-// DeleteFolds removes the folds of one run. Called by the seed before CopyFolds.
+// DeleteFolds removes the folds of one run. Called by the writes of runs and by the seed before CopyFolds.
 // index: walkforward_folds_pkey. cost: the folds of the run.
 func (q *Queries) DeleteFolds(ctx context.Context, runID uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteFolds, runID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const deleteFoldsByNumber = `-- name: DeleteFoldsByNumber :execrows
+DELETE FROM walkforward_folds
+WHERE run_id = $1 AND fold_number = ANY($2::integer[])
+`
+
+type DeleteFoldsByNumberParams struct {
+	RunID       uuid.UUID `json:"run_id"`
+	FoldNumbers []int32   `json:"fold_numbers"`
+}
+
+// DeleteFoldsByNumber removes some folds of one run before CopyFolds puts newer ones there. Called by POST /api/runs/{id}/folds.
+// index: walkforward_folds_pkey. cost: the folds named.
+func (q *Queries) DeleteFoldsByNumber(ctx context.Context, arg DeleteFoldsByNumberParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteFoldsByNumber, arg.RunID, arg.FoldNumbers)
 	if err != nil {
 		return 0, err
 	}

@@ -13,6 +13,51 @@ import (
 	"github.com/google/uuid"
 )
 
+const clearRunMetrics = `-- name: ClearRunMetrics :execrows
+DELETE FROM walkforward_run_metrics
+WHERE run_id = $1
+`
+
+// ClearRunMetrics removes the numbers of one run before FillRunMetrics. Called by every write of a run and by the seed.
+// index: walkforward_run_metrics_pkey. cost: the metrics of the run.
+func (q *Queries) ClearRunMetrics(ctx context.Context, runID uuid.UUID) (int64, error) {
+	result, err := q.db.Exec(ctx, clearRunMetrics, runID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const countRunChildren = `-- name: CountRunChildren :one
+SELECT
+    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = $1)::bigint AS folds,
+    (SELECT count(*) FROM simulation_runs AS s WHERE s.run_id = $1)::bigint AS simulations,
+    (SELECT count(*) FROM simulation_trade_buckets AS b INNER JOIN simulation_runs AS s ON b.simulation_id = s.simulation_id WHERE s.run_id = $1)::bigint AS buckets,
+    (SELECT count(*) FROM simulation_trades AS t INNER JOIN simulation_runs AS s ON t.simulation_id = s.simulation_id WHERE s.run_id = $1)::bigint AS trades
+`
+
+type CountRunChildrenRow struct {
+	Folds       int64 `json:"folds"`
+	Simulations int64 `json:"simulations"`
+	Buckets     int64 `json:"buckets"`
+	Trades      int64 `json:"trades"`
+}
+
+// CountRunChildren counts what goes with a run. Called by DELETE /api/runs/{id}.
+// index: walkforward_folds_pkey, simulation_runs_run_id_idx, simulation_trade_buckets_pkey, simulation_trades_pkey.
+// cost: index scans of all below the run.
+func (q *Queries) CountRunChildren(ctx context.Context, runID uuid.UUID) (CountRunChildrenRow, error) {
+	row := q.db.QueryRow(ctx, countRunChildren, runID)
+	var i CountRunChildrenRow
+	err := row.Scan(
+		&i.Folds,
+		&i.Simulations,
+		&i.Buckets,
+		&i.Trades,
+	)
+	return i, err
+}
+
 const countRuns = `-- name: CountRuns :one
 SELECT count(*)::bigint AS total
 FROM walkforward_runs
@@ -35,9 +80,145 @@ func (q *Queries) CountRuns(ctx context.Context, arg CountRunsParams) (int64, er
 	return total, err
 }
 
+const countSearchedRuns = `-- name: CountSearchedRuns :one
+SELECT count(*)::bigint AS total
+FROM (
+    SELECT
+    FROM walkforward_runs AS r
+    INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+    WHERE
+        ($1::uuid IS NULL OR r.dataset_id = $1)
+        AND ($2::text IS NULL OR r.status = $2)
+        AND ($3::text IS NULL OR r.prediction_measurement = $3)
+        AND ($4::text IS NULL OR r.target_column = $4)
+        AND ($5::text IS NULL OR r.requested_by = $5)
+        AND (
+            $6::text IS NULL
+            OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $6
+            OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $6
+        )
+        AND ($7::uuid[] IS NULL OR r.run_id = ANY($7))
+        AND NOT EXISTS (
+            SELECT
+            FROM generate_subscripts($8::text[], 1) AS i
+            WHERE ($9::boolean[])[i] <> EXISTS (
+                SELECT
+                FROM walkforward_run_metrics AS m
+                WHERE m.run_id = r.run_id
+                    AND m.key = ($8::text[])[i]
+                    AND m.value BETWEEN ($10::double precision[])[i] AND ($11::double precision[])[i]
+            )
+            OFFSET 0
+        )
+    LIMIT $12::bigint
+) AS matching
+`
+
+type CountSearchedRunsParams struct {
+	DatasetID    *uuid.UUID  `json:"dataset_id"`
+	Status       *string     `json:"status"`
+	Measurement  *string     `json:"measurement"`
+	Target       *string     `json:"target"`
+	RequestedBy  *string     `json:"requested_by"`
+	Pattern      *string     `json:"pattern"`
+	Ids          []uuid.UUID `json:"ids"`
+	MetricKeys   []string    `json:"metric_keys"`
+	MetricWanted []bool      `json:"metric_wanted"`
+	MetricLows   []float64   `json:"metric_lows"`
+	MetricHighs  []float64   `json:"metric_highs"`
+	MaxCount     int64       `json:"max_count"`
+}
+
+// CountSearchedRuns counts what SearchRuns pages through, at most as far as max_count. Called for the totals of its lists.
+// index: none, the filters decide. cost: all runs that the filters look at.
+func (q *Queries) CountSearchedRuns(ctx context.Context, arg CountSearchedRunsParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countSearchedRuns,
+		arg.DatasetID,
+		arg.Status,
+		arg.Measurement,
+		arg.Target,
+		arg.RequestedBy,
+		arg.Pattern,
+		arg.Ids,
+		arg.MetricKeys,
+		arg.MetricWanted,
+		arg.MetricLows,
+		arg.MetricHighs,
+		arg.MaxCount,
+	)
+	var total int64
+	err := row.Scan(&total)
+	return total, err
+}
+
+const deleteRun = `-- name: DeleteRun :execrows
+DELETE FROM walkforward_runs
+WHERE run_id = $1
+`
+
+// DeleteRun removes a run with its folds; its simulations have to be gone. Called by DELETE /api/runs/{id}.
+// index: walkforward_runs_pkey. cost: the run and its folds.
+func (q *Queries) DeleteRun(ctx context.Context, runID uuid.UUID) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteRun, runID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const fillRunMetrics = `-- name: FillRunMetrics :execrows
+INSERT INTO walkforward_run_metrics (run_id, key, value)
+SELECT r.run_id, 'summary_metrics.' || e.key, e.value::text::double precision
+FROM walkforward_runs AS r
+CROSS JOIN LATERAL jsonb_each(r.summary_metrics) AS e
+WHERE r.run_id = $1 AND jsonb_typeof(e.value) = 'number'
+UNION ALL
+SELECT r.run_id, 'hyperparameters.' || e.key, e.value::text::double precision
+FROM walkforward_runs AS r
+CROSS JOIN LATERAL jsonb_each(r.hyperparameters) AS e
+WHERE r.run_id = $1 AND jsonb_typeof(e.value) = 'number'
+UNION ALL
+SELECT r.run_id, 'walk_config.' || e.key, e.value::text::double precision
+FROM walkforward_runs AS r
+CROSS JOIN LATERAL jsonb_each(r.walk_config) AS e
+WHERE r.run_id = $1 AND jsonb_typeof(e.value) = 'number'
+`
+
+// FillRunMetrics stores the top-level numbers of one run's JSON columns. Called by every write of a run and by the seed.
+// index: walkforward_runs_pkey. cost: the metrics of the run.
+func (q *Queries) FillRunMetrics(ctx context.Context, runID uuid.UUID) (int64, error) {
+	result, err := q.db.Exec(ctx, fillRunMetrics, runID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const getRunVersion = `-- name: GetRunVersion :one
+SELECT r.version, r.created_at, d.questdb_tag AS dataset_slug
+FROM walkforward_runs AS r
+INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+WHERE r.run_id = $1
+`
+
+type GetRunVersionRow struct {
+	Version     int64     `json:"version"`
+	CreatedAt   time.Time `json:"created_at"`
+	DatasetSlug string    `json:"dataset_slug"`
+}
+
+// GetRunVersion returns what the ETag of a run is made of. Called for If-None-Match.
+// index: walkforward_runs_pkey, indicator_datasets_pkey. cost: 1 row.
+func (q *Queries) GetRunVersion(ctx context.Context, runID uuid.UUID) (GetRunVersionRow, error) {
+	row := q.db.QueryRow(ctx, getRunVersion, runID)
+	var i GetRunVersionRow
+	err := row.Scan(&i.Version, &i.CreatedAt, &i.DatasetSlug)
+	return i, err
+}
+
 const listRuns = `-- name: ListRuns :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at,
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version,
     d.questdb_tag AS dataset_slug,
     (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
 FROM walkforward_runs AS r
@@ -67,6 +248,7 @@ type ListRunsRow struct {
 	DurationMS            *int64          `json:"duration_ms"`
 	SerializedConfig      *string         `json:"serialized_config"`
 	CreatedAt             time.Time       `json:"created_at"`
+	Version               int64           `json:"version"`
 	DatasetSlug           string          `json:"dataset_slug"`
 	FoldCount             int64           `json:"fold_count"`
 }
@@ -98,6 +280,7 @@ func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]ListRunsR
 			&i.DurationMS,
 			&i.SerializedConfig,
 			&i.CreatedAt,
+			&i.Version,
 			&i.DatasetSlug,
 			&i.FoldCount,
 		); err != nil {
@@ -113,7 +296,7 @@ func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]ListRunsR
 
 const listRunsByDataset = `-- name: ListRunsByDataset :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at,
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version,
     d.questdb_tag AS dataset_slug,
     (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
 FROM walkforward_runs AS r
@@ -148,6 +331,7 @@ type ListRunsByDatasetRow struct {
 	DurationMS            *int64          `json:"duration_ms"`
 	SerializedConfig      *string         `json:"serialized_config"`
 	CreatedAt             time.Time       `json:"created_at"`
+	Version               int64           `json:"version"`
 	DatasetSlug           string          `json:"dataset_slug"`
 	FoldCount             int64           `json:"fold_count"`
 }
@@ -185,6 +369,7 @@ func (q *Queries) ListRunsByDataset(ctx context.Context, arg ListRunsByDatasetPa
 			&i.DurationMS,
 			&i.SerializedConfig,
 			&i.CreatedAt,
+			&i.Version,
 			&i.DatasetSlug,
 			&i.FoldCount,
 		); err != nil {
@@ -200,7 +385,7 @@ func (q *Queries) ListRunsByDataset(ctx context.Context, arg ListRunsByDatasetPa
 
 const listRunsByStatus = `-- name: ListRunsByStatus :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at,
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version,
     d.questdb_tag AS dataset_slug,
     (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
 FROM walkforward_runs AS r
@@ -232,6 +417,7 @@ type ListRunsByStatusRow struct {
 	DurationMS            *int64          `json:"duration_ms"`
 	SerializedConfig      *string         `json:"serialized_config"`
 	CreatedAt             time.Time       `json:"created_at"`
+	Version               int64           `json:"version"`
 	DatasetSlug           string          `json:"dataset_slug"`
 	FoldCount             int64           `json:"fold_count"`
 }
@@ -263,6 +449,609 @@ func (q *Queries) ListRunsByStatus(ctx context.Context, arg ListRunsByStatusPara
 			&i.DurationMS,
 			&i.SerializedConfig,
 			&i.CreatedAt,
+			&i.Version,
+			&i.DatasetSlug,
+			&i.FoldCount,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lockRun = `-- name: LockRun :one
+SELECT r.dataset_id, r.status, r.version, r.created_at, d.questdb_tag AS dataset_slug
+FROM walkforward_runs AS r
+INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+WHERE r.run_id = $1
+FOR UPDATE OF r
+`
+
+type LockRunRow struct {
+	DatasetID   uuid.UUID `json:"dataset_id"`
+	Status      string    `json:"status"`
+	Version     int64     `json:"version"`
+	CreatedAt   time.Time `json:"created_at"`
+	DatasetSlug string    `json:"dataset_slug"`
+}
+
+// LockRun returns what decides about a write of a run, and keeps others from writing it until the transaction ends.
+// Called by the writes of runs and of what is below them.
+// index: walkforward_runs_pkey. cost: 1 row.
+func (q *Queries) LockRun(ctx context.Context, runID uuid.UUID) (LockRunRow, error) {
+	row := q.db.QueryRow(ctx, lockRun, runID)
+	var i LockRunRow
+	err := row.Scan(
+		&i.DatasetID,
+		&i.Status,
+		&i.Version,
+		&i.CreatedAt,
+		&i.DatasetSlug,
+	)
+	return i, err
+}
+
+const matchRunsByMetric = `-- name: MatchRunsByMetric :many
+SELECT m.run_id
+FROM walkforward_run_metrics AS m
+WHERE m.key = $1 AND m.value BETWEEN $2::double precision AND $3::double precision
+ORDER BY m.value, m.run_id
+LIMIT $4::int
+`
+
+type MatchRunsByMetricParams struct {
+	Key      string  `json:"key"`
+	Low      float64 `json:"low"`
+	High     float64 `json:"high"`
+	PageSize int32   `json:"page_size"`
+}
+
+// MatchRunsByMetric returns the ids of runs with a metric in a range, at most page_size: fewer than that are all of them.
+// Called before SearchRuns, which is faster on few candidates. It looks across all runs.
+// index: walkforward_run_metrics_value_idx. cost: page_size index entries.
+func (q *Queries) MatchRunsByMetric(ctx context.Context, arg MatchRunsByMetricParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, matchRunsByMetric,
+		arg.Key,
+		arg.Low,
+		arg.High,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var run_id uuid.UUID
+		if err := rows.Scan(&run_id); err != nil {
+			return nil, err
+		}
+		items = append(items, run_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const matchRunsByText = `-- name: MatchRunsByText :many
+SELECT ids.run_id::uuid AS run_id
+FROM (
+    (
+        SELECT r.run_id
+        FROM walkforward_runs AS r
+        WHERE r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $1
+        LIMIT $2::int
+    )
+    UNION
+    (
+        SELECT r.run_id
+        FROM indicator_datasets AS d
+        INNER JOIN walkforward_runs AS r ON d.dataset_id = r.dataset_id
+        WHERE d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $1
+        LIMIT $2::int
+    )
+) AS ids
+ORDER BY ids.run_id
+LIMIT $2::int
+`
+
+type MatchRunsByTextParams struct {
+	Pattern  string `json:"pattern"`
+	PageSize int32  `json:"page_size"`
+}
+
+// MatchRunsByText returns the ids of runs whose texts, or whose data set's, match a pattern, at most page_size: fewer than
+// that are all of them. Called before SearchRuns, which is faster on few candidates. It looks across all runs.
+// index: none where pg_trgm is missing, else walkforward_runs_text_idx. cost: the matching rows.
+func (q *Queries) MatchRunsByText(ctx context.Context, arg MatchRunsByTextParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, matchRunsByText, arg.Pattern, arg.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var run_id uuid.UUID
+		if err := rows.Scan(&run_id); err != nil {
+			return nil, err
+		}
+		items = append(items, run_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const patchRun = `-- name: PatchRun :one
+UPDATE walkforward_runs
+SET
+    status = coalesce($1::text, status),
+    started_at = coalesce($2::timestamptz, started_at),
+    completed_at = coalesce($3::timestamptz, completed_at),
+    duration_ms = coalesce($4::bigint, duration_ms),
+    summary_metrics = summary_metrics || coalesce($5::jsonb, '{}'),
+    version = version + 1
+WHERE run_id = $6
+RETURNING version, created_at
+`
+
+type PatchRunParams struct {
+	Status         *string         `json:"status"`
+	StartedAt      *time.Time      `json:"started_at"`
+	CompletedAt    *time.Time      `json:"completed_at"`
+	DurationMS     *int64          `json:"duration_ms"`
+	SummaryMetrics json.RawMessage `json:"summary_metrics"`
+	RunID          uuid.UUID       `json:"run_id"`
+}
+
+type PatchRunRow struct {
+	Version   int64     `json:"version"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// PatchRun changes the fields given and raises the version; summary_metrics is merged by top-level key.
+// Called by PATCH /api/runs/{id} and, with no field, by POST /api/runs/{id}/folds.
+// index: walkforward_runs_pkey. cost: 1 row.
+func (q *Queries) PatchRun(ctx context.Context, arg PatchRunParams) (PatchRunRow, error) {
+	row := q.db.QueryRow(ctx, patchRun,
+		arg.Status,
+		arg.StartedAt,
+		arg.CompletedAt,
+		arg.DurationMS,
+		arg.SummaryMetrics,
+		arg.RunID,
+	)
+	var i PatchRunRow
+	err := row.Scan(&i.Version, &i.CreatedAt)
+	return i, err
+}
+
+const searchRuns = `-- name: SearchRuns :many
+SELECT
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version,
+    d.questdb_tag AS dataset_slug,
+    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+FROM walkforward_runs AS r
+INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+WHERE
+    ($1::uuid IS NULL OR r.dataset_id = $1)
+    AND ($2::text IS NULL OR r.status = $2)
+    AND ($3::text IS NULL OR r.prediction_measurement = $3)
+    AND ($4::text IS NULL OR r.target_column = $4)
+    AND ($5::text IS NULL OR r.requested_by = $5)
+    AND (
+        $6::text IS NULL
+        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $6
+        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $6
+    )
+    AND ($7::uuid[] IS NULL OR r.run_id = ANY($7))
+    AND NOT EXISTS (
+        SELECT
+        FROM generate_subscripts($8::text[], 1) AS i
+        WHERE ($9::boolean[])[i] <> EXISTS (
+            SELECT
+            FROM walkforward_run_metrics AS m
+            WHERE m.run_id = r.run_id
+                AND m.key = ($8::text[])[i]
+                AND m.value BETWEEN ($10::double precision[])[i] AND ($11::double precision[])[i]
+        )
+        OFFSET 0
+    )
+    AND (
+        $12::timestamptz IS NULL
+        OR (r.created_at <= $12 AND (r.created_at < $12 OR r.run_id > $13))
+    )
+ORDER BY r.created_at DESC, r.run_id
+LIMIT $15::int OFFSET $14::bigint
+`
+
+type SearchRunsParams struct {
+	DatasetID    *uuid.UUID  `json:"dataset_id"`
+	Status       *string     `json:"status"`
+	Measurement  *string     `json:"measurement"`
+	Target       *string     `json:"target"`
+	RequestedBy  *string     `json:"requested_by"`
+	Pattern      *string     `json:"pattern"`
+	Ids          []uuid.UUID `json:"ids"`
+	MetricKeys   []string    `json:"metric_keys"`
+	MetricWanted []bool      `json:"metric_wanted"`
+	MetricLows   []float64   `json:"metric_lows"`
+	MetricHighs  []float64   `json:"metric_highs"`
+	AfterAt      *time.Time  `json:"after_at"`
+	AfterID      uuid.UUID   `json:"after_id"`
+	PageOffset   int64       `json:"page_offset"`
+	PageSize     int32       `json:"page_size"`
+}
+
+type SearchRunsRow struct {
+	RunID                 uuid.UUID       `json:"run_id"`
+	DatasetID             uuid.UUID       `json:"dataset_id"`
+	PredictionMeasurement string          `json:"prediction_measurement"`
+	TargetColumn          string          `json:"target_column"`
+	FeatureColumns        json.RawMessage `json:"feature_columns"`
+	Hyperparameters       json.RawMessage `json:"hyperparameters"`
+	WalkConfig            json.RawMessage `json:"walk_config"`
+	SummaryMetrics        json.RawMessage `json:"summary_metrics"`
+	Status                string          `json:"status"`
+	RequestedBy           *string         `json:"requested_by"`
+	StartedAt             *time.Time      `json:"started_at"`
+	CompletedAt           *time.Time      `json:"completed_at"`
+	DurationMS            *int64          `json:"duration_ms"`
+	SerializedConfig      *string         `json:"serialized_config"`
+	CreatedAt             time.Time       `json:"created_at"`
+	Version               int64           `json:"version"`
+	DatasetSlug           string          `json:"dataset_slug"`
+	FoldCount             int64           `json:"fold_count"`
+}
+
+// SearchRuns returns the runs that meet every filter given, newest first, from a cursor on when one is given. It is planned
+// anew for the filters of each call (DB.Planned), so that one that is not given costs nothing. A metric filter is a range
+// of values that one metric is wanted in, or not wanted in. ids narrows the search to candidates of a selective filter.
+// OFFSET 0 keeps the metric filter from becoming an anti join, of which the planner expects one row: it would then sort the
+// whole table for a page, and join it row by row.
+// Called by GET /api/runs, /api/datasets/{id}/runs and /api/walkforward/runs.
+// index: walkforward_runs_created_at_idx, walkforward_folds_pkey, indicator_datasets_pkey.
+// cost: page_offset + page_size rows, and those that the filters skip between them.
+func (q *Queries) SearchRuns(ctx context.Context, arg SearchRunsParams) ([]SearchRunsRow, error) {
+	rows, err := q.db.Query(ctx, searchRuns,
+		arg.DatasetID,
+		arg.Status,
+		arg.Measurement,
+		arg.Target,
+		arg.RequestedBy,
+		arg.Pattern,
+		arg.Ids,
+		arg.MetricKeys,
+		arg.MetricWanted,
+		arg.MetricLows,
+		arg.MetricHighs,
+		arg.AfterAt,
+		arg.AfterID,
+		arg.PageOffset,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SearchRunsRow{}
+	for rows.Next() {
+		var i SearchRunsRow
+		if err := rows.Scan(
+			&i.RunID,
+			&i.DatasetID,
+			&i.PredictionMeasurement,
+			&i.TargetColumn,
+			&i.FeatureColumns,
+			&i.Hyperparameters,
+			&i.WalkConfig,
+			&i.SummaryMetrics,
+			&i.Status,
+			&i.RequestedBy,
+			&i.StartedAt,
+			&i.CompletedAt,
+			&i.DurationMS,
+			&i.SerializedConfig,
+			&i.CreatedAt,
+			&i.Version,
+			&i.DatasetSlug,
+			&i.FoldCount,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sortRunsByMetric = `-- name: SortRunsByMetric :many
+SELECT
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version,
+    d.questdb_tag AS dataset_slug,
+    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+FROM walkforward_run_metrics AS o
+INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
+INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+WHERE
+    o.key = $1
+    AND o.value BETWEEN $2::double precision AND $3::double precision
+    AND (NOT $4::boolean OR (o.value, o.run_id) > ($5::double precision, $6::uuid))
+    AND ($7::uuid IS NULL OR r.dataset_id = $7)
+    AND ($8::text IS NULL OR r.status = $8)
+    AND ($9::text IS NULL OR r.prediction_measurement = $9)
+    AND ($10::text IS NULL OR r.target_column = $10)
+    AND ($11::text IS NULL OR r.requested_by = $11)
+    AND (
+        $12::text IS NULL
+        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $12
+        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $12
+    )
+    AND ($13::uuid[] IS NULL OR r.run_id = ANY($13))
+    AND NOT EXISTS (
+        SELECT
+        FROM generate_subscripts($14::text[], 1) AS i
+        WHERE ($15::boolean[])[i] <> EXISTS (
+            SELECT
+            FROM walkforward_run_metrics AS m
+            WHERE m.run_id = r.run_id
+                AND m.key = ($14::text[])[i]
+                AND m.value BETWEEN ($16::double precision[])[i] AND ($17::double precision[])[i]
+        )
+        OFFSET 0
+    )
+ORDER BY o.value, o.run_id
+LIMIT $19::int OFFSET $18::bigint
+`
+
+type SortRunsByMetricParams struct {
+	SortKey      string      `json:"sort_key"`
+	SortLow      float64     `json:"sort_low"`
+	SortHigh     float64     `json:"sort_high"`
+	HasCursor    bool        `json:"has_cursor"`
+	AfterValue   float64     `json:"after_value"`
+	AfterID      uuid.UUID   `json:"after_id"`
+	DatasetID    *uuid.UUID  `json:"dataset_id"`
+	Status       *string     `json:"status"`
+	Measurement  *string     `json:"measurement"`
+	Target       *string     `json:"target"`
+	RequestedBy  *string     `json:"requested_by"`
+	Pattern      *string     `json:"pattern"`
+	Ids          []uuid.UUID `json:"ids"`
+	MetricKeys   []string    `json:"metric_keys"`
+	MetricWanted []bool      `json:"metric_wanted"`
+	MetricLows   []float64   `json:"metric_lows"`
+	MetricHighs  []float64   `json:"metric_highs"`
+	PageOffset   int64       `json:"page_offset"`
+	PageSize     int32       `json:"page_size"`
+}
+
+type SortRunsByMetricRow struct {
+	RunID                 uuid.UUID       `json:"run_id"`
+	DatasetID             uuid.UUID       `json:"dataset_id"`
+	PredictionMeasurement string          `json:"prediction_measurement"`
+	TargetColumn          string          `json:"target_column"`
+	FeatureColumns        json.RawMessage `json:"feature_columns"`
+	Hyperparameters       json.RawMessage `json:"hyperparameters"`
+	WalkConfig            json.RawMessage `json:"walk_config"`
+	SummaryMetrics        json.RawMessage `json:"summary_metrics"`
+	Status                string          `json:"status"`
+	RequestedBy           *string         `json:"requested_by"`
+	StartedAt             *time.Time      `json:"started_at"`
+	CompletedAt           *time.Time      `json:"completed_at"`
+	DurationMS            *int64          `json:"duration_ms"`
+	SerializedConfig      *string         `json:"serialized_config"`
+	CreatedAt             time.Time       `json:"created_at"`
+	Version               int64           `json:"version"`
+	DatasetSlug           string          `json:"dataset_slug"`
+	FoldCount             int64           `json:"fold_count"`
+}
+
+// SortRunsByMetric returns the runs that have a metric and meet every filter given, ascending by it, from a cursor on when one is given;
+// those without the metric come after them by SearchRuns. Planned anew for each call (DB.Planned).
+// Called by GET /api/runs?sort= and the other lists of runs. It looks across all runs.
+// index: walkforward_run_metrics_value_idx, walkforward_runs_pkey, walkforward_folds_pkey.
+// cost: page_offset + page_size rows, and those that the filters skip between them.
+func (q *Queries) SortRunsByMetric(ctx context.Context, arg SortRunsByMetricParams) ([]SortRunsByMetricRow, error) {
+	rows, err := q.db.Query(ctx, sortRunsByMetric,
+		arg.SortKey,
+		arg.SortLow,
+		arg.SortHigh,
+		arg.HasCursor,
+		arg.AfterValue,
+		arg.AfterID,
+		arg.DatasetID,
+		arg.Status,
+		arg.Measurement,
+		arg.Target,
+		arg.RequestedBy,
+		arg.Pattern,
+		arg.Ids,
+		arg.MetricKeys,
+		arg.MetricWanted,
+		arg.MetricLows,
+		arg.MetricHighs,
+		arg.PageOffset,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SortRunsByMetricRow{}
+	for rows.Next() {
+		var i SortRunsByMetricRow
+		if err := rows.Scan(
+			&i.RunID,
+			&i.DatasetID,
+			&i.PredictionMeasurement,
+			&i.TargetColumn,
+			&i.FeatureColumns,
+			&i.Hyperparameters,
+			&i.WalkConfig,
+			&i.SummaryMetrics,
+			&i.Status,
+			&i.RequestedBy,
+			&i.StartedAt,
+			&i.CompletedAt,
+			&i.DurationMS,
+			&i.SerializedConfig,
+			&i.CreatedAt,
+			&i.Version,
+			&i.DatasetSlug,
+			&i.FoldCount,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sortRunsByMetricDesc = `-- name: SortRunsByMetricDesc :many
+SELECT
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version,
+    d.questdb_tag AS dataset_slug,
+    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+FROM walkforward_run_metrics AS o
+INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
+INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+WHERE
+    o.key = $1
+    AND o.value BETWEEN $2::double precision AND $3::double precision
+    AND (NOT $4::boolean OR (o.value, o.run_id) < ($5::double precision, $6::uuid))
+    AND ($7::uuid IS NULL OR r.dataset_id = $7)
+    AND ($8::text IS NULL OR r.status = $8)
+    AND ($9::text IS NULL OR r.prediction_measurement = $9)
+    AND ($10::text IS NULL OR r.target_column = $10)
+    AND ($11::text IS NULL OR r.requested_by = $11)
+    AND (
+        $12::text IS NULL
+        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $12
+        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $12
+    )
+    AND ($13::uuid[] IS NULL OR r.run_id = ANY($13))
+    AND NOT EXISTS (
+        SELECT
+        FROM generate_subscripts($14::text[], 1) AS i
+        WHERE ($15::boolean[])[i] <> EXISTS (
+            SELECT
+            FROM walkforward_run_metrics AS m
+            WHERE m.run_id = r.run_id
+                AND m.key = ($14::text[])[i]
+                AND m.value BETWEEN ($16::double precision[])[i] AND ($17::double precision[])[i]
+        )
+        OFFSET 0
+    )
+ORDER BY o.value DESC, o.run_id DESC
+LIMIT $19::int OFFSET $18::bigint
+`
+
+type SortRunsByMetricDescParams struct {
+	SortKey      string      `json:"sort_key"`
+	SortLow      float64     `json:"sort_low"`
+	SortHigh     float64     `json:"sort_high"`
+	HasCursor    bool        `json:"has_cursor"`
+	AfterValue   float64     `json:"after_value"`
+	AfterID      uuid.UUID   `json:"after_id"`
+	DatasetID    *uuid.UUID  `json:"dataset_id"`
+	Status       *string     `json:"status"`
+	Measurement  *string     `json:"measurement"`
+	Target       *string     `json:"target"`
+	RequestedBy  *string     `json:"requested_by"`
+	Pattern      *string     `json:"pattern"`
+	Ids          []uuid.UUID `json:"ids"`
+	MetricKeys   []string    `json:"metric_keys"`
+	MetricWanted []bool      `json:"metric_wanted"`
+	MetricLows   []float64   `json:"metric_lows"`
+	MetricHighs  []float64   `json:"metric_highs"`
+	PageOffset   int64       `json:"page_offset"`
+	PageSize     int32       `json:"page_size"`
+}
+
+type SortRunsByMetricDescRow struct {
+	RunID                 uuid.UUID       `json:"run_id"`
+	DatasetID             uuid.UUID       `json:"dataset_id"`
+	PredictionMeasurement string          `json:"prediction_measurement"`
+	TargetColumn          string          `json:"target_column"`
+	FeatureColumns        json.RawMessage `json:"feature_columns"`
+	Hyperparameters       json.RawMessage `json:"hyperparameters"`
+	WalkConfig            json.RawMessage `json:"walk_config"`
+	SummaryMetrics        json.RawMessage `json:"summary_metrics"`
+	Status                string          `json:"status"`
+	RequestedBy           *string         `json:"requested_by"`
+	StartedAt             *time.Time      `json:"started_at"`
+	CompletedAt           *time.Time      `json:"completed_at"`
+	DurationMS            *int64          `json:"duration_ms"`
+	SerializedConfig      *string         `json:"serialized_config"`
+	CreatedAt             time.Time       `json:"created_at"`
+	Version               int64           `json:"version"`
+	DatasetSlug           string          `json:"dataset_slug"`
+	FoldCount             int64           `json:"fold_count"`
+}
+
+// SortRunsByMetricDesc returns the runs that have a metric and meet every filter given, descending by it, from a cursor on when one is given;
+// those without the metric come after them by SearchRuns. Planned anew for each call (DB.Planned).
+// Called by GET /api/runs?sort= and the other lists of runs. It looks across all runs.
+// index: walkforward_run_metrics_value_idx, walkforward_runs_pkey, walkforward_folds_pkey.
+// cost: page_offset + page_size rows, and those that the filters skip between them.
+func (q *Queries) SortRunsByMetricDesc(ctx context.Context, arg SortRunsByMetricDescParams) ([]SortRunsByMetricDescRow, error) {
+	rows, err := q.db.Query(ctx, sortRunsByMetricDesc,
+		arg.SortKey,
+		arg.SortLow,
+		arg.SortHigh,
+		arg.HasCursor,
+		arg.AfterValue,
+		arg.AfterID,
+		arg.DatasetID,
+		arg.Status,
+		arg.Measurement,
+		arg.Target,
+		arg.RequestedBy,
+		arg.Pattern,
+		arg.Ids,
+		arg.MetricKeys,
+		arg.MetricWanted,
+		arg.MetricLows,
+		arg.MetricHighs,
+		arg.PageOffset,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SortRunsByMetricDescRow{}
+	for rows.Next() {
+		var i SortRunsByMetricDescRow
+		if err := rows.Scan(
+			&i.RunID,
+			&i.DatasetID,
+			&i.PredictionMeasurement,
+			&i.TargetColumn,
+			&i.FeatureColumns,
+			&i.Hyperparameters,
+			&i.WalkConfig,
+			&i.SummaryMetrics,
+			&i.Status,
+			&i.RequestedBy,
+			&i.StartedAt,
+			&i.CompletedAt,
+			&i.DurationMS,
+			&i.SerializedConfig,
+			&i.CreatedAt,
+			&i.Version,
 			&i.DatasetSlug,
 			&i.FoldCount,
 		); err != nil {
@@ -297,8 +1086,9 @@ ON CONFLICT (run_id) DO UPDATE SET
     started_at = excluded.started_at,
     completed_at = excluded.completed_at,
     duration_ms = excluded.duration_ms,
-    serialized_config = excluded.serialized_config
-RETURNING (xmax = 0)::boolean AS created
+    serialized_config = excluded.serialized_config,
+    version = walkforward_runs.version + 1
+RETURNING (xmax = 0)::boolean AS created, version, created_at
 `
 
 type UpsertRunParams struct {
@@ -318,9 +1108,15 @@ type UpsertRunParams struct {
 	SerializedConfig      *string         `json:"serialized_config"`
 }
 
-// UpsertRun creates a run or replaces all of it but created_at. Called by the seed.
+type UpsertRunRow struct {
+	Created   bool      `json:"created"`
+	Version   int64     `json:"version"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// UpsertRun creates a run or replaces all of it but created_at. Called by POST and PUT /api/runs and by the seed.
 // index: walkforward_runs_pkey. cost: 1 row.
-func (q *Queries) UpsertRun(ctx context.Context, arg UpsertRunParams) (bool, error) {
+func (q *Queries) UpsertRun(ctx context.Context, arg UpsertRunParams) (UpsertRunRow, error) {
 	row := q.db.QueryRow(ctx, upsertRun,
 		arg.RunID,
 		arg.DatasetID,
@@ -337,7 +1133,7 @@ func (q *Queries) UpsertRun(ctx context.Context, arg UpsertRunParams) (bool, err
 		arg.DurationMS,
 		arg.SerializedConfig,
 	)
-	var created bool
-	err := row.Scan(&created)
-	return created, err
+	var i UpsertRunRow
+	err := row.Scan(&i.Created, &i.Version, &i.CreatedAt)
+	return i, err
 }

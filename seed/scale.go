@@ -63,7 +63,7 @@ func Scale(ctx context.Context, pool *pgxpool.Pool, n int, out io.Writer) error 
 		return fmt.Errorf("seed at scale %d: the scale must be 1 or more", n)
 	}
 	var found []counts
-	err := db.Wrap(pool, 0).InTx(ctx, func(q *db.Queries) error {
+	err := db.Wrap(pool, 0).InTx(ctx, false, func(q *db.Queries) error {
 		for i := range n * scaleDatasets {
 			b := scaleBook(i)
 			stored, err := b.put(ctx, q)

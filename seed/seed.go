@@ -81,7 +81,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, out io.Writer) error {
 		}
 	}
 	var found []counts
-	err = db.Wrap(pool, 0).InTx(ctx, func(q *db.Queries) error {
+	err = db.Wrap(pool, 0).InTx(ctx, false, func(q *db.Queries) error {
 		for _, b := range books {
 			stored, err := b.put(ctx, q)
 			if err != nil {

@@ -81,6 +81,12 @@ func (b book) write(ctx context.Context, q *db.Queries) error {
 		if _, err := q.DeleteFolds(ctx, run.RunID); err != nil {
 			return err
 		}
+		if _, err := q.ClearRunMetrics(ctx, run.RunID); err != nil {
+			return err
+		}
+		if _, err := q.FillRunMetrics(ctx, run.RunID); err != nil {
+			return err
+		}
 	}
 	for _, simulation := range b.simulations {
 		if _, err := q.UpsertSimulation(ctx, simulation); err != nil {
@@ -90,6 +96,12 @@ func (b book) write(ctx context.Context, q *db.Queries) error {
 			return err
 		}
 		if _, err := q.DeleteTrades(ctx, simulation.SimulationID); err != nil {
+			return err
+		}
+		if _, err := q.ClearSimulationMetrics(ctx, simulation.SimulationID); err != nil {
+			return err
+		}
+		if _, err := q.FillSimulationMetrics(ctx, simulation.SimulationID); err != nil {
 			return err
 		}
 	}

@@ -1,3 +1,35 @@
+-- name: CountDatasetChildren :one
+-- CountDatasetChildren counts what goes with a data set. Called by DELETE /api/datasets/{id}.
+-- index: walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx, simulation_runs_run_id_idx, walkforward_folds_pkey, simulation_trade_buckets_pkey.
+-- cost: index scans of all below the data set.
+WITH sims AS (
+    SELECT s.simulation_id
+    FROM simulation_runs AS s
+    WHERE s.dataset_id = @dataset_id
+    UNION
+    SELECT s.simulation_id
+    FROM walkforward_runs AS r
+    INNER JOIN simulation_runs AS s ON r.run_id = s.run_id
+    WHERE r.dataset_id = @dataset_id
+)
+SELECT
+    (SELECT count(*) FROM walkforward_runs AS r WHERE r.dataset_id = @dataset_id)::bigint AS runs,
+    (SELECT count(*) FROM walkforward_folds AS f INNER JOIN walkforward_runs AS r ON f.run_id = r.run_id WHERE r.dataset_id = @dataset_id)::bigint AS folds,
+    (SELECT count(*) FROM sims)::bigint AS simulations,
+    (SELECT count(*) FROM simulation_trade_buckets AS b INNER JOIN sims ON b.simulation_id = sims.simulation_id)::bigint AS buckets,
+    (SELECT count(*) FROM simulation_trades AS t INNER JOIN sims ON t.simulation_id = sims.simulation_id)::bigint AS trades;
+
+-- name: CountDatasetSummaries :one
+-- CountDatasetSummaries counts what ListDatasetSummaries pages through. Called by GET /api/datasets.
+-- index: none, it reads them all. cost: one pass over the data sets, of which there are few.
+SELECT count(*)::bigint AS total
+FROM indicator_datasets AS d
+WHERE
+    (sqlc.narg('symbol')::text IS NULL OR d.symbol = sqlc.narg('symbol'))
+    AND (sqlc.narg('granularity')::text IS NULL OR d.granularity = sqlc.narg('granularity'))
+    AND (sqlc.narg('source')::text IS NULL OR d.source = sqlc.narg('source'))
+    AND (sqlc.narg('pattern')::text IS NULL OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern'));
+
 -- name: CountDatasets :one
 -- CountDatasets counts the data sets that ListDatasets pages through. Called for X-Total-Count when a page is full.
 -- index: indicator_datasets_questdb_tag_key. cost: one pass over the data sets, of which there are few.
@@ -8,12 +40,130 @@ WHERE
     AND (sqlc.narg('granularity')::text IS NULL OR granularity = sqlc.narg('granularity'))
     AND (sqlc.narg('source')::text IS NULL OR source = sqlc.narg('source'));
 
+-- name: DeleteDataset :execrows
+-- DeleteDataset removes a data set with all below it. Called by DELETE /api/datasets/{id}.
+-- index: indicator_datasets_pkey. cost: the data set and all below it.
+DELETE FROM indicator_datasets
+WHERE dataset_id = @dataset_id;
+
 -- name: GetDataset :one
 -- GetDataset returns one data set. Called by GET /api/indicators/datasets/{id}.
 -- index: indicator_datasets_pkey. cost: 1 row.
 SELECT *
 FROM indicator_datasets
 WHERE dataset_id = @dataset_id;
+
+-- name: GetDatasetSummary :one
+-- GetDatasetSummary returns one data set in the shape of the current API. Called by GET /api/datasets/{id}.
+-- index: indicator_datasets_pkey, walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx. cost: 1 row and index scans of its children.
+SELECT
+    d.dataset_id,
+    d.questdb_tag AS dataset_slug,
+    d.symbol,
+    d.granularity,
+    d.source,
+    coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv')::text AS ohlcv_measurement,
+    d.questdb_measurement AS indicator_measurement,
+    d.ohlcv_row_count,
+    d.row_count AS indicator_row_count,
+    epoch_ms(d.ohlcv_first_ts)::bigint AS first_ohlcv_ts,
+    epoch_ms(d.first_bar_ts)::bigint AS first_indicator_ts,
+    epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ts,
+    epoch_ms(d.ohlcv_last_ts)::bigint AS ohlcv_last_ts,
+    epoch_ms(d.first_bar_ts)::bigint AS indicator_first_ts,
+    epoch_ms(d.last_bar_ts)::bigint AS indicator_last_ts,
+    d.bar_interval_ms,
+    d.lookback_rows,
+    (SELECT count(*) FROM walkforward_runs AS r WHERE r.dataset_id = d.dataset_id)::bigint AS run_count,
+    (SELECT count(*) FROM simulation_runs AS s WHERE s.dataset_id = d.dataset_id)::bigint AS simulation_count,
+    d.metadata,
+    d.column_schema,
+    d.version,
+    d.created_at,
+    d.updated_at
+FROM indicator_datasets AS d
+WHERE d.dataset_id = @dataset_id;
+
+-- name: GetDatasetVersion :one
+-- GetDatasetVersion returns what the ETag of a data set and of its lists is made of. Called for If-None-Match.
+-- index: indicator_datasets_pkey. cost: 1 row.
+SELECT version, created_at
+FROM indicator_datasets
+WHERE dataset_id = @dataset_id;
+
+-- name: GetManifest :one
+-- GetManifest returns the export manifest: what the row says, over what the exporter stored as metadata.
+-- Called by GET /api/datasets/{id}/manifest.
+-- index: indicator_datasets_pkey. cost: 1 row.
+SELECT
+    (
+        jsonb_build_object('version', 1, 'exported_at', to_char(d.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+        || d.metadata
+        || jsonb_build_object(
+            'dataset_id', d.dataset_id,
+            'dataset_slug', d.questdb_tag,
+            'symbol', d.symbol,
+            'granularity', d.granularity,
+            'source', d.source,
+            'ohlcv_measurement', coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv'),
+            'indicator_measurement', d.questdb_measurement,
+            'bar_interval_ms', CASE WHEN d.bar_interval_ms > 0 THEN d.bar_interval_ms ELSE granularity_ms(d.granularity) END,
+            'lookback_rows', d.lookback_rows,
+            'first_ohlcv_timestamp_ms', epoch_ms(d.ohlcv_first_ts),
+            'last_ohlcv_timestamp_ms', epoch_ms(d.ohlcv_last_ts),
+            'first_indicator_timestamp_ms', epoch_ms(d.first_bar_ts),
+            'last_indicator_timestamp_ms', epoch_ms(d.last_bar_ts),
+            'ohlcv_rows', d.ohlcv_row_count,
+            'indicator_rows', d.row_count
+        )
+    )::jsonb AS manifest,
+    d.version,
+    d.created_at
+FROM indicator_datasets AS d
+WHERE d.dataset_id = @dataset_id;
+
+-- name: ListDatasetSummaries :many
+-- ListDatasetSummaries returns data sets in the shape of the current API, newest first, from a cursor on when one is given.
+-- Called by GET /api/datasets.
+-- index: indicator_datasets_created_at_idx, walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx.
+-- cost: page_offset + page_size rows and index scans of their children, more when a filter skips some.
+SELECT
+    d.dataset_id,
+    d.questdb_tag AS dataset_slug,
+    d.symbol,
+    d.granularity,
+    d.source,
+    coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv')::text AS ohlcv_measurement,
+    d.questdb_measurement AS indicator_measurement,
+    d.ohlcv_row_count,
+    d.row_count AS indicator_row_count,
+    epoch_ms(d.ohlcv_first_ts)::bigint AS first_ohlcv_ts,
+    epoch_ms(d.first_bar_ts)::bigint AS first_indicator_ts,
+    epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ts,
+    epoch_ms(d.ohlcv_last_ts)::bigint AS ohlcv_last_ts,
+    epoch_ms(d.first_bar_ts)::bigint AS indicator_first_ts,
+    epoch_ms(d.last_bar_ts)::bigint AS indicator_last_ts,
+    d.bar_interval_ms,
+    d.lookback_rows,
+    (SELECT count(*) FROM walkforward_runs AS r WHERE r.dataset_id = d.dataset_id)::bigint AS run_count,
+    (SELECT count(*) FROM simulation_runs AS s WHERE s.dataset_id = d.dataset_id)::bigint AS simulation_count,
+    d.metadata,
+    d.column_schema,
+    d.version,
+    d.created_at,
+    d.updated_at
+FROM indicator_datasets AS d
+WHERE
+    (sqlc.narg('symbol')::text IS NULL OR d.symbol = sqlc.narg('symbol'))
+    AND (sqlc.narg('granularity')::text IS NULL OR d.granularity = sqlc.narg('granularity'))
+    AND (sqlc.narg('source')::text IS NULL OR d.source = sqlc.narg('source'))
+    AND (sqlc.narg('pattern')::text IS NULL OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern'))
+    AND (
+        sqlc.narg('after_at')::timestamptz IS NULL
+        OR (d.created_at <= sqlc.narg('after_at') AND (d.created_at < sqlc.narg('after_at') OR d.dataset_id > @after_id))
+    )
+ORDER BY d.created_at DESC, d.dataset_id
+LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: ListDatasets :many
 -- ListDatasets returns data sets, newest first. Called by GET /api/indicators/datasets.
@@ -37,6 +187,72 @@ WHERE
     AND (sqlc.narg('source')::text IS NULL OR source = sqlc.narg('source'))
 ORDER BY created_at DESC, dataset_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
+
+-- name: LockDataset :one
+-- LockDataset finds a data set by id, or else by slug, and keeps others from writing it until the transaction ends.
+-- Called by the writes of data sets.
+-- index: indicator_datasets_pkey, indicator_datasets_questdb_tag_key. cost: at most 2 rows.
+SELECT dataset_id, version, created_at
+FROM indicator_datasets
+WHERE dataset_id = @dataset_id OR questdb_tag = @questdb_tag
+ORDER BY (dataset_id = @dataset_id) DESC
+LIMIT 1
+FOR UPDATE;
+
+-- name: MergeDataset :one
+-- MergeDataset creates a data set or merges what is given into the stored one: what is null is kept, metadata is merged
+-- by top-level key. Called by POST and PUT /api/datasets.
+-- index: indicator_datasets_pkey. cost: 1 row.
+INSERT INTO indicator_datasets (
+    dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema,
+    row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts,
+    bar_interval_ms, lookback_rows, metadata
+) VALUES (
+    @dataset_id,
+    coalesce(sqlc.narg('symbol')::text, 'UNKNOWN'),
+    coalesce(sqlc.narg('granularity')::text, 'unknown'),
+    coalesce(sqlc.narg('source')::text, 'chronosflow'),
+    @questdb_tag,
+    coalesce(sqlc.narg('questdb_measurement')::text, 'indicator_bars'),
+    coalesce(sqlc.narg('column_schema')::jsonb, '[]'),
+    coalesce(sqlc.narg('row_count')::bigint, 0),
+    sqlc.narg('first_bar_ts'),
+    sqlc.narg('last_bar_ts'),
+    sqlc.narg('ohlcv_measurement'),
+    coalesce(sqlc.narg('ohlcv_row_count')::bigint, 0),
+    sqlc.narg('ohlcv_first_ts'),
+    sqlc.narg('ohlcv_last_ts'),
+    coalesce(sqlc.narg('bar_interval_ms')::bigint, 0),
+    coalesce(sqlc.narg('lookback_rows')::bigint, 0),
+    coalesce(sqlc.narg('metadata')::jsonb, '{}')
+)
+ON CONFLICT (dataset_id) DO UPDATE SET
+    symbol = coalesce(sqlc.narg('symbol')::text, indicator_datasets.symbol),
+    granularity = coalesce(sqlc.narg('granularity')::text, indicator_datasets.granularity),
+    source = coalesce(sqlc.narg('source')::text, indicator_datasets.source),
+    questdb_tag = excluded.questdb_tag,
+    questdb_measurement = coalesce(sqlc.narg('questdb_measurement')::text, indicator_datasets.questdb_measurement),
+    column_schema = coalesce(sqlc.narg('column_schema')::jsonb, indicator_datasets.column_schema),
+    row_count = coalesce(sqlc.narg('row_count')::bigint, indicator_datasets.row_count),
+    first_bar_ts = coalesce(excluded.first_bar_ts, indicator_datasets.first_bar_ts),
+    last_bar_ts = coalesce(excluded.last_bar_ts, indicator_datasets.last_bar_ts),
+    ohlcv_measurement = coalesce(excluded.ohlcv_measurement, indicator_datasets.ohlcv_measurement),
+    ohlcv_row_count = coalesce(sqlc.narg('ohlcv_row_count')::bigint, indicator_datasets.ohlcv_row_count),
+    ohlcv_first_ts = coalesce(excluded.ohlcv_first_ts, indicator_datasets.ohlcv_first_ts),
+    ohlcv_last_ts = coalesce(excluded.ohlcv_last_ts, indicator_datasets.ohlcv_last_ts),
+    bar_interval_ms = coalesce(sqlc.narg('bar_interval_ms')::bigint, indicator_datasets.bar_interval_ms),
+    lookback_rows = coalesce(sqlc.narg('lookback_rows')::bigint, indicator_datasets.lookback_rows),
+    metadata = indicator_datasets.metadata || excluded.metadata,
+    version = indicator_datasets.version + 1
+RETURNING (xmax = 0)::boolean AS created, version, created_at;
+
+-- name: TouchDataset :execrows
+-- TouchDataset raises the version of a data set whose runs or simulations change. Called by their writes, last in the
+-- transaction, because others of the data set wait for it.
+-- index: indicator_datasets_pkey. cost: 1 row.
+UPDATE indicator_datasets
+SET version = version + 1
+WHERE dataset_id = @dataset_id;
 
 -- name: UpsertDataset :one
 -- UpsertDataset creates a data set or replaces all of it but created_at. Called by the seed.
@@ -67,5 +283,6 @@ ON CONFLICT (dataset_id) DO UPDATE SET
     ohlcv_last_ts = excluded.ohlcv_last_ts,
     bar_interval_ms = excluded.bar_interval_ms,
     lookback_rows = excluded.lookback_rows,
-    metadata = excluded.metadata
+    metadata = excluded.metadata,
+    version = indicator_datasets.version + 1
 RETURNING (xmax = 0)::boolean AS created;

@@ -1,3 +1,55 @@
+-- name: ClearSimulationMetrics :execrows
+-- ClearSimulationMetrics removes the numbers of one simulation before FillSimulationMetrics. Called by every write of one and by the seed.
+-- index: simulation_run_metrics_pkey. cost: the metrics of the simulation.
+DELETE FROM simulation_run_metrics
+WHERE simulation_id = @simulation_id;
+
+-- name: CountSearchedSimulations :one
+-- CountSearchedSimulations counts what SearchSimulations pages through, at most as far as max_count.
+-- Called for the totals of its lists.
+-- index: none, the filters decide. cost: all simulations that the filters look at.
+SELECT count(*)::bigint AS total
+FROM (
+    SELECT
+    FROM simulation_runs AS s
+    INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
+    INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
+    WHERE
+        (sqlc.narg('run_id')::uuid IS NULL OR s.run_id = sqlc.narg('run_id'))
+        AND (sqlc.narg('dataset_id')::uuid IS NULL OR s.dataset_id = sqlc.narg('dataset_id'))
+        AND (sqlc.narg('status')::text IS NULL OR s.status = sqlc.narg('status'))
+        AND (sqlc.narg('mode')::text IS NULL OR s.mode = sqlc.narg('mode'))
+        AND (sqlc.narg('measurement')::text IS NULL OR s.input_run_measurement = sqlc.narg('measurement'))
+        AND (sqlc.narg('namespace')::text IS NULL OR s.questdb_namespace = sqlc.narg('namespace'))
+        AND (
+            sqlc.narg('pattern')::text IS NULL
+            OR s.input_run_measurement || ' ' || s.questdb_namespace ILIKE sqlc.narg('pattern')
+            OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
+            OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
+        )
+        AND (sqlc.narg('ids')::uuid[] IS NULL OR s.simulation_id = ANY(sqlc.narg('ids')))
+        AND NOT EXISTS (
+            SELECT
+            FROM generate_subscripts(@metric_keys::text[], 1) AS i
+            WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
+                SELECT
+                FROM simulation_run_metrics AS m
+                WHERE m.simulation_id = s.simulation_id
+                    AND m.key = (@metric_keys::text[])[i]
+                    AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
+            )
+            OFFSET 0
+        )
+    LIMIT @max_count::bigint
+) AS matching;
+
+-- name: CountSimulationChildren :one
+-- CountSimulationChildren counts what goes with a simulation. Called by DELETE /api/simulations/{id}.
+-- index: simulation_trade_buckets_pkey, simulation_trades_pkey. cost: index scans of all below the simulation.
+SELECT
+    (SELECT count(*) FROM simulation_trade_buckets AS b WHERE b.simulation_id = @simulation_id)::bigint AS buckets,
+    (SELECT count(*) FROM simulation_trades AS t WHERE t.simulation_id = @simulation_id)::bigint AS trades;
+
 -- name: CountSimulations :one
 -- CountSimulations counts the simulations that their lists page through. Called for X-Total-Count when a page is full.
 -- index: simulation_runs_pkey. cost: one pass over the simulations.
@@ -8,11 +60,78 @@ WHERE
     AND (sqlc.narg('dataset_id')::uuid IS NULL OR dataset_id = sqlc.narg('dataset_id'))
     AND (sqlc.narg('status')::text IS NULL OR status = sqlc.narg('status'));
 
+-- name: DeleteSimulation :execrows
+-- DeleteSimulation removes a simulation with its buckets and trades. Called by DELETE /api/simulations/{id}.
+-- index: simulation_runs_pkey. cost: the simulation and all below it.
+DELETE FROM simulation_runs
+WHERE simulation_id = @simulation_id;
+
+-- name: DeleteSimulationsByDataset :many
+-- DeleteSimulationsByDataset removes the simulations of the runs of a data set with all below them, and returns the data
+-- sets that they are in, each once. Called by DELETE /api/datasets/{id}?cascade=true, whose own cascade does not reach
+-- those in another data set than their run.
+-- index: walkforward_runs_dataset_id_idx, simulation_runs_run_id_idx. cost: the simulations and all below them.
+-- @sqlc-vet-disable list-has-limit
+WITH gone AS (
+    DELETE FROM simulation_runs AS s
+    USING walkforward_runs AS r
+    WHERE s.run_id = r.run_id AND r.dataset_id = @dataset_id
+    RETURNING s.dataset_id
+)
+SELECT DISTINCT gone.dataset_id
+FROM gone
+ORDER BY gone.dataset_id;
+
+-- name: DeleteSimulationsByRun :many
+-- DeleteSimulationsByRun removes the simulations of a run with all below them, and returns the data sets that they are in,
+-- each once. Called by DELETE /api/runs/{id}?cascade=true.
+-- index: simulation_runs_run_id_idx. cost: the simulations and all below them.
+-- @sqlc-vet-disable list-has-limit
+WITH gone AS (
+    DELETE FROM simulation_runs
+    WHERE run_id = @run_id
+    RETURNING dataset_id
+)
+SELECT DISTINCT gone.dataset_id
+FROM gone
+ORDER BY gone.dataset_id;
+
+-- name: FillSimulationMetrics :execrows
+-- FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns. Called by every write of one and by the seed.
+-- index: simulation_runs_pkey. cost: the metrics of the simulation.
+INSERT INTO simulation_run_metrics (simulation_id, key, value)
+SELECT s.simulation_id, 'summary_metrics.' || e.key, e.value::text::double precision
+FROM simulation_runs AS s
+CROSS JOIN LATERAL jsonb_each(s.summary_metrics) AS e
+WHERE s.simulation_id = @simulation_id AND jsonb_typeof(e.value) = 'number'
+UNION ALL
+SELECT s.simulation_id, 'config.' || e.key, e.value::text::double precision
+FROM simulation_runs AS s
+CROSS JOIN LATERAL jsonb_each(s.config) AS e
+WHERE s.simulation_id = @simulation_id AND jsonb_typeof(e.value) = 'number';
+
 -- name: GetSimulation :batchone
 -- GetSimulation returns one simulation; a batch form, so that it travels with ListBuckets.
 -- Called by GET /api/tradesim/runs/{id}.
 -- index: simulation_runs_pkey. cost: 1 row.
 SELECT *
+FROM simulation_runs
+WHERE simulation_id = @simulation_id;
+
+-- name: GetSimulationSummary :batchone
+-- GetSimulationSummary returns one simulation with the number of its trades; a batch form, so that it travels with ListBuckets.
+-- Called by GET /api/simulations/{id}.
+-- index: simulation_runs_pkey, simulation_trades_pkey. cost: 1 row and an index scan of its trades.
+SELECT
+    s.*,
+    (SELECT count(*) FROM simulation_trades AS t WHERE t.simulation_id = s.simulation_id)::bigint AS trade_count
+FROM simulation_runs AS s
+WHERE s.simulation_id = @simulation_id;
+
+-- name: GetSimulationVersion :one
+-- GetSimulationVersion returns what the ETag of a simulation is made of. Called for If-None-Match.
+-- index: simulation_runs_pkey. cost: 1 row.
+SELECT version, created_at
 FROM simulation_runs
 WHERE simulation_id = @simulation_id;
 
@@ -58,8 +177,169 @@ WHERE status = @status
 ORDER BY created_at DESC, simulation_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
+-- name: LockSimulation :one
+-- LockSimulation returns what decides about a write of a simulation, and keeps others from writing it until the transaction
+-- ends. Called by the writes of simulations.
+-- index: simulation_runs_pkey. cost: 1 row.
+SELECT run_id, dataset_id, status, version, created_at
+FROM simulation_runs
+WHERE simulation_id = @simulation_id
+FOR UPDATE;
+
+-- name: MatchSimulationsByMetric :many
+-- MatchSimulationsByMetric returns the ids of simulations with a metric in a range, at most page_size: fewer than that are all
+-- of them. Called before SearchSimulations, which is faster on few candidates. It looks across all simulations.
+-- index: simulation_run_metrics_value_idx. cost: page_size index entries.
+SELECT m.simulation_id
+FROM simulation_run_metrics AS m
+WHERE m.key = @key AND m.value BETWEEN @low::double precision AND @high::double precision
+ORDER BY m.value, m.simulation_id
+LIMIT @page_size::int;
+
+-- name: PatchSimulation :one
+-- PatchSimulation changes the fields given and raises the version; summary_metrics is merged by top-level key.
+-- Called by PATCH /api/simulations/{id}.
+-- index: simulation_runs_pkey. cost: 1 row.
+UPDATE simulation_runs
+SET
+    status = coalesce(sqlc.narg('status')::text, status),
+    started_at = coalesce(sqlc.narg('started_at')::timestamptz, started_at),
+    completed_at = coalesce(sqlc.narg('completed_at')::timestamptz, completed_at),
+    summary_metrics = summary_metrics || coalesce(sqlc.narg('summary_metrics')::jsonb, '{}'),
+    version = version + 1
+WHERE simulation_id = @simulation_id
+RETURNING version, created_at;
+
+-- name: SearchSimulations :many
+-- SearchSimulations returns the simulations that meet every filter given, newest first, from a cursor on when one is given.
+-- Planned and filtered as SearchRuns. Called by GET /api/simulations and /api/tradesim/runs.
+-- index: simulation_runs_created_at_idx, walkforward_runs_pkey, indicator_datasets_pkey.
+-- cost: page_offset + page_size rows, and those that the filters skip between them.
+SELECT s.*
+FROM simulation_runs AS s
+INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
+INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
+WHERE
+    (sqlc.narg('run_id')::uuid IS NULL OR s.run_id = sqlc.narg('run_id'))
+    AND (sqlc.narg('dataset_id')::uuid IS NULL OR s.dataset_id = sqlc.narg('dataset_id'))
+    AND (sqlc.narg('status')::text IS NULL OR s.status = sqlc.narg('status'))
+    AND (sqlc.narg('mode')::text IS NULL OR s.mode = sqlc.narg('mode'))
+    AND (sqlc.narg('measurement')::text IS NULL OR s.input_run_measurement = sqlc.narg('measurement'))
+    AND (sqlc.narg('namespace')::text IS NULL OR s.questdb_namespace = sqlc.narg('namespace'))
+    AND (
+        sqlc.narg('pattern')::text IS NULL
+        OR s.input_run_measurement || ' ' || s.questdb_namespace ILIKE sqlc.narg('pattern')
+        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
+        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
+    )
+    AND (sqlc.narg('ids')::uuid[] IS NULL OR s.simulation_id = ANY(sqlc.narg('ids')))
+    AND NOT EXISTS (
+        SELECT
+        FROM generate_subscripts(@metric_keys::text[], 1) AS i
+        WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
+            SELECT
+            FROM simulation_run_metrics AS m
+            WHERE m.simulation_id = s.simulation_id
+                AND m.key = (@metric_keys::text[])[i]
+                AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
+        )
+        OFFSET 0
+    )
+    AND (
+        sqlc.narg('after_at')::timestamptz IS NULL
+        OR (s.created_at <= sqlc.narg('after_at') AND (s.created_at < sqlc.narg('after_at') OR s.simulation_id > @after_id))
+    )
+ORDER BY s.created_at DESC, s.simulation_id
+LIMIT @page_size::int OFFSET @page_offset::bigint;
+
+-- name: SortSimulationsByMetric :many
+-- SortSimulationsByMetric returns the simulations that have a metric and meet every filter given, ascending by it, from a cursor on when one is
+-- given; those without the metric come after them by SearchSimulations. Planned anew for each call (DB.Planned).
+-- Called by GET /api/simulations?sort= and /api/tradesim/runs?sort=. It looks across all simulations.
+-- index: simulation_run_metrics_value_idx, simulation_runs_pkey.
+-- cost: page_offset + page_size rows, and those that the filters skip between them.
+SELECT s.*
+FROM simulation_run_metrics AS o
+INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
+INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
+INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
+WHERE
+    o.key = @sort_key
+    AND o.value BETWEEN @sort_low::double precision AND @sort_high::double precision
+    AND (NOT @has_cursor::boolean OR (o.value, o.simulation_id) > (@after_value::double precision, @after_id::uuid))
+    AND (sqlc.narg('run_id')::uuid IS NULL OR s.run_id = sqlc.narg('run_id'))
+    AND (sqlc.narg('dataset_id')::uuid IS NULL OR s.dataset_id = sqlc.narg('dataset_id'))
+    AND (sqlc.narg('status')::text IS NULL OR s.status = sqlc.narg('status'))
+    AND (sqlc.narg('mode')::text IS NULL OR s.mode = sqlc.narg('mode'))
+    AND (sqlc.narg('measurement')::text IS NULL OR s.input_run_measurement = sqlc.narg('measurement'))
+    AND (sqlc.narg('namespace')::text IS NULL OR s.questdb_namespace = sqlc.narg('namespace'))
+    AND (
+        sqlc.narg('pattern')::text IS NULL
+        OR s.input_run_measurement || ' ' || s.questdb_namespace ILIKE sqlc.narg('pattern')
+        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
+        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
+    )
+    AND (sqlc.narg('ids')::uuid[] IS NULL OR s.simulation_id = ANY(sqlc.narg('ids')))
+    AND NOT EXISTS (
+        SELECT
+        FROM generate_subscripts(@metric_keys::text[], 1) AS i
+        WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
+            SELECT
+            FROM simulation_run_metrics AS m
+            WHERE m.simulation_id = s.simulation_id
+                AND m.key = (@metric_keys::text[])[i]
+                AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
+        )
+        OFFSET 0
+    )
+ORDER BY o.value, o.simulation_id
+LIMIT @page_size::int OFFSET @page_offset::bigint;
+
+-- name: SortSimulationsByMetricDesc :many
+-- SortSimulationsByMetricDesc returns the simulations that have a metric and meet every filter given, descending by it, from a cursor on when one is
+-- given; those without the metric come after them by SearchSimulations. Planned anew for each call (DB.Planned).
+-- Called by GET /api/simulations?sort= and /api/tradesim/runs?sort=. It looks across all simulations.
+-- index: simulation_run_metrics_value_idx, simulation_runs_pkey.
+-- cost: page_offset + page_size rows, and those that the filters skip between them.
+SELECT s.*
+FROM simulation_run_metrics AS o
+INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
+INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
+INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
+WHERE
+    o.key = @sort_key
+    AND o.value BETWEEN @sort_low::double precision AND @sort_high::double precision
+    AND (NOT @has_cursor::boolean OR (o.value, o.simulation_id) < (@after_value::double precision, @after_id::uuid))
+    AND (sqlc.narg('run_id')::uuid IS NULL OR s.run_id = sqlc.narg('run_id'))
+    AND (sqlc.narg('dataset_id')::uuid IS NULL OR s.dataset_id = sqlc.narg('dataset_id'))
+    AND (sqlc.narg('status')::text IS NULL OR s.status = sqlc.narg('status'))
+    AND (sqlc.narg('mode')::text IS NULL OR s.mode = sqlc.narg('mode'))
+    AND (sqlc.narg('measurement')::text IS NULL OR s.input_run_measurement = sqlc.narg('measurement'))
+    AND (sqlc.narg('namespace')::text IS NULL OR s.questdb_namespace = sqlc.narg('namespace'))
+    AND (
+        sqlc.narg('pattern')::text IS NULL
+        OR s.input_run_measurement || ' ' || s.questdb_namespace ILIKE sqlc.narg('pattern')
+        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
+        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
+    )
+    AND (sqlc.narg('ids')::uuid[] IS NULL OR s.simulation_id = ANY(sqlc.narg('ids')))
+    AND NOT EXISTS (
+        SELECT
+        FROM generate_subscripts(@metric_keys::text[], 1) AS i
+        WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
+            SELECT
+            FROM simulation_run_metrics AS m
+            WHERE m.simulation_id = s.simulation_id
+                AND m.key = (@metric_keys::text[])[i]
+                AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
+        )
+        OFFSET 0
+    )
+ORDER BY o.value DESC, o.simulation_id DESC
+LIMIT @page_size::int OFFSET @page_offset::bigint;
+
 -- name: UpsertSimulation :one
--- UpsertSimulation creates a simulation or replaces all of it but created_at. Called by the seed.
+-- UpsertSimulation creates a simulation or replaces all of it but created_at. Called by POST and PUT /api/simulations and by the seed.
 -- index: simulation_runs_pkey. cost: 1 row.
 INSERT INTO simulation_runs (
     simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics,
@@ -79,5 +359,6 @@ ON CONFLICT (simulation_id) DO UPDATE SET
     status = excluded.status,
     started_at = excluded.started_at,
     completed_at = excluded.completed_at,
-    serialized_config = excluded.serialized_config
-RETURNING (xmax = 0)::boolean AS created;
+    serialized_config = excluded.serialized_config,
+    version = simulation_runs.version + 1
+RETURNING (xmax = 0)::boolean AS created, version, created_at;

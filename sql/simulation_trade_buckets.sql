@@ -1,5 +1,5 @@
 -- name: CopyBuckets :copyfrom
--- CopyBuckets stores buckets by COPY. Called by the seed.
+-- CopyBuckets stores buckets by COPY. Called by the writes of simulations and by the seed.
 -- index: simulation_trade_buckets_pkey. cost: the rows given.
 INSERT INTO simulation_trade_buckets (
     simulation_id, side, trade_count, win_count, profit_factor, avg_return_pct, max_drawdown_pct, notes
@@ -8,7 +8,7 @@ INSERT INTO simulation_trade_buckets (
 );
 
 -- name: DeleteBuckets :execrows
--- DeleteBuckets removes the buckets of one simulation. Called by the seed before CopyBuckets.
+-- DeleteBuckets removes the buckets of one simulation. Called by the writes of simulations and by the seed before CopyBuckets.
 -- index: simulation_trade_buckets_pkey. cost: at most 4 rows.
 DELETE FROM simulation_trade_buckets
 WHERE simulation_id = @simulation_id;

@@ -1,5 +1,5 @@
 -- name: CopyTrades :copyfrom
--- CopyTrades stores trades by COPY. Called by the seed.
+-- CopyTrades stores trades by COPY. Called by the writes of simulations and by the seed.
 -- index: simulation_trades_pkey. cost: the rows given.
 INSERT INTO simulation_trades (
     simulation_id, trade_id, bar_timestamp, side, size, entry_price, exit_price, pnl, return_pct, metadata
@@ -7,11 +7,35 @@ INSERT INTO simulation_trades (
     @simulation_id, @trade_id, @bar_timestamp, @side, @size, @entry_price, @exit_price, @pnl, @return_pct, @metadata
 );
 
+-- name: CountTrades :one
+-- CountTrades counts the trades of one simulation, of one side if that is given. Called for the totals of its lists.
+-- index: simulation_trades_pkey. cost: an index scan of the trades of the simulation.
+SELECT count(*)::bigint AS total
+FROM simulation_trades
+WHERE
+    simulation_id = @simulation_id
+    AND (sqlc.narg('side')::text IS NULL OR side = sqlc.narg('side'));
+
 -- name: DeleteTrades :execrows
--- DeleteTrades removes the trades of one simulation. Called by the seed before CopyTrades.
+-- DeleteTrades removes the trades of one simulation. Called by the writes of simulations and by the seed before CopyTrades.
 -- index: simulation_trades_bar_timestamp_idx. cost: the trades of the simulation.
 DELETE FROM simulation_trades
 WHERE simulation_id = @simulation_id;
+
+-- name: ListTradePage :many
+-- ListTradePage returns trades of one simulation by entry time, of one side if that is given, from a cursor on when one is given.
+-- Called by GET /api/simulations/{id}/trades and /api/tradesim/runs/{id}/trades.
+-- index: simulation_trades_bar_timestamp_idx. cost: page_offset + page_size rows, and those of the other side between them.
+SELECT
+    t.*,
+    epoch_ms(t.bar_timestamp)::bigint AS bar_timestamp_ms
+FROM simulation_trades AS t
+WHERE
+    t.simulation_id = @simulation_id
+    AND (sqlc.narg('side')::text IS NULL OR t.side = sqlc.narg('side'))
+    AND (t.bar_timestamp, t.trade_id) > (@after_at::timestamptz, @after_id::uuid)
+ORDER BY t.bar_timestamp, t.trade_id
+LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: ListTrades :many
 -- ListTrades returns trades of one simulation by entry time. Called by the seed, which reads back what it wrote.

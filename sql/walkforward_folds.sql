@@ -1,5 +1,5 @@
 -- name: CopyFolds :copyfrom
--- CopyFolds stores folds by COPY. Called by the seed.
+-- CopyFolds stores folds by COPY. Called by the writes of runs and by the seed.
 -- index: walkforward_folds_pkey. cost: the rows given.
 INSERT INTO walkforward_folds (
     run_id, fold_number, train_start_idx, train_end_idx, test_start_idx, test_end_idx, samples_train, samples_test,
@@ -12,10 +12,26 @@ INSERT INTO walkforward_folds (
 );
 
 -- name: DeleteFolds :execrows
--- DeleteFolds removes the folds of one run. Called by the seed before CopyFolds.
+-- DeleteFolds removes the folds of one run. Called by the writes of runs and by the seed before CopyFolds.
 -- index: walkforward_folds_pkey. cost: the folds of the run.
 DELETE FROM walkforward_folds
 WHERE run_id = @run_id;
+
+-- name: DeleteFoldsByNumber :execrows
+-- DeleteFoldsByNumber removes some folds of one run before CopyFolds puts newer ones there. Called by POST /api/runs/{id}/folds.
+-- index: walkforward_folds_pkey. cost: the folds named.
+DELETE FROM walkforward_folds
+WHERE run_id = @run_id AND fold_number = ANY(@fold_numbers::integer[]);
+
+-- name: ListFoldPage :batchmany
+-- ListFoldPage returns some folds of one run by number, from a fold number on when after is 0 or more; a batch form, so that
+-- it travels with GetRun. Called by GET /api/runs/{id} and /api/walkforward/runs/{id}/folds.
+-- index: walkforward_folds_pkey. cost: page_offset + page_size rows.
+SELECT *
+FROM walkforward_folds
+WHERE run_id = @run_id AND fold_number > @after::integer
+ORDER BY fold_number
+LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: ListFolds :batchmany
 -- @sqlc-vet-disable list-has-limit

@@ -1,3 +1,19 @@
+-- name: ClearRunMetrics :execrows
+-- ClearRunMetrics removes the numbers of one run before FillRunMetrics. Called by every write of a run and by the seed.
+-- index: walkforward_run_metrics_pkey. cost: the metrics of the run.
+DELETE FROM walkforward_run_metrics
+WHERE run_id = @run_id;
+
+-- name: CountRunChildren :one
+-- CountRunChildren counts what goes with a run. Called by DELETE /api/runs/{id}.
+-- index: walkforward_folds_pkey, simulation_runs_run_id_idx, simulation_trade_buckets_pkey, simulation_trades_pkey.
+-- cost: index scans of all below the run.
+SELECT
+    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = @run_id)::bigint AS folds,
+    (SELECT count(*) FROM simulation_runs AS s WHERE s.run_id = @run_id)::bigint AS simulations,
+    (SELECT count(*) FROM simulation_trade_buckets AS b INNER JOIN simulation_runs AS s ON b.simulation_id = s.simulation_id WHERE s.run_id = @run_id)::bigint AS buckets,
+    (SELECT count(*) FROM simulation_trades AS t INNER JOIN simulation_runs AS s ON t.simulation_id = s.simulation_id WHERE s.run_id = @run_id)::bigint AS trades;
+
 -- name: CountRuns :one
 -- CountRuns counts the runs that the lists of runs page through. Called for X-Total-Count when a page is full.
 -- index: walkforward_runs_pkey. cost: one pass over the runs.
@@ -7,6 +23,66 @@ WHERE
     (sqlc.narg('dataset_id')::uuid IS NULL OR dataset_id = sqlc.narg('dataset_id'))
     AND (sqlc.narg('status')::text IS NULL OR status = sqlc.narg('status'));
 
+-- name: CountSearchedRuns :one
+-- CountSearchedRuns counts what SearchRuns pages through, at most as far as max_count. Called for the totals of its lists.
+-- index: none, the filters decide. cost: all runs that the filters look at.
+SELECT count(*)::bigint AS total
+FROM (
+    SELECT
+    FROM walkforward_runs AS r
+    INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+    WHERE
+        (sqlc.narg('dataset_id')::uuid IS NULL OR r.dataset_id = sqlc.narg('dataset_id'))
+        AND (sqlc.narg('status')::text IS NULL OR r.status = sqlc.narg('status'))
+        AND (sqlc.narg('measurement')::text IS NULL OR r.prediction_measurement = sqlc.narg('measurement'))
+        AND (sqlc.narg('target')::text IS NULL OR r.target_column = sqlc.narg('target'))
+        AND (sqlc.narg('requested_by')::text IS NULL OR r.requested_by = sqlc.narg('requested_by'))
+        AND (
+            sqlc.narg('pattern')::text IS NULL
+            OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
+            OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
+        )
+        AND (sqlc.narg('ids')::uuid[] IS NULL OR r.run_id = ANY(sqlc.narg('ids')))
+        AND NOT EXISTS (
+            SELECT
+            FROM generate_subscripts(@metric_keys::text[], 1) AS i
+            WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
+                SELECT
+                FROM walkforward_run_metrics AS m
+                WHERE m.run_id = r.run_id
+                    AND m.key = (@metric_keys::text[])[i]
+                    AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
+            )
+            OFFSET 0
+        )
+    LIMIT @max_count::bigint
+) AS matching;
+
+-- name: DeleteRun :execrows
+-- DeleteRun removes a run with its folds; its simulations have to be gone. Called by DELETE /api/runs/{id}.
+-- index: walkforward_runs_pkey. cost: the run and its folds.
+DELETE FROM walkforward_runs
+WHERE run_id = @run_id;
+
+-- name: FillRunMetrics :execrows
+-- FillRunMetrics stores the top-level numbers of one run's JSON columns. Called by every write of a run and by the seed.
+-- index: walkforward_runs_pkey. cost: the metrics of the run.
+INSERT INTO walkforward_run_metrics (run_id, key, value)
+SELECT r.run_id, 'summary_metrics.' || e.key, e.value::text::double precision
+FROM walkforward_runs AS r
+CROSS JOIN LATERAL jsonb_each(r.summary_metrics) AS e
+WHERE r.run_id = @run_id AND jsonb_typeof(e.value) = 'number'
+UNION ALL
+SELECT r.run_id, 'hyperparameters.' || e.key, e.value::text::double precision
+FROM walkforward_runs AS r
+CROSS JOIN LATERAL jsonb_each(r.hyperparameters) AS e
+WHERE r.run_id = @run_id AND jsonb_typeof(e.value) = 'number'
+UNION ALL
+SELECT r.run_id, 'walk_config.' || e.key, e.value::text::double precision
+FROM walkforward_runs AS r
+CROSS JOIN LATERAL jsonb_each(r.walk_config) AS e
+WHERE r.run_id = @run_id AND jsonb_typeof(e.value) = 'number';
+
 -- name: GetRun :batchone
 -- GetRun returns one run; a batch form, so that it travels with ListFolds. Called by GET /api/walkforward/runs/{id}.
 -- index: walkforward_runs_pkey, walkforward_folds_pkey. cost: 1 row and an index scan of its folds.
@@ -14,6 +90,14 @@ SELECT
     r.*,
     d.questdb_tag AS dataset_slug,
     (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+FROM walkforward_runs AS r
+INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+WHERE r.run_id = @run_id;
+
+-- name: GetRunVersion :one
+-- GetRunVersion returns what the ETag of a run is made of. Called for If-None-Match.
+-- index: walkforward_runs_pkey, indicator_datasets_pkey. cost: 1 row.
+SELECT r.version, r.created_at, d.questdb_tag AS dataset_slug
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE r.run_id = @run_id;
@@ -59,8 +143,199 @@ WHERE r.status = @status
 ORDER BY r.created_at DESC, r.run_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
+-- name: LockRun :one
+-- LockRun returns what decides about a write of a run, and keeps others from writing it until the transaction ends.
+-- Called by the writes of runs and of what is below them.
+-- index: walkforward_runs_pkey. cost: 1 row.
+SELECT r.dataset_id, r.status, r.version, r.created_at, d.questdb_tag AS dataset_slug
+FROM walkforward_runs AS r
+INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+WHERE r.run_id = @run_id
+FOR UPDATE OF r;
+
+-- name: MatchRunsByMetric :many
+-- MatchRunsByMetric returns the ids of runs with a metric in a range, at most page_size: fewer than that are all of them.
+-- Called before SearchRuns, which is faster on few candidates. It looks across all runs.
+-- index: walkforward_run_metrics_value_idx. cost: page_size index entries.
+SELECT m.run_id
+FROM walkforward_run_metrics AS m
+WHERE m.key = @key AND m.value BETWEEN @low::double precision AND @high::double precision
+ORDER BY m.value, m.run_id
+LIMIT @page_size::int;
+
+-- name: MatchRunsByText :many
+-- MatchRunsByText returns the ids of runs whose texts, or whose data set's, match a pattern, at most page_size: fewer than
+-- that are all of them. Called before SearchRuns, which is faster on few candidates. It looks across all runs.
+-- index: none where pg_trgm is missing, else walkforward_runs_text_idx. cost: the matching rows.
+SELECT ids.run_id::uuid AS run_id
+FROM (
+    (
+        SELECT r.run_id
+        FROM walkforward_runs AS r
+        WHERE r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE @pattern
+        LIMIT @page_size::int
+    )
+    UNION
+    (
+        SELECT r.run_id
+        FROM indicator_datasets AS d
+        INNER JOIN walkforward_runs AS r ON d.dataset_id = r.dataset_id
+        WHERE d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE @pattern
+        LIMIT @page_size::int
+    )
+) AS ids
+ORDER BY ids.run_id
+LIMIT @page_size::int;
+
+-- name: PatchRun :one
+-- PatchRun changes the fields given and raises the version; summary_metrics is merged by top-level key.
+-- Called by PATCH /api/runs/{id} and, with no field, by POST /api/runs/{id}/folds.
+-- index: walkforward_runs_pkey. cost: 1 row.
+UPDATE walkforward_runs
+SET
+    status = coalesce(sqlc.narg('status')::text, status),
+    started_at = coalesce(sqlc.narg('started_at')::timestamptz, started_at),
+    completed_at = coalesce(sqlc.narg('completed_at')::timestamptz, completed_at),
+    duration_ms = coalesce(sqlc.narg('duration_ms')::bigint, duration_ms),
+    summary_metrics = summary_metrics || coalesce(sqlc.narg('summary_metrics')::jsonb, '{}'),
+    version = version + 1
+WHERE run_id = @run_id
+RETURNING version, created_at;
+
+-- name: SearchRuns :many
+-- SearchRuns returns the runs that meet every filter given, newest first, from a cursor on when one is given. It is planned
+-- anew for the filters of each call (DB.Planned), so that one that is not given costs nothing. A metric filter is a range
+-- of values that one metric is wanted in, or not wanted in. ids narrows the search to candidates of a selective filter.
+-- OFFSET 0 keeps the metric filter from becoming an anti join, of which the planner expects one row: it would then sort the
+-- whole table for a page, and join it row by row.
+-- Called by GET /api/runs, /api/datasets/{id}/runs and /api/walkforward/runs.
+-- index: walkforward_runs_created_at_idx, walkforward_folds_pkey, indicator_datasets_pkey.
+-- cost: page_offset + page_size rows, and those that the filters skip between them.
+SELECT
+    r.*,
+    d.questdb_tag AS dataset_slug,
+    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+FROM walkforward_runs AS r
+INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+WHERE
+    (sqlc.narg('dataset_id')::uuid IS NULL OR r.dataset_id = sqlc.narg('dataset_id'))
+    AND (sqlc.narg('status')::text IS NULL OR r.status = sqlc.narg('status'))
+    AND (sqlc.narg('measurement')::text IS NULL OR r.prediction_measurement = sqlc.narg('measurement'))
+    AND (sqlc.narg('target')::text IS NULL OR r.target_column = sqlc.narg('target'))
+    AND (sqlc.narg('requested_by')::text IS NULL OR r.requested_by = sqlc.narg('requested_by'))
+    AND (
+        sqlc.narg('pattern')::text IS NULL
+        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
+        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
+    )
+    AND (sqlc.narg('ids')::uuid[] IS NULL OR r.run_id = ANY(sqlc.narg('ids')))
+    AND NOT EXISTS (
+        SELECT
+        FROM generate_subscripts(@metric_keys::text[], 1) AS i
+        WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
+            SELECT
+            FROM walkforward_run_metrics AS m
+            WHERE m.run_id = r.run_id
+                AND m.key = (@metric_keys::text[])[i]
+                AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
+        )
+        OFFSET 0
+    )
+    AND (
+        sqlc.narg('after_at')::timestamptz IS NULL
+        OR (r.created_at <= sqlc.narg('after_at') AND (r.created_at < sqlc.narg('after_at') OR r.run_id > @after_id))
+    )
+ORDER BY r.created_at DESC, r.run_id
+LIMIT @page_size::int OFFSET @page_offset::bigint;
+
+-- name: SortRunsByMetric :many
+-- SortRunsByMetric returns the runs that have a metric and meet every filter given, ascending by it, from a cursor on when one is given;
+-- those without the metric come after them by SearchRuns. Planned anew for each call (DB.Planned).
+-- Called by GET /api/runs?sort= and the other lists of runs. It looks across all runs.
+-- index: walkforward_run_metrics_value_idx, walkforward_runs_pkey, walkforward_folds_pkey.
+-- cost: page_offset + page_size rows, and those that the filters skip between them.
+SELECT
+    r.*,
+    d.questdb_tag AS dataset_slug,
+    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+FROM walkforward_run_metrics AS o
+INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
+INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+WHERE
+    o.key = @sort_key
+    AND o.value BETWEEN @sort_low::double precision AND @sort_high::double precision
+    AND (NOT @has_cursor::boolean OR (o.value, o.run_id) > (@after_value::double precision, @after_id::uuid))
+    AND (sqlc.narg('dataset_id')::uuid IS NULL OR r.dataset_id = sqlc.narg('dataset_id'))
+    AND (sqlc.narg('status')::text IS NULL OR r.status = sqlc.narg('status'))
+    AND (sqlc.narg('measurement')::text IS NULL OR r.prediction_measurement = sqlc.narg('measurement'))
+    AND (sqlc.narg('target')::text IS NULL OR r.target_column = sqlc.narg('target'))
+    AND (sqlc.narg('requested_by')::text IS NULL OR r.requested_by = sqlc.narg('requested_by'))
+    AND (
+        sqlc.narg('pattern')::text IS NULL
+        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
+        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
+    )
+    AND (sqlc.narg('ids')::uuid[] IS NULL OR r.run_id = ANY(sqlc.narg('ids')))
+    AND NOT EXISTS (
+        SELECT
+        FROM generate_subscripts(@metric_keys::text[], 1) AS i
+        WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
+            SELECT
+            FROM walkforward_run_metrics AS m
+            WHERE m.run_id = r.run_id
+                AND m.key = (@metric_keys::text[])[i]
+                AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
+        )
+        OFFSET 0
+    )
+ORDER BY o.value, o.run_id
+LIMIT @page_size::int OFFSET @page_offset::bigint;
+
+-- name: SortRunsByMetricDesc :many
+-- SortRunsByMetricDesc returns the runs that have a metric and meet every filter given, descending by it, from a cursor on when one is given;
+-- those without the metric come after them by SearchRuns. Planned anew for each call (DB.Planned).
+-- Called by GET /api/runs?sort= and the other lists of runs. It looks across all runs.
+-- index: walkforward_run_metrics_value_idx, walkforward_runs_pkey, walkforward_folds_pkey.
+-- cost: page_offset + page_size rows, and those that the filters skip between them.
+SELECT
+    r.*,
+    d.questdb_tag AS dataset_slug,
+    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+FROM walkforward_run_metrics AS o
+INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
+INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+WHERE
+    o.key = @sort_key
+    AND o.value BETWEEN @sort_low::double precision AND @sort_high::double precision
+    AND (NOT @has_cursor::boolean OR (o.value, o.run_id) < (@after_value::double precision, @after_id::uuid))
+    AND (sqlc.narg('dataset_id')::uuid IS NULL OR r.dataset_id = sqlc.narg('dataset_id'))
+    AND (sqlc.narg('status')::text IS NULL OR r.status = sqlc.narg('status'))
+    AND (sqlc.narg('measurement')::text IS NULL OR r.prediction_measurement = sqlc.narg('measurement'))
+    AND (sqlc.narg('target')::text IS NULL OR r.target_column = sqlc.narg('target'))
+    AND (sqlc.narg('requested_by')::text IS NULL OR r.requested_by = sqlc.narg('requested_by'))
+    AND (
+        sqlc.narg('pattern')::text IS NULL
+        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
+        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
+    )
+    AND (sqlc.narg('ids')::uuid[] IS NULL OR r.run_id = ANY(sqlc.narg('ids')))
+    AND NOT EXISTS (
+        SELECT
+        FROM generate_subscripts(@metric_keys::text[], 1) AS i
+        WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
+            SELECT
+            FROM walkforward_run_metrics AS m
+            WHERE m.run_id = r.run_id
+                AND m.key = (@metric_keys::text[])[i]
+                AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
+        )
+        OFFSET 0
+    )
+ORDER BY o.value DESC, o.run_id DESC
+LIMIT @page_size::int OFFSET @page_offset::bigint;
+
 -- name: UpsertRun :one
--- UpsertRun creates a run or replaces all of it but created_at. Called by the seed.
+-- UpsertRun creates a run or replaces all of it but created_at. Called by POST and PUT /api/runs and by the seed.
 -- index: walkforward_runs_pkey. cost: 1 row.
 INSERT INTO walkforward_runs (
     run_id, dataset_id, prediction_measurement, target_column, feature_columns, hyperparameters, walk_config,
@@ -82,5 +357,6 @@ ON CONFLICT (run_id) DO UPDATE SET
     started_at = excluded.started_at,
     completed_at = excluded.completed_at,
     duration_ms = excluded.duration_ms,
-    serialized_config = excluded.serialized_config
-RETURNING (xmax = 0)::boolean AS created;
+    serialized_config = excluded.serialized_config,
+    version = walkforward_runs.version + 1
+RETURNING (xmax = 0)::boolean AS created, version, created_at;

@@ -45,11 +45,13 @@ type config struct {
 	QDBILPPort  string `env:"QDB_ILP_PORT"`
 
 	RequestTimeout    time.Duration `env:"REQUEST_TIMEOUT" envDefault:"3s"`
+	WriteTimeout      time.Duration `env:"WRITE_TIMEOUT" envDefault:"30s"`
 	ReadHeaderTimeout time.Duration `env:"READ_HEADER_TIMEOUT" envDefault:"5s"`
 	ReadTimeout       time.Duration `env:"READ_TIMEOUT" envDefault:"30s"`
 	IdleTimeout       time.Duration `env:"IDLE_TIMEOUT" envDefault:"60s"`
 	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"8s"`
 
+	BodyCacheMB    int64    `env:"BODY_CACHE_MB" envDefault:"64"`
 	CORSOrigins    []string `env:"CORS_ORIGINS" envDefault:"*"`
 	TraderPrefixes []string `env:"TRADER_PREFIXES" envDefault:"/traders/*"`
 
@@ -163,12 +165,13 @@ func (c config) check() (bad []string) {
 		value time.Duration
 	}{
 		{"POSTGRES_CONNECT_TIMEOUT", c.ConnectTimeout}, {"POSTGRES_ACQUIRE_TIMEOUT", c.AcquireTimeout},
-		{"POSTGRES_STATEMENT_TIMEOUT", c.StatementTimeout}, {"REQUEST_TIMEOUT", c.RequestTimeout},
+		{"POSTGRES_STATEMENT_TIMEOUT", c.StatementTimeout}, {"REQUEST_TIMEOUT", c.RequestTimeout}, {"WRITE_TIMEOUT", c.WriteTimeout},
 		{"READ_HEADER_TIMEOUT", c.ReadHeaderTimeout}, {"READ_TIMEOUT", c.ReadTimeout},
 		{"IDLE_TIMEOUT", c.IdleTimeout}, {"SHUTDOWN_TIMEOUT", c.ShutdownTimeout},
 	} {
 		add(d.value >= time.Millisecond, "%s=%s is too short: at least 1ms", d.name, d.value)
 	}
+	add(c.BodyCacheMB >= 0 && c.BodyCacheMB <= 1<<20, "BODY_CACHE_MB=%d is not between 0 and 1048576", c.BodyCacheMB)
 	add(c.StatementTimeout < c.RequestTimeout,
 		"POSTGRES_STATEMENT_TIMEOUT=%s is not below REQUEST_TIMEOUT=%s: the database has to give up first", c.StatementTimeout, c.RequestTimeout)
 	add(c.QDBHTTPURL == questDBOff || isHTTP(c.QDBHTTPURL), "QDB_HTTP_URL is no URL: write http://host:9000, or off")

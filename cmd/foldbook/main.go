@@ -18,6 +18,7 @@ import (
 	"github.com/joho/godotenv"
 
 	"foldbook/internal/migrator"
+	"foldbook/internal/transfer"
 )
 
 // Exit codes; the help of the command lists them.
@@ -25,7 +26,7 @@ const (
 	exitOK       = 0
 	exitFailed   = 1
 	exitUsage    = 2 // wrong command line or settings
-	exitDatabase = 3 // PostgreSQL cannot be reached
+	exitDatabase = 3 // PostgreSQL, or for import and export the server, cannot be reached
 	exitDataLoss = 4 // refused, because data would be lost
 )
 
@@ -36,16 +37,20 @@ Examples:
 	foldbook migrate up     bring the schema up to date
 	foldbook seed           store sample data
 	foldbook serve          serve on http://127.0.0.1:33931
+	foldbook import DIR     post the files of a directory to that server
+	foldbook export all DIR write all that it has into a directory
 	foldbook migrate -h     more about a command
 
 Settings come from the environment and from a file .env in the working directory; the environment wins. POSTGRES_URL says where the database is. "foldbook config" prints all settings, .env.example explains them.
 
-Exit codes: 0 done, 1 failed, 2 wrong command line or settings, 3 PostgreSQL cannot be reached, 4 refused because data would be lost.`
+Exit codes: 0 done, 1 failed, 2 wrong command line or settings, 3 PostgreSQL, or the server to import into or export from, cannot be reached, 4 refused because data would be lost.`
 
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Serve the API until SIGTERM or Ctrl-C."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database schema up to date, or take it back."`
 	Seed    seedCmd    `cmd:"" help:"Store sample data."`
+	Import  importCmd  `cmd:"" help:"Post files, or directories of them, to a server."`
+	Export  exportCmd  `cmd:"" help:"Write what a server has as files that import takes back."`
 	Config  configCmd  `cmd:"" help:"Print the effective settings, secrets masked."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
@@ -53,6 +58,7 @@ type cli struct {
 // app is what a command works with.
 type app struct {
 	ctx      context.Context // ends with SIGTERM or Ctrl-C
+	in       io.Reader
 	out, err io.Writer
 	env      map[string]string
 }
@@ -69,7 +75,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, environ [
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	a := &app{ctx: ctx, out: stdout, err: stderr, env: map[string]string{}}
+	a := &app{ctx: ctx, in: os.Stdin, out: stdout, err: stderr, env: map[string]string{}}
 	command, code := parse(args, stdout, stderr)
 	if command == nil {
 		return code
@@ -150,10 +156,11 @@ func exitCode(err error) int {
 	var bad configError
 	var usage usageError
 	var connect *migrator.ConnectError
+	var away *transfer.AwayError
 	switch {
 	case errors.As(err, &bad), errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &connect):
+	case errors.As(err, &connect), errors.As(err, &away):
 		return exitDatabase
 	case errors.Is(err, migrator.ErrDataLoss):
 		return exitDataLoss

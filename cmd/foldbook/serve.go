@@ -73,7 +73,8 @@ func (serveCmd) Run(a *app) error {
 		Schema: func(ctx context.Context) (have, want int64, err error) {
 			return migrator.Version(ctx, store.Pool, migrations.FS)
 		},
-		RequestTimeout: cfg.RequestTimeout, CORSOrigins: cfg.CORSOrigins, TraderPrefixes: cfg.TraderPrefixes,
+		RequestTimeout: cfg.RequestTimeout, WriteTimeout: cfg.WriteTimeout, BodyCache: cfg.BodyCacheMB << 20,
+		CORSOrigins: cfg.CORSOrigins, TraderPrefixes: cfg.TraderPrefixes,
 	})
 
 	log.Info("foldbook starts", "version", buildVersion())
@@ -121,10 +122,7 @@ func (c config) serve(ctx context.Context, listener net.Listener, server *api.Se
 	if err := listener.Close(); err != nil {
 		log.Warn("closing the port failed", "cause", err.Error())
 	}
-	// Shutdown would close a listener that Serve has not let go of once more, and fail.
-	if err := <-failed; !errors.Is(err, net.ErrClosed) {
-		log.Warn("accepting connections failed", "cause", err.Error())
-	}
+	<-failed // Shutdown would close a listener that Serve has not let go of once more, and fail
 	open.wait(stop)
 	if err := h.Shutdown(stop); err != nil {
 		_ = h.Close()

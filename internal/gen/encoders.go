@@ -71,7 +71,7 @@ func jsonFields(st *ast.StructType) []field {
 // appenders names the function of db/json.go for each Go type that sqlc is configured to use.
 var appenders = map[string]string{
 	"string":          "appendString",
-	"bool":            "strconv.AppendBool",
+	"bool":            "appendBool",
 	"int32":           "appendInt",
 	"int64":           "appendInt",
 	"float64":         "appendFloat",

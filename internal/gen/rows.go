@@ -15,6 +15,9 @@ var rows = []struct{ schema, query, goType string }{
 	{"WalkforwardFold", "ListFolds", "WalkforwardFold"},
 	{"SimulationRun", "GetSimulation", "SimulationRun"},
 	{"SimulationTradeBucket", "ListBuckets", "SimulationTradeBucket"},
+	{"DatasetSummary", "GetDatasetSummary", "GetDatasetSummaryRow"},
+	{"SimulationSummary", "GetSimulationSummary", "GetSimulationSummaryRow"},
+	{"SimulationTrade", "ListTradePage", "ListTradePageRow"},
 }
 
 // catalog is the part of sqlc's json output that the schemas need.

@@ -1,0 +1,175 @@
+package api
+
+import (
+	"bytes"
+	linked "container/list"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/labstack/echo/v4"
+)
+
+// worthIt is the size from which an answer is compressed when the caller asks for it.
+const worthIt = 1 << 10
+
+// encodingOf picks the encoding that the caller likes best of those there are; zstd when it does not care.
+func encodingOf(r *http.Request) string {
+	best, bestQ := "", 0.0
+	for entry := range strings.SplitSeq(r.Header.Get("Accept-Encoding"), ",") {
+		name, params, _ := strings.Cut(strings.TrimSpace(entry), ";")
+		q := quality(params)
+		if (name == "gzip" || name == "zstd") && q > 0 && (q > bestQ || (q == bestQ && name == "zstd")) {
+			best, bestQ = name, q
+		}
+	}
+	return best
+}
+
+// quality reads q=0.5 of a header's entry in tenths, which is all that is needed to compare two; none is 1.
+func quality(params string) float64 {
+	value, ok := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q=")
+	switch {
+	case !ok || strings.HasPrefix(value, "1"):
+		return 1
+	case len(value) > 2 && strings.HasPrefix(value, "0.") && value[2] >= '0' && value[2] <= '9':
+		return float64(value[2]-'0') / 10
+	default:
+		return 0
+	}
+}
+
+var (
+	gzips = sync.Pool{New: func() any {
+		w, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+		if err != nil {
+			panic(err) // a constant level
+		}
+		return w
+	}}
+	zstds = sync.OnceValue(func() *zstd.Encoder {
+		w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
+		if err != nil {
+			panic(err) // constant options
+		}
+		return w
+	})
+)
+
+// compressed returns b in an encoding.
+func compressed(encoding string, b []byte) ([]byte, error) {
+	if encoding == "zstd" {
+		return zstds().EncodeAll(b, make([]byte, 0, len(b)/4)), nil
+	}
+	var out bytes.Buffer
+	out.Grow(len(b) / 4)
+	w := gzips.Get().(*gzip.Writer) //nolint:forcetypeassert // the pool holds nothing else
+	defer gzips.Put(w)
+	w.Reset(&out)
+	if _, err := w.Write(b); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// setEncoding marks an answer as compressed; its ETag is not that of the plain bytes.
+func setEncoding(header http.Header, encoding string) {
+	header.Set("Content-Encoding", encoding)
+	if tag := header.Get("ETag"); tag != "" {
+		header.Set("ETag", strings.TrimSuffix(tag, `"`)+"-"+encoding+`"`)
+	}
+}
+
+// bodyCache keeps compressed answers of what is final, so that each reader after the first gets them without their
+// being read, encoded and compressed again. A key names the state it belongs to, which is asked of the database each
+// time, so an answer can be forgotten but never be stale. The least recently used go first. It is off when full is 0.
+type bodyCache struct {
+	full int64 // bytes
+	mu   sync.Mutex
+	size int64
+	used *linked.List // of *cachedBody, the most recently used first
+	byID map[string]*linked.Element
+}
+
+type cachedBody struct {
+	key  string
+	body []byte
+}
+
+func newBodyCache(full int64) *bodyCache {
+	return &bodyCache{full: full, used: linked.New(), byID: map[string]*linked.Element{}}
+}
+
+func (c *bodyCache) get(key string) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.byID[key]
+	if !ok {
+		return nil
+	}
+	c.used.MoveToFront(e)
+	return e.Value.(*cachedBody).body //nolint:forcetypeassert // the list holds nothing else
+}
+
+func (c *bodyCache) put(key string, body []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.byID[key]; ok || int64(len(body)) > c.full/8 {
+		return
+	}
+	c.byID[key] = c.used.PushFront(&cachedBody{key, body})
+	c.size += int64(len(body) + len(key))
+	for c.size > c.full {
+		e := c.used.Back()
+		old := c.used.Remove(e).(*cachedBody) //nolint:forcetypeassert // the list holds nothing else
+		delete(c.byID, old.key)
+		c.size -= int64(len(old.body) + len(old.key))
+	}
+}
+
+// cacheKey is where a handler leaves for the serializer under which key the compressed answer may be kept.
+const cacheKey = "cache"
+
+// known answers from what the caller or the cache has of the state that tag names: 304, or the compressed body.
+func (s *Server) known(c echo.Context, ifNoneMatch *string, tag string) (bool, error) {
+	if unchanged(c, ifNoneMatch, tag) {
+		return true, nil
+	}
+	encoding := encodingOf(c.Request())
+	if encoding == "" || s.bodies.full == 0 {
+		return false, nil
+	}
+	key := encoding + " " + tag + " " + c.Request().URL.RequestURI()
+	body := s.bodies.get(key)
+	if body == nil {
+		c.Set(cacheKey, key)
+		return false, nil
+	}
+	return true, writeCompressed(c, encoding, body)
+}
+
+// asks tells whether a caller wants what the version alone can answer.
+func (s *Server) asks(c echo.Context, ifNoneMatch *string) bool {
+	return ifNoneMatch != nil || (s.bodies.full > 0 && encodingOf(c.Request()) != "")
+}
+
+// final keeps the compressed answer of what no longer changes, when the state it shows is the one that was looked for.
+func final(c echo.Context, status, tag string) {
+	key, _ := c.Get(cacheKey).(string)
+	if statusRank[status] != finalRank || !strings.Contains(key, " "+tag+" ") {
+		c.Set(cacheKey, "")
+	}
+	c.Response().Header().Set("ETag", tag)
+}
+
+func writeCompressed(c echo.Context, encoding string, body []byte) error {
+	header := c.Response().Header()
+	header.Add("Vary", "Accept-Encoding")
+	setEncoding(header, encoding)
+	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, body)
+}

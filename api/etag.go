@@ -1,0 +1,68 @@
+package api
+
+import (
+	"hash/crc32"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// etag names one state of a thing: its version, the time of its creation (a thing that was removed and stored again
+// starts over with its version), and whatever else the answer shows that the version does not cover.
+func etag(version int64, created time.Time, shown ...string) string {
+	b := append(make([]byte, 0, 40), '"')
+	b = strconv.AppendInt(b, version, 10)
+	b = append(b, '-')
+	b = strconv.AppendInt(b, created.UnixMicro(), 36)
+	if len(shown) > 0 {
+		b = append(b, '-')
+		b = strconv.AppendUint(b, uint64(crc32.ChecksumIEEE([]byte(strings.Join(shown, "\x00")))), 36)
+	}
+	return string(append(b, '"'))
+}
+
+// matchesETag tells whether a list of ETags, as in If-Match and If-None-Match, names tag. A tag that a compressed
+// answer carried names the same state.
+func matchesETag(list, tag string) bool {
+	for candidate := range strings.SplitSeq(list, ",") {
+		candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
+		for _, encoding := range []string{"-gzip", "-zstd"} {
+			if before, ok := strings.CutSuffix(candidate, encoding+`"`); ok {
+				candidate = before + `"`
+			}
+		}
+		if candidate == tag || candidate == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+// unchanged answers 304 when the caller has the state that tag names.
+func unchanged(c echo.Context, ifNoneMatch *string, tag string) bool {
+	c.Response().Header().Set("ETag", tag)
+	if ifNoneMatch == nil || !matchesETag(*ifNoneMatch, tag) {
+		return false
+	}
+	c.Response().WriteHeader(http.StatusNotModified)
+	return true
+}
+
+// checkMatch refuses a write that was meant for another state.
+func checkMatch(ifMatch *string, what, tag string) error {
+	if ifMatch == nil || matchesETag(*ifMatch, tag) {
+		return nil
+	}
+	return &apiError{status: http.StatusPreconditionFailed, code: ErrorCodePreconditionFailed, message: "the " + what + " has changed: its ETag is not the one in If-Match"}
+}
+
+// absentMatch refuses a write that was meant for something that is not there.
+func absentMatch(ifMatch *string, what string) error {
+	if ifMatch == nil {
+		return nil
+	}
+	return &apiError{status: http.StatusPreconditionFailed, code: ErrorCodePreconditionFailed, message: "the " + what + " does not exist, so no ETag can match"}
+}

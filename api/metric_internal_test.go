@@ -1,0 +1,153 @@
+package api
+
+import (
+	"math"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var testColumns = []string{"summary_metrics", "hyperparameters", "walk_config"}
+
+func TestParseMetric(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]metricFilter{
+		"summary_metrics.pf_long>=1.2":          {"summary_metrics.pf_long", ">=", 1.2},
+		"summary_metrics.pf_long >= 1.2 ":       {"summary_metrics.pf_long", ">=", 1.2},
+		"summary_metrics.a.b>-1e-3":             {"summary_metrics.a.b", ">", -0.001},
+		"hyperparameters.max_depth=6":           {"hyperparameters.max_depth", "=", 6},
+		"walk_config.x!=0":                      {"walk_config.x", "!=", 0},
+		"walk_config.wow!<5":                    {"walk_config.wow!", "<", 5},
+		"walk_config.x<=1.7976931348623157e308": {"walk_config.x", "<=", math.MaxFloat64},
+		`summary_metrics."a>=b"<2`:              {"summary_metrics.a>=b", "<", 2},
+		`summary_metrics."q\"\u00e9" exists`:    {`summary_metrics.q"é`, "exists", 0},
+		"summary_metrics.pf exists":             {"summary_metrics.pf", "exists", 0},
+		"summary_metrics.pf:missing":            {"summary_metrics.pf", "missing", 0},
+		"summary_metrics.profit factor missing": {"summary_metrics.profit factor", "missing", 0},
+		"summary_metrics.Gewinn è>1":            {"summary_metrics.Gewinn è", ">", 1},
+	} {
+		got, err := parseMetric(text, testColumns)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got)\n%s", text, err, diff)
+		}
+	}
+	for text, want := range map[string]string{
+		"":                             "at 1: expected summary_metrics or hyperparameters or walk_config, a dot and a key",
+		"pf>=1":                        "at 1: expected summary_metrics or",
+		"metrics.pf>=1":                "at 1: expected summary_metrics or",
+		"summary_metrics":              "at 1: expected summary_metrics or",
+		"summary_metrics.>=1":          "at 17: the key is empty",
+		"summary_metrics. >=1":         "at 17: the key is empty",
+		"summary_metrics. exists":      "at 17: the key is empty",
+		`summary_metrics."">1`:         "at 17: the key is empty",
+		`summary_metrics."a>1`:         "at 17: the quoted key is not",
+		`summary_metrics."\ud800">1`:   "at 17: the quoted key is not",
+		`summary_metrics."\u0000">1`:   "at 17: the key has the character U+0000",
+		"summary_metrics.a\x00>1":      "at 17: the key has the character U+0000",
+		"summary_metrics.\xff>1":       "at 17: the key is not UTF-8",
+		"summary_metrics.pf":           "at 19: expected >=,",
+		"summary_metrics.pf is":        "at 22: expected >=,",
+		`summary_metrics."é" is`:       "at 21: expected >=,",
+		"summary_metrics.pf>=":         "at 21: expected a number",
+		"summary_metrics.pf>=x":        "at 21: expected a number",
+		"summary_metrics.pf>= \"9\"":   "at 22: expected a number",
+		"summary_metrics.pf=>1":        "at 20: expected a number",
+		"summary_metrics.pf==1":        "at 20: expected a number",
+		"summary_metrics.pf>1 2":       "at 20: expected a number",
+		"summary_metrics.pf>01":        "at 20: expected a number",
+		"summary_metrics.pf>+1":        "at 20: expected a number",
+		"summary_metrics.pf>0x1":       "at 20: expected a number",
+		"summary_metrics.pf>NaN":       "at 20: expected a number",
+		"summary_metrics.pf>Infinity":  "at 20: expected a number",
+		"summary_metrics.pf>1e999":     "at 20: the number is out of range",
+		"summary_metrics." + longKey(): "at 17: the key is longer than 1000 bytes",
+	} {
+		_, err := parseMetric(text, testColumns)
+		wantFault(t, err, http.StatusBadRequest, "invalid_parameter", "parameter metric "+want)
+	}
+}
+
+func longKey() string { return strings.Repeat("k", maxKey+1) + ">1" }
+
+func TestMetricRanges(t *testing.T) {
+	t.Parallel()
+	inf := math.Inf(1)
+	for text, want := range map[string][]metricRange{
+		">=1":      {{"walk_config.x", 1, inf, true}},
+		">1":       {{"walk_config.x", math.Nextafter(1, 2), inf, true}},
+		"<=1":      {{"walk_config.x", -inf, 1, true}},
+		"<1":       {{"walk_config.x", -inf, math.Nextafter(1, 0), true}},
+		"=1":       {{"walk_config.x", 1, 1, true}},
+		"!=1":      {{"walk_config.x", -inf, inf, true}, {"walk_config.x", 1, 1, false}},
+		`:exists`:  {{"walk_config.x", -inf, inf, true}},
+		":missing": {{"walk_config.x", -inf, inf, false}},
+	} {
+		f, err := parseMetric("walk_config.x"+text, testColumns)
+		if diff := cmp.Diff(want, f.ranges()); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got)\n%s", text, err, diff)
+		}
+	}
+	got := mergeRanges([]metricRange{
+		{"a", 1, inf, true}, {"b", 0, 5, true}, {"a", -inf, 3, true}, {"a", 2, 2, false}, {"a", 2, 2, false}, {"b", 7, inf, true}, {"a", 4, 4, false},
+	})
+	want := []metricRange{{"a", 1, 3, true}, {"b", 7, 5, true}, {"a", 2, 2, false}, {"a", 4, 4, false}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestParseSort(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]sortOrder{
+		"":                         {"", true},
+		"-created_at":              {"", true},
+		"summary_metrics.pf_long":  {"summary_metrics.pf_long", false},
+		"-summary_metrics.a>=b":    {"summary_metrics.a>=b", true},
+		`-summary_metrics."a \"b"`: {`summary_metrics.a "b`, true},
+	} {
+		got, err := parseSort(text, testColumns)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got)\n%s", text, err, diff)
+		}
+	}
+	for text, want := range map[string]string{
+		"-":                    "at 2: expected",
+		"--created_at":         "at 2: expected",
+		"created_at":           "at 1: created_at is sorted by descending only",
+		"name":                 "at 1: expected",
+		"-summary_metrics.":    "at 18: the key is empty",
+		`summary_metrics."a"b`: "at 20: expected nothing behind the key",
+	} {
+		_, err := parseSort(text, testColumns)
+		wantFault(t, err, http.StatusBadRequest, "invalid_parameter", "parameter sort "+want)
+	}
+}
+
+func FuzzMetric(f *testing.F) {
+	f.Add("summary_metrics.pf_long>=1.2")
+	f.Add(`walk_config."a>=b" exists`)
+	f.Add(`-summary_metrics."a`)
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := parseMetric(text, testColumns)
+		if err != nil {
+			wantFuzzed(t, err)
+		} else if ranges := got.ranges(); len(ranges) == 0 || len(mergeRanges(ranges)) != len(ranges) {
+			t.Fatalf("%q: %v", text, ranges)
+		} else if math.IsNaN(got.Value) || math.IsInf(got.Value, 0) || !strings.Contains(got.Key, ".") {
+			t.Fatalf("%q: %+v", text, got)
+		}
+		if _, err := parseSort(text, testColumns); err != nil {
+			wantFuzzed(t, err)
+		}
+	})
+}
+
+func wantFuzzed(t *testing.T, err error) {
+	t.Helper()
+	answer, ok := err.(*apiError) //nolint:errorlint // it must be one, not wrap one
+	if !ok || answer.status != http.StatusBadRequest || len(answer.message) > 200 {
+		t.Fatalf("%T: %v", err, err)
+	}
+}

@@ -1,0 +1,305 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"foldbook/api"
+	"foldbook/db/dbtest"
+	"foldbook/internal/devstack"
+)
+
+var allTables = []string{
+	"indicator_datasets", "walkforward_runs", "walkforward_folds", "walkforward_run_metrics", "simulation_runs", "simulation_run_metrics",
+	"simulation_trade_buckets", "simulation_trades",
+}
+
+// counts says how many rows each table has.
+func (h *harness) counts() map[string]int {
+	h.t.Helper()
+	n := map[string]int{}
+	for _, table := range allTables {
+		n[table] = h.count(table)
+	}
+	return n
+}
+
+// answer is what one request came to.
+type answer struct {
+	status int
+	body   map[string]any
+	header http.Header
+}
+
+// posted sends a body in the background.
+func (h *harness) posted(path, body string) <-chan answer {
+	got := make(chan answer, 1)
+	go func() {
+		req := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+		w := httptest.NewRecorder()
+		h.http.ServeHTTP(w, req)
+		a := answer{status: w.Code, header: w.Header()}
+		_ = json.Unmarshal(w.Body.Bytes(), &a.body) // what is not JSON has no fields, which the test reports
+		got <- a
+	}()
+	return got
+}
+
+// outage is a server of the test's own, and a connection beside the service's.
+type outage struct {
+	*harness
+	server *devstack.Postgres
+}
+
+func newOutage(t *testing.T) *outage {
+	t.Helper()
+	server := dbtest.Private(t)
+	return &outage{harnessOn(t, server.URL("foldbook")), server}
+}
+
+// beside opens a connection that the service does not know of.
+func (o *outage) beside() *pgx.Conn {
+	o.t.Helper()
+	conn, err := pgx.Connect(context.Background(), o.server.URL("foldbook"))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	o.t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+func (o *outage) on(conn *pgx.Conn, sql string) {
+	o.t.Helper()
+	if _, err := conn.Exec(context.Background(), sql); err != nil {
+		o.t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// waitFor polls until the service has n connections that wait for what is named.
+func (o *outage) waitFor(conn *pgx.Conn, n int, event string) {
+	o.t.Helper()
+	for began := time.Now(); time.Since(began) < 20*time.Second; {
+		var got int
+		err := conn.QueryRow(context.Background(), `SELECT count(*) FROM pg_stat_activity WHERE application_name = 'foldbook' AND wait_event_type || ' ' || wait_event LIKE $1`, event).Scan(&got)
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		if got == n {
+			return
+		}
+	}
+	o.t.Fatalf("no %d connections wait for %s", n, event)
+}
+
+func (o *outage) restart() {
+	o.t.Helper()
+	if err := o.server.Restart(context.Background()); err != nil {
+		o.t.Fatal(err)
+	}
+	for began := time.Now(); ; {
+		if o.db.Pool.Ping(context.Background()) == nil {
+			return
+		}
+		if time.Since(began) > 20*time.Second {
+			o.t.Fatal("the service does not get its connections back")
+		}
+	}
+}
+
+// whole checks that the run that newRun names is stored once, with all of its folds.
+func (o *outage) whole(folds int, version float64) {
+	o.t.Helper()
+	run := o.object("/api/runs/" + newRun)
+	if run["total_folds"] != float64(folds) || run["version"] != version || o.count("walkforward_runs") != 1 || o.count("walkforward_folds") != folds {
+		o.t.Errorf("%v folds of %d, version %v of %v, %d runs", run["total_folds"], folds, run["version"], version, o.count("walkforward_runs"))
+	}
+}
+
+// A database that is killed while a run is stored, before COMMIT: 503 to be repeated, and nothing of it is there.
+func TestKilledBeforeCommit(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t)
+	o.store("/api/datasets", datasetBody(newDataset, "btc25_1"), 201)
+	before := o.counts()
+	// The folds are copied when the write comes to the metrics.
+	other := o.beside()
+	o.on(other, `BEGIN; LOCK TABLE walkforward_run_metrics IN ACCESS EXCLUSIVE MODE`)
+	got := o.posted("/api/runs", runBody(300))
+	o.waitFor(o.beside(), 1, "Lock %")
+	o.server.Kill()
+	if a := <-got; a.status != 503 || a.body["code"] != "database_unavailable" || a.header.Get("Retry-After") == "" || strings.Contains(fmt.Sprint(a.body), "postgres") {
+		t.Errorf("while the database is away: %d %v", a.status, a.body)
+	}
+	o.restart()
+	if diff := cmp.Diff(before, o.counts()); diff != "" {
+		t.Errorf("half of a write is stored (-before +after):\n%s", diff)
+	}
+	o.store("/api/runs", runBody(300), 201)
+	o.whole(300, 1)
+}
+
+// A connection that is lost before COMMIT, and a server that comes back at once, are nothing that the client sees.
+func TestLostConnectionIsRetried(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t)
+	o.store("/api/datasets", datasetBody(newDataset, "btc25_1"), 201)
+	for version := range 3 {
+		other := o.beside()
+		o.on(other, `BEGIN; LOCK TABLE walkforward_run_metrics IN ACCESS EXCLUSIVE MODE`)
+		got := o.posted("/api/runs", runBody(100+version))
+		o.waitFor(other, 1, "Lock %")
+		o.on(other, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'foldbook' AND wait_event_type = 'Lock'`)
+		o.on(other, `ROLLBACK`)
+		if a := <-got; a.status/100 != 2 || a.body["folds_stored"] != float64(100+version) || a.body["created"] != (version == 0) {
+			t.Fatalf("a lost connection: %d %v", a.status, a.body)
+		}
+		o.whole(100+version, float64(version+1))
+	}
+}
+
+// A server that freezes during COMMIT and is killed there: the client is told to repeat, and its repeat stores one run,
+// whether the COMMIT had happened or not.
+func TestKilledAtCommit(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		prepare, event string
+		committed      bool
+	}{
+		// A constraint that is checked at COMMIT waits for a lock: nothing is durable yet.
+		"before it is durable": {`CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(42); RETURN NULL; END';
+			CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON walkforward_runs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait();
+			SELECT pg_advisory_lock(42)`, "Lock advisory", false},
+		// A standby that is not there is waited for when the COMMIT is on disk, and before it is answered.
+		"after it is durable": {`ALTER SYSTEM SET synchronous_standby_names = 'nobody'`, "IPC SyncRep", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOutage(t)
+			o.store("/api/datasets", datasetBody(newDataset, "btc25_1"), 201)
+			other := o.beside()
+			for statement := range strings.SplitSeq(tc.prepare, ";\n") {
+				o.on(other, statement)
+			}
+			o.on(other, `SELECT pg_reload_conf()`)
+			got := o.posted("/api/runs", runBody(200))
+			o.waitFor(other, 1, tc.event)
+			o.server.Kill()
+			if a := <-got; a.status != 503 || !strings.Contains(fmt.Sprint(a.body["message"]), "repeat the request") || a.header.Get("Retry-After") == "" {
+				t.Errorf("a lost COMMIT: %d %v", a.status, a.body)
+			}
+			o.restart()
+			other = o.beside()
+			o.on(other, `ALTER SYSTEM RESET synchronous_standby_names`)
+			o.on(other, `SELECT pg_reload_conf()`)
+			status, version := 201, 1.0
+			if tc.committed {
+				o.whole(200, 1)
+				status, version = 200, 2
+			} else if n := o.count("walkforward_runs") + o.count("walkforward_folds") + o.count("walkforward_run_metrics"); n != 0 {
+				t.Errorf("%d rows of a write that was not committed", n)
+			}
+			if a := o.store("/api/runs", runBody(200), status); a["created"] != !tc.committed {
+				t.Errorf("the repeat: %v", a)
+			}
+			o.whole(200, version)
+		})
+	}
+}
+
+// A database that does not answer is not waited for without end, and what it was sent is not stored twice or in part.
+func TestFrozenWhileStoring(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t)
+	o.harness = harnessOn(t, o.server.URL("foldbook"), func(opts *api.Options) { opts.WriteTimeout = time.Second })
+	o.store("/api/datasets", datasetBody(newDataset, "btc25_1"), 201)
+	o.server.Freeze()
+	a := <-o.posted("/api/runs", runBody(50))
+	o.server.Thaw()
+	if a.status != 503 && a.status != 504 {
+		t.Errorf("while the database is frozen: %d %v", a.status, a.body)
+	}
+	for began := time.Now(); ; {
+		if status, got := o.send(http.MethodPost, "/api/runs", runBody(50)); status == 200 || status == 201 {
+			break
+		} else if time.Since(began) > 20*time.Second {
+			t.Fatalf("the service does not come back: %d %v", status, got)
+		}
+	}
+	if run := o.object("/api/runs/" + newRun); run["total_folds"] != 50.0 || o.count("walkforward_folds") != 50 {
+		t.Errorf("%v folds, %d in the table", run["total_folds"], o.count("walkforward_folds"))
+	}
+}
+
+// Restarts of the database under writers of one run and one simulation: each answer of success is true, and what stands
+// at the end is one of the bodies, whole.
+func TestRestartsUnderWriters(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t)
+	o.storeAll(1, 1)
+	done := make(chan struct{})
+	results := make(chan [2]int, 2)
+	for _, tc := range []struct {
+		path string
+		body func(int) string
+		get  string
+		key  string
+	}{
+		{"/api/runs", runBody, "/api/runs/" + newRun, "total_folds"},
+		{"/api/simulations", simulationBody, "/api/simulations/" + newSim, "trade_count"},
+	} {
+		go func() {
+			stored, refused := 0, 0
+			for n := 1; ; n++ {
+				a := <-o.posted(tc.path, tc.body(1+n%60))
+				switch a.status {
+				case http.StatusOK:
+					stored++
+				case http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+					refused++
+				default:
+					t.Errorf("POST %s: %d %v", tc.path, a.status, a.body)
+				}
+				select {
+				case <-done:
+					results <- [2]int{stored, refused}
+					return
+				default:
+				}
+			}
+		}()
+	}
+	for i := range 4 {
+		for range 5 { // some writes between two restarts
+			if a := <-o.posted("/api/datasets", datasetBody(newDataset, "btc25_1")); a.status != 200 {
+				t.Errorf("between restarts: %d %v", a.status, a.body)
+			}
+		}
+		if i%2 == 0 {
+			o.server.Kill()
+		}
+		o.restart()
+	}
+	close(done)
+	for range 2 {
+		if n := <-results; n[0] == 0 {
+			t.Errorf("%d stored, %d refused", n[0], n[1])
+		}
+	}
+	run := o.object("/api/runs/" + newRun)
+	if run["total_folds"] != run["summary_metrics"].(map[string]any)["folds"] {
+		t.Errorf("the run has %v folds, its summary says %v", run["total_folds"], run["summary_metrics"])
+	}
+	sim := o.object("/api/simulations/" + newSim)
+	if bucket := sim["buckets"].([]any)[0].(map[string]any); sim["trade_count"] != bucket["trade_count"] {
+		t.Errorf("the simulation has %v trades, its bucket says %v", sim["trade_count"], bucket["trade_count"])
+	}
+}

@@ -1,0 +1,263 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"foldbook/db"
+)
+
+// metricsOf are the thresholds and metrics of a fold as the exporting client writes them.
+func numbersOf(n int) string {
+	var b strings.Builder
+	b.WriteString(`,"run_id":"` + runID + `","best_iteration":412,"best_score":0.0009110000100918114,"thresholds":{`)
+	for i := range 9 {
+		fmt.Fprintf(&b, `"threshold_%d":%.17g,`, i, float64(n+i)/3)
+	}
+	b.WriteString(`"last":0},"metrics":{`)
+	for i := range 28 {
+		fmt.Fprintf(&b, `"profit_factor_%d":%.17g,`, i, float64(float32(n+i)/7))
+	}
+	b.WriteString(`"model_learned_nothing":false}`)
+	return b.String()
+}
+
+func trade(id string) string {
+	return `{"trade_id":"` + id + `","fold_index":3,"side":"long","size":1.5,"entry_price":64125.5,"exit_price":64310.25,"pnl":277.125,"return_pct":0.29,` +
+		`"entry_signal":0.68,"exit_signal":0.44,"entry_timestamp":1735891200000,"exit_timestamp":1735898400000}`
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func TestReadRun(t *testing.T) {
+	t.Parallel()
+	features, hyper := `["rsi_14" , "hma_55"]`, `{"learning_rate":1.10,"max_depth":4,"big":123456789012345678901234567890,"n":9007199254740993}`
+	metrics := `{ "pf":0.0009110000100918114, "z":-0.0, "e":1E5, "u":"\u00e9é\ud83d\ude00" }`
+	rest := `"target_column":"TGT_315","hyperparameters":` + hyper + `,"summary_metrics":{"folds":3},"status":"INCOMPLETE","requested_by":"",` +
+		`"started_at":"2026-01-02T14:00:00.25+01:00","completed_at":null,"duration_ms":465321,"zz":1,"aa":{"x":[]}`
+	folds := `[` + fold(7, `,"run_id":"`+strings.ToUpper(runID)+`","metrics":`+metrics+`,"best_iteration":412,"best_score":0.0009110000100918114`) + `,` + fold(1, `,"metrics":null`) + `]`
+	id := uuid.MustParse(runID)
+	want := &runUpload{
+		Run: db.UpsertRunParams{
+			RunID: id, DatasetID: uuid.MustParse(datasetID), PredictionMeasurement: "m", TargetColumn: "TGT_315",
+			FeatureColumns: json.RawMessage(features), Hyperparameters: json.RawMessage(hyper), WalkConfig: json.RawMessage(`{}`),
+			SummaryMetrics: json.RawMessage(`{"folds":3}`), Status: "INCOMPLETE", RequestedBy: ptr(""),
+			StartedAt: ptr(time.Date(2026, 1, 2, 13, 0, 0, 250e6, time.UTC)), DurationMS: ptr(int64(465321)),
+		},
+		HasFolds: true,
+		Folds: []db.CopyFoldsParams{
+			{RunID: id, FoldNumber: 7, TrainEndIdx: 650, TestStartIdx: 654, TestEndIdx: 678, SamplesTrain: 650, SamplesTest: 24, BestIteration: ptr(int32(412)),
+				BestScore: ptr(0.0009110000100918114), Thresholds: json.RawMessage(`{}`), Metrics: json.RawMessage(metrics)},
+			{RunID: id, FoldNumber: 1, TrainEndIdx: 650, TestStartIdx: 654, TestEndIdx: 678, SamplesTrain: 650, SamplesTest: 24,
+				Thresholds: json.RawMessage(`{}`), Metrics: json.RawMessage(`{}`)},
+		},
+	}
+	for name, tt := range map[string]struct {
+		body     string
+		warnings []string
+	}{
+		"nested": {`{"folds":` + folds + `,"run":{` + runHead + `,"feature_columns":` + features + `,` + rest + `},"note":1}`,
+			[]string{"unknown field note is ignored", "unknown field run.aa is ignored", "unknown field run.zz is ignored"}},
+		"flat": {`{` + runHead + `,"features":` + features + `,` + rest + `,"folds":` + folds + `}`,
+			[]string{"unknown field aa is ignored", "unknown field zz is ignored"}},
+	} {
+		w, r := post(tt.body)
+		got, err := readRun(w, r, testLimit)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		want.Warnings = slices.Concat(tt.warnings, []string{"summary_metrics.folds is 3, but 2 folds were posted"})
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: (-want +got)\n%s", name, diff)
+		}
+	}
+	for body, has := range map[string]bool{`{` + runHead + `}`: false, `{` + runHead + `,"folds":null}`: false, `{` + runHead + `,"folds":[]}`: true} {
+		w, r := post(body)
+		got, err := readRun(w, r, testLimit)
+		if err != nil || got.HasFolds != has || len(got.Folds) != 0 || got.Run.Status != "PENDING" || string(got.Run.FeatureColumns) != "[]" {
+			t.Errorf("%s: got %+v, %v", body, got, err)
+		}
+	}
+	w, r := post(`{"folds":` + folds + `,"run_id":1}`)
+	rows, warnings, err := readFolds(w, r, testLimit, id)
+	if diff := cmp.Diff(want.Folds, rows); err != nil || diff != "" || !cmp.Equal(warnings, []string{"unknown field run_id is ignored"}) {
+		t.Errorf("folds alone: %v, warnings %q (-want +got)\n%s", err, warnings, diff)
+	}
+}
+
+func TestReadSimulation(t *testing.T) {
+	t.Parallel()
+	trades := `"trades":[` + trade(runID) + `,` +
+		`{"bar_timestamp":"2025-01-03T08:00:00.000001Z","bar_timestamp_ms":1,"simulation_id":"` + simID + `","side":"short","size":1,"entry_price":2,"exit_price":null,"metadata":{"fold_index": 1 }},` +
+		`{"entry_timestamp":1735891200000,"side":"short","size":1,"entry_price":2,"metadata":{"a":1},"fold_index":12345678901234567890},` +
+		`{"bar_timestamp_ms":1735891200000,"side":"short","size":1,"entry_price":2}]`
+	buckets := `"buckets":[{"side":"dual","trade_count":128,"win_count":73,"profit_factor":1.31,"notes":"all trades"},{"side":"long"}]`
+	for _, body := range []string{
+		simWith(buckets + `,` + trades),
+		`{"run":{` + simHead + `},` + buckets + `,` + trades + `}`,
+		`{` + trades + `,"simulation":{` + simHead + `},` + buckets + `}`,
+	} {
+		w, r := post(body)
+		got, err := readSimulation(w, r, testLimit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, entry := uuid.MustParse(simID), time.Date(2025, 1, 3, 8, 0, 0, 0, time.UTC)
+		want := &simulationUpload{
+			Simulation: db.UpsertSimulationParams{
+				SimulationID: id, RunID: uuid.MustParse(runID), DatasetID: uuid.MustParse(datasetID), QuestDBNamespace: "trading_sim_traces", Mode: "dual",
+				Config: json.RawMessage(`{}`), SummaryMetrics: json.RawMessage(`{}`), Status: "PENDING",
+			},
+			HasBuckets: true, HasTrades: true,
+			Buckets: []db.CopyBucketsParams{
+				{SimulationID: id, Side: "dual", TradeCount: 128, WinCount: 73, ProfitFactor: ptr(1.31), Notes: ptr("all trades")},
+				{SimulationID: id, Side: "long"},
+			},
+			Trades: []db.CopyTradesParams{
+				{SimulationID: id, TradeID: uuid.MustParse(runID), BarTimestamp: entry, Side: "long", Size: 1.5, EntryPrice: 64125.5, ExitPrice: ptr(64310.25), Pnl: ptr(277.125),
+					ReturnPct: ptr(0.29), Metadata: json.RawMessage(`{"fold_index":3,"entry_signal":0.68,"exit_signal":0.44,"exit_timestamp":1735898400000}`)},
+				{SimulationID: id, TradeID: uuid.NewSHA1(id, []byte("trade 1")), BarTimestamp: entry.Add(time.Microsecond), Side: "short", Size: 1, EntryPrice: 2,
+					Metadata: json.RawMessage(`{"fold_index": 1 }`)},
+				{SimulationID: id, TradeID: uuid.NewSHA1(id, []byte("trade 2")), BarTimestamp: entry, Side: "short", Size: 1, EntryPrice: 2,
+					Metadata: json.RawMessage(`{"a":1,"fold_index":12345678901234567890}`)},
+				{SimulationID: id, TradeID: uuid.NewSHA1(id, []byte("trade 3")), BarTimestamp: entry, Side: "short", Size: 1, EntryPrice: 2, Metadata: json.RawMessage(`{}`)},
+			},
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	}
+}
+
+func TestReadDataset(t *testing.T) {
+	t.Parallel()
+	manifest := `{"version": 1, "ohlcv_rows": 12000, "indicator_rows": "many", "source": "laptop", "bar_interval_ms": 5, "lookback_rows": 48, ` +
+		`"first_ohlcv_timestamp_ms": 1704067200000, "last_ohlcv_timestamp_ms": 1, "indicator_measurement": "btc_ind", "symbol": "X"}`
+	quoted, _ := json.Marshal(manifest)
+	for _, metadata := range []string{manifest, string(quoted)} {
+		w, r := post(`{` + dataHead + `,"symbol":"","granularity":"240m","bar_interval_ms":14400000,"first_indicator_ts":1704240000000,` +
+			`"ohlcv_last_ts":"2025-05-14T23:00:00Z","indicator_first_ts":0,"column_schema":[],"metadata":` + metadata + `,"run_count":3}`)
+		got, err := readDataset(w, r, testLimit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := &datasetUpload{
+			ID: uuid.MustParse(datasetID), Slug: "btc25_1", Granularity: ptr("4h"), Source: ptr("laptop"), IndicatorMeasurement: ptr("btc_ind"),
+			OhlcvRowCount: ptr(int64(12000)), BarIntervalMS: ptr(int64(14400000)), LookbackRows: ptr(int64(48)),
+			OhlcvFirst: ptr(time.UnixMilli(1704067200000).UTC()), OhlcvLast: ptr(time.Date(2025, 5, 14, 23, 0, 0, 0, time.UTC)),
+			IndicatorFirst: ptr(time.UnixMilli(1704240000000).UTC()), ColumnSchema: json.RawMessage(`[]`), Metadata: json.RawMessage(manifest),
+			Warnings: []string{"unknown field run_count is ignored", "metadata.indicator_rows: must be a whole number; it is not used"},
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	}
+}
+
+func TestCanonicalGranularity(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"240m": "4h", "60m": "1h", "1440m": "1d", "90000ms": "90000ms", "60000ms": "1m", "3600s": "1h", "90s": "90s", "90m": "90m", "15min": "15m",
+		"24h": "1d", "4h": "4h", "1d": "1d", "7d": "7d", "1M": "1M", "1w": "1w", "h": "h", "0m": "0m", "-5m": "-5m", "tick": "tick", "99999999999999999999m": "99999999999999999999m",
+	} {
+		if got := canonicalGranularity(in); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestReadPatch(t *testing.T) {
+	t.Parallel()
+	body := `{"status":"COMPLETED","completed_at":"2026-01-02T13:07:45Z","summary_metrics":{"pf":1.10}}`
+	at := time.Date(2026, 1, 2, 13, 7, 45, 0, time.UTC)
+	w, r := post(body)
+	run, err := readRunPatch(w, r, testLimit)
+	if diff := cmp.Diff(&runPatch{Status: ptr("COMPLETED"), CompletedAt: &at, SummaryMetrics: json.RawMessage(`{"pf":1.10}`)}, run); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	w, r = post(body)
+	simulation, err := readSimulationPatch(w, r, testLimit)
+	if diff := cmp.Diff(&simulationPatch{Status: ptr("COMPLETED"), CompletedAt: &at, SummaryMetrics: json.RawMessage(`{"pf":1.10}`)}, simulation); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+}
+
+func TestManyWarningsAreCut(t *testing.T) {
+	t.Parallel()
+	u := unknown{}
+	for i := range 100 {
+		u[fmt.Sprintf("field %03d", i)] = skipped{}
+	}
+	got := u.warnings("run")
+	if len(got) != maxWarnings+1 || got[0] != `unknown field run."field 000" is ignored` || got[maxWarnings] != "80 more unknown fields are ignored" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func FuzzRunBody(f *testing.F) {
+	f.Add(runWith(fold(0, numbersOf(1)), fold(1, "")))
+	f.Add(`{` + runHead + `,"features":["a"],"zz":[{"\u0000":1e999}],"folds":[null]}`)
+	f.Add(`{"run":{"status":"\ud800"}}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		w, r := post(body)
+		u, err := readRun(w, r, 1<<20)
+		if err != nil {
+			if _, ok := err.(*apiError); !ok { //nolint:errorlint // it must be one, not wrap one
+				t.Fatalf("%T: %v", err, err)
+			}
+			return
+		}
+		if !json.Valid([]byte(body)) {
+			t.Fatal("took what is not JSON")
+		}
+		for _, part := range []json.RawMessage{u.Run.FeatureColumns, u.Run.Hyperparameters, u.Run.WalkConfig, u.Run.SummaryMetrics} {
+			if !json.Valid(part) {
+				t.Fatalf("a part is not JSON: %q", part)
+			}
+		}
+		for _, fold := range u.Folds {
+			if !json.Valid(fold.Metrics) || !json.Valid(fold.Thresholds) || fold.RunID != u.Run.RunID {
+				t.Fatalf("fold %d: %q %q", fold.FoldNumber, fold.Metrics, fold.Thresholds)
+			}
+		}
+	})
+}
+
+func BenchmarkReadRun1000Folds(b *testing.B) {
+	folds := make([]string, 1000)
+	for i := range folds {
+		folds[i] = fold(i, numbersOf(i))
+	}
+	body := runWith(folds...)
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		w, r := post(body)
+		if _, err := readRun(w, r, testLimit); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkReadSimulation20000Trades(b *testing.B) {
+	trades := make([]string, 20_000)
+	for i := range trades {
+		trades[i] = trade(uuid.NewSHA1(uuid.Nil, fmt.Append(nil, i)).String())
+	}
+	body := simWith(`"trades":[` + strings.Join(trades, ",") + `]`)
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		w, r := post(body)
+		if _, err := readSimulation(w, r, testLimit); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

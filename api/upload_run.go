@@ -1,0 +1,286 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"foldbook/db"
+)
+
+// runUpload is a run as it was posted, checked and ready to be stored.
+type runUpload struct {
+	Run      db.UpsertRunParams
+	Folds    []db.CopyFoldsParams
+	HasFolds bool // false: the stored folds stay
+	Warnings []string
+}
+
+type runFields struct {
+	RunID                 *string `json:"run_id"`
+	DatasetID             *string `json:"dataset_id"`
+	PredictionMeasurement *string `json:"prediction_measurement"`
+	TargetColumn          *string `json:"target_column"`
+	FeatureColumns        part    `json:"feature_columns"`
+	Features              part    `json:"features"`
+	Hyperparameters       part    `json:"hyperparameters"`
+	WalkConfig            part    `json:"walk_config"`
+	SummaryMetrics        part    `json:"summary_metrics"`
+	Status                *string `json:"status"`
+	RequestedBy           *string `json:"requested_by"`
+	StartedAt             *string `json:"started_at"`
+	CompletedAt           *string `json:"completed_at"`
+	DurationMS            *int64  `json:"duration_ms"`
+	SerializedConfig      *string `json:"serialized_config"`
+	Unknown               unknown `json:",embed"`
+}
+
+// readRun reads {"run": {…}, "folds": […]} or the same with the run's fields at the top.
+func readRun(w http.ResponseWriter, r *http.Request, limit int64) (*runUpload, error) {
+	var body struct {
+		Run *runFields `json:"run"`
+		runFields
+		Folds *foldList `json:"folds"`
+	}
+	if err := decodeBody(w, r, limit, &body); err != nil {
+		return nil, err
+	}
+	f, run := fields{}, &body.runFields
+	warnings := run.Unknown.warnings("")
+	if body.Run != nil {
+		if run.RunID != nil || run.DatasetID != nil {
+			f.fail("run", "is given beside the fields of a run")
+		}
+		f.path, run = "run", body.Run
+		warnings = append(warnings, run.Unknown.warnings("run")...)
+	}
+	u := &runUpload{Run: run.row(&f), Warnings: warnings}
+	if f.fault != nil {
+		return nil, f.fault.answer()
+	}
+	if body.Folds != nil {
+		u.Folds, u.HasFolds = body.Folds.rows, true
+		if wrong := finishFolds(u.Folds, u.Run.RunID, "folds"); wrong != nil {
+			return nil, wrong.answer()
+		}
+		u.Warnings = append(u.Warnings, u.compareFolds()...)
+	}
+	return u, nil
+}
+
+func (b *runFields) row(f *fields) db.UpsertRunParams {
+	features := b.FeatureColumns
+	if features == nil {
+		features = part(f.array("features", b.Features))
+	}
+	return db.UpsertRunParams{
+		RunID:                 f.needID("run_id", b.RunID),
+		DatasetID:             f.needID("dataset_id", b.DatasetID),
+		PredictionMeasurement: need(f, "prediction_measurement", f.name("prediction_measurement", b.PredictionMeasurement)),
+		TargetColumn:          orElse(f.name("target_column", b.TargetColumn), ""),
+		FeatureColumns:        orJSON(f.array("feature_columns", features), "[]"),
+		Hyperparameters:       orJSON(f.object("hyperparameters", b.Hyperparameters), "{}"),
+		WalkConfig:            orJSON(f.object("walk_config", b.WalkConfig), "{}"),
+		SummaryMetrics:        orJSON(f.object("summary_metrics", b.SummaryMetrics), "{}"),
+		Status:                orElse(f.status(b.Status), string(PENDING)),
+		RequestedBy:           b.RequestedBy,
+		StartedAt:             f.time("started_at", b.StartedAt),
+		CompletedAt:           f.time("completed_at", b.CompletedAt),
+		DurationMS:            f.count("duration_ms", b.DurationMS),
+		SerializedConfig:      b.SerializedConfig,
+	}
+}
+
+// compareFolds warns when the run's summary tells of another number of folds than came with it.
+func (u *runUpload) compareFolds() []string {
+	var summary struct {
+		Folds part `json:"folds"`
+	}
+	if err := jsonv2.Unmarshal(u.Run.SummaryMetrics, &summary); err != nil || summary.Folds == nil {
+		return nil
+	}
+	if n, err := strconv.ParseFloat(string(summary.Folds), 64); err == nil && n == float64(len(u.Folds)) {
+		return nil
+	}
+	return []string{fmt.Sprintf("summary_metrics.folds is %s, but %d folds were posted", shorten(string(summary.Folds)), len(u.Folds))}
+}
+
+// foldList is the folds of a body, one row each; a row without run_id has uuid.Nil there.
+type foldList struct{ rows []db.CopyFoldsParams }
+
+type foldFields struct {
+	RunID          *string  `json:"run_id"`
+	FoldNumber     *int32   `json:"fold_number"`
+	TrainStartIdx  *int64   `json:"train_start_idx"`
+	TrainEndIdx    *int64   `json:"train_end_idx"`
+	TestStartIdx   *int64   `json:"test_start_idx"`
+	TestEndIdx     *int64   `json:"test_end_idx"`
+	SamplesTrain   *int64   `json:"samples_train"`
+	SamplesTest    *int64   `json:"samples_test"`
+	BestIteration  *int32   `json:"best_iteration"`
+	BestScore      *float64 `json:"best_score"`
+	Thresholds     part     `json:"thresholds"`
+	Metrics        part     `json:"metrics"`
+	TrainStartTSMS *int64   `json:"train_start_ts_ms"`
+	TrainEndTSMS   *int64   `json:"train_end_ts_ms"`
+	TestStartTSMS  *int64   `json:"test_start_ts_ms"`
+	TestEndTSMS    *int64   `json:"test_end_ts_ms"`
+}
+
+// UnmarshalJSONFrom reads the folds; a fault names its fold.
+func (l *foldList) UnmarshalJSONFrom(dec *jsontext.Decoder) (err error) {
+	l.rows, err = readList(dec, func(f *fields, b *foldFields) db.CopyFoldsParams {
+		row := db.CopyFoldsParams{
+			RunID:          f.id("run_id", b.RunID),
+			FoldNumber:     need(f, "fold_number", b.FoldNumber),
+			TrainStartIdx:  need(f, "train_start_idx", b.TrainStartIdx),
+			TrainEndIdx:    need(f, "train_end_idx", b.TrainEndIdx),
+			TestStartIdx:   need(f, "test_start_idx", b.TestStartIdx),
+			TestEndIdx:     need(f, "test_end_idx", b.TestEndIdx),
+			SamplesTrain:   need(f, "samples_train", f.count("samples_train", b.SamplesTrain)),
+			SamplesTest:    need(f, "samples_test", f.count("samples_test", b.SamplesTest)),
+			BestIteration:  b.BestIteration,
+			BestScore:      b.BestScore,
+			Thresholds:     orJSON(f.object("thresholds", b.Thresholds), "{}"),
+			Metrics:        orJSON(f.object("metrics", b.Metrics), "{}"),
+			TrainStartTSMS: b.TrainStartTSMS,
+			TrainEndTSMS:   b.TrainEndTSMS,
+			TestStartTSMS:  b.TestStartTSMS,
+			TestEndTSMS:    b.TestEndTSMS,
+		}
+		switch {
+		case row.FoldNumber < 0:
+			f.fail("fold_number", "must not be below 0")
+		case row.TrainEndIdx < row.TrainStartIdx:
+			f.fail("train_end_idx", "must not be below train_start_idx")
+		case row.TestEndIdx < row.TestStartIdx:
+			f.fail("test_end_idx", "must not be below test_start_idx")
+		}
+		*b = foldFields{}
+		return row
+	})
+	return err
+}
+
+// finishFolds gives the folds at a path the id of their run, and finds numbers that are there twice.
+func finishFolds(folds []db.CopyFoldsParams, runID uuid.UUID, path string) *fault {
+	seen := make(map[int32]int, len(folds))
+	for i := range folds {
+		fold := &folds[i]
+		at := func(name string) string { return fmt.Sprintf("%s[%d].%s", path, i, name) }
+		if fold.RunID != uuid.Nil && fold.RunID != runID {
+			return invalidBody(at("run_id"), "is not the run_id of the run")
+		}
+		fold.RunID = runID
+		if first, twice := seen[fold.FoldNumber]; twice {
+			return invalidBody(at("fold_number"), fmt.Sprintf("%d is already %s[%d]", fold.FoldNumber, path, first))
+		}
+		seen[fold.FoldNumber] = i
+	}
+	return nil
+}
+
+// foldsBody is {"folds": […]} or the array alone.
+type foldsBody struct {
+	Folds   *foldList `json:"folds"`
+	Unknown unknown   `json:",embed"`
+	alone   bool
+}
+
+// UnmarshalJSONFrom reads either form.
+func (b *foldsBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if dec.PeekKind() == jsontext.KindBeginArray {
+		b.Folds, b.alone = new(foldList), true
+		return b.Folds.UnmarshalJSONFrom(dec)
+	}
+	type object foldsBody // without this method
+	return jsonv2.UnmarshalDecode(dec, (*object)(b))
+}
+
+// readFolds reads folds of a run that is stored already, with what there is to warn of.
+func readFolds(w http.ResponseWriter, r *http.Request, limit int64, runID uuid.UUID) ([]db.CopyFoldsParams, []string, error) {
+	var body foldsBody
+	if err := decodeBody(w, r, limit, &body); err != nil {
+		return nil, nil, err
+	}
+	path := "folds"
+	if body.Folds == nil {
+		return nil, nil, invalidBody(path, "is missing").answer()
+	} else if body.alone {
+		path = ""
+	}
+	if wrong := finishFolds(body.Folds.rows, runID, path); wrong != nil {
+		return nil, nil, wrong.answer()
+	}
+	return body.Folds.rows, body.Unknown.warnings(""), nil
+}
+
+// runPatch is what a PATCH changes of a run; nil stays as it is.
+type runPatch struct {
+	Status         *string
+	StartedAt      *time.Time
+	CompletedAt    *time.Time
+	DurationMS     *int64
+	SummaryMetrics json.RawMessage // merged by key at the top
+}
+
+// patchFields are the fields that a run and a simulation both let change.
+type patchFields struct {
+	Status         notNull[string] `json:"status"`
+	StartedAt      notNull[string] `json:"started_at"`
+	CompletedAt    notNull[string] `json:"completed_at"`
+	SummaryMetrics notNull[part]   `json:"summary_metrics"`
+}
+
+// notNull is a value that may be absent but not null: null would have to change nothing, or remove what it cannot.
+type notNull[T any] struct{ v *T }
+
+// UnmarshalJSONFrom refuses null.
+func (n *notNull[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if dec.PeekKind() == jsontext.KindNull {
+		return invalidBody(fieldName(dec.StackPointer().LastToken()), "must not be null")
+	}
+	n.v = new(T)
+	return jsonv2.UnmarshalDecode(dec, n.v)
+}
+
+// given refuses an empty text for the same reason.
+func (f *fields) given(name string, text notNull[string]) *string {
+	if text.v != nil && *text.v == "" {
+		f.fail(name, "must not be empty")
+	}
+	return text.v
+}
+
+// readRunPatch reads the change of a run. A field that it does not know is a fault: a PATCH that does nothing about it
+// would look as if it had.
+func readRunPatch(w http.ResponseWriter, r *http.Request, limit int64) (*runPatch, error) {
+	var body struct {
+		patchFields
+		DurationMS notNull[int64] `json:"duration_ms"`
+	}
+	if err := decodeBody(w, r, limit, &body, jsonv2.RejectUnknownMembers(true)); err != nil {
+		return nil, err
+	}
+	var f fields
+	p := runPatch{
+		Status:         f.status(f.given("status", body.Status)),
+		StartedAt:      f.time("started_at", f.given("started_at", body.StartedAt)),
+		CompletedAt:    f.time("completed_at", f.given("completed_at", body.CompletedAt)),
+		DurationMS:     f.count("duration_ms", body.DurationMS.v),
+		SummaryMetrics: f.object("summary_metrics", orElse(body.SummaryMetrics.v, nil)),
+	}
+	if p.Status == nil && p.StartedAt == nil && p.CompletedAt == nil && p.DurationMS == nil && p.SummaryMetrics == nil && f.fault == nil {
+		return nil, invalidBody("", "changes nothing: it takes status, started_at, completed_at, duration_ms and summary_metrics").answer()
+	}
+	if f.fault != nil {
+		return nil, f.fault.answer()
+	}
+	return &p, nil
+}

@@ -1,0 +1,283 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"foldbook/db"
+)
+
+// simulationUpload is a simulation as it was posted, checked and ready to be stored.
+type simulationUpload struct {
+	Simulation db.UpsertSimulationParams
+	Buckets    []db.CopyBucketsParams
+	HasBuckets bool // false: the stored buckets stay
+	Trades     []db.CopyTradesParams
+	HasTrades  bool // false: the stored trades stay
+	Warnings   []string
+}
+
+type simulationFields struct {
+	SimulationID        *string `json:"simulation_id"`
+	RunID               *string `json:"run_id"`
+	DatasetID           *string `json:"dataset_id"`
+	InputRunMeasurement *string `json:"input_run_measurement"`
+	QuestDBNamespace    *string `json:"questdb_namespace"`
+	Mode                *string `json:"mode"`
+	Config              part    `json:"config"`
+	SummaryMetrics      part    `json:"summary_metrics"`
+	Status              *string `json:"status"`
+	StartedAt           *string `json:"started_at"`
+	CompletedAt         *string `json:"completed_at"`
+	SerializedConfig    *string `json:"serialized_config"`
+	Unknown             unknown `json:",embed"`
+}
+
+// readSimulation reads {"simulation": {…}, "buckets": […], "trades": […]}, the same with "run" for "simulation", or the
+// same with the simulation's fields at the top.
+func readSimulation(w http.ResponseWriter, r *http.Request, limit int64) (*simulationUpload, error) {
+	var body struct {
+		Run        *simulationFields `json:"run"`
+		Simulation *simulationFields `json:"simulation"`
+		simulationFields
+		Buckets *bucketList `json:"buckets"`
+		Trades  *tradeList  `json:"trades"`
+	}
+	if err := decodeBody(w, r, limit, &body); err != nil {
+		return nil, err
+	}
+	f, simulation := fields{}, &body.simulationFields
+	warnings := simulation.Unknown.warnings("")
+	name, nested := "simulation", body.Simulation
+	if nested == nil {
+		name, nested = "run", body.Run
+	}
+	if nested != nil {
+		if simulation.SimulationID != nil || simulation.RunID != nil || (body.Run != nil && body.Simulation != nil) {
+			f.fail(name, "is given beside the fields of a simulation")
+		}
+		f.path, simulation = name, nested
+		warnings = append(warnings, nested.Unknown.warnings(name)...)
+	}
+	u := &simulationUpload{Simulation: simulation.row(&f), Warnings: warnings}
+	wrong := f.fault
+	if wrong == nil && body.Buckets != nil {
+		u.Buckets, u.HasBuckets = body.Buckets.rows, true
+		wrong = finishBuckets(u.Buckets, u.Simulation.SimulationID)
+	}
+	if wrong == nil && body.Trades != nil {
+		u.Trades, u.HasTrades = body.Trades.rows, true
+		wrong = finishTrades(u.Trades, u.Simulation.SimulationID)
+	}
+	if wrong != nil {
+		return nil, wrong.answer()
+	}
+	return u, nil
+}
+
+func (b *simulationFields) row(f *fields) db.UpsertSimulationParams {
+	return db.UpsertSimulationParams{
+		SimulationID:        f.needID("simulation_id", b.SimulationID),
+		RunID:               f.needID("run_id", b.RunID),
+		DatasetID:           f.needID("dataset_id", b.DatasetID),
+		InputRunMeasurement: orElse(f.name("input_run_measurement", b.InputRunMeasurement), ""),
+		QuestDBNamespace:    orElse(f.name("questdb_namespace", b.QuestDBNamespace), "trading_sim_traces"),
+		Mode:                need(f, "mode", f.oneOf("mode", b.Mode, "long", "short", "dual")),
+		Config:              orJSON(f.object("config", b.Config), "{}"),
+		SummaryMetrics:      orJSON(f.object("summary_metrics", b.SummaryMetrics), "{}"),
+		Status:              orElse(f.status(b.Status), string(PENDING)),
+		StartedAt:           f.time("started_at", b.StartedAt),
+		CompletedAt:         f.time("completed_at", b.CompletedAt),
+		SerializedConfig:    b.SerializedConfig,
+	}
+}
+
+// bucketList is the buckets of a body; a row without simulation_id has uuid.Nil there.
+type bucketList struct{ rows []db.CopyBucketsParams }
+
+type bucketFields struct {
+	SimulationID   *string  `json:"simulation_id"`
+	Side           *string  `json:"side"`
+	TradeCount     *int64   `json:"trade_count"`
+	WinCount       *int64   `json:"win_count"`
+	ProfitFactor   *float64 `json:"profit_factor"`
+	AvgReturnPct   *float64 `json:"avg_return_pct"`
+	MaxDrawdownPct *float64 `json:"max_drawdown_pct"`
+	Notes          *string  `json:"notes"`
+}
+
+// UnmarshalJSONFrom reads the buckets; a fault names its bucket.
+func (l *bucketList) UnmarshalJSONFrom(dec *jsontext.Decoder) (err error) {
+	l.rows, err = readList(dec, func(f *fields, b *bucketFields) db.CopyBucketsParams {
+		row := db.CopyBucketsParams{
+			SimulationID:   f.id("simulation_id", b.SimulationID),
+			Side:           need(f, "side", f.oneOf("side", b.Side, "long", "short", "all", "dual")),
+			TradeCount:     orElse(f.count("trade_count", b.TradeCount), 0),
+			WinCount:       orElse(f.count("win_count", b.WinCount), 0),
+			ProfitFactor:   b.ProfitFactor,
+			AvgReturnPct:   b.AvgReturnPct,
+			MaxDrawdownPct: b.MaxDrawdownPct,
+			Notes:          b.Notes,
+		}
+		if row.WinCount > row.TradeCount {
+			f.fail("win_count", "must not be above trade_count")
+		}
+		*b = bucketFields{}
+		return row
+	})
+	return err
+}
+
+func finishBuckets(buckets []db.CopyBucketsParams, id uuid.UUID) *fault {
+	seen := make(map[string]int, 4)
+	for i := range buckets {
+		b := &buckets[i]
+		if b.SimulationID != uuid.Nil && b.SimulationID != id {
+			return invalidBody(fmt.Sprintf("buckets[%d].simulation_id", i), "is not the simulation_id of the simulation")
+		}
+		b.SimulationID = id
+		if first, twice := seen[b.Side]; twice {
+			return invalidBody(fmt.Sprintf("buckets[%d].side", i), fmt.Sprintf("%s is already buckets[%d]", b.Side, first))
+		}
+		seen[b.Side] = i
+	}
+	return nil
+}
+
+// tradeList is the trades of a body; a row has uuid.Nil for an id that is not given.
+type tradeList struct{ rows []db.CopyTradesParams }
+
+type tradeFields struct {
+	SimulationID   *string        `json:"simulation_id"`
+	TradeID        *string        `json:"trade_id"`
+	EntryTimestamp *int64         `json:"entry_timestamp"`
+	BarTimestamp   *string        `json:"bar_timestamp"`
+	BarTimestampMS *int64         `json:"bar_timestamp_ms"`
+	Side           *string        `json:"side"`
+	Size           *float64       `json:"size"`
+	EntryPrice     *float64       `json:"entry_price"`
+	ExitPrice      *float64       `json:"exit_price"`
+	Pnl            *float64       `json:"pnl"`
+	ReturnPct      *float64       `json:"return_pct"`
+	Metadata       part           `json:"metadata"`
+	Rest           jsontext.Value `json:",embed"` // everything else, as one object
+}
+
+// UnmarshalJSONFrom reads the trades; a fault names its trade.
+func (l *tradeList) UnmarshalJSONFrom(dec *jsontext.Decoder) (err error) {
+	l.rows, err = readList(dec, func(f *fields, b *tradeFields) db.CopyTradesParams {
+		row := db.CopyTradesParams{
+			SimulationID: f.id("simulation_id", b.SimulationID),
+			TradeID:      f.id("trade_id", b.TradeID),
+			BarTimestamp: b.entry(f),
+			Side:         need(f, "side", f.oneOf("side", b.Side, "long", "short")),
+			Size:         need(f, "size", b.Size),
+			EntryPrice:   need(f, "entry_price", b.EntryPrice),
+			ExitPrice:    b.ExitPrice,
+			Pnl:          b.Pnl,
+			ReturnPct:    b.ReturnPct,
+			Metadata:     mergeObjects(f.object("metadata", b.Metadata), b.Rest),
+		}
+		*b = tradeFields{Rest: b.Rest[:0]} // copied into the row, so its memory serves the next
+		return row
+	})
+	return err
+}
+
+// entry is the time of entry in the first of its three forms that is there.
+func (b *tradeFields) entry(f *fields) time.Time {
+	for _, t := range []*time.Time{
+		f.milliseconds("entry_timestamp", b.EntryTimestamp),
+		f.time("bar_timestamp", b.BarTimestamp),
+		f.milliseconds("bar_timestamp_ms", b.BarTimestampMS),
+	} {
+		if t != nil {
+			return *t
+		}
+	}
+	f.fail("entry_timestamp", "is missing")
+	return time.Time{}
+}
+
+// mergeObjects joins the members of two objects. Of a name that is in both, the jsonb that it becomes keeps b's.
+func mergeObjects(a, b []byte) []byte {
+	hasA, hasB := !emptyObject(a), !emptyObject(b)
+	switch {
+	case hasA && hasB:
+		merged := make([]byte, 0, len(a)+len(b)-1)
+		merged = append(merged, a[:len(a)-1]...)
+		merged = append(merged, ',')
+		return append(merged, b[1:]...)
+	case hasA:
+		return a
+	case hasB:
+		return append(make([]byte, 0, len(b)), b...)
+	}
+	return []byte("{}")
+}
+
+func emptyObject(v []byte) bool {
+	for _, c := range v[min(1, len(v)):] {
+		if c != ' ' && c != '\t' && c != '\r' && c != '\n' {
+			return c == '}'
+		}
+	}
+	return true
+}
+
+// finishTrades gives the trades the id of their simulation, and those without an id one that is the same at each repeat.
+func finishTrades(trades []db.CopyTradesParams, id uuid.UUID) *fault {
+	seen := make(map[uuid.UUID]int, len(trades))
+	for i := range trades {
+		t := &trades[i]
+		if t.SimulationID != uuid.Nil && t.SimulationID != id {
+			return invalidBody(fmt.Sprintf("trades[%d].simulation_id", i), "is not the simulation_id of the simulation")
+		}
+		t.SimulationID = id
+		if t.TradeID == uuid.Nil {
+			t.TradeID = uuid.NewSHA1(id, []byte("trade "+strconv.Itoa(i)))
+		}
+		if first, twice := seen[t.TradeID]; twice {
+			return invalidBody(fmt.Sprintf("trades[%d].trade_id", i), fmt.Sprintf("%s is already trades[%d]", t.TradeID, first))
+		}
+		seen[t.TradeID] = i
+	}
+	return nil
+}
+
+// simulationPatch is what a PATCH changes of a simulation; nil stays as it is.
+type simulationPatch struct {
+	Status         *string
+	StartedAt      *time.Time
+	CompletedAt    *time.Time
+	SummaryMetrics json.RawMessage // merged by key at the top
+}
+
+// readSimulationPatch reads the change of a simulation; see readRunPatch.
+func readSimulationPatch(w http.ResponseWriter, r *http.Request, limit int64) (*simulationPatch, error) {
+	var body struct{ patchFields }
+	if err := decodeBody(w, r, limit, &body, jsonv2.RejectUnknownMembers(true)); err != nil {
+		return nil, err
+	}
+	var f fields
+	p := simulationPatch{
+		Status:         f.status(f.given("status", body.Status)),
+		StartedAt:      f.time("started_at", f.given("started_at", body.StartedAt)),
+		CompletedAt:    f.time("completed_at", f.given("completed_at", body.CompletedAt)),
+		SummaryMetrics: f.object("summary_metrics", orElse(body.SummaryMetrics.v, nil)),
+	}
+	if p.Status == nil && p.StartedAt == nil && p.CompletedAt == nil && p.SummaryMetrics == nil && f.fault == nil {
+		return nil, invalidBody("", "changes nothing: it takes status, started_at, completed_at and summary_metrics").answer()
+	}
+	if f.fault != nil {
+		return nil, f.fault.answer()
+	}
+	return &p, nil
+}

@@ -1,0 +1,121 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/labstack/echo/v4"
+
+	"foldbook/db"
+)
+
+// maxBody is the largest body that is read, after decompression.
+const maxBody = 64 << 20
+
+// change is what the parameters of a write ask for beside its body.
+type change struct {
+	dryRun  bool
+	ifMatch *string
+}
+
+func isTrue(b *bool) bool { return b != nil && *b }
+
+// write runs f in one transaction. What a lost connection or a conflict with another transaction interrupted before
+// its COMMIT is done again: f must be able to run more than once. After a COMMIT whose answer was lost the caller
+// repeats the request, which by its ids makes no duplicate.
+func (s *Server) write(c echo.Context, dryRun bool, f func(ctx context.Context, q *db.Queries) error) error {
+	ctx, cancel := context.WithTimeout(c.Request().Context(), s.WriteTimeout)
+	defer cancel()
+	select {
+	case s.writes <- struct{}{}:
+		defer func() { <-s.writes }()
+	case <-ctx.Done():
+		return busyOr(ctx.Err())
+	}
+	err := s.DB.InTx(ctx, dryRun, func(q *db.Queries) error { return f(ctx, q) })
+	for _, pause := range pauses {
+		if err == nil || errors.Is(err, db.ErrUnknownOutcome) || !repeatable(err) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+		err = s.DB.InTx(ctx, dryRun, func(q *db.Queries) error { return f(ctx, q) })
+	}
+	return err
+}
+
+func busyOr(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return db.ErrPoolBusy
+	}
+	return err
+}
+
+// repeatable tells failures after which the same transaction can succeed: those that pass, and a slug that another
+// transaction took between the look and the write, which the next look finds.
+func repeatable(err error) bool {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		switch e.Code {
+		case "40001", "40P01":
+			return true
+		case "23505":
+			return e.ConstraintName == db.DatasetSlugKey
+		}
+	}
+	return passing(err)
+}
+
+// sameID refuses a PUT whose body is about another thing than its path.
+func sameID(name string, path *uuid.UUID, body uuid.UUID) error {
+	if path == nil || *path == body {
+		return nil
+	}
+	return &apiError{status: http.StatusBadRequest, code: ErrorCodeInvalidBody, message: name + ": is not the id in the path"}
+}
+
+// status of an answer to a write that created, or not.
+func createdStatus(created bool) int {
+	if created {
+		return http.StatusCreated
+	}
+	return http.StatusOK
+}
+
+// statusRank orders statuses: a run or simulation moves from a lower one to a higher one, and the last four are final.
+var statusRank = map[string]int{"PENDING": 0, "QUEUED": 1, "RUNNING": 2, "COMPLETED": 3, "INCOMPLETE": 3, "FAILED": 3, "CANCELLED": 3}
+
+const finalRank = 3
+
+// checkTransition refuses a change of status that goes back, or away from a final one.
+func checkTransition(from string, to *string, force bool) error {
+	if to == nil || *to == from || force || (statusRank[from] < finalRank && statusRank[*to] >= statusRank[from]) {
+		return nil
+	}
+	return conflict("status "+from+" does not become "+*to+" without force=true", nil)
+}
+
+func conflict(message string, details map[string]any) error {
+	return &apiError{status: http.StatusConflict, code: ErrorCodeConflict, message: message, details: details}
+}
+
+// dependants refuses to remove what has something below it, unless cascade is true.
+func dependants(what string, cascade *bool, below map[string]int64) error {
+	details := map[string]any{}
+	for kind, n := range below {
+		if n > 0 {
+			details[kind] = n
+		}
+	}
+	if len(details) == 0 || isTrue(cascade) {
+		return nil
+	}
+	return conflict("the "+what+" has others below it: details count them, cascade=true removes them as well", details)
+}

@@ -1,0 +1,129 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/labstack/echo/v4"
+
+	"foldbook/db"
+)
+
+// StoreDataset serves POST /api/datasets: {"success": true, "dataset_id": …, "created": …}.
+func (s *Server) StoreDataset(c echo.Context, params StoreDatasetParams) error {
+	return s.storeDataset(c, nil, change{isTrue(params.DryRun), params.IfMatch})
+}
+
+// PutDataset serves PUT /api/datasets/:dataset_id, with the effect of POST.
+func (s *Server) PutDataset(c echo.Context, datasetID string, params PutDatasetParams) error {
+	id, err := pathID("dataset_id", datasetID)
+	if err != nil {
+		return err
+	}
+	return s.storeDataset(c, &id, change{isTrue(params.DryRun), params.IfMatch})
+}
+
+func (s *Server) storeDataset(c echo.Context, path *uuid.UUID, ch change) error {
+	up, err := readDataset(c.Response(), c.Request(), maxBody)
+	if err != nil {
+		return err
+	}
+	if err := sameID("dataset_id", path, up.ID); err != nil {
+		return err
+	}
+	var answer DatasetStored
+	var tag string
+	err = s.write(c, ch.dryRun, func(ctx context.Context, q *db.Queries) error {
+		answer = DatasetStored{Success: true, DatasetID: up.ID, DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings)}
+		stored, err := q.LockDataset(ctx, db.LockDatasetParams{DatasetID: up.ID, QuestDBTag: up.Slug})
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			err = absentMatch(ch.ifMatch, "data set")
+		case err == nil:
+			if stored.DatasetID != up.ID {
+				answer.DatasetID, answer.MatchedBy = stored.DatasetID, new(Slug)
+			}
+			err = checkMatch(ch.ifMatch, "data set", etag(stored.Version, stored.CreatedAt))
+		}
+		if err != nil {
+			return err
+		}
+		row, err := q.MergeDataset(ctx, mergeParams(answer.DatasetID, up))
+		if err != nil {
+			return fmt.Errorf("merge data set %s: %w", answer.DatasetID, err)
+		}
+		answer.Created, answer.Version, tag = row.Created, row.Version, etag(row.Version, row.CreatedAt)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	answer.Message = "data set updated"
+	if answer.Created {
+		answer.Message = "data set created"
+	}
+	c.Response().Header().Set("ETag", tag)
+	return c.JSON(createdStatus(answer.Created), answer)
+}
+
+func mergeParams(id uuid.UUID, up *datasetUpload) db.MergeDatasetParams {
+	return db.MergeDatasetParams{
+		DatasetID: id, QuestDBTag: up.Slug, Symbol: up.Symbol, Granularity: up.Granularity, Source: up.Source,
+		QuestDBMeasurement: up.IndicatorMeasurement, ColumnSchema: up.ColumnSchema, RowCount: up.IndicatorRowCount,
+		FirstBarTS: up.IndicatorFirst, LastBarTS: up.IndicatorLast, OhlcvMeasurement: up.OhlcvMeasurement, OhlcvRowCount: up.OhlcvRowCount,
+		OhlcvFirstTS: up.OhlcvFirst, OhlcvLastTS: up.OhlcvLast, BarIntervalMS: up.BarIntervalMS, LookbackRows: up.LookbackRows, Metadata: up.Metadata,
+	}
+}
+
+func orEmpty(texts []string) []string {
+	if texts == nil {
+		return []string{}
+	}
+	return texts
+}
+
+// DeleteDataset serves DELETE /api/datasets/:dataset_id: {"success": true, "deleted": {…}}.
+func (s *Server) DeleteDataset(c echo.Context, datasetID string, params DeleteDatasetParams) error {
+	id, err := pathID("dataset_id", datasetID)
+	if err != nil {
+		return err
+	}
+	answer := Deleted{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
+	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
+		// No slug is empty, so this finds by the id alone.
+		stored, err := q.LockDataset(ctx, db.LockDatasetParams{DatasetID: id})
+		if errors.Is(err, pgx.ErrNoRows) {
+			return notFound("data set", id)
+		} else if err != nil {
+			return fmt.Errorf("lock data set %s: %w", id, err)
+		}
+		if err := checkMatch(params.IfMatch, "data set", etag(stored.Version, stored.CreatedAt)); err != nil {
+			return err
+		}
+		n, err := q.CountDatasetChildren(ctx, id)
+		if err != nil {
+			return fmt.Errorf("count what is below data set %s: %w", id, err)
+		}
+		below := map[string]int64{"runs": n.Runs, "folds": n.Folds, "simulations": n.Simulations, "buckets": n.Buckets, "trades": n.Trades}
+		if err := dependants("data set", params.Cascade, below); err != nil {
+			return err
+		}
+		touched, err := q.DeleteSimulationsByDataset(ctx, id)
+		if err != nil {
+			return fmt.Errorf("delete the simulations of data set %s: %w", id, err)
+		}
+		if below["datasets"], err = q.DeleteDataset(ctx, id); err != nil {
+			return fmt.Errorf("delete data set %s: %w", id, err)
+		}
+		answer.Deleted = below
+		return touchDatasets(ctx, q, touched...)
+	})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, answer)
+}

@@ -1,0 +1,259 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/labstack/echo/v4"
+
+	"foldbook/db"
+)
+
+// StoreRun serves POST /api/runs: {"success": true, "run_id": …, "folds_received": …, "folds_stored": …, "created": …}.
+func (s *Server) StoreRun(c echo.Context, params StoreRunParams) error {
+	return s.storeRun(c, nil, change{isTrue(params.DryRun), params.IfMatch})
+}
+
+// PutRun serves PUT /api/runs/:run_id, with the effect of POST.
+func (s *Server) PutRun(c echo.Context, runID string, params PutRunParams) error {
+	id, err := pathID("run_id", runID)
+	if err != nil {
+		return err
+	}
+	return s.storeRun(c, &id, change{isTrue(params.DryRun), params.IfMatch})
+}
+
+func (s *Server) storeRun(c echo.Context, path *uuid.UUID, ch change) error {
+	up, err := readRun(c.Response(), c.Request(), maxBody)
+	if err != nil {
+		return err
+	}
+	if err := sameID("run_id", path, up.Run.RunID); err != nil {
+		return err
+	}
+	answer := RunStored{
+		Success: true, Message: "run stored", RunID: up.Run.RunID, PredictionMeasurement: up.Run.PredictionMeasurement,
+		FoldsReceived: len(up.Folds), DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings),
+	}
+	var tag string
+	err = s.write(c, ch.dryRun, func(ctx context.Context, q *db.Queries) error {
+		before, err := lockRun(ctx, q, up.Run.RunID, ch.ifMatch)
+		if errors.Is(err, pgx.ErrNoRows) {
+			err = absentMatch(ch.ifMatch, "run")
+		}
+		if err != nil {
+			return err
+		}
+		row, err := q.UpsertRun(ctx, up.Run)
+		if err != nil {
+			return fmt.Errorf("store run %s: %w", up.Run.RunID, err)
+		}
+		if up.HasFolds {
+			if err := replaceFolds(ctx, q, up.Run.RunID, up.Folds); err != nil {
+				return err
+			}
+		}
+		after, err := finishRun(ctx, q, up.Run.RunID, before.DatasetID, up.Run.DatasetID)
+		if err != nil {
+			return err
+		}
+		answer.Created, answer.Version, answer.FoldsStored = row.Created, row.Version, int(after.folds)
+		tag = etag(row.Version, row.CreatedAt, after.slug)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("ETag", tag)
+	return c.JSON(createdStatus(answer.Created), answer)
+}
+
+// lockRun locks a run that exists and checks that it is in the state that the caller means.
+func lockRun(ctx context.Context, q *db.Queries, id uuid.UUID, ifMatch *string) (db.LockRunRow, error) {
+	row, err := q.LockRun(ctx, id)
+	if err != nil {
+		return row, fmt.Errorf("lock run %s: %w", id, err)
+	}
+	return row, checkMatch(ifMatch, "run", etag(row.Version, row.CreatedAt, row.DatasetSlug))
+}
+
+func replaceFolds(ctx context.Context, q *db.Queries, run uuid.UUID, folds []db.CopyFoldsParams) error {
+	if _, err := q.DeleteFolds(ctx, run); err != nil {
+		return fmt.Errorf("remove the folds of run %s: %w", run, err)
+	}
+	if _, err := q.CopyFolds(ctx, folds); err != nil {
+		return fmt.Errorf("store the folds of run %s: %w", run, err)
+	}
+	return nil
+}
+
+// runAfter is what an answer to a write says of the run as it is then.
+type runAfter struct {
+	slug  string
+	folds int64
+}
+
+// finishRun ends each write of a run: its metrics can be searched again, and the data sets that it is in and was in
+// know of the change. Those come last, because other writers of the data set wait for them.
+func finishRun(ctx context.Context, q *db.Queries, run uuid.UUID, datasets ...uuid.UUID) (runAfter, error) {
+	if _, err := q.ClearRunMetrics(ctx, run); err != nil {
+		return runAfter{}, fmt.Errorf("clear the metrics of run %s: %w", run, err)
+	}
+	if _, err := q.FillRunMetrics(ctx, run); err != nil {
+		return runAfter{}, fmt.Errorf("fill the metrics of run %s: %w", run, err)
+	}
+	n, err := q.CountRunChildren(ctx, run)
+	if err != nil {
+		return runAfter{}, fmt.Errorf("count the folds of run %s: %w", run, err)
+	}
+	row, err := q.GetRunVersion(ctx, run)
+	if err != nil {
+		return runAfter{}, fmt.Errorf("read back run %s: %w", run, err)
+	}
+	return runAfter{row.DatasetSlug, n.Folds}, touchDatasets(ctx, q, datasets...)
+}
+
+// touchDatasets raises the versions of data sets, in one order, so that two writers cannot wait for each other.
+func touchDatasets(ctx context.Context, q *db.Queries, ids ...uuid.UUID) error {
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	for _, id := range slices.Compact(ids) {
+		if id == uuid.Nil {
+			continue
+		}
+		if _, err := q.TouchDataset(ctx, id); err != nil {
+			return fmt.Errorf("touch data set %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// PatchRun serves PATCH /api/runs/:run_id: {"success": true, "id": …, "version": …}.
+func (s *Server) PatchRun(c echo.Context, runID string, params PatchRunParams) error {
+	id, err := pathID("run_id", runID)
+	if err != nil {
+		return err
+	}
+	patch, err := readRunPatch(c.Response(), c.Request(), maxBody)
+	if err != nil {
+		return err
+	}
+	answer := Changed{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
+	var tag string
+	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
+		stored, err := lockRun(ctx, q, id, params.IfMatch)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return notFound("run", id)
+		} else if err != nil {
+			return err
+		}
+		if err := checkTransition(stored.Status, patch.Status, isTrue(params.Force)); err != nil {
+			return err
+		}
+		row, err := q.PatchRun(ctx, db.PatchRunParams{
+			RunID: id, Status: patch.Status, StartedAt: patch.StartedAt, CompletedAt: patch.CompletedAt, DurationMS: patch.DurationMS,
+			SummaryMetrics: patch.SummaryMetrics,
+		})
+		if err != nil {
+			return fmt.Errorf("patch run %s: %w", id, err)
+		}
+		answer.Version, tag = row.Version, etag(row.Version, row.CreatedAt, stored.DatasetSlug)
+		_, err = finishRun(ctx, q, id, stored.DatasetID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("ETag", tag)
+	return c.JSON(http.StatusOK, answer)
+}
+
+// AppendFolds serves POST /api/runs/:run_id/folds: {"success": true, "folds_received": …, "folds_stored": …}.
+func (s *Server) AppendFolds(c echo.Context, runID string, params AppendFoldsParams) error {
+	id, err := pathID("run_id", runID)
+	if err != nil {
+		return err
+	}
+	folds, warnings, err := readFolds(c.Response(), c.Request(), maxBody, id)
+	if err != nil {
+		return err
+	}
+	numbers := make([]int32, len(folds))
+	for i, f := range folds {
+		numbers[i] = f.FoldNumber
+	}
+	answer := FoldsStored{Success: true, RunID: id, FoldsReceived: len(folds), DryRun: isTrue(params.DryRun), Warnings: orEmpty(warnings)}
+	var tag string
+	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
+		stored, err := lockRun(ctx, q, id, params.IfMatch)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return notFound("run", id)
+		} else if err != nil {
+			return err
+		}
+		if statusRank[stored.Status] == finalRank && !isTrue(params.Force) {
+			return conflict("the run is "+stored.Status+", which is final: folds are added with force=true", nil)
+		}
+		if _, err := q.DeleteFoldsByNumber(ctx, db.DeleteFoldsByNumberParams{RunID: id, FoldNumbers: numbers}); err != nil {
+			return fmt.Errorf("replace folds of run %s: %w", id, err)
+		}
+		if _, err := q.CopyFolds(ctx, folds); err != nil {
+			return fmt.Errorf("add folds to run %s: %w", id, err)
+		}
+		row, err := q.PatchRun(ctx, db.PatchRunParams{RunID: id})
+		if err != nil {
+			return fmt.Errorf("raise the version of run %s: %w", id, err)
+		}
+		after, err := finishRun(ctx, q, id, stored.DatasetID)
+		answer.Version, answer.FoldsStored, tag = row.Version, int(after.folds), etag(row.Version, row.CreatedAt, stored.DatasetSlug)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("ETag", tag)
+	return c.JSON(http.StatusOK, answer)
+}
+
+// DeleteRun serves DELETE /api/runs/:run_id: {"success": true, "deleted": {…}}.
+func (s *Server) DeleteRun(c echo.Context, runID string, params DeleteRunParams) error {
+	id, err := pathID("run_id", runID)
+	if err != nil {
+		return err
+	}
+	answer := Deleted{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
+	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
+		stored, err := lockRun(ctx, q, id, params.IfMatch)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return notFound("run", id)
+		} else if err != nil {
+			return err
+		}
+		n, err := q.CountRunChildren(ctx, id)
+		if err != nil {
+			return fmt.Errorf("count what is below run %s: %w", id, err)
+		}
+		below := map[string]int64{"folds": n.Folds, "simulations": n.Simulations, "buckets": n.Buckets, "trades": n.Trades}
+		if err := dependants("run", params.Cascade, below); err != nil {
+			return err
+		}
+		touched, err := q.DeleteSimulationsByRun(ctx, id)
+		if err != nil {
+			return fmt.Errorf("delete the simulations of run %s: %w", id, err)
+		}
+		if below["runs"], err = q.DeleteRun(ctx, id); err != nil {
+			return fmt.Errorf("delete run %s: %w", id, err)
+		}
+		answer.Deleted = below
+		return touchDatasets(ctx, q, append(touched, stored.DatasetID)...)
+	})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, answer)
+}

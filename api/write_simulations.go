@@ -1,0 +1,185 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/labstack/echo/v4"
+
+	"foldbook/db"
+)
+
+// StoreSimulation serves POST /api/simulations: {"success": true, "simulation_id": …, "buckets_stored": …, "trades_stored": …, "created": …}.
+func (s *Server) StoreSimulation(c echo.Context, params StoreSimulationParams) error {
+	return s.storeSimulation(c, nil, change{isTrue(params.DryRun), params.IfMatch})
+}
+
+// PutSimulation serves PUT /api/simulations/:simulation_id, with the effect of POST.
+func (s *Server) PutSimulation(c echo.Context, simulationID string, params PutSimulationParams) error {
+	id, err := pathID("simulation_id", simulationID)
+	if err != nil {
+		return err
+	}
+	return s.storeSimulation(c, &id, change{isTrue(params.DryRun), params.IfMatch})
+}
+
+func (s *Server) storeSimulation(c echo.Context, path *uuid.UUID, ch change) error {
+	up, err := readSimulation(c.Response(), c.Request(), maxBody)
+	if err != nil {
+		return err
+	}
+	id := up.Simulation.SimulationID
+	if err := sameID("simulation_id", path, id); err != nil {
+		return err
+	}
+	answer := SimulationStored{Success: true, Message: "simulation stored", SimulationID: id, DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings)}
+	var tag string
+	err = s.write(c, ch.dryRun, func(ctx context.Context, q *db.Queries) error {
+		before, err := lockSimulation(ctx, q, id, ch.ifMatch)
+		if errors.Is(err, pgx.ErrNoRows) {
+			err = absentMatch(ch.ifMatch, "simulation")
+		}
+		if err != nil {
+			return err
+		}
+		row, err := q.UpsertSimulation(ctx, up.Simulation)
+		if err != nil {
+			return fmt.Errorf("store simulation %s: %w", id, err)
+		}
+		if err := replaceChildren(ctx, q, up); err != nil {
+			return err
+		}
+		n, err := finishSimulation(ctx, q, id, before.DatasetID, up.Simulation.DatasetID)
+		answer.Created, answer.Version, answer.BucketsStored, answer.TradesStored = row.Created, row.Version, int(n.Buckets), int(n.Trades)
+		tag = etag(row.Version, row.CreatedAt)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("ETag", tag)
+	return c.JSON(createdStatus(answer.Created), answer)
+}
+
+// lockSimulation locks a simulation that exists and checks that it is in the state that the caller means.
+func lockSimulation(ctx context.Context, q *db.Queries, id uuid.UUID, ifMatch *string) (db.LockSimulationRow, error) {
+	row, err := q.LockSimulation(ctx, id)
+	if err != nil {
+		return row, fmt.Errorf("lock simulation %s: %w", id, err)
+	}
+	return row, checkMatch(ifMatch, "simulation", etag(row.Version, row.CreatedAt))
+}
+
+func replaceChildren(ctx context.Context, q *db.Queries, up *simulationUpload) error {
+	id := up.Simulation.SimulationID
+	if up.HasBuckets {
+		if _, err := q.DeleteBuckets(ctx, id); err != nil {
+			return fmt.Errorf("remove the buckets of simulation %s: %w", id, err)
+		}
+		if _, err := q.CopyBuckets(ctx, up.Buckets); err != nil {
+			return fmt.Errorf("store the buckets of simulation %s: %w", id, err)
+		}
+	}
+	if up.HasTrades {
+		if _, err := q.DeleteTrades(ctx, id); err != nil {
+			return fmt.Errorf("remove the trades of simulation %s: %w", id, err)
+		}
+		if _, err := q.CopyTrades(ctx, up.Trades); err != nil {
+			return fmt.Errorf("store the trades of simulation %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// finishSimulation ends each write of a simulation as finishRun does that of a run.
+func finishSimulation(ctx context.Context, q *db.Queries, id uuid.UUID, datasets ...uuid.UUID) (db.CountSimulationChildrenRow, error) {
+	var none db.CountSimulationChildrenRow
+	if _, err := q.ClearSimulationMetrics(ctx, id); err != nil {
+		return none, fmt.Errorf("clear the metrics of simulation %s: %w", id, err)
+	}
+	if _, err := q.FillSimulationMetrics(ctx, id); err != nil {
+		return none, fmt.Errorf("fill the metrics of simulation %s: %w", id, err)
+	}
+	n, err := q.CountSimulationChildren(ctx, id)
+	if err != nil {
+		return none, fmt.Errorf("count what is below simulation %s: %w", id, err)
+	}
+	return n, touchDatasets(ctx, q, datasets...)
+}
+
+// PatchSimulation serves PATCH /api/simulations/:simulation_id: {"success": true, "id": …, "version": …}.
+func (s *Server) PatchSimulation(c echo.Context, simulationID string, params PatchSimulationParams) error {
+	id, err := pathID("simulation_id", simulationID)
+	if err != nil {
+		return err
+	}
+	patch, err := readSimulationPatch(c.Response(), c.Request(), maxBody)
+	if err != nil {
+		return err
+	}
+	answer := Changed{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
+	var tag string
+	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
+		stored, err := lockSimulation(ctx, q, id, params.IfMatch)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return notFound("simulation", id)
+		} else if err != nil {
+			return err
+		}
+		if err := checkTransition(stored.Status, patch.Status, isTrue(params.Force)); err != nil {
+			return err
+		}
+		row, err := q.PatchSimulation(ctx, db.PatchSimulationParams{
+			SimulationID: id, Status: patch.Status, StartedAt: patch.StartedAt, CompletedAt: patch.CompletedAt, SummaryMetrics: patch.SummaryMetrics,
+		})
+		if err != nil {
+			return fmt.Errorf("patch simulation %s: %w", id, err)
+		}
+		answer.Version, tag = row.Version, etag(row.Version, row.CreatedAt)
+		_, err = finishSimulation(ctx, q, id, stored.DatasetID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("ETag", tag)
+	return c.JSON(http.StatusOK, answer)
+}
+
+// DeleteSimulation serves DELETE /api/simulations/:simulation_id: {"success": true, "deleted": {…}}.
+func (s *Server) DeleteSimulation(c echo.Context, simulationID string, params DeleteSimulationParams) error {
+	id, err := pathID("simulation_id", simulationID)
+	if err != nil {
+		return err
+	}
+	answer := Deleted{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
+	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
+		stored, err := lockSimulation(ctx, q, id, params.IfMatch)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return notFound("simulation", id)
+		} else if err != nil {
+			return err
+		}
+		n, err := q.CountSimulationChildren(ctx, id)
+		if err != nil {
+			return fmt.Errorf("count what is below simulation %s: %w", id, err)
+		}
+		below := map[string]int64{"buckets": n.Buckets, "trades": n.Trades}
+		if err := dependants("simulation", params.Cascade, below); err != nil {
+			return err
+		}
+		if below["simulations"], err = q.DeleteSimulation(ctx, id); err != nil {
+			return fmt.Errorf("delete simulation %s: %w", id, err)
+		}
+		answer.Deleted = below
+		return touchDatasets(ctx, q, stored.DatasetID)
+	})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, answer)
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+
+	"foldbook/internal/transfer"
+)
+
+const defaultServer = "http://127.0.0.1:33931"
+
+// serverFlags say which server to talk to.
+type serverFlags struct {
+	Server string        `placeholder:"URL" help:"Address of the server; FOLDBOOK_SERVER in the environment, else http://127.0.0.1:33931."`
+	Wait   time.Duration `default:"1m" help:"How long to try again when the server is away."`
+}
+
+func (f serverFlags) client(a *app) (*transfer.Client, error) {
+	server := cmp.Or(f.Server, a.env["FOLDBOOK_SERVER"], defaultServer)
+	client, err := transfer.New(server)
+	if err != nil {
+		return nil, usageError("--server or FOLDBOOK_SERVER " + err.Error()) // which is not quoted: it may hold a password
+	}
+	if f.Wait < 0 {
+		return nil, usageError("--wait is below 0")
+	}
+	client.Wait = f.Wait
+	client.Note = func(text string) { _, _ = fmt.Fprintln(a.err, text) }
+	return client, nil
+}
+
+type importCmd struct {
+	serverFlags
+	DryRun    bool     `help:"Let the server check everything and store nothing."`
+	KeepGoing bool     `help:"Go past files that the server refuses, and list them at the end."`
+	Again     bool     `help:"Also post what the journal says is stored."`
+	Journal   string   `placeholder:"FILE" help:"Note in FILE what is stored; for a directory DIR it is DIR.imported unless given."`
+	Paths     []string `arg:"" name:"path" help:"A file, a directory of files, or - for standard input."`
+}
+
+// Help is the text below the summary.
+func (importCmd) Help() string {
+	return `A file holds one data set, run or simulation: the JSON body of POST /api/datasets, /api/runs or /api/simulations, as it is, as .json.gz or as .json.zst. What it is, is read from its content. Data sets are stored first, then runs, then simulations.
+
+Posting a file again changes nothing but the version. While the server is away it is tried again. After an interruption the same command goes on where it was: files of a directory that the journal names, and that have not changed, are skipped.
+
+Examples:
+
+	foldbook import run.json
+	foldbook import backup/                          every .json, .json.gz and .json.zst below it
+	foldbook import --dry-run --keep-going backup/   check all, store nothing
+	foldbook import --server http://10.0.0.5:33931 backup/
+	zcat run.json.gz | foldbook import -`
+}
+
+// Run imports.
+func (c importCmd) Run(a *app) error {
+	client, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	show := &importView{app: a, dryRun: c.DryRun}
+	client.Note = show.note
+	im := transfer.Import{Client: client, DryRun: c.DryRun, Again: c.Again, KeepGoing: c.KeepGoing, Journal: c.Journal, Watcher: show}
+	summary, err := im.Run(a.ctx, c.Paths, a.in)
+	show.end(summary)
+	if err == nil && len(summary.Failed) > 0 {
+		return fmt.Errorf("%d of %d files failed", len(summary.Failed), len(summary.Failed)+summary.Stored+summary.Skipped)
+	}
+	return err
+}
+
+type exportCmd struct {
+	serverFlags
+
+	Dataset    exportDatasetCmd    `cmd:"" help:"Write a data set."`
+	Run        exportRunCmd        `cmd:"" help:"Write a run with its folds."`
+	Simulation exportSimulationCmd `cmd:"" help:"Write a simulation with its buckets and trades."`
+	All        exportAllCmd        `cmd:"" help:"Write everything into a directory."`
+}
+
+// Help is the text below the summary.
+func (exportCmd) Help() string {
+	return `Writes what "foldbook import" takes back: the server then has the same values to the last digit. Left out is what the server adds, such as versions and times of creation. A document is of one state of the database.
+
+Examples:
+
+	foldbook export run 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e -o run.json
+	foldbook export all backup/ && foldbook import --server http://10.0.0.5:33931 backup/`
+}
+
+// exportOne is the arguments of an export of one thing.
+type exportOne struct {
+	Output string `short:"o" placeholder:"FILE" help:"Write to FILE, whole or not at all, compressed if it ends in .gz or .zst; else to standard output."`
+	ID     string `arg:"" name:"id" help:"A UUID."`
+}
+
+func (c exportOne) run(a *app, flags serverFlags, kind transfer.Kind) error {
+	id, err := uuid.Parse(c.ID)
+	if err != nil {
+		return usageError(fmt.Sprintf("%q is not a UUID", c.ID))
+	}
+	client, err := flags.client(a)
+	if err != nil {
+		return err
+	}
+	return client.Export(a.ctx, kind, id.String(), c.Output, a.out)
+}
+
+type exportDatasetCmd struct{ exportOne }
+
+// Help is the text below the summary.
+func (exportDatasetCmd) Help() string {
+	return `Examples:
+
+	foldbook export dataset 6f0e0c3a-52a7-4c1c-9d58-3f1f0e6f9a01 -o dataset.json`
+}
+
+// Run exports a data set.
+func (c exportDatasetCmd) Run(a *app, e *exportCmd) error {
+	return c.run(a, e.serverFlags, transfer.Dataset)
+}
+
+type exportRunCmd struct{ exportOne }
+
+// Help is the text below the summary.
+func (exportRunCmd) Help() string {
+	return `Examples:
+
+	foldbook export run 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e -o run.json.gz
+	foldbook export run 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e | jq '.folds | length'`
+}
+
+// Run exports a run.
+func (c exportRunCmd) Run(a *app, e *exportCmd) error {
+	return c.run(a, e.serverFlags, transfer.Run)
+}
+
+type exportSimulationCmd struct{ exportOne }
+
+// Help is the text below the summary.
+func (exportSimulationCmd) Help() string {
+	return `Examples:
+
+	foldbook export simulation c1d2e3f4-0a1b-4c2d-8e3f-405162738495 -o simulation.json`
+}
+
+// Run exports a simulation.
+func (c exportSimulationCmd) Run(a *app, e *exportCmd) error {
+	return c.run(a, e.serverFlags, transfer.Simulation)
+}
+
+type exportAllCmd struct {
+	Dir string `arg:"" name:"dir" help:"Directory; it is made if need be, and files in it are replaced."`
+}
+
+// Help is the text below the summary.
+func (exportAllCmd) Help() string {
+	return `Writes datasets/ID.json, runs/ID.json and simulations/ID.json. Take a new directory for each backup: files of what the server has no more are not removed.
+
+Examples:
+
+	foldbook export all backup-2026-01-02/`
+}
+
+// Run exports everything.
+func (c exportAllCmd) Run(a *app, e *exportCmd) error {
+	client, err := e.client(a)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(c.Dir); err == nil && !info.IsDir() {
+		return usageError(c.Dir + " is not a directory")
+	}
+	show := &exportView{app: a}
+	client.Note = show.note
+	err = client.ExportAll(a.ctx, c.Dir, show.exported)
+	show.end()
+	if errors.Is(err, a.ctx.Err()) && err != nil {
+		return errors.New("interrupted; what is written so far is whole")
+	}
+	return err
+}

@@ -1,0 +1,218 @@
+package transfer
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// Document is a file that can be posted.
+type Document struct {
+	Name   string // as the user knows it
+	Kind   Kind
+	Size   int64  // bytes of the file
+	SHA256 string // of these bytes, in hex
+
+	path      string // of the file that is read
+	modified  time.Time
+	temporary bool   // the file is a copy
+	encoding  string // Content-Encoding of its bytes
+	ids       map[string]string
+	journal   *journal // nil: none is kept
+}
+
+// ID is the id of what the document is about, as far as the document says.
+func (d *Document) ID() string { return d.ids[string(d.Kind)+"_id"] }
+
+// extensions of the files that are taken from a directory.
+var extensions = []string{".json", ".json.gz", ".json.zst"}
+
+// find returns the files below a directory that are to be imported, in the order of their names. Hidden ones are not.
+func find(dir string) (files []string, err error) {
+	err = filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case path != dir && strings.HasPrefix(entry.Name(), "."):
+			if entry.IsDir() {
+				return filepath.SkipDir
+			}
+		case !entry.IsDir() && slices.ContainsFunc(extensions, func(ext string) bool { return strings.HasSuffix(entry.Name(), ext) }):
+			files = append(files, path)
+		}
+		return nil
+	})
+	return files, err
+}
+
+// inspect reads a file once, in bounded memory: what it is about, its size and its hash. Whether it is right is the
+// server's to say; only that it is a data set, a run or a simulation has to be seen here.
+func inspect(name, path string) (*Document, error) {
+	file, err := os.Open(path) //nolint:gosec // the user names it
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	d := &Document{Name: name, path: path, modified: info.ModTime(), ids: map[string]string{}}
+	hash := sha256.New()
+	count := &counter{}
+	raw := bufio.NewReaderSize(io.TeeReader(file, io.MultiWriter(hash, count)), 64<<10)
+	text, done, err := d.open(raw)
+	if err != nil {
+		return nil, err
+	}
+	keys := map[string]bool{}
+	fault := d.scan(jsontext.NewDecoder(text, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)), keys, true)
+	done()
+	if d.Kind = kindOf(keys); d.Kind == "" {
+		var syntax *jsontext.SyntacticError
+		if fault != nil && !errors.As(fault, &syntax) {
+			return nil, fault
+		}
+		return nil, errors.New("is no data set, run or simulation: there is no dataset_slug, run_id or simulation_id at the top of a JSON object")
+	}
+	if _, err := io.Copy(io.Discard, raw); err != nil {
+		return nil, err
+	}
+	d.Size, d.SHA256 = count.n, hex.EncodeToString(hash.Sum(nil))
+	return d, nil
+}
+
+// reopen opens the file to send it, if it is still the one that was inspected.
+func (d *Document) reopen() (*os.File, error) {
+	file, err := os.Open(d.path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && (info.Size() != d.Size || !info.ModTime().Equal(d.modified)) {
+		err = &permanentError{errors.New("has changed since it was first read")}
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// sending is the body of a request: it tells how much of the file was taken.
+type sending struct {
+	file *os.File
+	sent func(total int64)
+	n    int64
+	mu   sync.Mutex // the transport may read a little longer than its caller waits
+	done bool
+}
+
+func (s *sending) Read(p []byte) (int, error) {
+	n, err := s.file.Read(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.n += int64(n); n > 0 && !s.done {
+		s.sent(s.n)
+	}
+	return n, err
+}
+
+// Close closes the file.
+func (s *sending) Close() error { return s.file.Close() }
+
+// stop ends the telling.
+func (s *sending) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.done = true
+}
+
+// open recognises compression by its first bytes, because standard input has no name.
+func (d *Document) open(raw *bufio.Reader) (text io.Reader, done func(), err error) {
+	magic, err := raw.Peek(4)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, nil, err
+	}
+	switch {
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+		d.encoding = "gzip"
+		z, err := gzip.NewReader(raw)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read as gzip: %w", err)
+		}
+		return z, func() { _ = z.Close() }, nil
+	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		d.encoding = "zstd"
+		z, err := zstd.NewReader(raw, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
+		if err != nil {
+			return nil, nil, fmt.Errorf("read as zstd: %w", err)
+		}
+		return z, z.Close, nil
+	}
+	return raw, func() {}, nil
+}
+
+// scan notes the names at the top of a document, and those in its members run and simulation, which hold the fields in
+// the nested form of an upload. It stops at the first thing that is not JSON.
+func (d *Document) scan(dec *jsontext.Decoder, keys map[string]bool, top bool) error {
+	if t, err := dec.ReadToken(); err != nil || t.Kind() != jsontext.KindBeginObject {
+		return err
+	}
+	for {
+		t, err := dec.ReadToken()
+		if err != nil || t.Kind() != jsontext.KindString {
+			return err
+		}
+		name, next := t.String(), dec.PeekKind()
+		keys[name] = true
+		switch {
+		case top && (name == "run" || name == "simulation") && next == jsontext.KindBeginObject:
+			err = d.scan(dec, keys, false)
+		case strings.HasSuffix(name, "_id") && next == jsontext.KindString:
+			if t, err = dec.ReadToken(); err == nil {
+				d.ids[name] = strings.ToLower(t.String())
+			}
+		default:
+			err = dec.SkipValue()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// kindOf goes from what only a simulation has to what all have: a simulation names its run, a run its data set.
+func kindOf(keys map[string]bool) Kind {
+	has := func(names ...string) bool { return slices.ContainsFunc(names, func(n string) bool { return keys[n] }) }
+	switch {
+	case has("simulation_id", "simulation", "trades", "buckets"):
+		return Simulation
+	case has("run_id", "run", "folds"):
+		return Run
+	case has("dataset_slug", "dataset_id"):
+		return Dataset
+	}
+	return ""
+}
+
+// counter counts the bytes that are written to it.
+type counter struct{ n int64 }
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.n += int64(len(p))
+	return len(p), nil
+}

@@ -1,0 +1,264 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// errChanged says that what is exported was written while it was read.
+var errChanged = errors.New("it is being changed again and again while it is read")
+
+const (
+	maxChanges = 5    // reads of something that changes meanwhile
+	tradePage  = 5000 // trades of one request: a few hundred bytes each
+	listPage   = 200
+)
+
+// Export writes a document as the body that Import takes: one line, without what the server adds. All of it is of one
+// state of the database; memory does not grow with it. file "" is out itself. A file is complete or, after an error,
+// as it was before; its name may end in .gz or .zst, and it is compressed then.
+func (c *Client) Export(ctx context.Context, kind Kind, id, file string, out io.Writer) error {
+	target, err := newTarget(file, out)
+	if err != nil {
+		return err
+	}
+	for range maxChanges {
+		err = c.retry(ctx, func() error {
+			w, err := target.begin()
+			if err != nil {
+				return &permanentError{err}
+			}
+			enc := jsontext.NewEncoder(w, jsontext.AllowDuplicateNames(true), jsontext.PreserveRawStrings(true))
+			if err := c.write(ctx, enc, kind, id); err != nil {
+				return err
+			}
+			return w.Close()
+		})
+		if !errors.Is(err, errChanged) {
+			break
+		}
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("export %s %s: %w", kind, id, err), target.discard())
+	}
+	return target.finish()
+}
+
+// write does it once.
+func (c *Client) write(ctx context.Context, enc *jsontext.Encoder, kind Kind, id string) error {
+	resp, err := c.send(ctx, http.MethodGet, source[kind]+id, nil, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	dec := jsontext.NewDecoder(resp.Body, jsontext.AllowDuplicateNames(true))
+	if err := shapes[kind].copy(enc, dec); err != nil {
+		return err
+	}
+	if kind == Simulation {
+		if err := c.writeTrades(ctx, enc, id); err != nil {
+			return err
+		}
+		if err := c.unchanged(ctx, source[kind]+id, resp.Header.Get("ETag")); err != nil {
+			return err
+		}
+	}
+	return enc.WriteToken(jsontext.EndObject)
+}
+
+// unchanged makes sure that answers read one after the other are of one state.
+func (c *Client) unchanged(ctx context.Context, path, etag string) error {
+	resp, err := c.send(ctx, http.MethodGet, path, nil, func(req *http.Request) { req.Header.Set("If-None-Match", etag) })
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusNotModified {
+		return &permanentError{errChanged}
+	}
+	return nil
+}
+
+func (c *Client) writeTrades(ctx context.Context, enc *jsontext.Encoder, id string) error {
+	if err := errors.Join(enc.WriteToken(jsontext.String("trades")), enc.WriteToken(jsontext.BeginArray)); err != nil {
+		return err
+	}
+	path := "/api/" + Simulation.plural() + "/" + id + "/trades"
+	err := c.pages(ctx, path, tradePage, "trades", func(dec *jsontext.Decoder) error { return tradeShape.object(enc, dec) })
+	if err != nil {
+		return err
+	}
+	return enc.WriteToken(jsontext.EndArray)
+}
+
+// pages reads a list page by page and calls item at the beginning of each of its items.
+func (c *Client) pages(ctx context.Context, path string, size int, name string, item func(*jsontext.Decoder) error) error {
+	query := url.Values{"limit": {strconv.Itoa(size)}, "count": {"none"}}
+	for {
+		resp, err := c.send(ctx, http.MethodGet, path, query, nil)
+		if err != nil {
+			return err
+		}
+		next, err := page(resp.Body, name, item)
+		if err = errors.Join(err, resp.Body.Close()); err != nil || next == "" {
+			return err
+		}
+		query.Set("cursor", next)
+	}
+}
+
+// page reads one answer and returns the cursor of the next, empty on the last page.
+func page(body io.Reader, name string, item func(*jsontext.Decoder) error) (next string, err error) {
+	dec := jsontext.NewDecoder(body, jsontext.AllowDuplicateNames(true))
+	err = members(dec, func(member string) error {
+		switch {
+		case member == name && dec.PeekKind() == jsontext.KindBeginArray:
+			return elements(dec, func() error { return item(dec) })
+		case member == "next" && dec.PeekKind() == jsontext.KindString:
+			t, err := dec.ReadToken()
+			if err == nil {
+				next = t.String()
+			}
+			return err
+		}
+		return cutOff(dec.SkipValue())
+	})
+	return next, err
+}
+
+// Ref names something on the server.
+type Ref struct {
+	Kind Kind
+	ID   string
+}
+
+// List returns everything on the server, parents first.
+func (c *Client) List(ctx context.Context) (all []Ref, err error) {
+	for _, kind := range Kinds {
+		before := len(all)
+		err := c.retry(ctx, func() error {
+			all = all[:before]
+			return c.pages(ctx, "/api/"+kind.plural(), listPage, kind.plural(), func(dec *jsontext.Decoder) error {
+				ref := Ref{Kind: kind}
+				err := members(dec, func(name string) error {
+					if name != string(kind)+"_id" || dec.PeekKind() != jsontext.KindString {
+						return cutOff(dec.SkipValue())
+					}
+					t, err := dec.ReadToken()
+					if err == nil {
+						ref.ID = t.String()
+					}
+					return err
+				})
+				all = append(all, ref)
+				return err
+			})
+		})
+		if err != nil {
+			return nil, fmt.Errorf("list the %ss: %w", kind, err)
+		}
+	}
+	return all, nil
+}
+
+// File is where ExportAll puts a document below its directory.
+func (r Ref) File() string { return filepath.Join(r.Kind.plural(), r.ID+".json") }
+
+// ExportAll writes everything on the server as files below a directory, which Import takes back. What is removed while
+// it works is left out. done is called after each document.
+func (c *Client) ExportAll(ctx context.Context, dir string, done func(r Ref, n, of int)) error {
+	all, err := c.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, kind := range Kinds {
+		if err := os.MkdirAll(filepath.Join(dir, kind.plural()), 0o755); err != nil { //nolint:gosec // as any directory that a user makes
+			return err
+		}
+	}
+	for i, ref := range all {
+		err := c.Export(ctx, ref.Kind, ref.ID, filepath.Join(dir, ref.File()), nil)
+		var refused *RefusedError
+		if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+			continue
+		} else if err != nil {
+			return err
+		}
+		done(ref, i+1, len(all))
+	}
+	return nil
+}
+
+// target is where an export goes: a hidden file beside the one that is asked for, or a temporary one before it is
+// copied, because an export can have to begin again.
+type target struct {
+	file string // empty: out
+	out  io.Writer
+	part *os.File
+}
+
+func newTarget(file string, out io.Writer) (*target, error) {
+	t := &target{file: file, out: out}
+	var err error
+	if file == "" {
+		t.part, err = os.CreateTemp("", "foldbook-export-*")
+	} else {
+		name := filepath.Join(filepath.Dir(file), fmt.Sprintf(".%s.%d.part", filepath.Base(file), os.Getpid()))
+		t.part, err = os.OpenFile(name, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o644) //nolint:gosec // as any file that a user writes
+	}
+	return t, err
+}
+
+// begin empties it.
+func (t *target) begin() (io.WriteCloser, error) {
+	if _, err := t.part.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	if err := t.part.Truncate(0); err != nil {
+		return nil, err
+	}
+	switch {
+	case strings.HasSuffix(t.file, ".gz"):
+		return gzip.NewWriter(t.part), nil
+	case strings.HasSuffix(t.file, ".zst"):
+		return zstd.NewWriter(t.part, zstd.WithEncoderConcurrency(1))
+	}
+	return plain{t.part}, nil
+}
+
+type plain struct{ io.Writer }
+
+func (plain) Close() error { return nil }
+
+func (t *target) finish() error {
+	if t.file == "" {
+		_, err := t.part.Seek(0, io.SeekStart)
+		if err == nil {
+			_, err = io.Copy(t.out, t.part)
+		}
+		return errors.Join(err, t.discard())
+	}
+	if err := t.part.Sync(); err != nil {
+		return errors.Join(err, t.discard())
+	}
+	if err := t.part.Close(); err != nil {
+		return errors.Join(err, os.Remove(t.part.Name()))
+	}
+	return os.Rename(t.part.Name(), t.file)
+}
+
+func (t *target) discard() error {
+	return errors.Join(t.part.Close(), os.Remove(t.part.Name()))
+}

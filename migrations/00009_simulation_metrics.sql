@@ -1,0 +1,26 @@
+-- +goose Up
+-- The same for simulations, rewritten by RefreshSimulationMetrics.
+CREATE TABLE simulation_run_metrics (
+    simulation_id uuid NOT NULL,
+    key text NOT NULL,
+    value double precision NOT NULL,
+    CONSTRAINT simulation_run_metrics_pkey PRIMARY KEY (simulation_id, key),
+    CONSTRAINT simulation_run_metrics_simulation_id_fkey FOREIGN KEY (simulation_id)
+    REFERENCES simulation_runs (simulation_id) ON DELETE CASCADE
+);
+
+COMMENT ON TABLE simulation_run_metrics IS 'The top-level numbers of a simulation''s summary_metrics and config.';
+COMMENT ON COLUMN simulation_run_metrics.key IS 'Column and key, as in summary_metrics.total_return_pct.';
+
+-- Serves MatchSimulationsByMetric, SortSimulationsByMetric and SortSimulationsByMetricDesc.
+CREATE INDEX simulation_run_metrics_value_idx ON simulation_run_metrics (key, value, simulation_id);
+
+INSERT INTO simulation_run_metrics (simulation_id, key, value)
+SELECT s.simulation_id, c.name || '.' || e.key, e.value::text::double precision
+FROM simulation_runs AS s
+CROSS JOIN LATERAL (VALUES ('summary_metrics', s.summary_metrics), ('config', s.config)) AS c (name, object)
+CROSS JOIN LATERAL jsonb_each(c.object) AS e (key, value)
+WHERE jsonb_typeof(e.value) = 'number' AND abs(e.value::text::numeric) < 1.7e308;
+
+-- +goose Down
+DROP TABLE simulation_run_metrics;
