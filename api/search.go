@@ -145,12 +145,22 @@ func metricOf[T any](column func(*T, string) json.RawMessage, row *T, path strin
 	return value
 }
 
-// arrays are ranges as the queries take them.
+// arrays are ranges as the queries take them: those wanted first.
 func arrays(ranges []metricRange) (keys []string, wanted []bool, lows, highs []float64) {
-	for _, r := range ranges {
-		keys, wanted, lows, highs = append(keys, r.Key), append(wanted, r.Want), append(lows, r.Low), append(highs, r.High)
+	for _, want := range []bool{true, false} {
+		for _, r := range ranges {
+			if r.Want == want {
+				keys, wanted, lows, highs = append(keys, r.Key), append(wanted, r.Want), append(lows, r.Low), append(highs, r.High)
+			}
+		}
 	}
 	return keys, wanted, lows, highs
+}
+
+// countable tells whether the metrics alone are the quickest way to a count: one has to be wanted, and few candidates
+// are better looked at one by one than to join them with all that pass another filter.
+func countable(ranges []metricRange, ids []uuid.UUID) bool {
+	return slices.ContainsFunc(ranges, func(r metricRange) bool { return r.Want }) && (ids == nil || len(ranges) == 1)
 }
 
 // metricsOf reads the metric filters and the sort of a search over the JSON columns named.
