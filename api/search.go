@@ -145,22 +145,22 @@ func metricOf[T any](column func(*T, string) json.RawMessage, row *T, path strin
 	return value
 }
 
-// arrays are ranges as the queries take them: those wanted first.
+// arrays are ranges as the queries take them.
 func arrays(ranges []metricRange) (keys []string, wanted []bool, lows, highs []float64) {
-	for _, want := range []bool{true, false} {
-		for _, r := range ranges {
-			if r.Want == want {
-				keys, wanted, lows, highs = append(keys, r.Key), append(wanted, r.Want), append(lows, r.Low), append(highs, r.High)
-			}
-		}
+	for _, r := range ranges {
+		keys, wanted, lows, highs = append(keys, r.Key), append(wanted, r.Want), append(lows, r.Low), append(highs, r.High)
 	}
 	return keys, wanted, lows, highs
 }
 
-// countable tells whether the metrics alone are the quickest way to a count: one has to be wanted, and few candidates
-// are better looked at one by one than to join them with all that pass another filter.
-func countable(ranges []metricRange, ids []uuid.UUID) bool {
-	return slices.ContainsFunc(ranges, func(r metricRange) bool { return r.Want }) && (ids == nil || len(ranges) == 1)
+// leading takes a wanted range out of the others, for a count that reads metrics alone. There has to be one, and
+// where there are few candidates, they are better looked at one by one than joined with all that pass another filter.
+func leading(ranges []metricRange, ids []uuid.UUID) (first metricRange, others []metricRange, ok bool) {
+	i := slices.IndexFunc(ranges, func(r metricRange) bool { return r.Want })
+	if i < 0 || (ids != nil && len(ranges) > 1) {
+		return first, nil, false
+	}
+	return ranges[i], slices.Delete(slices.Clone(ranges), i, i+1), true
 }
 
 // metricsOf reads the metric filters and the sort of a search over the JSON columns named.

@@ -89,9 +89,9 @@ func (s *Server) runFinder(ctx context.Context, f runSearch) *finder[db.SearchRu
 			return rows, err
 		},
 		count: func(ranges []metricRange, ids []uuid.UUID, most int64) (int64, error) {
-			if f.onlyMetrics() && countable(ranges, ids) {
-				args := db.CountRunsByMetricsParams{MaxCount: most}
-				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(ranges)
+			if first, others, ok := leading(ranges, ids); ok && f.onlyMetrics() {
+				args := db.CountRunsByMetricsParams{Key: first.Key, Low: first.Low, High: first.High, MaxCount: most}
+				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(others)
 				return q.CountRunsByMetrics(ctx, args)
 			}
 			args := db.CountSearchedRunsParams{

@@ -86,9 +86,9 @@ func (s *Server) simulationFinder(ctx context.Context, f simulationSearch) *find
 			return q.SortSimulationsByMetric(ctx, args)
 		},
 		count: func(ranges []metricRange, ids []uuid.UUID, most int64) (int64, error) {
-			if f.onlyMetrics() && countable(ranges, ids) {
-				args := db.CountSimulationsByMetricsParams{MaxCount: most}
-				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(ranges)
+			if first, others, ok := leading(ranges, ids); ok && f.onlyMetrics() {
+				args := db.CountSimulationsByMetricsParams{Key: first.Key, Low: first.Low, High: first.High, MaxCount: most}
+				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(others)
 				return q.CountSimulationsByMetrics(ctx, args)
 			}
 			args := db.CountSearchedSimulationsParams{

@@ -43,8 +43,8 @@ type Querier interface {
 	// CountRuns counts the runs that the lists of runs page through. Called for X-Total-Count when a page is full.
 	// index: walkforward_runs_pkey. cost: one pass over the runs.
 	CountRuns(ctx context.Context, arg CountRunsParams) (int64, error)
-	// CountRunsByMetrics counts what SearchRuns pages through when only metrics filter, at most as far as max_count. The first
-	// range is a wanted one. The ranges are joined as in CountSearchedRuns, but the runs themselves are not read.
+	// CountRunsByMetrics counts what SearchRuns pages through when nothing but metrics filters, at most as far as max_count: what is
+	// in a first range, joined with the others as in CountSearchedRuns. The runs themselves are not read.
 	// Called for the totals of its lists. It looks across all runs.
 	// index: walkforward_run_metrics_value_idx. cost: the index entries in the ranges.
 	CountRunsByMetrics(ctx context.Context, arg CountRunsByMetricsParams) (int64, error)
@@ -52,11 +52,11 @@ type Querier interface {
 	// join, which the planner turns into a join of what is wanted, an anti join of what is not, or nothing where there is no
 	// range: a filter tested row by row takes ten times as long. Planned anew for each call (DB.Planned).
 	// Called for the totals of its lists.
-	// index: walkforward_run_metrics_pkey. cost: all runs that the filters look at.
+	// index: none, the filters decide. cost: all runs that the filters look at.
 	CountSearchedRuns(ctx context.Context, arg CountSearchedRunsParams) (int64, error)
 	// CountSearchedSimulations counts what SearchSimulations pages through, at most as far as max_count; as CountSearchedRuns.
 	// Called for the totals of its lists.
-	// index: simulation_run_metrics_pkey. cost: all simulations that the filters look at.
+	// index: none, the filters decide. cost: all simulations that the filters look at.
 	CountSearchedSimulations(ctx context.Context, arg CountSearchedSimulationsParams) (int64, error)
 	// CountSimulationChildren counts what goes with a simulation. Called by DELETE /api/simulations/{id}.
 	// index: simulation_trade_buckets_pkey, simulation_trades_pkey. cost: index scans of all below the simulation.
@@ -64,8 +64,8 @@ type Querier interface {
 	// CountSimulations counts the simulations that their lists page through. Called for X-Total-Count when a page is full.
 	// index: simulation_runs_pkey. cost: one pass over the simulations.
 	CountSimulations(ctx context.Context, arg CountSimulationsParams) (int64, error)
-	// CountSimulationsByMetrics counts what SearchSimulations pages through when only metrics filter, at most as far as max_count. The first
-	// range is a wanted one. The ranges are joined as in CountSearchedSimulations, but the simulations themselves are not read.
+	// CountSimulationsByMetrics counts what SearchSimulations pages through when nothing but metrics filters, at most as far as max_count: what is
+	// in a first range, joined with the others as in CountSearchedSimulations. The simulations themselves are not read.
 	// Called for the totals of its lists. It looks across all simulations.
 	// index: simulation_run_metrics_value_idx. cost: the index entries in the ranges.
 	CountSimulationsByMetrics(ctx context.Context, arg CountSimulationsByMetricsParams) (int64, error)

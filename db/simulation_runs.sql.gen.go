@@ -104,7 +104,7 @@ type CountSearchedSimulationsParams struct {
 
 // CountSearchedSimulations counts what SearchSimulations pages through, at most as far as max_count; as CountSearchedRuns.
 // Called for the totals of its lists.
-// index: simulation_run_metrics_pkey. cost: all simulations that the filters look at.
+// index: none, the filters decide. cost: all simulations that the filters look at.
 func (q *Queries) CountSearchedSimulations(ctx context.Context, arg CountSearchedSimulationsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countSearchedSimulations,
 		arg.MetricKeys,
@@ -174,33 +174,32 @@ const countSimulationsByMetrics = `-- name: CountSimulationsByMetrics :one
 SELECT count(*)::bigint AS total
 FROM (
     SELECT
-    FROM simulation_run_metrics AS m1
+    FROM simulation_run_metrics AS m
+    LEFT JOIN simulation_run_metrics AS m1
+        ON m.simulation_id = m1.simulation_id AND m1.key = coalesce(($1::text[])[1], '')
+        AND m1.value BETWEEN coalesce(($2::double precision[])[1], 0) AND coalesce(($3::double precision[])[1], 0)
     LEFT JOIN simulation_run_metrics AS m2
-        ON m1.simulation_id = m2.simulation_id AND m2.key = coalesce(($1::text[])[2], '')
+        ON m.simulation_id = m2.simulation_id AND m2.key = coalesce(($1::text[])[2], '')
         AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
-    LEFT JOIN simulation_run_metrics AS m3
-        ON m1.simulation_id = m3.simulation_id AND m3.key = coalesce(($1::text[])[3], '')
-        AND m3.value BETWEEN coalesce(($2::double precision[])[3], 0) AND coalesce(($3::double precision[])[3], 0)
     WHERE
-        m1.key = ($1::text[])[1]
-        AND m1.value BETWEEN ($2::double precision[])[1] AND ($3::double precision[])[1]
-        AND (($1::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = ($4::boolean[])[2])
-        AND (($1::text[])[3] IS NULL OR (m3.simulation_id IS NOT NULL) = ($4::boolean[])[3])
+        m.key = $4 AND m.value BETWEEN $5::double precision AND $6::double precision
+        AND (($1::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = ($7::boolean[])[1])
+        AND (($1::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = ($7::boolean[])[2])
         AND (
-            cardinality($1::text[]) < 4
+            cardinality($1::text[]) < 3
             OR NOT EXISTS (
                 SELECT
-                FROM generate_series(4, cardinality($1::text[])) AS i
-                WHERE ($4::boolean[])[i] <> EXISTS (
+                FROM generate_series(3, cardinality($1::text[])) AS i
+                WHERE ($7::boolean[])[i] <> EXISTS (
                     SELECT
-                    FROM simulation_run_metrics AS m
-                    WHERE m.simulation_id = m1.simulation_id
-                        AND m.key = ($1::text[])[i]
-                        AND m.value BETWEEN ($2::double precision[])[i] AND ($3::double precision[])[i]
+                    FROM simulation_run_metrics AS o
+                    WHERE o.simulation_id = m.simulation_id
+                        AND o.key = ($1::text[])[i]
+                        AND o.value BETWEEN ($2::double precision[])[i] AND ($3::double precision[])[i]
                 )
             )
         )
-    LIMIT $5::bigint
+    LIMIT $8::bigint
 ) AS matching
 `
 
@@ -208,12 +207,15 @@ type CountSimulationsByMetricsParams struct {
 	MetricKeys   []string  `json:"metric_keys"`
 	MetricLows   []float64 `json:"metric_lows"`
 	MetricHighs  []float64 `json:"metric_highs"`
+	Key          string    `json:"key"`
+	Low          float64   `json:"low"`
+	High         float64   `json:"high"`
 	MetricWanted []bool    `json:"metric_wanted"`
 	MaxCount     int64     `json:"max_count"`
 }
 
-// CountSimulationsByMetrics counts what SearchSimulations pages through when only metrics filter, at most as far as max_count. The first
-// range is a wanted one. The ranges are joined as in CountSearchedSimulations, but the simulations themselves are not read.
+// CountSimulationsByMetrics counts what SearchSimulations pages through when nothing but metrics filters, at most as far as max_count: what is
+// in a first range, joined with the others as in CountSearchedSimulations. The simulations themselves are not read.
 // Called for the totals of its lists. It looks across all simulations.
 // index: simulation_run_metrics_value_idx. cost: the index entries in the ranges.
 func (q *Queries) CountSimulationsByMetrics(ctx context.Context, arg CountSimulationsByMetricsParams) (int64, error) {
@@ -221,6 +223,9 @@ func (q *Queries) CountSimulationsByMetrics(ctx context.Context, arg CountSimula
 		arg.MetricKeys,
 		arg.MetricLows,
 		arg.MetricHighs,
+		arg.Key,
+		arg.Low,
+		arg.High,
 		arg.MetricWanted,
 		arg.MaxCount,
 	)

@@ -84,33 +84,32 @@ const countRunsByMetrics = `-- name: CountRunsByMetrics :one
 SELECT count(*)::bigint AS total
 FROM (
     SELECT
-    FROM walkforward_run_metrics AS m1
+    FROM walkforward_run_metrics AS m
+    LEFT JOIN walkforward_run_metrics AS m1
+        ON m.run_id = m1.run_id AND m1.key = coalesce(($1::text[])[1], '')
+        AND m1.value BETWEEN coalesce(($2::double precision[])[1], 0) AND coalesce(($3::double precision[])[1], 0)
     LEFT JOIN walkforward_run_metrics AS m2
-        ON m1.run_id = m2.run_id AND m2.key = coalesce(($1::text[])[2], '')
+        ON m.run_id = m2.run_id AND m2.key = coalesce(($1::text[])[2], '')
         AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
-    LEFT JOIN walkforward_run_metrics AS m3
-        ON m1.run_id = m3.run_id AND m3.key = coalesce(($1::text[])[3], '')
-        AND m3.value BETWEEN coalesce(($2::double precision[])[3], 0) AND coalesce(($3::double precision[])[3], 0)
     WHERE
-        m1.key = ($1::text[])[1]
-        AND m1.value BETWEEN ($2::double precision[])[1] AND ($3::double precision[])[1]
-        AND (($1::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = ($4::boolean[])[2])
-        AND (($1::text[])[3] IS NULL OR (m3.run_id IS NOT NULL) = ($4::boolean[])[3])
+        m.key = $4 AND m.value BETWEEN $5::double precision AND $6::double precision
+        AND (($1::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = ($7::boolean[])[1])
+        AND (($1::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = ($7::boolean[])[2])
         AND (
-            cardinality($1::text[]) < 4
+            cardinality($1::text[]) < 3
             OR NOT EXISTS (
                 SELECT
-                FROM generate_series(4, cardinality($1::text[])) AS i
-                WHERE ($4::boolean[])[i] <> EXISTS (
+                FROM generate_series(3, cardinality($1::text[])) AS i
+                WHERE ($7::boolean[])[i] <> EXISTS (
                     SELECT
-                    FROM walkforward_run_metrics AS m
-                    WHERE m.run_id = m1.run_id
-                        AND m.key = ($1::text[])[i]
-                        AND m.value BETWEEN ($2::double precision[])[i] AND ($3::double precision[])[i]
+                    FROM walkforward_run_metrics AS o
+                    WHERE o.run_id = m.run_id
+                        AND o.key = ($1::text[])[i]
+                        AND o.value BETWEEN ($2::double precision[])[i] AND ($3::double precision[])[i]
                 )
             )
         )
-    LIMIT $5::bigint
+    LIMIT $8::bigint
 ) AS matching
 `
 
@@ -118,12 +117,15 @@ type CountRunsByMetricsParams struct {
 	MetricKeys   []string  `json:"metric_keys"`
 	MetricLows   []float64 `json:"metric_lows"`
 	MetricHighs  []float64 `json:"metric_highs"`
+	Key          string    `json:"key"`
+	Low          float64   `json:"low"`
+	High         float64   `json:"high"`
 	MetricWanted []bool    `json:"metric_wanted"`
 	MaxCount     int64     `json:"max_count"`
 }
 
-// CountRunsByMetrics counts what SearchRuns pages through when only metrics filter, at most as far as max_count. The first
-// range is a wanted one. The ranges are joined as in CountSearchedRuns, but the runs themselves are not read.
+// CountRunsByMetrics counts what SearchRuns pages through when nothing but metrics filters, at most as far as max_count: what is
+// in a first range, joined with the others as in CountSearchedRuns. The runs themselves are not read.
 // Called for the totals of its lists. It looks across all runs.
 // index: walkforward_run_metrics_value_idx. cost: the index entries in the ranges.
 func (q *Queries) CountRunsByMetrics(ctx context.Context, arg CountRunsByMetricsParams) (int64, error) {
@@ -131,6 +133,9 @@ func (q *Queries) CountRunsByMetrics(ctx context.Context, arg CountRunsByMetrics
 		arg.MetricKeys,
 		arg.MetricLows,
 		arg.MetricHighs,
+		arg.Key,
+		arg.Low,
+		arg.High,
 		arg.MetricWanted,
 		arg.MaxCount,
 	)
@@ -209,7 +214,7 @@ type CountSearchedRunsParams struct {
 // join, which the planner turns into a join of what is wanted, an anti join of what is not, or nothing where there is no
 // range: a filter tested row by row takes ten times as long. Planned anew for each call (DB.Planned).
 // Called for the totals of its lists.
-// index: walkforward_run_metrics_pkey. cost: all runs that the filters look at.
+// index: none, the filters decide. cost: all runs that the filters look at.
 func (q *Queries) CountSearchedRuns(ctx context.Context, arg CountSearchedRunsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countSearchedRuns,
 		arg.MetricKeys,

@@ -7,7 +7,7 @@ WHERE simulation_id = @simulation_id;
 -- name: CountSearchedSimulations :one
 -- CountSearchedSimulations counts what SearchSimulations pages through, at most as far as max_count; as CountSearchedRuns.
 -- Called for the totals of its lists.
--- index: simulation_run_metrics_pkey. cost: all simulations that the filters look at.
+-- index: none, the filters decide. cost: all simulations that the filters look at.
 SELECT count(*)::bigint AS total
 FROM (
     SELECT
@@ -72,36 +72,35 @@ SELECT
     (SELECT count(*) FROM simulation_trades AS t WHERE t.simulation_id = @simulation_id)::bigint AS trades;
 
 -- name: CountSimulationsByMetrics :one
--- CountSimulationsByMetrics counts what SearchSimulations pages through when only metrics filter, at most as far as max_count. The first
--- range is a wanted one. The ranges are joined as in CountSearchedSimulations, but the simulations themselves are not read.
+-- CountSimulationsByMetrics counts what SearchSimulations pages through when nothing but metrics filters, at most as far as max_count: what is
+-- in a first range, joined with the others as in CountSearchedSimulations. The simulations themselves are not read.
 -- Called for the totals of its lists. It looks across all simulations.
 -- index: simulation_run_metrics_value_idx. cost: the index entries in the ranges.
 SELECT count(*)::bigint AS total
 FROM (
     SELECT
-    FROM simulation_run_metrics AS m1
+    FROM simulation_run_metrics AS m
+    LEFT JOIN simulation_run_metrics AS m1
+        ON m.simulation_id = m1.simulation_id AND m1.key = coalesce((@metric_keys::text[])[1], '')
+        AND m1.value BETWEEN coalesce((@metric_lows::double precision[])[1], 0) AND coalesce((@metric_highs::double precision[])[1], 0)
     LEFT JOIN simulation_run_metrics AS m2
-        ON m1.simulation_id = m2.simulation_id AND m2.key = coalesce((@metric_keys::text[])[2], '')
+        ON m.simulation_id = m2.simulation_id AND m2.key = coalesce((@metric_keys::text[])[2], '')
         AND m2.value BETWEEN coalesce((@metric_lows::double precision[])[2], 0) AND coalesce((@metric_highs::double precision[])[2], 0)
-    LEFT JOIN simulation_run_metrics AS m3
-        ON m1.simulation_id = m3.simulation_id AND m3.key = coalesce((@metric_keys::text[])[3], '')
-        AND m3.value BETWEEN coalesce((@metric_lows::double precision[])[3], 0) AND coalesce((@metric_highs::double precision[])[3], 0)
     WHERE
-        m1.key = (@metric_keys::text[])[1]
-        AND m1.value BETWEEN (@metric_lows::double precision[])[1] AND (@metric_highs::double precision[])[1]
+        m.key = @key AND m.value BETWEEN @low::double precision AND @high::double precision
+        AND ((@metric_keys::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = (@metric_wanted::boolean[])[1])
         AND ((@metric_keys::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = (@metric_wanted::boolean[])[2])
-        AND ((@metric_keys::text[])[3] IS NULL OR (m3.simulation_id IS NOT NULL) = (@metric_wanted::boolean[])[3])
         AND (
-            cardinality(@metric_keys::text[]) < 4
+            cardinality(@metric_keys::text[]) < 3
             OR NOT EXISTS (
                 SELECT
-                FROM generate_series(4, cardinality(@metric_keys::text[])) AS i
+                FROM generate_series(3, cardinality(@metric_keys::text[])) AS i
                 WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
                     SELECT
-                    FROM simulation_run_metrics AS m
-                    WHERE m.simulation_id = m1.simulation_id
-                        AND m.key = (@metric_keys::text[])[i]
-                        AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
+                    FROM simulation_run_metrics AS o
+                    WHERE o.simulation_id = m.simulation_id
+                        AND o.key = (@metric_keys::text[])[i]
+                        AND o.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
                 )
             )
         )
