@@ -43,10 +43,18 @@ type Querier interface {
 	// CountRuns counts the runs that the lists of runs page through. Called for X-Total-Count when a page is full.
 	// index: walkforward_runs_pkey. cost: one pass over the runs.
 	CountRuns(ctx context.Context, arg CountRunsParams) (int64, error)
-	// CountSearchedRuns counts what SearchRuns pages through, at most as far as max_count. Called for the totals of its lists.
+	// CountRunsByMetrics counts what SearchRuns pages through when nothing but metrics filters, at most as far as max_count: what is
+	// in a first range, joined with the others as in CountSearchedRuns. The runs themselves are not read.
+	// Called for the totals of its lists. It looks across all runs.
+	// index: walkforward_run_metrics_value_idx. cost: the index entries in the ranges.
+	CountRunsByMetrics(ctx context.Context, arg CountRunsByMetricsParams) (int64, error)
+	// CountSearchedRuns counts what SearchRuns pages through, at most as far as max_count. Each of the first three ranges is a
+	// join, which the planner turns into a join of what is wanted, an anti join of what is not, or nothing where there is no
+	// range: a filter tested row by row takes ten times as long. Planned anew for each call (DB.Planned).
+	// Called for the totals of its lists.
 	// index: none, the filters decide. cost: all runs that the filters look at.
 	CountSearchedRuns(ctx context.Context, arg CountSearchedRunsParams) (int64, error)
-	// CountSearchedSimulations counts what SearchSimulations pages through, at most as far as max_count.
+	// CountSearchedSimulations counts what SearchSimulations pages through, at most as far as max_count; as CountSearchedRuns.
 	// Called for the totals of its lists.
 	// index: none, the filters decide. cost: all simulations that the filters look at.
 	CountSearchedSimulations(ctx context.Context, arg CountSearchedSimulationsParams) (int64, error)
@@ -56,6 +64,11 @@ type Querier interface {
 	// CountSimulations counts the simulations that their lists page through. Called for X-Total-Count when a page is full.
 	// index: simulation_runs_pkey. cost: one pass over the simulations.
 	CountSimulations(ctx context.Context, arg CountSimulationsParams) (int64, error)
+	// CountSimulationsByMetrics counts what SearchSimulations pages through when nothing but metrics filters, at most as far as max_count: what is
+	// in a first range, joined with the others as in CountSearchedSimulations. The simulations themselves are not read.
+	// Called for the totals of its lists. It looks across all simulations.
+	// index: simulation_run_metrics_value_idx. cost: the index entries in the ranges.
+	CountSimulationsByMetrics(ctx context.Context, arg CountSimulationsByMetricsParams) (int64, error)
 	// CountTrades counts the trades of one simulation, of one side if that is given. Called for the totals of its lists.
 	// index: any of simulation_trades. cost: an index scan of the trades of the simulation.
 	CountTrades(ctx context.Context, arg CountTradesParams) (int64, error)

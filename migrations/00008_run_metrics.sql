@@ -15,7 +15,7 @@ CREATE TABLE walkforward_run_metrics (
     run_id uuid NOT NULL,
     key text NOT NULL,
     value double precision NOT NULL,
-    CONSTRAINT walkforward_run_metrics_pkey PRIMARY KEY (run_id, key),
+    CONSTRAINT walkforward_run_metrics_pkey PRIMARY KEY (run_id, key) INCLUDE (value),
     CONSTRAINT walkforward_run_metrics_run_id_fkey FOREIGN KEY (run_id)
     REFERENCES walkforward_runs (run_id) ON DELETE CASCADE
 );

@@ -4,7 +4,7 @@ CREATE TABLE simulation_run_metrics (
     simulation_id uuid NOT NULL,
     key text NOT NULL,
     value double precision NOT NULL,
-    CONSTRAINT simulation_run_metrics_pkey PRIMARY KEY (simulation_id, key),
+    CONSTRAINT simulation_run_metrics_pkey PRIMARY KEY (simulation_id, key) INCLUDE (value),
     CONSTRAINT simulation_run_metrics_simulation_id_fkey FOREIGN KEY (simulation_id)
     REFERENCES simulation_runs (simulation_id) ON DELETE CASCADE
 );
