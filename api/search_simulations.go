@@ -101,6 +101,9 @@ func (s *Server) simulationFinder(ctx context.Context, f simulationSearch) *find
 		byMetric: func(r metricRange, most int32) ([]uuid.UUID, error) {
 			return q.MatchSimulationsByMetric(ctx, db.MatchSimulationsByMetricParams{Key: r.Key, Low: r.Low, High: r.High, PageSize: most})
 		},
+		byText: matchText(f.pattern, func(pattern string, most int32) ([]uuid.UUID, error) {
+			return q.MatchSimulationsByText(ctx, db.MatchSimulationsByTextParams{Pattern: pattern, PageSize: most})
+		}),
 		position: func(r *db.SimulationRun) (time.Time, uuid.UUID) { return r.CreatedAt, r.SimulationID },
 		column: func(r *db.SimulationRun, name string) json.RawMessage {
 			if name == "config" {
