@@ -13,6 +13,7 @@ import (
 
 	"foldbook/db"
 	"foldbook/examples/walkforward/experiment"
+	"foldbook/questdb"
 )
 
 // Volume of Scale.
@@ -58,8 +59,9 @@ var (
 
 // Scale stores deterministic random rows to measure with: n times 50 data sets, each with 4 runs and their 4
 // simulations of 3 buckets. The run BigRunID has 312 folds, the others 3 to 8. The first data sets of a larger
-// n are those of a smaller one. It writes the number of rows read back to out.
-func Scale(ctx context.Context, pool *pgxpool.Pool, n int, out io.Writer) error {
+// n are those of a smaller one. With a QuestDB there is one data set more, bench_1m, with series of n million rows. It
+// writes the number of rows read back to out.
+func Scale(ctx context.Context, pool *pgxpool.Pool, series *questdb.Client, n int, out io.Writer) error {
 	if n < 1 {
 		return fmt.Errorf("seed at scale %d: the scale must be 1 or more", n)
 	}
@@ -78,7 +80,13 @@ func Scale(ctx context.Context, pool *pgxpool.Pool, n int, out io.Writer) error 
 	if err != nil {
 		return fmt.Errorf("seed at scale %d: %w", n, err)
 	}
-	return printCounts(out, []counts{sum(found)})
+	if err := printCounts(out, []counts{sum(found)}); err != nil {
+		return err
+	}
+	if ok, err := there(ctx, series, out); !ok || err != nil {
+		return err
+	}
+	return scaleSeries(ctx, pool, series, n*scaleSeriesRows, out)
 }
 
 // scaleBook makes data set i, from a generator of its own.

@@ -18,7 +18,7 @@ func TestScaleVolume(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	var out bytes.Buffer
-	if err := Scale(t.Context(), pool, 1, &out); err != nil {
+	if err := Scale(t.Context(), pool, nil, 1, &out); err != nil {
 		t.Fatal(err)
 	}
 	got := rowCounts(t, pool)
@@ -41,7 +41,7 @@ func TestScaleVolume(t *testing.T) {
 		t.Errorf("metrics of the last fold (-made +stored), all digits:\n%s", diff)
 	}
 	before := everything(t, pool)
-	if err := Scale(t.Context(), pool, 1, &out); err != nil {
+	if err := Scale(t.Context(), pool, nil, 1, &out); err != nil {
 		t.Fatal(err)
 	}
 	if everything(t, pool) != before {
@@ -52,7 +52,7 @@ func TestScaleVolume(t *testing.T) {
 
 func TestScaleRefusesNothing(t *testing.T) {
 	t.Parallel()
-	if err := Scale(t.Context(), nil, 0, nil); err == nil {
+	if err := Scale(t.Context(), nil, nil, 0, nil); err == nil {
 		t.Error("scale 0 was accepted")
 	}
 }

@@ -1,9 +1,9 @@
-// Package seed fills the metadata store with data to look at and to measure with.
+// Package seed fills the stores with data to look at and to measure with.
 //
 // Run stores the two experiments of package experiment: a real one on bitcoin prices and a synthetic one. Every stored
 // figure is computed from their bars, whatever it says about the model.
 //
-// Scale stores random rows of realistic size for benchmarks.
+// Scale stores random rows of realistic size for benchmarks, and series of a million rows.
 //
 // Ids are derived from names and times are fixed: seeding again changes nothing.
 package seed
@@ -18,6 +18,7 @@ import (
 
 	"foldbook/db"
 	"foldbook/examples/walkforward/experiment"
+	"foldbook/questdb"
 )
 
 // Ids of what Run stores for BTC, for examples and smoke tests.
@@ -39,15 +40,16 @@ func experiments() ([]*experiment.Experiment, error) {
 	return []*experiment.Experiment{btc, eth}, nil
 }
 
-// Run stores the BTC and the ETH data set with a run and a simulation each, in one transaction, and writes the
-// number of rows read back from the database, for each data set and in all, to out. It fails, and stores
-// nothing, when what is read back is not what was written.
-func Run(ctx context.Context, pool *pgxpool.Pool, out io.Writer) error {
+// Run stores the BTC and the ETH data set with a run and a simulation each, in one transaction, and then their series,
+// and writes the number of rows read back from the databases to out. It fails when what is read back is not what was
+// written. series is nil when there is to be no QuestDB; one that is away is said, and what it lacks is stored next time.
+func Run(ctx context.Context, pool *pgxpool.Pool, series *questdb.Client, out io.Writer) error {
 	all, err := experiments()
 	if err != nil {
 		return err
 	}
 	var found []counts
+	var tables []table
 	err = db.Wrap(pool, 0).InTx(ctx, false, func(q *db.Queries) error {
 		for _, e := range all {
 			b := bookOf(e)
@@ -56,13 +58,20 @@ func Run(ctx context.Context, pool *pgxpool.Pool, out io.Writer) error {
 				return err
 			}
 			found = append(found, stored.counts(b.dataset.QuestDBTag))
+			tables = append(tables, tablesOf(e)...)
 		}
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("seed: %w", err)
 	}
-	return printCounts(out, append(found, sum(found)))
+	if err := printCounts(out, append(found, sum(found))); err != nil {
+		return err
+	}
+	if ok, err := there(ctx, series, out); !ok || err != nil {
+		return err
+	}
+	return putSeries(ctx, series, tables, out)
 }
 
 // counts are the rows stored for one data set, or for all.

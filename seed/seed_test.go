@@ -70,11 +70,11 @@ func TestRunTwiceChangesNothing(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	var first, second bytes.Buffer
-	if err := Run(t.Context(), pool, &first); err != nil {
+	if err := Run(t.Context(), pool, nil, &first); err != nil {
 		t.Fatal(err)
 	}
 	rows := everything(t, pool)
-	if err := Run(t.Context(), pool, &second); err != nil {
+	if err := Run(t.Context(), pool, nil, &second); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(rows, everything(t, pool)); diff != "" {
@@ -99,7 +99,7 @@ func TestRunRepairsItsRowsAndKeepsOthers(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	var out bytes.Buffer
-	if err := Run(t.Context(), pool, &out); err != nil {
+	if err := Run(t.Context(), pool, nil, &out); err != nil {
 		t.Fatal(err)
 	}
 	own := uuid.New()
@@ -113,7 +113,7 @@ func TestRunRepairsItsRowsAndKeepsOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := Run(t.Context(), pool, &out); err != nil {
+	if err := Run(t.Context(), pool, nil, &out); err != nil {
 		t.Fatal(err)
 	}
 	q := db.New(pool)
