@@ -4,6 +4,7 @@ import (
 	"bytes"
 	linked "container/list"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -171,5 +172,6 @@ func writeCompressed(c echo.Context, encoding string, body []byte) error {
 	header := c.Response().Header()
 	header.Add("Vary", "Accept-Encoding")
 	setEncoding(header, encoding)
+	header.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
 	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, body)
 }

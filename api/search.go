@@ -153,6 +153,16 @@ func arrays(ranges []metricRange) (keys []string, wanted []bool, lows, highs []f
 	return keys, wanted, lows, highs
 }
 
+// leading takes a wanted range out of the others, for a count that reads metrics alone. There has to be one, and
+// where there are few candidates, they are better looked at one by one than joined with all that pass another filter.
+func leading(ranges []metricRange, ids []uuid.UUID) (first metricRange, others []metricRange, ok bool) {
+	i := slices.IndexFunc(ranges, func(r metricRange) bool { return r.Want })
+	if i < 0 || (ids != nil && len(ranges) > 1) {
+		return first, nil, false
+	}
+	return ranges[i], slices.Delete(slices.Clone(ranges), i, i+1), true
+}
+
 // metricsOf reads the metric filters and the sort of a search over the JSON columns named.
 func metricsOf(metrics *[]string, sort *string, columns []string) ([]metricRange, sortOrder, error) {
 	var ranges []metricRange

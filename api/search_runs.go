@@ -46,6 +46,11 @@ func (f *runSearch) plain() bool {
 	return f.measurement == nil && f.target == nil && f.requestedBy == nil && f.pattern == nil && len(f.ranges) == 0 && f.sort.Metric == ""
 }
 
+// onlyMetrics tells a search that nothing but metrics filters.
+func (f *runSearch) onlyMetrics() bool {
+	return f.dataset == nil && f.status == nil && f.measurement == nil && f.target == nil && f.requestedBy == nil && f.pattern == nil
+}
+
 func (s *Server) runFinder(ctx context.Context, f runSearch) *finder[db.SearchRunsRow] {
 	q := s.DB.Planned()
 	return &finder[db.SearchRunsRow]{
@@ -84,6 +89,11 @@ func (s *Server) runFinder(ctx context.Context, f runSearch) *finder[db.SearchRu
 			return rows, err
 		},
 		count: func(ranges []metricRange, ids []uuid.UUID, most int64) (int64, error) {
+			if first, others, ok := leading(ranges, ids); ok && f.onlyMetrics() {
+				args := db.CountRunsByMetricsParams{Key: first.Key, Low: first.Low, High: first.High, MaxCount: most}
+				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(others)
+				return q.CountRunsByMetrics(ctx, args)
+			}
 			args := db.CountSearchedRunsParams{
 				DatasetID: f.dataset, Status: f.status, Measurement: f.measurement, Target: f.target, RequestedBy: f.requestedBy, Pattern: f.pattern,
 				Ids: ids, MaxCount: most,
@@ -138,7 +148,7 @@ func (s *Server) ListDatasetRuns(c echo.Context, datasetID string, params ListDa
 		return err
 	}
 	// The version of the data set changes with its runs, so one row tells whether the caller has this list.
-	version, err := s.DB.GetDatasetVersion(c.Request().Context(), id)
+	version, err := s.DB.Point.GetDatasetVersion(c.Request().Context(), id)
 	if err != nil {
 		return missing(err, "data set", id)
 	}

@@ -52,6 +52,11 @@ func (f *simulationSearch) plain() bool {
 	return f.mode == nil && f.measurement == nil && f.namespace == nil && f.pattern == nil && len(f.ranges) == 0 && f.sort.Metric == ""
 }
 
+// onlyMetrics tells a search that nothing but metrics filters.
+func (f *simulationSearch) onlyMetrics() bool {
+	return f.run == nil && f.dataset == nil && f.status == nil && f.mode == nil && f.measurement == nil && f.namespace == nil && f.pattern == nil
+}
+
 func (s *Server) simulationFinder(ctx context.Context, f simulationSearch) *finder[db.SimulationRun] {
 	q := s.DB.Planned()
 	return &finder[db.SimulationRun]{
@@ -81,6 +86,11 @@ func (s *Server) simulationFinder(ctx context.Context, f simulationSearch) *find
 			return q.SortSimulationsByMetric(ctx, args)
 		},
 		count: func(ranges []metricRange, ids []uuid.UUID, most int64) (int64, error) {
+			if first, others, ok := leading(ranges, ids); ok && f.onlyMetrics() {
+				args := db.CountSimulationsByMetricsParams{Key: first.Key, Low: first.Low, High: first.High, MaxCount: most}
+				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(others)
+				return q.CountSimulationsByMetrics(ctx, args)
+			}
 			args := db.CountSearchedSimulationsParams{
 				RunID: f.run, DatasetID: f.dataset, Status: f.status, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace, Pattern: f.pattern,
 				Ids: ids, MaxCount: most,
@@ -91,6 +101,9 @@ func (s *Server) simulationFinder(ctx context.Context, f simulationSearch) *find
 		byMetric: func(r metricRange, most int32) ([]uuid.UUID, error) {
 			return q.MatchSimulationsByMetric(ctx, db.MatchSimulationsByMetricParams{Key: r.Key, Low: r.Low, High: r.High, PageSize: most})
 		},
+		byText: matchText(f.pattern, func(pattern string, most int32) ([]uuid.UUID, error) {
+			return q.MatchSimulationsByText(ctx, db.MatchSimulationsByTextParams{Pattern: pattern, PageSize: most})
+		}),
 		position: func(r *db.SimulationRun) (time.Time, uuid.UUID) { return r.CreatedAt, r.SimulationID },
 		column: func(r *db.SimulationRun, name string) json.RawMessage {
 			if name == "config" {

@@ -31,7 +31,7 @@ func (s *stack) routes(ctx context.Context) ([]route, error) {
 		SimulationID string `json:"simulation_id"`
 		DatasetID    string `json:"dataset_id"`
 	}
-	if err := s.get(ctx, "/api/tradesim/runs?run_id="+run, &simulations); err != nil {
+	if err := s.main.get(ctx, "/api/tradesim/runs?run_id="+run, &simulations); err != nil {
 		return nil, err
 	}
 	if len(simulations) == 0 {
@@ -59,7 +59,7 @@ func (s *stack) routes(ctx context.Context) ([]route, error) {
 // look checks that an answer holds the rows that it is measured with.
 func (s *stack) look(ctx context.Context, r route) error {
 	var body json.RawMessage
-	if err := s.get(ctx, r.path, &body); err != nil {
+	if err := s.main.get(ctx, r.path, &body); err != nil {
 		return err
 	}
 	var rows []json.RawMessage

@@ -186,7 +186,7 @@ type WalkforwardRun struct {
 // The top-level numbers of a run's summary_metrics, hyperparameters and walk_config.
 type WalkforwardRunMetric struct {
 	RunID uuid.UUID `json:"run_id"`
-	// Column and key, as in summary_metrics.pf_long.
+	// Column and key, as in summary_metrics.pf_long; keys over 1000 bytes are left out, which an index cannot take.
 	Key   string  `json:"key"`
 	Value float64 `json:"value"`
 }

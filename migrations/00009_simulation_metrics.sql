@@ -4,7 +4,7 @@ CREATE TABLE simulation_run_metrics (
     simulation_id uuid NOT NULL,
     key text NOT NULL,
     value double precision NOT NULL,
-    CONSTRAINT simulation_run_metrics_pkey PRIMARY KEY (simulation_id, key),
+    CONSTRAINT simulation_run_metrics_pkey PRIMARY KEY (simulation_id, key) INCLUDE (value),
     CONSTRAINT simulation_run_metrics_simulation_id_fkey FOREIGN KEY (simulation_id)
     REFERENCES simulation_runs (simulation_id) ON DELETE CASCADE
 );
@@ -16,11 +16,11 @@ COMMENT ON COLUMN simulation_run_metrics.key IS 'Column and key, as in summary_m
 CREATE INDEX simulation_run_metrics_value_idx ON simulation_run_metrics (key, value, simulation_id);
 
 INSERT INTO simulation_run_metrics (simulation_id, key, value)
-SELECT s.simulation_id, c.name || '.' || e.key, e.value::text::double precision
+SELECT s.simulation_id, c.name || '.' || e.key, metric_number(e.value)
 FROM simulation_runs AS s
 CROSS JOIN LATERAL (VALUES ('summary_metrics', s.summary_metrics), ('config', s.config)) AS c (name, object)
 CROSS JOIN LATERAL jsonb_each(c.object) AS e (key, value)
-WHERE jsonb_typeof(e.value) = 'number' AND abs(e.value::text::numeric) < 1.7e308;
+WHERE metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000;
 
 -- +goose Down
 DROP TABLE simulation_run_metrics;
