@@ -83,7 +83,6 @@ func scaleExperiment(rows int) *experiment.Experiment {
 			}
 		}
 	}}
-	e.Dataset.ColumnSchema = []experiment.Column{{Name: ownTime, Type: experiment.Long, Role: "time"}}
 	for k, name := range scaleIndicators {
 		column := experiment.Column{Name: name, Type: experiment.Double, Role: "feature"}
 		if k == len(scaleIndicators)-1 {
@@ -91,7 +90,7 @@ func scaleExperiment(rows int) *experiment.Experiment {
 		}
 		e.Indicators.Columns = append(e.Indicators.Columns, column)
 	}
-	e.Dataset.ColumnSchema = append(e.Dataset.ColumnSchema, e.Indicators.Columns...)
+	e.Dataset.ColumnSchema = append(experiment.TimeColumns(), e.Indicators.Columns...)
 	return e
 }
 

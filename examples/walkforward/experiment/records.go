@@ -108,7 +108,7 @@ func (p plan) dataset(f frame) Dataset {
 		OHLCVMeasurement: m.OHLCVMeasurement, IndicatorMeasurement: m.IndicatorMeasurement,
 		BarIntervalMS: m.BarIntervalMS, LookbackRows: m.LookbackRows,
 		FirstOHLCVMS: m.FirstOHLCVTimestamp, FirstIndicatorMS: m.FirstIndicatorTimestamp,
-		ColumnSchema: append([]Column{{"timestamp_ms", Long, "time"}}, indicatorColumns()...), Metadata: m,
+		ColumnSchema: append(TimeColumns(), indicatorColumns()...), Metadata: m,
 	}
 }
 

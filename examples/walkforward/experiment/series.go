@@ -19,6 +19,11 @@ type Column struct {
 	Role string `json:"role,omitempty"`
 }
 
+// TimeColumns are those that the table of a data set has for the time of a row.
+func TimeColumns() []Column {
+	return []Column{{"timestamp", "TIMESTAMP", "time"}, {"timestamp_ms", Long, "time"}}
+}
+
 // Series is the rows of one measurement, in the order of time. Columns are all but the time.
 type Series struct {
 	Measurement string
