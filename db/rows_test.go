@@ -262,7 +262,7 @@ func keep[T any, P interface {
 func TestSeededRowsEncode(t *testing.T) {
 	t.Parallel()
 	store := seeded(t)
-	if err := seed.Scale(t.Context(), store.Pool, 1, io.Discard); err != nil {
+	if err := seed.Scale(t.Context(), store.Pool, nil, 1, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	found := allRows(t, store)
