@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -241,34 +240,6 @@ func TestDryRun(t *testing.T) {
 	}
 	if status, a := h.send(http.MethodDelete, "/api/datasets/"+newDataset+"?dry_run=true", ""); status != 200 || a["dry_run"] != true || h.count("indicator_datasets") != 1 {
 		t.Errorf("%d %v", status, a)
-	}
-}
-
-// A hundred uploads of one run at the same time leave one of them whole.
-func TestConcurrentUploads(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t)
-	h.store("/api/datasets", datasetBody(newDataset, "btc25_1"), 201)
-	var wg sync.WaitGroup
-	var created sync.Map
-	for i := range 100 {
-		wg.Go(func() {
-			folds := 1 + i%7
-			status, a := h.send(http.MethodPost, "/api/runs", runBody(folds))
-			if (status != 200 && status != 201) || a["folds_stored"] != float64(folds) {
-				t.Errorf("upload of %d folds: %d %v", folds, status, a)
-			}
-			if a["created"] == true {
-				created.Store(i, true)
-			}
-		})
-	}
-	wg.Wait()
-	n := 0
-	created.Range(func(any, any) bool { n++; return true })
-	run := h.object("/api/runs/" + newRun)
-	if want := run["summary_metrics"].(map[string]any)["folds"]; n != 1 || run["total_folds"] != want || run["version"] != 100.0 {
-		t.Errorf("%d created; %v folds, the summary says %v; version %v", n, run["total_folds"], want, run["version"])
 	}
 }
 
