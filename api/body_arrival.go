@@ -64,7 +64,6 @@ type arrival struct {
 	rc    *http.ResponseController
 	in    io.Reader
 	until time.Time
-	set   time.Time
 }
 
 func arrivalOf(w http.ResponseWriter) *arrival {
@@ -88,10 +87,7 @@ func (a *arrival) of(in io.Reader) io.Reader {
 
 // Read gives the sender a second more for each 64 KiB.
 func (a *arrival) Read(p []byte) (int, error) {
-	if a.until.Sub(a.set) > time.Second {
-		a.set = a.until
-		_ = a.rc.SetReadDeadline(a.until) // a connection that has none, as in tests, needs no limit
-	}
+	_ = a.rc.SetReadDeadline(a.until) // a connection that has none, as in tests, needs no limit
 	n, err := a.in.Read(p)
 	a.until = a.until.Add(time.Duration(n) * time.Second / slowest)
 	return n, err

@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -166,6 +168,12 @@ func (s *Server) rideOut(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if rec, ok := c.Response().Writer.(*recorder); ok {
 			rec.route = c.Path()
+		}
+		if query := c.Request().URL.RawQuery; strings.ContainsAny(query, "%;") {
+			// A part that does not parse would be left out, and a filter with it.
+			if _, err := url.ParseQuery(query); err != nil {
+				return &apiError{status: http.StatusBadRequest, code: ErrorCodeInvalidParameter, message: "the query of the URL is malformed"}
+			}
 		}
 		err := next(c)
 		if err == nil || (c.Request().Method != http.MethodGet && c.Request().Method != http.MethodHead) {
