@@ -157,11 +157,10 @@ func arrays(ranges []metricRange) (keys []string, wanted []bool, lows, highs []f
 	return keys, wanted, lows, highs
 }
 
-// leading takes a wanted range out of the others, for a count that reads metrics alone. There has to be one, and
-// where there are few candidates, they are better looked at one by one than joined with all that pass another filter.
-func leading(ranges []metricRange, ids []uuid.UUID) (first metricRange, others []metricRange, ok bool) {
+// leading takes a wanted range out of the others, for the queries that start from what has one metric.
+func leading(ranges []metricRange) (first metricRange, others []metricRange, ok bool) {
 	i := slices.IndexFunc(ranges, func(r metricRange) bool { return r.Want })
-	if i < 0 || (ids != nil && len(ranges) > 1) {
+	if i < 0 {
 		return first, nil, false
 	}
 	return ranges[i], slices.Delete(slices.Clone(ranges), i, i+1), true

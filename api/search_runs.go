@@ -58,6 +58,19 @@ func (s *Server) runFinder(ctx context.Context, f runSearch) *finder[db.SearchRu
 	q := s.DB.Planned()
 	return &finder[db.SearchRunsRow]{
 		list: func(ranges []metricRange, ids []uuid.UUID, after *cursor, size int32, offset int64) ([]db.SearchRunsRow, error) {
+			if first, others, ok := leading(ranges); ok && f.onlyMetrics() && ids == nil {
+				args := db.SearchRunsByMetricParams{LeadKey: first.Key, LeadLow: first.Low, LeadHigh: first.High, PageSize: size, PageOffset: offset}
+				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(others)
+				if after != nil {
+					args.AfterAt, args.AfterID = &after.At, after.ID
+				}
+				found, err := q.SearchRunsByMetric(ctx, args)
+				var rows []db.SearchRunsRow
+				for _, row := range found {
+					rows = append(rows, db.SearchRunsRow(row))
+				}
+				return rows, err
+			}
 			args := db.SearchRunsParams{
 				DatasetID: f.dataset, Status: f.status, Measurement: f.measurement, Target: f.target, RequestedBy: f.requestedBy, Pattern: f.pattern,
 				Ids: ids, PageSize: size, PageOffset: offset,
@@ -92,7 +105,7 @@ func (s *Server) runFinder(ctx context.Context, f runSearch) *finder[db.SearchRu
 			return rows, err
 		},
 		count: func(ranges []metricRange, ids []uuid.UUID, most int64) (int64, error) {
-			if first, others, ok := leading(ranges, ids); ok && f.onlyMetrics() {
+			if first, others, ok := leading(ranges); ok && f.onlyMetrics() && (ids == nil || len(others) == 0) {
 				args := db.CountRunsByMetricsParams{Key: first.Key, Low: first.Low, High: first.High, MaxCount: most}
 				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(others)
 				return q.CountRunsByMetrics(ctx, args)

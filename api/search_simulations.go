@@ -64,6 +64,14 @@ func (s *Server) simulationFinder(ctx context.Context, f simulationSearch) *find
 	q := s.DB.Planned()
 	return &finder[db.SimulationRun]{
 		list: func(ranges []metricRange, ids []uuid.UUID, after *cursor, size int32, offset int64) ([]db.SimulationRun, error) {
+			if first, others, ok := leading(ranges); ok && f.onlyMetrics() && ids == nil {
+				args := db.SearchSimulationsByMetricParams{LeadKey: first.Key, LeadLow: first.Low, LeadHigh: first.High, PageSize: size, PageOffset: offset}
+				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(others)
+				if after != nil {
+					args.AfterAt, args.AfterID = &after.At, after.ID
+				}
+				return q.SearchSimulationsByMetric(ctx, args)
+			}
 			args := db.SearchSimulationsParams{
 				RunID: f.run, DatasetID: f.dataset, Status: f.status, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace, Pattern: f.pattern,
 				Ids: ids, PageSize: size, PageOffset: offset,
@@ -89,7 +97,7 @@ func (s *Server) simulationFinder(ctx context.Context, f simulationSearch) *find
 			return q.SortSimulationsByMetric(ctx, args)
 		},
 		count: func(ranges []metricRange, ids []uuid.UUID, most int64) (int64, error) {
-			if first, others, ok := leading(ranges, ids); ok && f.onlyMetrics() {
+			if first, others, ok := leading(ranges); ok && f.onlyMetrics() && (ids == nil || len(others) == 0) {
 				args := db.CountSimulationsByMetricsParams{Key: first.Key, Low: first.Low, High: first.High, MaxCount: most}
 				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(others)
 				return q.CountSimulationsByMetrics(ctx, args)

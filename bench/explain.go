@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// valueIndex is the index that a search by a metric is made for.
-const valueIndex = "walkforward_run_metrics_value_idx"
+// metricIndexes are what searches by a metric are made for.
+const metricIndexes = "walkforward_run_metrics_value_idx, walkforward_run_metrics_created_at_idx"
 
 // explained is a query of sql/ with literals for its parameters. Those that are not here are NULL.
 type explained struct {
@@ -28,35 +28,35 @@ func with(args map[string]string) map[string]string {
 	return all
 }
 
-// bySharpe are the arguments of the list by a metric.
-func bySharpe() map[string]string {
+// byMetric are the arguments of the first page by a metric from low on.
+func byMetric(key, low string) map[string]string {
 	return with(map[string]string{
-		"sort_key": "'summary_metrics.sharpe'", "sort_low": "'-Infinity'", "sort_high": "'Infinity'", "has_cursor": "false",
+		"sort_key": key, "sort_low": low, "sort_high": "'Infinity'", "has_cursor": "false",
 		"after_value": "0", "after_id": "'00000000-0000-0000-0000-000000000000'", "page_size": "51",
 	})
 }
 
-// plans shows how the searches are answered with the index and without it.
+// plans shows how the searches are answered with the indexes and without them.
 func plans(ctx context.Context, dsn, root string) error {
 	const metric, low = "'summary_metrics.pf_long'", "2.2"
 	list := []explained{
-		{"first page of one metric, by that metric", "SortRunsByMetricDesc", with(map[string]string{
-			"sort_key": metric, "sort_low": low, "sort_high": "'Infinity'", "has_cursor": "false", "page_size": "51",
-			"after_value": "0", "after_id": "'00000000-0000-0000-0000-000000000000'",
+		{"one metric, by that metric", "SortRunsByMetricDesc", byMetric(metric, low)},
+		{"one metric, newest first", "SearchRunsByMetric", with(map[string]string{
+			"lead_key": metric, "lead_low": low, "lead_high": "'Infinity'", "page_size": "51",
 		})},
-		{"its exact total", "CountRunsByMetrics", with(map[string]string{"key": metric, "low": low, "high": "'Infinity'", "max_count": "1000000000"})},
 		{"whether few enough match to look at them one by one", "MatchRunsByMetric", map[string]string{
 			"key": metric, "low": low, "high": "'Infinity'", "page_size": "5001",
 		}},
+		{"the exact total", "CountRunsByMetrics", with(map[string]string{"key": metric, "low": low, "high": "'Infinity'", "max_count": "1000000000"})},
 	}
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		return fmt.Errorf("connect to the benchmark's server: %w", err)
 	}
 	defer conn.Close(ctx) //nolint:errcheck // nothing is lost
-	fmt.Printf("\n| at the server | with %s ms | without ms |\n|---|--:|--:|\n", valueIndex)
+	fmt.Println("\n| at the server, `metric=…pf_long>=2.2` | with the indexes ms | without ms |\n|---|--:|--:|")
 	var shown []string
-	for _, e := range list {
+	for i, e := range list {
 		plan, took, err := e.explain(ctx, conn, root, false)
 		if err != nil {
 			return err
@@ -66,42 +66,46 @@ func plans(ctx context.Context, dsn, root string) error {
 			return err
 		}
 		fmt.Printf("| %s (%s) | %.2f | %.0f |\n", e.name, e.query, took, slow)
-		shown = append(shown, fmt.Sprintf("%s, with the index:\n\n%s", e.query, plan))
-		if len(shown) == 1 {
-			shown = append(shown, "The same without it:\n\n"+without)
+		if i < 2 {
+			shown = append(shown, fmt.Sprintf("%s:\n\n%s", e.query, plan))
+		}
+		if i == 0 {
+			shown = append(shown, "The same without "+metricIndexes+":\n\n"+without)
 		}
 	}
 	fmt.Println("\n" + strings.Join(shown, "\n"))
 	return nil
 }
 
-// explainPages shows the plans of the first page by a metric and of the one behind a row.
+var buffers = regexp.MustCompile(`Buffers: (.*)`)
+
+// explainPages compares the plans of the first page by a metric and of the one behind a row.
 func explainPages(ctx context.Context, dsn, root, id string, value float64) error {
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		return fmt.Errorf("connect to the benchmark's server: %w", err)
 	}
 	defer conn.Close(ctx) //nolint:errcheck // nothing is lost
-	far := bySharpe()
-	far["has_cursor"], far["after_id"], far["after_value"] = "true", "'"+id+"'", "'"+strconv.FormatFloat(value, 'g', -1, 64)+"'"
-	for _, e := range []explained{
-		{"page 1 by a metric", "SortRunsByMetricDesc", bySharpe()},
-		{fmt.Sprintf("page %d by a metric", manyPages), "SortRunsByMetricDesc", far},
-	} {
-		plan, _, err := e.explain(ctx, conn, root, false)
-		if err != nil {
-			return err
-		}
-		fmt.Printf("\nThe plan of %s:\n\n%s", e.name, plan)
+	args := byMetric("'summary_metrics.sharpe'", "'-Infinity'")
+	e := explained{query: "SortRunsByMetricDesc", args: args}
+	first, _, err := e.explain(ctx, conn, root, false)
+	if err != nil {
+		return err
 	}
+	args["has_cursor"], args["after_id"], args["after_value"] = "true", "'"+id+"'", "'"+strconv.FormatFloat(value, 'g', -1, 64)+"'"
+	far, _, err := e.explain(ctx, conn, root, false)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\nBuffers that page 1 by a metric takes: %s. Page %d (%s):\n\n%s", buffers.FindStringSubmatch(first)[1], manyPages, e.query, far)
 	return nil
 }
 
 var executionTime = regexp.MustCompile(`Execution Time: ([0-9.]+) ms`)
 
 // explain returns what EXPLAIN (ANALYZE) says of the query, the second time that it runs, and the time in milliseconds.
-// Without the index means in a transaction that drops it and is rolled back.
-func (e explained) explain(ctx context.Context, conn *pgx.Conn, root string, withoutIndex bool) (plan string, took float64, err error) {
+// Without the indexes means in a transaction that drops them and is rolled back.
+func (e explained) explain(ctx context.Context, conn *pgx.Conn, root string, without bool) (plan string, took float64, err error) {
 	all, err := statements(root)
 	if err != nil {
 		return "", 0, err
@@ -121,8 +125,8 @@ func (e explained) explain(ctx context.Context, conn *pgx.Conn, root string, wit
 		return "", 0, err
 	}
 	defer tx.Rollback(ctx) //nolint:errcheck // nothing is to be kept
-	if withoutIndex {
-		if _, err := tx.Exec(ctx, "DROP INDEX "+valueIndex); err != nil {
+	if without {
+		if _, err := tx.Exec(ctx, "DROP INDEX "+metricIndexes); err != nil {
 			return "", 0, err
 		}
 	}

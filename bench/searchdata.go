@@ -11,7 +11,7 @@ import (
 const minRuns = 100_000
 
 // addRuns fills an empty database with n runs in 50 data sets, one a minute, each with four numbers in its
-// summary_metrics and every 10,000th with a fifth. The numbers are also in the table that searches read, as each write puts
+// summary_metrics, every 10,000th with a fifth, and the oldest 50th of them with a sixth. The numbers are also in the table that searches read, as each write puts
 // them there. The indexes are made after the rows, which takes a third of the time.
 func addRuns(ctx context.Context, dsn string, n int) error {
 	conn, err := pgx.Connect(ctx, dsn)
@@ -35,17 +35,17 @@ func addRuns(ctx context.Context, dsn string, n int) error {
 		fmt.Sprintf(`CREATE TEMP TABLE numbers ON COMMIT DROP AS SELECT n, md5('run ' || n)::uuid AS run_id,
 			round((random() + random() + random())::numeric, 6) AS pf_long, round((2 * (random() + random() + random()) - 3)::numeric, 6) AS sharpe,
 			round((3000 * random())::numeric) AS total_signals, round((50 + 10 * random())::numeric) AS folds,
-			CASE WHEN n %% 10000 = 0 THEN n::numeric END AS stress
-			FROM generate_series(1, %d) AS n`, n),
+			CASE WHEN n %% 10000 = 0 THEN n::numeric END AS stress, CASE WHEN n <= %d / 50 THEN n::numeric END AS retired
+			FROM generate_series(1, %[1]d) AS n`, n),
 		`INSERT INTO walkforward_runs (run_id, dataset_id, prediction_measurement, target_column, summary_metrics, status, requested_by, created_at)
 			SELECT run_id, md5('data set ' || n % 50)::uuid, 'search_wf' || n, 'TGT_' || n % 400,
-				jsonb_strip_nulls(jsonb_build_object('pf_long', pf_long, 'sharpe', sharpe, 'total_signals', total_signals, 'folds', folds, 'stress', stress)),
+				jsonb_strip_nulls(jsonb_build_object('pf_long', pf_long, 'sharpe', sharpe, 'total_signals', total_signals, 'folds', folds, 'stress', stress, 'retired', retired)),
 				CASE n % 10 WHEN 0 THEN 'FAILED' ELSE 'COMPLETED' END, 'user_' || n % 20, timestamptz '2024-01-01Z' + n * interval '1 minute'
 			FROM numbers`,
-		`INSERT INTO walkforward_run_metrics (run_id, key, value)
-			SELECT n.run_id, 'summary_metrics.' || m.key, m.value
+		`INSERT INTO walkforward_run_metrics (run_id, key, value, created_at)
+			SELECT n.run_id, 'summary_metrics.' || m.key, m.value, timestamptz '2024-01-01Z' + n * interval '1 minute'
 			FROM numbers AS n CROSS JOIN LATERAL (VALUES
-				('pf_long', n.pf_long), ('sharpe', n.sharpe), ('total_signals', n.total_signals), ('folds', n.folds), ('stress', n.stress)
+				('pf_long', n.pf_long), ('sharpe', n.sharpe), ('total_signals', n.total_signals), ('folds', n.folds), ('stress', n.stress), ('retired', n.retired)
 			) AS m (key, value) WHERE m.value IS NOT NULL`,
 		"SET LOCAL maintenance_work_mem = '256MB'",
 	}, restore...) {

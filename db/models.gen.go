@@ -81,6 +81,8 @@ type SimulationRunMetric struct {
 	// Column and key, as in summary_metrics.total_return_pct, or a column alone.
 	Key   string  `json:"key"`
 	Value float64 `json:"value"`
+	// Of the simulation, where it never changes: what a filter finds is listed newest first.
+	CreatedAt time.Time `json:"created_at"`
 }
 
 // One trade of a simulation.
@@ -189,4 +191,6 @@ type WalkforwardRunMetric struct {
 	// Column and key, as in summary_metrics.pf_long, or a column alone; keys over 1000 bytes are left out, which an index cannot take.
 	Key   string  `json:"key"`
 	Value float64 `json:"value"`
+	// Of the run, where it never changes: what a filter finds is listed newest first.
+	CreatedAt time.Time `json:"created_at"`
 }

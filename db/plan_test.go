@@ -140,7 +140,8 @@ func TestPlans(t *testing.T) {
 		"page_size": "100", "page_offset": "0", "max_count": "1000000", "after": "-1", "fold_numbers": "'{1,2}'", "after_id": "'" + uuid.Nil.String() + "'",
 		"after_at": "'2020-01-01'", "has_cursor": "false", "after_value": "0", "metric_keys": "'{}'", "metric_wanted": "'{}'", "metric_lows": "'{}'",
 		"metric_highs": "'{}'", "pattern": "'%0042_run3%'", "key": "'summary_metrics.sharpe'", "low": "3", "high": "'Infinity'",
-		"sort_key": "'summary_metrics.sharpe'", "sort_low": "'-Infinity'", "sort_high": "'Infinity'", "statement_ms": "'1'", "lock_ms": "'1'",
+		"sort_key": "'summary_metrics.sharpe'", "sort_low": "'-Infinity'", "sort_high": "'Infinity'",
+		"lead_key": "'summary_metrics.sharpe'", "lead_low": "'-Infinity'", "lead_high": "'Infinity'", "statement_ms": "'1'", "lock_ms": "'1'",
 	}
 	for name, sql := range map[string]string{
 		"dataset_id":    "SELECT dataset_id::text FROM indicator_datasets ORDER BY created_at LIMIT 1",

@@ -67,7 +67,7 @@ type Querier interface {
 	// CountSimulationsByMetrics counts what SearchSimulations pages through when nothing but metrics filters, at most as far as max_count: what is
 	// in a first range, joined with the others as in CountSearchedSimulations. The simulations themselves are not read.
 	// Called for the totals of its lists. It looks across all simulations.
-	// index: simulation_run_metrics_value_idx. cost: the index entries in the ranges.
+	// index: any of simulation_run_metrics. cost: the index entries in the ranges.
 	CountSimulationsByMetrics(ctx context.Context, arg CountSimulationsByMetricsParams) (int64, error)
 	// CountTrades counts the trades of one simulation, of one side if that is given. Called for the totals of its lists.
 	// index: any of simulation_trades. cost: an index scan of the trades of the simulation.
@@ -247,11 +247,23 @@ type Querier interface {
 	// index: walkforward_runs_created_at_idx, walkforward_folds_pkey, indicator_datasets_pkey.
 	// cost: page_offset + page_size rows, and those that the filters skip between them.
 	SearchRuns(ctx context.Context, arg SearchRunsParams) ([]SearchRunsRow, error)
+	// SearchRunsByMetric returns what SearchRuns does when nothing but metrics filters and many runs match: it walks those that have
+	// one of the metrics, and not all, of which the newest may have none. Planned anew for each call (DB.Planned).
+	// Called by GET /api/runs and the other lists of runs. It looks across all runs.
+	// index: walkforward_run_metrics_created_at_idx, walkforward_runs_pkey, walkforward_folds_pkey.
+	// cost: page_offset + page_size rows, and the index entries that the filters skip between them.
+	SearchRunsByMetric(ctx context.Context, arg SearchRunsByMetricParams) ([]SearchRunsByMetricRow, error)
 	// SearchSimulations returns the simulations that meet every filter given, newest first, from a cursor on when one is given.
 	// Planned and filtered as SearchRuns. Called by GET /api/simulations and /api/tradesim/runs.
 	// index: simulation_runs_created_at_idx, walkforward_runs_pkey, indicator_datasets_pkey.
 	// cost: page_offset + page_size rows, and those that the filters skip between them.
 	SearchSimulations(ctx context.Context, arg SearchSimulationsParams) ([]SimulationRun, error)
+	// SearchSimulationsByMetric returns what SearchSimulations does when nothing but metrics filters and many simulations match: it walks those that have
+	// one of the metrics, and not all, of which the newest may have none. Planned anew for each call (DB.Planned).
+	// Called by GET /api/simulations and /api/tradesim/runs. It looks across all simulations.
+	// index: simulation_run_metrics_created_at_idx, simulation_runs_pkey.
+	// cost: page_offset + page_size rows, and the index entries that the filters skip between them.
+	SearchSimulationsByMetric(ctx context.Context, arg SearchSimulationsByMetricParams) ([]SimulationRun, error)
 	// SetWriteLimits gives the transaction the time that a bulk write may take, in place of that of a read.
 	// Called by DB.InTx.
 	// index: none, it reads no table. cost: nothing.

@@ -217,7 +217,7 @@ type CountSimulationsByMetricsParams struct {
 // CountSimulationsByMetrics counts what SearchSimulations pages through when nothing but metrics filters, at most as far as max_count: what is
 // in a first range, joined with the others as in CountSearchedSimulations. The simulations themselves are not read.
 // Called for the totals of its lists. It looks across all simulations.
-// index: simulation_run_metrics_value_idx. cost: the index entries in the ranges.
+// index: any of simulation_run_metrics. cost: the index entries in the ranges.
 func (q *Queries) CountSimulationsByMetrics(ctx context.Context, arg CountSimulationsByMetricsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countSimulationsByMetrics,
 		arg.MetricKeys,
@@ -322,18 +322,18 @@ func (q *Queries) DeleteSimulationsByRun(ctx context.Context, runID uuid.UUID) (
 }
 
 const fillSimulationMetrics = `-- name: FillSimulationMetrics :execrows
-INSERT INTO simulation_run_metrics (simulation_id, key, value)
-SELECT s.simulation_id, 'summary_metrics.' || e.key, metric_number(e.value)
+INSERT INTO simulation_run_metrics (simulation_id, key, value, created_at)
+SELECT s.simulation_id, 'summary_metrics.' || e.key, metric_number(e.value), s.created_at
 FROM simulation_runs AS s
 CROSS JOIN LATERAL jsonb_each(s.summary_metrics) AS e
 WHERE s.simulation_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT s.simulation_id, 'config.' || e.key, metric_number(e.value)
+SELECT s.simulation_id, 'config.' || e.key, metric_number(e.value), s.created_at
 FROM simulation_runs AS s
 CROSS JOIN LATERAL jsonb_each(s.config) AS e
 WHERE s.simulation_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT s.simulation_id, f.key, f.value
+SELECT s.simulation_id, f.key, f.value, s.created_at
 FROM simulation_runs AS s
 CROSS JOIN LATERAL (
     SELECT
@@ -847,6 +847,99 @@ func (q *Queries) SearchSimulations(ctx context.Context, arg SearchSimulationsPa
 		arg.Namespace,
 		arg.Pattern,
 		arg.Ids,
+		arg.MetricKeys,
+		arg.MetricWanted,
+		arg.MetricLows,
+		arg.MetricHighs,
+		arg.AfterAt,
+		arg.AfterID,
+		arg.PageOffset,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SimulationRun{}
+	for rows.Next() {
+		var i SimulationRun
+		if err := rows.Scan(
+			&i.SimulationID,
+			&i.RunID,
+			&i.DatasetID,
+			&i.InputRunMeasurement,
+			&i.QuestDBNamespace,
+			&i.Mode,
+			&i.Config,
+			&i.SummaryMetrics,
+			&i.Status,
+			&i.StartedAt,
+			&i.CompletedAt,
+			&i.SerializedConfig,
+			&i.CreatedAt,
+			&i.Version,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const searchSimulationsByMetric = `-- name: SearchSimulationsByMetric :many
+SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version
+FROM simulation_run_metrics AS o
+INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
+WHERE
+    o.key = $1
+    AND o.value BETWEEN $2::double precision AND $3::double precision
+    AND NOT EXISTS (
+        SELECT
+        FROM generate_subscripts($4::text[], 1) AS i
+        WHERE ($5::boolean[])[i] <> EXISTS (
+            SELECT
+            FROM simulation_run_metrics AS m
+            WHERE m.simulation_id = o.simulation_id
+                AND m.key = ($4::text[])[i]
+                AND m.value BETWEEN ($6::double precision[])[i] AND ($7::double precision[])[i]
+        )
+        OFFSET 0
+    )
+    AND (
+        $8::timestamptz IS NULL
+        OR (o.created_at <= $8 AND (o.created_at < $8 OR o.simulation_id > $9))
+    )
+ORDER BY o.created_at DESC, o.simulation_id
+LIMIT $11::int OFFSET $10::bigint
+`
+
+type SearchSimulationsByMetricParams struct {
+	LeadKey      string     `json:"lead_key"`
+	LeadLow      float64    `json:"lead_low"`
+	LeadHigh     float64    `json:"lead_high"`
+	MetricKeys   []string   `json:"metric_keys"`
+	MetricWanted []bool     `json:"metric_wanted"`
+	MetricLows   []float64  `json:"metric_lows"`
+	MetricHighs  []float64  `json:"metric_highs"`
+	AfterAt      *time.Time `json:"after_at"`
+	AfterID      uuid.UUID  `json:"after_id"`
+	PageOffset   int64      `json:"page_offset"`
+	PageSize     int32      `json:"page_size"`
+}
+
+// SearchSimulationsByMetric returns what SearchSimulations does when nothing but metrics filters and many simulations match: it walks those that have
+// one of the metrics, and not all, of which the newest may have none. Planned anew for each call (DB.Planned).
+// Called by GET /api/simulations and /api/tradesim/runs. It looks across all simulations.
+// index: simulation_run_metrics_created_at_idx, simulation_runs_pkey.
+// cost: page_offset + page_size rows, and the index entries that the filters skip between them.
+func (q *Queries) SearchSimulationsByMetric(ctx context.Context, arg SearchSimulationsByMetricParams) ([]SimulationRun, error) {
+	rows, err := q.db.Query(ctx, searchSimulationsByMetric,
+		arg.LeadKey,
+		arg.LeadLow,
+		arg.LeadHigh,
 		arg.MetricKeys,
 		arg.MetricWanted,
 		arg.MetricLows,

@@ -251,23 +251,23 @@ func (q *Queries) DeleteRun(ctx context.Context, runID uuid.UUID) (int64, error)
 }
 
 const fillRunMetrics = `-- name: FillRunMetrics :execrows
-INSERT INTO walkforward_run_metrics (run_id, key, value)
-SELECT r.run_id, 'summary_metrics.' || e.key, metric_number(e.value)
+INSERT INTO walkforward_run_metrics (run_id, key, value, created_at)
+SELECT r.run_id, 'summary_metrics.' || e.key, metric_number(e.value), r.created_at
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL jsonb_each(r.summary_metrics) AS e
 WHERE r.run_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT r.run_id, 'hyperparameters.' || e.key, metric_number(e.value)
+SELECT r.run_id, 'hyperparameters.' || e.key, metric_number(e.value), r.created_at
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL jsonb_each(r.hyperparameters) AS e
 WHERE r.run_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT r.run_id, 'walk_config.' || e.key, metric_number(e.value)
+SELECT r.run_id, 'walk_config.' || e.key, metric_number(e.value), r.created_at
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL jsonb_each(r.walk_config) AS e
 WHERE r.run_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT r.run_id, f.key, f.value
+SELECT r.run_id, f.key, f.value, r.created_at
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL (
     SELECT
@@ -841,6 +841,128 @@ func (q *Queries) SearchRuns(ctx context.Context, arg SearchRunsParams) ([]Searc
 	items := []SearchRunsRow{}
 	for rows.Next() {
 		var i SearchRunsRow
+		if err := rows.Scan(
+			&i.RunID,
+			&i.DatasetID,
+			&i.PredictionMeasurement,
+			&i.TargetColumn,
+			&i.FeatureColumns,
+			&i.Hyperparameters,
+			&i.WalkConfig,
+			&i.SummaryMetrics,
+			&i.Status,
+			&i.RequestedBy,
+			&i.StartedAt,
+			&i.CompletedAt,
+			&i.DurationMS,
+			&i.SerializedConfig,
+			&i.CreatedAt,
+			&i.Version,
+			&i.DatasetSlug,
+			&i.FoldCount,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const searchRunsByMetric = `-- name: SearchRunsByMetric :many
+SELECT
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version,
+    d.questdb_tag AS dataset_slug,
+    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+FROM walkforward_run_metrics AS o
+INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
+INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+WHERE
+    o.key = $1
+    AND o.value BETWEEN $2::double precision AND $3::double precision
+    AND NOT EXISTS (
+        SELECT
+        FROM generate_subscripts($4::text[], 1) AS i
+        WHERE ($5::boolean[])[i] <> EXISTS (
+            SELECT
+            FROM walkforward_run_metrics AS m
+            WHERE m.run_id = o.run_id
+                AND m.key = ($4::text[])[i]
+                AND m.value BETWEEN ($6::double precision[])[i] AND ($7::double precision[])[i]
+        )
+        OFFSET 0
+    )
+    AND (
+        $8::timestamptz IS NULL
+        OR (o.created_at <= $8 AND (o.created_at < $8 OR o.run_id > $9))
+    )
+ORDER BY o.created_at DESC, o.run_id
+LIMIT $11::int OFFSET $10::bigint
+`
+
+type SearchRunsByMetricParams struct {
+	LeadKey      string     `json:"lead_key"`
+	LeadLow      float64    `json:"lead_low"`
+	LeadHigh     float64    `json:"lead_high"`
+	MetricKeys   []string   `json:"metric_keys"`
+	MetricWanted []bool     `json:"metric_wanted"`
+	MetricLows   []float64  `json:"metric_lows"`
+	MetricHighs  []float64  `json:"metric_highs"`
+	AfterAt      *time.Time `json:"after_at"`
+	AfterID      uuid.UUID  `json:"after_id"`
+	PageOffset   int64      `json:"page_offset"`
+	PageSize     int32      `json:"page_size"`
+}
+
+type SearchRunsByMetricRow struct {
+	RunID                 uuid.UUID       `json:"run_id"`
+	DatasetID             uuid.UUID       `json:"dataset_id"`
+	PredictionMeasurement string          `json:"prediction_measurement"`
+	TargetColumn          string          `json:"target_column"`
+	FeatureColumns        json.RawMessage `json:"feature_columns"`
+	Hyperparameters       json.RawMessage `json:"hyperparameters"`
+	WalkConfig            json.RawMessage `json:"walk_config"`
+	SummaryMetrics        json.RawMessage `json:"summary_metrics"`
+	Status                string          `json:"status"`
+	RequestedBy           *string         `json:"requested_by"`
+	StartedAt             *time.Time      `json:"started_at"`
+	CompletedAt           *time.Time      `json:"completed_at"`
+	DurationMS            *int64          `json:"duration_ms"`
+	SerializedConfig      *string         `json:"serialized_config"`
+	CreatedAt             time.Time       `json:"created_at"`
+	Version               int64           `json:"version"`
+	DatasetSlug           string          `json:"dataset_slug"`
+	FoldCount             int64           `json:"fold_count"`
+}
+
+// SearchRunsByMetric returns what SearchRuns does when nothing but metrics filters and many runs match: it walks those that have
+// one of the metrics, and not all, of which the newest may have none. Planned anew for each call (DB.Planned).
+// Called by GET /api/runs and the other lists of runs. It looks across all runs.
+// index: walkforward_run_metrics_created_at_idx, walkforward_runs_pkey, walkforward_folds_pkey.
+// cost: page_offset + page_size rows, and the index entries that the filters skip between them.
+func (q *Queries) SearchRunsByMetric(ctx context.Context, arg SearchRunsByMetricParams) ([]SearchRunsByMetricRow, error) {
+	rows, err := q.db.Query(ctx, searchRunsByMetric,
+		arg.LeadKey,
+		arg.LeadLow,
+		arg.LeadHigh,
+		arg.MetricKeys,
+		arg.MetricWanted,
+		arg.MetricLows,
+		arg.MetricHighs,
+		arg.AfterAt,
+		arg.AfterID,
+		arg.PageOffset,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SearchRunsByMetricRow{}
+	for rows.Next() {
+		var i SearchRunsByMetricRow
 		if err := rows.Scan(
 			&i.RunID,
 			&i.DatasetID,

@@ -75,7 +75,7 @@ SELECT
 -- CountSimulationsByMetrics counts what SearchSimulations pages through when nothing but metrics filters, at most as far as max_count: what is
 -- in a first range, joined with the others as in CountSearchedSimulations. The simulations themselves are not read.
 -- Called for the totals of its lists. It looks across all simulations.
--- index: simulation_run_metrics_value_idx. cost: the index entries in the ranges.
+-- index: any of simulation_run_metrics. cost: the index entries in the ranges.
 SELECT count(*)::bigint AS total
 FROM (
     SELECT
@@ -156,18 +156,18 @@ ORDER BY gone.dataset_id;
 -- name: FillSimulationMetrics :execrows
 -- FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns, and its times. Called by every write of one and by the seed.
 -- index: simulation_runs_pkey. cost: the metrics of the simulation.
-INSERT INTO simulation_run_metrics (simulation_id, key, value)
-SELECT s.simulation_id, 'summary_metrics.' || e.key, metric_number(e.value)
+INSERT INTO simulation_run_metrics (simulation_id, key, value, created_at)
+SELECT s.simulation_id, 'summary_metrics.' || e.key, metric_number(e.value), s.created_at
 FROM simulation_runs AS s
 CROSS JOIN LATERAL jsonb_each(s.summary_metrics) AS e
 WHERE s.simulation_id = @simulation_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT s.simulation_id, 'config.' || e.key, metric_number(e.value)
+SELECT s.simulation_id, 'config.' || e.key, metric_number(e.value), s.created_at
 FROM simulation_runs AS s
 CROSS JOIN LATERAL jsonb_each(s.config) AS e
 WHERE s.simulation_id = @simulation_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT s.simulation_id, f.key, f.value
+SELECT s.simulation_id, f.key, f.value, s.created_at
 FROM simulation_runs AS s
 CROSS JOIN LATERAL (
     SELECT
@@ -354,6 +354,37 @@ WHERE
         OR (s.created_at <= sqlc.narg('after_at') AND (s.created_at < sqlc.narg('after_at') OR s.simulation_id > @after_id))
     )
 ORDER BY s.created_at DESC, s.simulation_id
+LIMIT @page_size::int OFFSET @page_offset::bigint;
+
+-- name: SearchSimulationsByMetric :many
+-- SearchSimulationsByMetric returns what SearchSimulations does when nothing but metrics filters and many simulations match: it walks those that have
+-- one of the metrics, and not all, of which the newest may have none. Planned anew for each call (DB.Planned).
+-- Called by GET /api/simulations and /api/tradesim/runs. It looks across all simulations.
+-- index: simulation_run_metrics_created_at_idx, simulation_runs_pkey.
+-- cost: page_offset + page_size rows, and the index entries that the filters skip between them.
+SELECT s.*
+FROM simulation_run_metrics AS o
+INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
+WHERE
+    o.key = @lead_key
+    AND o.value BETWEEN @lead_low::double precision AND @lead_high::double precision
+    AND NOT EXISTS (
+        SELECT
+        FROM generate_subscripts(@metric_keys::text[], 1) AS i
+        WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
+            SELECT
+            FROM simulation_run_metrics AS m
+            WHERE m.simulation_id = o.simulation_id
+                AND m.key = (@metric_keys::text[])[i]
+                AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
+        )
+        OFFSET 0
+    )
+    AND (
+        sqlc.narg('after_at')::timestamptz IS NULL
+        OR (o.created_at <= sqlc.narg('after_at') AND (o.created_at < sqlc.narg('after_at') OR o.simulation_id > @after_id))
+    )
+ORDER BY o.created_at DESC, o.simulation_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: SortSimulationsByMetric :many

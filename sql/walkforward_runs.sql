@@ -123,23 +123,23 @@ WHERE run_id = @run_id;
 -- name: FillRunMetrics :execrows
 -- FillRunMetrics stores the top-level numbers of one run's JSON columns, its duration and its times. Called by every write of a run and by the seed.
 -- index: walkforward_runs_pkey. cost: the metrics of the run.
-INSERT INTO walkforward_run_metrics (run_id, key, value)
-SELECT r.run_id, 'summary_metrics.' || e.key, metric_number(e.value)
+INSERT INTO walkforward_run_metrics (run_id, key, value, created_at)
+SELECT r.run_id, 'summary_metrics.' || e.key, metric_number(e.value), r.created_at
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL jsonb_each(r.summary_metrics) AS e
 WHERE r.run_id = @run_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT r.run_id, 'hyperparameters.' || e.key, metric_number(e.value)
+SELECT r.run_id, 'hyperparameters.' || e.key, metric_number(e.value), r.created_at
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL jsonb_each(r.hyperparameters) AS e
 WHERE r.run_id = @run_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT r.run_id, 'walk_config.' || e.key, metric_number(e.value)
+SELECT r.run_id, 'walk_config.' || e.key, metric_number(e.value), r.created_at
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL jsonb_each(r.walk_config) AS e
 WHERE r.run_id = @run_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT r.run_id, f.key, f.value
+SELECT r.run_id, f.key, f.value, r.created_at
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL (
     SELECT
@@ -316,6 +316,41 @@ WHERE
         OR (r.created_at <= sqlc.narg('after_at') AND (r.created_at < sqlc.narg('after_at') OR r.run_id > @after_id))
     )
 ORDER BY r.created_at DESC, r.run_id
+LIMIT @page_size::int OFFSET @page_offset::bigint;
+
+-- name: SearchRunsByMetric :many
+-- SearchRunsByMetric returns what SearchRuns does when nothing but metrics filters and many runs match: it walks those that have
+-- one of the metrics, and not all, of which the newest may have none. Planned anew for each call (DB.Planned).
+-- Called by GET /api/runs and the other lists of runs. It looks across all runs.
+-- index: walkforward_run_metrics_created_at_idx, walkforward_runs_pkey, walkforward_folds_pkey.
+-- cost: page_offset + page_size rows, and the index entries that the filters skip between them.
+SELECT
+    r.*,
+    d.questdb_tag AS dataset_slug,
+    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+FROM walkforward_run_metrics AS o
+INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
+INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+WHERE
+    o.key = @lead_key
+    AND o.value BETWEEN @lead_low::double precision AND @lead_high::double precision
+    AND NOT EXISTS (
+        SELECT
+        FROM generate_subscripts(@metric_keys::text[], 1) AS i
+        WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
+            SELECT
+            FROM walkforward_run_metrics AS m
+            WHERE m.run_id = o.run_id
+                AND m.key = (@metric_keys::text[])[i]
+                AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
+        )
+        OFFSET 0
+    )
+    AND (
+        sqlc.narg('after_at')::timestamptz IS NULL
+        OR (o.created_at <= sqlc.narg('after_at') AND (o.created_at < sqlc.narg('after_at') OR o.run_id > @after_id))
+    )
+ORDER BY o.created_at DESC, o.run_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: SortRunsByMetric :many
