@@ -91,6 +91,33 @@ func (e ErrorCode) Valid() bool {
 	}
 }
 
+// Defines values for Format.
+const (
+	Arrow   Format = "arrow"
+	Csv     Format = "csv"
+	JSON    Format = "json"
+	Ndjson  Format = "ndjson"
+	Parquet Format = "parquet"
+)
+
+// Valid indicates whether the value is a known member of the Format enum.
+func (e Format) Valid() bool {
+	switch e {
+	case Arrow:
+		return true
+	case Csv:
+		return true
+	case JSON:
+		return true
+	case Ndjson:
+		return true
+	case Parquet:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	Degraded HealthStatus = "degraded"
@@ -298,6 +325,24 @@ func (e ListDatasetsParamsCount) Valid() bool {
 	}
 }
 
+// Defines values for GetIndexMapParamsType.
+const (
+	Indicator GetIndexMapParamsType = "indicator"
+	Ohlcv     GetIndexMapParamsType = "ohlcv"
+)
+
+// Valid indicates whether the value is a known member of the GetIndexMapParamsType enum.
+func (e GetIndexMapParamsType) Valid() bool {
+	switch e {
+	case Indicator:
+		return true
+	case Ohlcv:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListDatasetRunsParamsCount.
 const (
 	ListDatasetRunsParamsCountEstimated ListDatasetRunsParamsCount = "estimated"
@@ -358,6 +403,21 @@ func (e GetRunParamsFolds) Valid() bool {
 	}
 }
 
+// Defines values for ListPredictionsParamsWith.
+const (
+	ListPredictionsParamsWithFolds ListPredictionsParamsWith = "folds"
+)
+
+// Valid indicates whether the value is a known member of the ListPredictionsParamsWith enum.
+func (e ListPredictionsParamsWith) Valid() bool {
+	switch e {
+	case ListPredictionsParamsWithFolds:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListSimulationsParamsMode.
 const (
 	ListSimulationsParamsModeDual  ListSimulationsParamsMode = "dual"
@@ -394,6 +454,24 @@ func (e ListSimulationsParamsCount) Valid() bool {
 	case ListSimulationsParamsCountExact:
 		return true
 	case ListSimulationsParamsCountNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetEquityParamsSource.
+const (
+	Trace  GetEquityParamsSource = "trace"
+	Trades GetEquityParamsSource = "trades"
+)
+
+// Valid indicates whether the value is a known member of the GetEquityParamsSource enum.
+func (e GetEquityParamsSource) Valid() bool {
+	switch e {
+	case Trace:
+		return true
+	case Trades:
 		return true
 	default:
 		return false
@@ -478,6 +556,21 @@ func (e ListTradesimTradesParamsSide) Valid() bool {
 	}
 }
 
+// Defines values for ListRunPredictionsParamsWith.
+const (
+	ListRunPredictionsParamsWithFolds ListRunPredictionsParamsWith = "folds"
+)
+
+// Valid indicates whether the value is a known member of the ListRunPredictionsParamsWith enum.
+func (e ListRunPredictionsParamsWith) Valid() bool {
+	switch e {
+	case ListRunPredictionsParamsWithFolds:
+		return true
+	default:
+		return false
+	}
+}
+
 // Changed defines model for Changed.
 type Changed struct {
 	DryRun  bool               `json:"dry_run"`
@@ -544,6 +637,14 @@ type Error struct {
 // ErrorCode What is wrong, for a program.
 type ErrorCode string
 
+// Features defines model for Features.
+type Features struct {
+	Count       int                `json:"count"`
+	DatasetID   openapi_types.UUID `json:"dataset_id"`
+	Features    []SeriesColumn     `json:"features"`
+	Measurement string             `json:"measurement"`
+}
+
 // FoldsStored defines model for FoldsStored.
 type FoldsStored struct {
 	DryRun        bool `json:"dry_run"`
@@ -560,6 +661,9 @@ type FoldsStored struct {
 // FoldsUpload The folds as an array, or as the array `folds` of an object.
 type FoldsUpload = interface{}
 
+// Format A format of rows.
+type Format string
+
 // Health defines model for Health.
 type Health struct {
 	Postgres  string       `json:"postgres"`
@@ -574,6 +678,31 @@ type Health struct {
 
 // HealthStatus defines model for Health.Status.
 type HealthStatus string
+
+// Histogram defines model for Histogram.
+type Histogram struct {
+	// Bins Equally wide and one behind the other: hi belongs to the next bin, in the last one to itself. A single bin when all values are the same.
+	Bins []struct {
+		Count int64   `json:"count"`
+		Hi    float64 `json:"hi"`
+		Lo    float64 `json:"lo"`
+	} `json:"bins"`
+	Column string `json:"column"`
+
+	// Count Values in the bins.
+	Count int64    `json:"count"`
+	Max   *float64 `json:"max"`
+	Mean  *float64 `json:"mean"`
+
+	// Min The lowest of these values; null when there is none.
+	Min *float64 `json:"min"`
+
+	// Nulls Rows without a value.
+	Nulls int64 `json:"nulls"`
+
+	// Stddev Of a sample; null for fewer than two values.
+	Stddev *float64 `json:"stddev"`
+}
 
 // Liveness defines model for Liveness.
 type Liveness struct {
@@ -645,6 +774,14 @@ type RunUpload struct {
 	Run   *map[string]interface{}   `json:"run,omitempty"`
 }
 
+// SeriesColumn defines model for SeriesColumn.
+type SeriesColumn struct {
+	Name string `json:"name"`
+
+	// Type As QuestDB calls it.
+	Type string `json:"type"`
+}
+
 // SimulationDetail defines model for SimulationDetail.
 type SimulationDetail struct {
 	// Buckets The buckets by side.
@@ -690,8 +827,19 @@ type SimulationUpload = map[string]interface{}
 // Status Where a run or simulation stands; the last four are final.
 type Status string
 
+// Targets defines model for Targets.
+type Targets struct {
+	Count       int                `json:"count"`
+	DatasetID   openapi_types.UUID `json:"dataset_id"`
+	Measurement string             `json:"measurement"`
+	Targets     []SeriesColumn     `json:"targets"`
+}
+
 // Cascade defines model for Cascade.
 type Cascade = bool
+
+// Columns defines model for Columns.
+type Columns = string
 
 // Count defines model for Count.
 type Count string
@@ -702,8 +850,20 @@ type Cursor = string
 // DatasetFilter defines model for DatasetFilter.
 type DatasetFilter = string
 
+// Desc defines model for Desc.
+type Desc = bool
+
 // DryRun defines model for DryRun.
 type DryRun = bool
+
+// EndIndex defines model for EndIndex.
+type EndIndex = int64
+
+// EndTS defines model for EndTS.
+type EndTS = string
+
+// EndTimestamp defines model for EndTimestamp.
+type EndTimestamp = string
 
 // FoldLimit defines model for FoldLimit.
 type FoldLimit = int64
@@ -747,8 +907,14 @@ type NamespaceFilter = string
 // Offset defines model for Offset.
 type Offset = int64
 
+// Points defines model for Points.
+type Points = int64
+
 // RequestedByFilter defines model for RequestedByFilter.
 type RequestedByFilter = string
+
+// RowLimit defines model for RowLimit.
+type RowLimit = int64
 
 // RunFilter defines model for RunFilter.
 type RunFilter = string
@@ -768,6 +934,15 @@ type Sort = string
 // SourceFilter defines model for SourceFilter.
 type SourceFilter = string
 
+// StartIndex defines model for StartIndex.
+type StartIndex = int64
+
+// StartTS defines model for StartTS.
+type StartTS = string
+
+// StartTimestamp defines model for StartTimestamp.
+type StartTimestamp = string
+
 // StatusFilter Where a run or simulation stands; the last four are final.
 type StatusFilter = Status
 
@@ -780,20 +955,38 @@ type TargetFilter = string
 // TradeLimit defines model for TradeLimit.
 type TradeLimit = int64
 
+// Width defines model for Width.
+type Width = int64
+
 // BadRequest Every answer that is not a success.
 type BadRequest = Error
 
 // Conflict Every answer that is not a success.
 type Conflict = Error
 
+// EquityRows defines model for EquityRows.
+type EquityRows = EquityRows
+
 // Failed Every answer that is not a success.
 type Failed = Error
+
+// IndexMap defines model for IndexMap.
+type IndexMap = IndexMap
 
 // NotFound Every answer that is not a success.
 type NotFound = Error
 
 // PreconditionFailed Every answer that is not a success.
 type PreconditionFailed = Error
+
+// PredictionTable defines model for PredictionTable.
+type PredictionTable = PredictionTable
+
+// SeriesRows defines model for SeriesRows.
+type SeriesRows = SeriesRows
+
+// SeriesTable defines model for SeriesTable.
+type SeriesTable = SeriesTable
 
 // TooLarge Every answer that is not a success.
 type TooLarge = Error
@@ -870,10 +1063,145 @@ type PutDatasetParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// GetHistogramParams defines parameters for GetHistogram.
+type GetHistogramParams struct {
+	// Column A numeric column.
+	Column *string `form:"column,omitempty" json:"column,omitempty"`
+
+	// Bins How many bins, 1 to 1000; 50 unless given.
+	Bins *int64 `form:"bins,omitempty" json:"bins,omitempty"`
+
+	// Min Values below are left out.
+	Min *float64 `form:"min,omitempty" json:"min,omitempty"`
+
+	// Max Values above are left out.
+	Max *float64 `form:"max,omitempty" json:"max,omitempty"`
+
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
+
+	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
+
+	// StartTimestamp The same as start_ts.
+	StartTimestamp *StartTimestamp `form:"start_timestamp,omitempty" json:"start_timestamp,omitempty"`
+
+	// EndTimestamp The same as end_ts.
+	EndTimestamp *EndTimestamp `form:"end_timestamp,omitempty" json:"end_timestamp,omitempty"`
+}
+
+// GetIndexMapParams defines parameters for GetIndexMap.
+type GetIndexMapParams struct {
+	// StartIdx First row number.
+	StartIdx *int64 `form:"start_idx,omitempty" json:"start_idx,omitempty"`
+
+	// EndIdx The row number behind the last.
+	EndIdx *int64 `form:"end_idx,omitempty" json:"end_idx,omitempty"`
+
+	// Type Which rows are numbered; indicator unless given.
+	Type *GetIndexMapParamsType `form:"type,omitempty" json:"type,omitempty"`
+
+	// Format The format of the rows, whatever Accept says.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetIndexMapParamsType defines parameters for GetIndexMap.
+type GetIndexMapParamsType string
+
+// ListIndicatorsParams defines parameters for ListIndicators.
+type ListIndicatorsParams struct {
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
+
+	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
+
+	// StartTimestamp The same as start_ts.
+	StartTimestamp *StartTimestamp `form:"start_timestamp,omitempty" json:"start_timestamp,omitempty"`
+
+	// EndTimestamp The same as end_ts.
+	EndTimestamp *EndTimestamp `form:"end_timestamp,omitempty" json:"end_timestamp,omitempty"`
+
+	// StartIndex Only rows from this number on, counted by time from 0.
+	StartIndex *StartIndex `form:"start_index,omitempty" json:"start_index,omitempty"`
+
+	// EndIndex Only rows before this number.
+	EndIndex *EndIndex `form:"end_index,omitempty" json:"end_index,omitempty"`
+
+	// Columns Only these columns, separated by commas; timestamp_ms is always there.
+	Columns *Columns `form:"columns,omitempty" json:"columns,omitempty"`
+
+	// Desc The latest rows first.
+	Desc *Desc `form:"desc,omitempty" json:"desc,omitempty"`
+
+	// Limit Rows at most; in JSON never more than 200000, except for predictions.
+	Limit *RowLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Aligned Only rows at whose time there is an OHLCV bar.
+	Aligned *bool `form:"aligned,omitempty" json:"aligned,omitempty"`
+
+	// Format The format of the rows, whatever Accept says.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+}
+
 // GetDatasetManifestParams defines parameters for GetDatasetManifest.
 type GetDatasetManifestParams struct {
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListOhlcvParams defines parameters for ListOhlcv.
+type ListOhlcvParams struct {
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
+
+	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
+
+	// StartTimestamp The same as start_ts.
+	StartTimestamp *StartTimestamp `form:"start_timestamp,omitempty" json:"start_timestamp,omitempty"`
+
+	// EndTimestamp The same as end_ts.
+	EndTimestamp *EndTimestamp `form:"end_timestamp,omitempty" json:"end_timestamp,omitempty"`
+
+	// StartIndex Only rows from this number on, counted by time from 0.
+	StartIndex *StartIndex `form:"start_index,omitempty" json:"start_index,omitempty"`
+
+	// EndIndex Only rows before this number.
+	EndIndex *EndIndex `form:"end_index,omitempty" json:"end_index,omitempty"`
+
+	// Columns Only these columns, separated by commas; timestamp_ms is always there.
+	Columns *Columns `form:"columns,omitempty" json:"columns,omitempty"`
+
+	// Desc The latest rows first.
+	Desc *Desc `form:"desc,omitempty" json:"desc,omitempty"`
+
+	// Limit Rows at most; in JSON never more than 200000, except for predictions.
+	Limit *RowLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Points Thins out to about so many rows a series, at least 4: a fourth as many pixel columns.
+	Points *Points `form:"points,omitempty" json:"points,omitempty"`
+
+	// Width Thins out for so many pixel columns, 1 to 20000.
+	Width *Width `form:"width,omitempty" json:"width,omitempty"`
+
+	// Interval Candles of this length instead of bars: a number and s, m, h, d, w or M (months).
+	Interval *string `form:"interval,omitempty" json:"interval,omitempty"`
+
+	// Format The format of the rows, whatever Accept says.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
 }
 
 // ListDatasetRunsParams defines parameters for ListDatasetRuns.
@@ -918,6 +1246,54 @@ type ListDatasetRunsParams struct {
 
 // ListDatasetRunsParamsCount defines parameters for ListDatasetRuns.
 type ListDatasetRunsParamsCount string
+
+// ListSeriesParams defines parameters for ListSeries.
+type ListSeriesParams struct {
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
+
+	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
+
+	// StartTimestamp The same as start_ts.
+	StartTimestamp *StartTimestamp `form:"start_timestamp,omitempty" json:"start_timestamp,omitempty"`
+
+	// EndTimestamp The same as end_ts.
+	EndTimestamp *EndTimestamp `form:"end_timestamp,omitempty" json:"end_timestamp,omitempty"`
+
+	// StartIndex Only rows from this number on, counted by time from 0.
+	StartIndex *StartIndex `form:"start_index,omitempty" json:"start_index,omitempty"`
+
+	// EndIndex Only rows before this number.
+	EndIndex *EndIndex `form:"end_index,omitempty" json:"end_index,omitempty"`
+
+	// Columns Only these columns, separated by commas; timestamp_ms is always there.
+	Columns *Columns `form:"columns,omitempty" json:"columns,omitempty"`
+
+	// Desc The latest rows first.
+	Desc *Desc `form:"desc,omitempty" json:"desc,omitempty"`
+
+	// Limit Rows at most; in JSON never more than 200000, except for predictions.
+	Limit *RowLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Points Thins out to about so many rows a series, at least 4: a fourth as many pixel columns.
+	Points *Points `form:"points,omitempty" json:"points,omitempty"`
+
+	// Width Thins out for so many pixel columns, 1 to 20000.
+	Width *Width `form:"width,omitempty" json:"width,omitempty"`
+
+	// Bins Adds a histogram of so many bins (1 to 1000) for each numeric column, over all rows that match.
+	Bins *int64 `form:"bins,omitempty" json:"bins,omitempty"`
+
+	// Format The format of the rows, whatever Accept says.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+}
 
 // ListIndicatorDatasetsParams defines parameters for ListIndicatorDatasets.
 type ListIndicatorDatasetsParams struct {
@@ -1058,6 +1434,54 @@ type AppendFoldsParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ListPredictionsParams defines parameters for ListPredictions.
+type ListPredictionsParams struct {
+	// Fold Only predictions of this fold.
+	Fold *int64 `form:"fold,omitempty" json:"fold,omitempty"`
+
+	// With folds: adds the ranges and thresholds of the folds, in JSON.
+	With *ListPredictionsParamsWith `form:"with,omitempty" json:"with,omitempty"`
+
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
+
+	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
+
+	// StartTimestamp The same as start_ts.
+	StartTimestamp *StartTimestamp `form:"start_timestamp,omitempty" json:"start_timestamp,omitempty"`
+
+	// EndTimestamp The same as end_ts.
+	EndTimestamp *EndTimestamp `form:"end_timestamp,omitempty" json:"end_timestamp,omitempty"`
+
+	// StartIndex Only rows from this number on, counted by time from 0.
+	StartIndex *StartIndex `form:"start_index,omitempty" json:"start_index,omitempty"`
+
+	// EndIndex Only rows before this number.
+	EndIndex *EndIndex `form:"end_index,omitempty" json:"end_index,omitempty"`
+
+	// Columns Only these columns, separated by commas; timestamp_ms is always there.
+	Columns *Columns `form:"columns,omitempty" json:"columns,omitempty"`
+
+	// Desc The latest rows first.
+	Desc *Desc `form:"desc,omitempty" json:"desc,omitempty"`
+
+	// Limit Rows at most; in JSON never more than 200000, except for predictions.
+	Limit *RowLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format The format of the rows, whatever Accept says.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// ListPredictionsParamsWith defines parameters for ListPredictions.
+type ListPredictionsParamsWith string
+
 // ListSimulationsParams defines parameters for ListSimulations.
 type ListSimulationsParams struct {
 	// RunID Only simulations of this run (a UUID).
@@ -1155,6 +1579,63 @@ type PutSimulationParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// GetEquityParams defines parameters for GetEquity.
+type GetEquityParams struct {
+	// Source What is added up: the stored trades, or the trace in QuestDB. Trades unless given, or the trace when there are none.
+	Source *GetEquityParamsSource `form:"source,omitempty" json:"source,omitempty"`
+
+	// Format The format of the rows, whatever Accept says.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetEquityParamsSource defines parameters for GetEquity.
+type GetEquityParamsSource string
+
+// ListTraceParams defines parameters for ListTrace.
+type ListTraceParams struct {
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
+
+	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
+
+	// StartTimestamp The same as start_ts.
+	StartTimestamp *StartTimestamp `form:"start_timestamp,omitempty" json:"start_timestamp,omitempty"`
+
+	// EndTimestamp The same as end_ts.
+	EndTimestamp *EndTimestamp `form:"end_timestamp,omitempty" json:"end_timestamp,omitempty"`
+
+	// StartIndex Only rows from this number on, counted by time from 0.
+	StartIndex *StartIndex `form:"start_index,omitempty" json:"start_index,omitempty"`
+
+	// EndIndex Only rows before this number.
+	EndIndex *EndIndex `form:"end_index,omitempty" json:"end_index,omitempty"`
+
+	// Columns Only these columns, separated by commas; timestamp_ms is always there.
+	Columns *Columns `form:"columns,omitempty" json:"columns,omitempty"`
+
+	// Desc The latest rows first.
+	Desc *Desc `form:"desc,omitempty" json:"desc,omitempty"`
+
+	// Limit Rows at most; in JSON never more than 200000, except for predictions.
+	Limit *RowLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Points Thins out to about so many rows a series, at least 4: a fourth as many pixel columns.
+	Points *Points `form:"points,omitempty" json:"points,omitempty"`
+
+	// Width Thins out for so many pixel columns, 1 to 20000.
+	Width *Width `form:"width,omitempty" json:"width,omitempty"`
+
+	// Format The format of the rows, whatever Accept says.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+}
+
 // ListTradesParams defines parameters for ListTrades.
 type ListTradesParams struct {
 	// Side Only trades of this side.
@@ -1228,6 +1709,51 @@ type GetTradesimRunParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListTradesimTraceParams defines parameters for ListTradesimTrace.
+type ListTradesimTraceParams struct {
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
+
+	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
+
+	// StartTimestamp The same as start_ts.
+	StartTimestamp *StartTimestamp `form:"start_timestamp,omitempty" json:"start_timestamp,omitempty"`
+
+	// EndTimestamp The same as end_ts.
+	EndTimestamp *EndTimestamp `form:"end_timestamp,omitempty" json:"end_timestamp,omitempty"`
+
+	// StartIndex Only rows from this number on, counted by time from 0.
+	StartIndex *StartIndex `form:"start_index,omitempty" json:"start_index,omitempty"`
+
+	// EndIndex Only rows before this number.
+	EndIndex *EndIndex `form:"end_index,omitempty" json:"end_index,omitempty"`
+
+	// Columns Only these columns, separated by commas; timestamp_ms is always there.
+	Columns *Columns `form:"columns,omitempty" json:"columns,omitempty"`
+
+	// Desc The latest rows first.
+	Desc *Desc `form:"desc,omitempty" json:"desc,omitempty"`
+
+	// Limit Rows at most; in JSON never more than 200000, except for predictions.
+	Limit *RowLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Points Thins out to about so many rows a series, at least 4: a fourth as many pixel columns.
+	Points *Points `form:"points,omitempty" json:"points,omitempty"`
+
+	// Width Thins out for so many pixel columns, 1 to 20000.
+	Width *Width `form:"width,omitempty" json:"width,omitempty"`
+
+	// Format The format of the rows, whatever Accept says.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+}
+
 // ListTradesimTradesParams defines parameters for ListTradesimTrades.
 type ListTradesimTradesParams struct {
 	// Side Only trades of this side.
@@ -1298,6 +1824,54 @@ type ListRunFoldsParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListRunPredictionsParams defines parameters for ListRunPredictions.
+type ListRunPredictionsParams struct {
+	// Fold Only predictions of this fold.
+	Fold *int64 `form:"fold,omitempty" json:"fold,omitempty"`
+
+	// With folds: adds the ranges and thresholds of the folds, in JSON.
+	With *ListRunPredictionsParamsWith `form:"with,omitempty" json:"with,omitempty"`
+
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
+
+	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
+
+	// StartTimestamp The same as start_ts.
+	StartTimestamp *StartTimestamp `form:"start_timestamp,omitempty" json:"start_timestamp,omitempty"`
+
+	// EndTimestamp The same as end_ts.
+	EndTimestamp *EndTimestamp `form:"end_timestamp,omitempty" json:"end_timestamp,omitempty"`
+
+	// StartIndex Only rows from this number on, counted by time from 0.
+	StartIndex *StartIndex `form:"start_index,omitempty" json:"start_index,omitempty"`
+
+	// EndIndex Only rows before this number.
+	EndIndex *EndIndex `form:"end_index,omitempty" json:"end_index,omitempty"`
+
+	// Columns Only these columns, separated by commas; timestamp_ms is always there.
+	Columns *Columns `form:"columns,omitempty" json:"columns,omitempty"`
+
+	// Desc The latest rows first.
+	Desc *Desc `form:"desc,omitempty" json:"desc,omitempty"`
+
+	// Limit Rows at most; in JSON never more than 200000, except for predictions.
+	Limit *RowLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format The format of the rows, whatever Accept says.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// ListRunPredictionsParamsWith defines parameters for ListRunPredictions.
+type ListRunPredictionsParamsWith string
+
 // StoreDatasetJSONRequestBody defines body for StoreDataset for application/json ContentType.
 type StoreDatasetJSONRequestBody = DatasetUpload
 
@@ -1342,12 +1916,33 @@ type ServerInterface interface {
 	// PutDataset The same as POST, for the id in the path
 	// (PUT /api/datasets/{dataset_id})
 	PutDataset(ctx echo.Context, datasetID string, params PutDatasetParams) error
+	// ListFeatures The features that a data set has
+	// (GET /api/datasets/{dataset_id}/features)
+	ListFeatures(ctx echo.Context, datasetID string) error
+	// GetHistogram How the values of a column are distributed
+	// (GET /api/datasets/{dataset_id}/histogram)
+	GetHistogram(ctx echo.Context, datasetID string, params GetHistogramParams) error
+	// GetIndexMap The times of rows by their number
+	// (GET /api/datasets/{dataset_id}/index_map)
+	GetIndexMap(ctx echo.Context, datasetID string, params GetIndexMapParams) error
+	// ListIndicators The indicators and targets of a data set by time
+	// (GET /api/datasets/{dataset_id}/indicators)
+	ListIndicators(ctx echo.Context, datasetID string, params ListIndicatorsParams) error
 	// GetDatasetManifest The export manifest of a data set
 	// (GET /api/datasets/{dataset_id}/manifest)
 	GetDatasetManifest(ctx echo.Context, datasetID string, params GetDatasetManifestParams) error
+	// ListOhlcv The bars of a data set by time
+	// (GET /api/datasets/{dataset_id}/ohlcv)
+	ListOhlcv(ctx echo.Context, datasetID string, params ListOhlcvParams) error
 	// ListDatasetRuns The runs of one data set
 	// (GET /api/datasets/{dataset_id}/runs)
 	ListDatasetRuns(ctx echo.Context, datasetID string, params ListDatasetRunsParams) error
+	// ListSeries Columns of a data set as a table for charts
+	// (GET /api/datasets/{dataset_id}/series)
+	ListSeries(ctx echo.Context, datasetID string, params ListSeriesParams) error
+	// ListTargets The targets that a data set has
+	// (GET /api/datasets/{dataset_id}/targets)
+	ListTargets(ctx echo.Context, datasetID string) error
 	// GetHealth How the service and its databases do
 	// (GET /api/health)
 	GetHealth(ctx echo.Context) error
@@ -1357,6 +1952,12 @@ type ServerInterface interface {
 	// GetIndicatorDataset One data set
 	// (GET /api/indicators/datasets/{dataset_id})
 	GetIndicatorDataset(ctx echo.Context, datasetID string, params GetIndicatorDatasetParams) error
+	// ListIndicatorFeatures The features that a data set has
+	// (GET /api/indicators/datasets/{dataset_id}/features)
+	ListIndicatorFeatures(ctx echo.Context, datasetID string) error
+	// ListIndicatorTargets The targets that a data set has
+	// (GET /api/indicators/datasets/{dataset_id}/targets)
+	ListIndicatorTargets(ctx echo.Context, datasetID string) error
 	// ListRuns Runs that meet every filter
 	// (GET /api/runs)
 	ListRuns(ctx echo.Context, params ListRunsParams) error
@@ -1378,6 +1979,9 @@ type ServerInterface interface {
 	// AppendFolds Add folds to a run that is going on; those with the same numbers are replaced
 	// (POST /api/runs/{run_id}/folds)
 	AppendFolds(ctx echo.Context, runID string, params AppendFoldsParams) error
+	// ListPredictions The predictions of a run by time, as CSV unless another format is asked for
+	// (GET /api/runs/{run_id}/predictions)
+	ListPredictions(ctx echo.Context, runID string, params ListPredictionsParams) error
 	// ListSimulations Simulations that meet every filter
 	// (GET /api/simulations)
 	ListSimulations(ctx echo.Context, params ListSimulationsParams) error
@@ -1396,6 +2000,12 @@ type ServerInterface interface {
 	// PutSimulation The same as POST, for the id in the path
 	// (PUT /api/simulations/{simulation_id})
 	PutSimulation(ctx echo.Context, simulationID string, params PutSimulationParams) error
+	// GetEquity What a simulation has earned after each trade
+	// (GET /api/simulations/{simulation_id}/equity)
+	GetEquity(ctx echo.Context, simulationID string, params GetEquityParams) error
+	// ListTrace The trace of a simulation by entry time
+	// (GET /api/simulations/{simulation_id}/trace)
+	ListTrace(ctx echo.Context, simulationID string, params ListTraceParams) error
 	// ListTrades The trades of a simulation by entry time
 	// (GET /api/simulations/{simulation_id}/trades)
 	ListTrades(ctx echo.Context, simulationID string, params ListTradesParams) error
@@ -1405,6 +2015,9 @@ type ServerInterface interface {
 	// GetTradesimRun One trading simulation with its buckets by side
 	// (GET /api/tradesim/runs/{simulation_id})
 	GetTradesimRun(ctx echo.Context, simulationID string, params GetTradesimRunParams) error
+	// ListTradesimTrace The same
+	// (GET /api/tradesim/runs/{simulation_id}/trace)
+	ListTradesimTrace(ctx echo.Context, simulationID string, params ListTradesimTraceParams) error
 	// ListTradesimTrades The same trades as a bare array
 	// (GET /api/tradesim/runs/{simulation_id}/trades)
 	ListTradesimTrades(ctx echo.Context, simulationID string, params ListTradesimTradesParams) error
@@ -1417,6 +2030,9 @@ type ServerInterface interface {
 	// ListRunFolds The folds of a run by number
 	// (GET /api/walkforward/runs/{run_id}/folds)
 	ListRunFolds(ctx echo.Context, runID string, params ListRunFoldsParams) error
+	// ListRunPredictions The same, as JSON unless another format is asked for
+	// (GET /api/walkforward/runs/{run_id}/predictions)
+	ListRunPredictions(ctx echo.Context, runID string, params ListRunPredictionsParams) error
 	// GetHealthz Whether the process serves, whatever the databases do
 	// (GET /healthz)
 	GetHealthz(ctx echo.Context) error
@@ -1665,6 +2281,251 @@ func (w *ServerInterfaceWrapper) PutDataset(ctx echo.Context) error {
 	return err
 }
 
+// ListFeatures converts echo context to params.
+func (w *ServerInterfaceWrapper) ListFeatures(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListFeatures(ctx, datasetID)
+	return err
+}
+
+// GetHistogram converts echo context to params.
+func (w *ServerInterfaceWrapper) GetHistogram(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetHistogramParams
+	// ------------- Optional query parameter "column" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "column", ctx.QueryParams(), &params.Column, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter column: %s", err))
+	}
+
+	// ------------- Optional query parameter "bins" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bins", ctx.QueryParams(), &params.Bins, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bins: %s", err))
+	}
+
+	// ------------- Optional query parameter "min" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min", ctx.QueryParams(), &params.Min, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter min: %s", err))
+	}
+
+	// ------------- Optional query parameter "max" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "max", ctx.QueryParams(), &params.Max, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter max: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_ts", ctx.QueryParams(), &params.StartTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_ts", ctx.QueryParams(), &params.EndTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_timestamp", ctx.QueryParams(), &params.StartTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_timestamp", ctx.QueryParams(), &params.EndTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_timestamp: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetHistogram(ctx, datasetID, params)
+	return err
+}
+
+// GetIndexMap converts echo context to params.
+func (w *ServerInterfaceWrapper) GetIndexMap(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetIndexMapParams
+	// ------------- Optional query parameter "start_idx" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_idx", ctx.QueryParams(), &params.StartIdx, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_idx: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_idx" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_idx", ctx.QueryParams(), &params.EndIdx, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_idx: %s", err))
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetIndexMap(ctx, datasetID, params)
+	return err
+}
+
+// ListIndicators converts echo context to params.
+func (w *ServerInterfaceWrapper) ListIndicators(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListIndicatorsParams
+	// ------------- Optional query parameter "start_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_ts", ctx.QueryParams(), &params.StartTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_ts", ctx.QueryParams(), &params.EndTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_timestamp", ctx.QueryParams(), &params.StartTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_timestamp", ctx.QueryParams(), &params.EndTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_index", ctx.QueryParams(), &params.StartIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_index", ctx.QueryParams(), &params.EndIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "columns" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "columns", ctx.QueryParams(), &params.Columns, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter columns: %s", err))
+	}
+
+	// ------------- Optional query parameter "desc" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "desc", ctx.QueryParams(), &params.Desc, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter desc: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "aligned" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "aligned", ctx.QueryParams(), &params.Aligned, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter aligned: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListIndicators(ctx, datasetID, params)
+	return err
+}
+
 // GetDatasetManifest converts echo context to params.
 func (w *ServerInterfaceWrapper) GetDatasetManifest(ctx echo.Context) error {
 	var err error
@@ -1698,6 +2559,129 @@ func (w *ServerInterfaceWrapper) GetDatasetManifest(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetDatasetManifest(ctx, datasetID, params)
+	return err
+}
+
+// ListOhlcv converts echo context to params.
+func (w *ServerInterfaceWrapper) ListOhlcv(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListOhlcvParams
+	// ------------- Optional query parameter "start_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_ts", ctx.QueryParams(), &params.StartTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_ts", ctx.QueryParams(), &params.EndTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_timestamp", ctx.QueryParams(), &params.StartTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_timestamp", ctx.QueryParams(), &params.EndTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_index", ctx.QueryParams(), &params.StartIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_index", ctx.QueryParams(), &params.EndIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "columns" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "columns", ctx.QueryParams(), &params.Columns, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter columns: %s", err))
+	}
+
+	// ------------- Optional query parameter "desc" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "desc", ctx.QueryParams(), &params.Desc, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter desc: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "points" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "points", ctx.QueryParams(), &params.Points, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter points: %s", err))
+	}
+
+	// ------------- Optional query parameter "width" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "width", ctx.QueryParams(), &params.Width, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter width: %s", err))
+	}
+
+	// ------------- Optional query parameter "interval" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "interval", ctx.QueryParams(), &params.Interval, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter interval: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListOhlcv(ctx, datasetID, params)
 	return err
 }
 
@@ -1813,6 +2797,145 @@ func (w *ServerInterfaceWrapper) ListDatasetRuns(ctx echo.Context) error {
 	return err
 }
 
+// ListSeries converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSeries(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSeriesParams
+	// ------------- Optional query parameter "start_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_ts", ctx.QueryParams(), &params.StartTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_ts", ctx.QueryParams(), &params.EndTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_timestamp", ctx.QueryParams(), &params.StartTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_timestamp", ctx.QueryParams(), &params.EndTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_index", ctx.QueryParams(), &params.StartIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_index", ctx.QueryParams(), &params.EndIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "columns" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "columns", ctx.QueryParams(), &params.Columns, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter columns: %s", err))
+	}
+
+	// ------------- Optional query parameter "desc" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "desc", ctx.QueryParams(), &params.Desc, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter desc: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "points" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "points", ctx.QueryParams(), &params.Points, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter points: %s", err))
+	}
+
+	// ------------- Optional query parameter "width" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "width", ctx.QueryParams(), &params.Width, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter width: %s", err))
+	}
+
+	// ------------- Optional query parameter "bins" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bins", ctx.QueryParams(), &params.Bins, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bins: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSeries(ctx, datasetID, params)
+	return err
+}
+
+// ListTargets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTargets(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTargets(ctx, datasetID)
+	return err
+}
+
 // GetHealth converts echo context to params.
 func (w *ServerInterfaceWrapper) GetHealth(ctx echo.Context) error {
 	var err error
@@ -1901,6 +3024,38 @@ func (w *ServerInterfaceWrapper) GetIndicatorDataset(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetIndicatorDataset(ctx, datasetID, params)
+	return err
+}
+
+// ListIndicatorFeatures converts echo context to params.
+func (w *ServerInterfaceWrapper) ListIndicatorFeatures(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListIndicatorFeatures(ctx, datasetID)
+	return err
+}
+
+// ListIndicatorTargets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListIndicatorTargets(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListIndicatorTargets(ctx, datasetID)
 	return err
 }
 
@@ -2279,6 +3434,122 @@ func (w *ServerInterfaceWrapper) AppendFolds(ctx echo.Context) error {
 	return err
 }
 
+// ListPredictions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListPredictions(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPredictionsParams
+	// ------------- Optional query parameter "fold" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fold", ctx.QueryParams(), &params.Fold, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fold: %s", err))
+	}
+
+	// ------------- Optional query parameter "with" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "with", ctx.QueryParams(), &params.With, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter with: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_ts", ctx.QueryParams(), &params.StartTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_ts", ctx.QueryParams(), &params.EndTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_timestamp", ctx.QueryParams(), &params.StartTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_timestamp", ctx.QueryParams(), &params.EndTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_index", ctx.QueryParams(), &params.StartIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_index", ctx.QueryParams(), &params.EndIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "columns" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "columns", ctx.QueryParams(), &params.Columns, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter columns: %s", err))
+	}
+
+	// ------------- Optional query parameter "desc" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "desc", ctx.QueryParams(), &params.Desc, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter desc: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListPredictions(ctx, runID, params)
+	return err
+}
+
 // ListSimulations converts echo context to params.
 func (w *ServerInterfaceWrapper) ListSimulations(ctx echo.Context) error {
 	var err error
@@ -2592,6 +3863,154 @@ func (w *ServerInterfaceWrapper) PutSimulation(ctx echo.Context) error {
 	return err
 }
 
+// GetEquity converts echo context to params.
+func (w *ServerInterfaceWrapper) GetEquity(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "simulation_id" -------------
+	var simulationID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "simulation_id", ctx.Param("simulation_id"), &simulationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter simulation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetEquityParams
+	// ------------- Optional query parameter "source" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "source", ctx.QueryParams(), &params.Source, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter source: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetEquity(ctx, simulationID, params)
+	return err
+}
+
+// ListTrace converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTrace(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "simulation_id" -------------
+	var simulationID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "simulation_id", ctx.Param("simulation_id"), &simulationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter simulation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTraceParams
+	// ------------- Optional query parameter "start_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_ts", ctx.QueryParams(), &params.StartTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_ts", ctx.QueryParams(), &params.EndTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_timestamp", ctx.QueryParams(), &params.StartTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_timestamp", ctx.QueryParams(), &params.EndTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_index", ctx.QueryParams(), &params.StartIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_index", ctx.QueryParams(), &params.EndIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "columns" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "columns", ctx.QueryParams(), &params.Columns, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter columns: %s", err))
+	}
+
+	// ------------- Optional query parameter "desc" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "desc", ctx.QueryParams(), &params.Desc, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter desc: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "points" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "points", ctx.QueryParams(), &params.Points, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter points: %s", err))
+	}
+
+	// ------------- Optional query parameter "width" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "width", ctx.QueryParams(), &params.Width, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter width: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTrace(ctx, simulationID, params)
+	return err
+}
+
 // ListTrades converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTrades(ctx echo.Context) error {
 	var err error
@@ -2783,6 +4202,122 @@ func (w *ServerInterfaceWrapper) GetTradesimRun(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetTradesimRun(ctx, simulationID, params)
+	return err
+}
+
+// ListTradesimTrace converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTradesimTrace(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "simulation_id" -------------
+	var simulationID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "simulation_id", ctx.Param("simulation_id"), &simulationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter simulation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTradesimTraceParams
+	// ------------- Optional query parameter "start_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_ts", ctx.QueryParams(), &params.StartTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_ts", ctx.QueryParams(), &params.EndTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_timestamp", ctx.QueryParams(), &params.StartTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_timestamp", ctx.QueryParams(), &params.EndTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_index", ctx.QueryParams(), &params.StartIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_index", ctx.QueryParams(), &params.EndIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "columns" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "columns", ctx.QueryParams(), &params.Columns, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter columns: %s", err))
+	}
+
+	// ------------- Optional query parameter "desc" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "desc", ctx.QueryParams(), &params.Desc, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter desc: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "points" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "points", ctx.QueryParams(), &params.Points, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter points: %s", err))
+	}
+
+	// ------------- Optional query parameter "width" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "width", ctx.QueryParams(), &params.Width, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter width: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTradesimTrace(ctx, simulationID, params)
 	return err
 }
 
@@ -3008,6 +4543,122 @@ func (w *ServerInterfaceWrapper) ListRunFolds(ctx echo.Context) error {
 	return err
 }
 
+// ListRunPredictions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListRunPredictions(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRunPredictionsParams
+	// ------------- Optional query parameter "fold" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fold", ctx.QueryParams(), &params.Fold, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fold: %s", err))
+	}
+
+	// ------------- Optional query parameter "with" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "with", ctx.QueryParams(), &params.With, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter with: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_ts", ctx.QueryParams(), &params.StartTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_ts", ctx.QueryParams(), &params.EndTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_timestamp", ctx.QueryParams(), &params.StartTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_timestamp", ctx.QueryParams(), &params.EndTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_index", ctx.QueryParams(), &params.StartIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_index", ctx.QueryParams(), &params.EndIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "columns" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "columns", ctx.QueryParams(), &params.Columns, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter columns: %s", err))
+	}
+
+	// ------------- Optional query parameter "desc" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "desc", ctx.QueryParams(), &params.Desc, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter desc: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListRunPredictions(ctx, runID, params)
+	return err
+}
+
 // GetHealthz converts echo context to params.
 func (w *ServerInterfaceWrapper) GetHealthz(ctx echo.Context) error {
 	var err error
@@ -3104,6 +4755,15 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PUT(options.BaseURL+"/api/datasets/:dataset_id", wrapper.PutDataset, options.OperationMiddlewares["PutDataset"]...)
 	router.GET(options.BaseURL+"/api/datasets/:dataset_id/runs", wrapper.ListDatasetRuns, options.OperationMiddlewares["ListDatasetRuns"]...)
 	router.GET(options.BaseURL+"/api/datasets/:dataset_id/manifest", wrapper.GetDatasetManifest, options.OperationMiddlewares["GetDatasetManifest"]...)
+	router.GET(options.BaseURL+"/api/datasets/:dataset_id/ohlcv", wrapper.ListOhlcv, options.OperationMiddlewares["ListOhlcv"]...)
+	router.GET(options.BaseURL+"/api/datasets/:dataset_id/indicators", wrapper.ListIndicators, options.OperationMiddlewares["ListIndicators"]...)
+	router.GET(options.BaseURL+"/api/datasets/:dataset_id/index_map", wrapper.GetIndexMap, options.OperationMiddlewares["GetIndexMap"]...)
+	router.GET(options.BaseURL+"/api/datasets/:dataset_id/features", wrapper.ListFeatures, options.OperationMiddlewares["ListFeatures"]...)
+	router.GET(options.BaseURL+"/api/indicators/datasets/:dataset_id/features", wrapper.ListIndicatorFeatures, options.OperationMiddlewares["ListIndicatorFeatures"]...)
+	router.GET(options.BaseURL+"/api/datasets/:dataset_id/targets", wrapper.ListTargets, options.OperationMiddlewares["ListTargets"]...)
+	router.GET(options.BaseURL+"/api/indicators/datasets/:dataset_id/targets", wrapper.ListIndicatorTargets, options.OperationMiddlewares["ListIndicatorTargets"]...)
+	router.GET(options.BaseURL+"/api/datasets/:dataset_id/series", wrapper.ListSeries, options.OperationMiddlewares["ListSeries"]...)
+	router.GET(options.BaseURL+"/api/datasets/:dataset_id/histogram", wrapper.GetHistogram, options.OperationMiddlewares["GetHistogram"]...)
 	router.GET(options.BaseURL+"/api/runs", wrapper.ListRuns, options.OperationMiddlewares["ListRuns"]...)
 	router.POST(options.BaseURL+"/api/runs", wrapper.StoreRun, options.OperationMiddlewares["StoreRun"]...)
 	router.DELETE(options.BaseURL+"/api/runs/:run_id", wrapper.DeleteRun, options.OperationMiddlewares["DeleteRun"]...)
@@ -3112,6 +4772,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PUT(options.BaseURL+"/api/runs/:run_id", wrapper.PutRun, options.OperationMiddlewares["PutRun"]...)
 	router.POST(options.BaseURL+"/api/runs/:run_id/folds", wrapper.AppendFolds, options.OperationMiddlewares["AppendFolds"]...)
 	router.GET(options.BaseURL+"/api/walkforward/runs/:run_id/folds", wrapper.ListRunFolds, options.OperationMiddlewares["ListRunFolds"]...)
+	router.GET(options.BaseURL+"/api/runs/:run_id/predictions", wrapper.ListPredictions, options.OperationMiddlewares["ListPredictions"]...)
+	router.GET(options.BaseURL+"/api/walkforward/runs/:run_id/predictions", wrapper.ListRunPredictions, options.OperationMiddlewares["ListRunPredictions"]...)
 	router.GET(options.BaseURL+"/api/simulations", wrapper.ListSimulations, options.OperationMiddlewares["ListSimulations"]...)
 	router.POST(options.BaseURL+"/api/simulations", wrapper.StoreSimulation, options.OperationMiddlewares["StoreSimulation"]...)
 	router.DELETE(options.BaseURL+"/api/simulations/:simulation_id", wrapper.DeleteSimulation, options.OperationMiddlewares["DeleteSimulation"]...)
@@ -3120,6 +4782,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PUT(options.BaseURL+"/api/simulations/:simulation_id", wrapper.PutSimulation, options.OperationMiddlewares["PutSimulation"]...)
 	router.GET(options.BaseURL+"/api/simulations/:simulation_id/trades", wrapper.ListTrades, options.OperationMiddlewares["ListTrades"]...)
 	router.GET(options.BaseURL+"/api/tradesim/runs/:simulation_id/trades", wrapper.ListTradesimTrades, options.OperationMiddlewares["ListTradesimTrades"]...)
+	router.GET(options.BaseURL+"/api/simulations/:simulation_id/trace", wrapper.ListTrace, options.OperationMiddlewares["ListTrace"]...)
+	router.GET(options.BaseURL+"/api/tradesim/runs/:simulation_id/trace", wrapper.ListTradesimTrace, options.OperationMiddlewares["ListTradesimTrace"]...)
+	router.GET(options.BaseURL+"/api/simulations/:simulation_id/equity", wrapper.GetEquity, options.OperationMiddlewares["GetEquity"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.GetHealthz, options.OperationMiddlewares["GetHealthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadyz, options.OperationMiddlewares["GetReadyz"]...)
 	router.GET(options.BaseURL+"/api/health", wrapper.GetHealth, options.OperationMiddlewares["GetHealth"]...)
