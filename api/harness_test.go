@@ -53,6 +53,10 @@ func harnessOn(t testing.TB, url string, change ...func(*api.Options)) *harness 
 		Schema:         func(ctx context.Context) (int64, int64, error) { return 6, 6, store.Pool.Ping(ctx) },
 		RequestTimeout: 3 * time.Second,
 		WriteTimeout:   30 * time.Second,
+		StreamTimeout:  time.Minute,
+
+		StreamWriteTimeout: 10 * time.Second,
+
 		BodyCache:      1 << 20,
 		CORSOrigins:    []string{"*"},
 		TraderPrefixes: []string{"/traders/*"},
