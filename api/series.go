@@ -249,3 +249,12 @@ func (s *Server) listRows(c echo.Context, r *series, at rowRange, columns *strin
 		end:  func(count int64) (rowEnd, error) { return r.end(clock, at, source, count) },
 	})
 }
+
+// listThin answers rows as objects, thinned out for a chart.
+func (s *Server) listThin(c echo.Context, r *series, at rowRange, columns *string, pixels int64, format Format) error {
+	wanted, err := r.columns(columns)
+	if err != nil {
+		return err
+	}
+	return s.listPixels(c, r, at, wanted, pixels, format, pixelShape{head: nothing, tail: nothing})
+}

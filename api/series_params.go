@@ -32,6 +32,7 @@ type rowRange struct {
 	numbered   bool      // from row number first to before row number end
 	first, end int64
 	desc       bool
+	limited    bool  // by the caller
 	limit      int64 // below 0: all
 	offset     int64
 	at         *place // where the page before ended
@@ -40,7 +41,7 @@ type rowRange struct {
 
 // rangeOf reads the range of rows; l is for JSON.
 func rangeOf(c echo.Context, q rowQuery, l limits, format Format) (r rowRange, err error) {
-	r = rowRange{desc: q.Desc != nil && *q.Desc, limit: -1, end: 1 << 62, scope: scopeOf(c.Request().URL.Path, c.QueryParams())}
+	r = rowRange{desc: q.Desc != nil && *q.Desc, limited: q.Limit != nil, limit: -1, end: 1 << 62, scope: scopeOf(c.Request().URL.Path, c.QueryParams())}
 	if r.from, r.to, err = timesOf(q.StartTS, q.EndTS, q.StartTimestamp, q.EndTimestamp); err != nil {
 		return r, err
 	}

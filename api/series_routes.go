@@ -51,7 +51,7 @@ func (s *Server) ListOhlcv(c echo.Context, datasetID string, params ListOhlcvPar
 	case params.Interval != nil:
 		return s.listCandles(c, r, at, *params.Interval, params.Columns, pixels, format)
 	case pixels > 0:
-		return s.listPixels(c, r, at, params.Columns, pixels, format, pixelAnswer{key: "rows"})
+		return s.listThin(c, r, at, params.Columns, pixels, format)
 	}
 	return s.listRows(c, r, at, params.Columns, format)
 }
@@ -87,7 +87,7 @@ func (s *Server) ListTrace(c echo.Context, simulationID string, params ListTrace
 		return err
 	}
 	if pixels > 0 {
-		return s.listPixels(c, r, at, params.Columns, pixels, format, pixelAnswer{key: "rows"})
+		return s.listThin(c, r, at, params.Columns, pixels, format)
 	}
 	return s.listRows(c, r, at, params.Columns, format)
 }

@@ -22,10 +22,10 @@ type rowAnswer struct {
 	fields []rowField
 	source rowSource
 	format Format
-	file   string                       // what it is saved as, without its ending
-	key    string                       // JSON: of the rows
-	arrays bool                         // JSON: rows are arrays
-	head   func(b []byte) []byte        // JSON: members before the columns, each followed by a comma
+	file   string                            // what it is saved as, without its ending
+	key    string                            // JSON: of the rows
+	arrays bool                              // JSON: rows are arrays
+	head   func(b []byte) []byte             // JSON: members before the columns, each followed by a comma
 	end    func(count int64) (rowEnd, error) // called behind the last row
 }
 
