@@ -35,6 +35,9 @@ func (s *scanSource) fill(b *questdb.Batch, n int) (bool, error) {
 	if s.left >= 0 {
 		n = int(min(int64(n), s.left))
 	}
+	if s.adapt != nil {
+		b.Reset(s.rows.Kinds())
+	}
 	more := s.rows.Read(b, n)
 	if more && s.left >= 0 {
 		if s.left -= int64(b.N); s.left == 0 {

@@ -4,6 +4,7 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -22,6 +23,24 @@ const (
 func (e DatasetStoredMatchedBy) Valid() bool {
 	switch e {
 	case Slug:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EquityRowsSource.
+const (
+	EquityRowsSourceTrace  EquityRowsSource = "trace"
+	EquityRowsSourceTrades EquityRowsSource = "trades"
+)
+
+// Valid indicates whether the value is a known member of the EquityRowsSource enum.
+func (e EquityRowsSource) Valid() bool {
+	switch e {
+	case EquityRowsSourceTrace:
+		return true
+	case EquityRowsSourceTrades:
 		return true
 	default:
 		return false
@@ -462,16 +481,16 @@ func (e ListSimulationsParamsCount) Valid() bool {
 
 // Defines values for GetEquityParamsSource.
 const (
-	Trace  GetEquityParamsSource = "trace"
-	Trades GetEquityParamsSource = "trades"
+	GetEquityParamsSourceTrace  GetEquityParamsSource = "trace"
+	GetEquityParamsSourceTrades GetEquityParamsSource = "trades"
 )
 
 // Valid indicates whether the value is a known member of the GetEquityParamsSource enum.
 func (e GetEquityParamsSource) Valid() bool {
 	switch e {
-	case Trace:
+	case GetEquityParamsSourceTrace:
 		return true
-	case Trades:
+	case GetEquityParamsSourceTrades:
 		return true
 	default:
 		return false
@@ -616,6 +635,40 @@ type Deleted struct {
 	Success bool               `json:"success"`
 }
 
+// EquityRows defines model for EquityRows.
+type EquityRows struct {
+	Columns []string `json:"columns"`
+
+	// Count Rows in this answer.
+	Count          int     `json:"count"`
+	MaxDrawdownPct float64 `json:"max_drawdown_pct"`
+
+	// MaxDrawdownTimestampMs Entry of the trade that ended lowest; null without a drawdown.
+	MaxDrawdownTimestampMs *int64 `json:"max_drawdown_timestamp_ms"`
+
+	// Measurement The table of the trace; null for trades.
+	Measurement *string `json:"measurement"`
+
+	// Rows By entry time.
+	Rows         []EquityRows_Rows_Item `json:"rows"`
+	SimulationID openapi_types.UUID     `json:"simulation_id"`
+	Source       EquityRowsSource       `json:"source"`
+
+	// Total Rows that match.
+	Total          int      `json:"total"`
+	TotalReturnPct float64  `json:"total_return_pct"`
+	Warnings       []string `json:"warnings"`
+}
+
+// EquityRows_Rows_Item defines model for EquityRows.rows.Item.
+type EquityRows_Rows_Item struct {
+	TimestampMs          int64                  `json:"timestamp_ms"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// EquityRowsSource defines model for EquityRows.Source.
+type EquityRowsSource string
+
 // Error Every answer that is not a success.
 type Error struct {
 	// Code What is wrong, for a program.
@@ -682,12 +735,8 @@ type HealthStatus string
 // Histogram defines model for Histogram.
 type Histogram struct {
 	// Bins Equally wide and one behind the other: hi belongs to the next bin, in the last one to itself. A single bin when all values are the same.
-	Bins []struct {
-		Count int64   `json:"count"`
-		Hi    float64 `json:"hi"`
-		Lo    float64 `json:"lo"`
-	} `json:"bins"`
-	Column string `json:"column"`
+	Bins   []HistogramBin `json:"bins"`
+	Column string         `json:"column"`
 
 	// Count Values in the bins.
 	Count int64    `json:"count"`
@@ -704,6 +753,27 @@ type Histogram struct {
 	Stddev *float64 `json:"stddev"`
 }
 
+// HistogramBin defines model for HistogramBin.
+type HistogramBin struct {
+	Count int64   `json:"count"`
+	Hi    float64 `json:"hi"`
+	Lo    float64 `json:"lo"`
+}
+
+// IndexMap defines model for IndexMap.
+type IndexMap struct {
+	Count int `json:"count"`
+
+	// EndIndex As asked for; rows may end before it.
+	EndIndex    int64  `json:"end_index"`
+	Measurement string `json:"measurement"`
+	Rows        []struct {
+		Index       int64 `json:"index"`
+		TimestampMs int64 `json:"timestamp_ms"`
+	} `json:"rows"`
+	StartIndex int64 `json:"start_index"`
+}
+
 // Liveness defines model for Liveness.
 type Liveness struct {
 	Status LivenessStatus `json:"status"`
@@ -711,6 +781,36 @@ type Liveness struct {
 
 // LivenessStatus defines model for Liveness.Status.
 type LivenessStatus string
+
+// PredictionTable defines model for PredictionTable.
+type PredictionTable struct {
+	Columns []string `json:"columns"`
+
+	// Count Rows in this answer.
+	Count int `json:"count"`
+
+	// Dataset The cells in the order of columns.
+	Dataset [][]interface{} `json:"dataset"`
+
+	// Folds With with=folds: ranges and thresholds, by fold_number.
+	Folds *[]struct {
+		FoldNumber    int                    `json:"fold_number"`
+		TestEndIdx    int64                  `json:"test_end_idx"`
+		TestStartIdx  int64                  `json:"test_start_idx"`
+		Thresholds    map[string]interface{} `json:"thresholds"`
+		TrainEndIdx   int64                  `json:"train_end_idx"`
+		TrainStartIdx int64                  `json:"train_start_idx"`
+	} `json:"folds,omitempty"`
+	Limit       *int               `json:"limit"`
+	Measurement string             `json:"measurement"`
+	Next        *string            `json:"next"`
+	Offset      int                `json:"offset"`
+	RunID       openapi_types.UUID `json:"run_id"`
+
+	// Total Rows that match.
+	Total     int  `json:"total"`
+	Truncated bool `json:"truncated"`
+}
 
 // Readiness defines model for Readiness.
 type Readiness struct {
@@ -780,6 +880,77 @@ type SeriesColumn struct {
 
 	// Type As QuestDB calls it.
 	Type string `json:"type"`
+}
+
+// SeriesRows defines model for SeriesRows.
+type SeriesRows struct {
+	Columns []string `json:"columns"`
+
+	// Count Rows in this answer.
+	Count int `json:"count"`
+
+	// Limit The limit that was applied, null for none.
+	Limit *int `json:"limit"`
+
+	// Measurement The table in QuestDB.
+	Measurement string `json:"measurement"`
+
+	// Next The cursor behind the last row while there are more.
+	Next   *string `json:"next"`
+	Offset int     `json:"offset"`
+
+	// PixelColumns When thinned out: pixel columns.
+	PixelColumns *int `json:"pixel_columns,omitempty"`
+
+	// PixelStartUs When thinned out: where the first pixel column begins, in microseconds since 1970.
+	PixelStartUs *int64 `json:"pixel_start_us,omitempty"`
+
+	// PixelWidthUs When thinned out: how long each pixel column is, in microseconds.
+	PixelWidthUs *int64                 `json:"pixel_width_us,omitempty"`
+	Rows         []SeriesRows_Rows_Item `json:"rows"`
+
+	// Total Rows that match.
+	Total int `json:"total"`
+
+	// Truncated The answer has fewer rows than match.
+	Truncated bool `json:"truncated"`
+}
+
+// SeriesRows_Rows_Item defines model for SeriesRows.rows.Item.
+type SeriesRows_Rows_Item struct {
+	TimestampMs          int64                  `json:"timestamp_ms"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// SeriesTable defines model for SeriesTable.
+type SeriesTable struct {
+	Columns []string `json:"columns"`
+
+	// Count Rows in this answer.
+	Count     int                `json:"count"`
+	DatasetID openapi_types.UUID `json:"dataset_id"`
+
+	// Histograms By column, when bins is given.
+	Histograms  *map[string]Histogram `json:"histograms,omitempty"`
+	Limit       *int                  `json:"limit"`
+	Measurement string                `json:"measurement"`
+
+	// Next The cursor behind the last row while there are more.
+	Next *string `json:"next"`
+
+	// NextOffset The offset behind the last row while there are more.
+	NextOffset   *int   `json:"next_offset"`
+	Offset       int    `json:"offset"`
+	PixelColumns *int   `json:"pixel_columns,omitempty"`
+	PixelStartUs *int64 `json:"pixel_start_us,omitempty"`
+	PixelWidthUs *int64 `json:"pixel_width_us,omitempty"`
+
+	// Rows The cells in the order of columns.
+	Rows [][]interface{} `json:"rows"`
+
+	// Total Rows that match.
+	Total     int  `json:"total"`
+	Truncated bool `json:"truncated"`
 }
 
 // SimulationDetail defines model for SimulationDetail.
@@ -964,14 +1135,14 @@ type BadRequest = Error
 // Conflict Every answer that is not a success.
 type Conflict = Error
 
-// EquityRows defines model for EquityRows.
-type EquityRows = EquityRows
+// EquityRowsAnswer defines model for EquityRowsAnswer.
+type EquityRowsAnswer = EquityRows
 
 // Failed Every answer that is not a success.
 type Failed = Error
 
-// IndexMap defines model for IndexMap.
-type IndexMap = IndexMap
+// IndexMapAnswer defines model for IndexMapAnswer.
+type IndexMapAnswer = IndexMap
 
 // NotFound Every answer that is not a success.
 type NotFound = Error
@@ -979,14 +1150,14 @@ type NotFound = Error
 // PreconditionFailed Every answer that is not a success.
 type PreconditionFailed = Error
 
-// PredictionTable defines model for PredictionTable.
-type PredictionTable = PredictionTable
+// PredictionTableAnswer defines model for PredictionTableAnswer.
+type PredictionTableAnswer = PredictionTable
 
-// SeriesRows defines model for SeriesRows.
-type SeriesRows = SeriesRows
+// SeriesRowsAnswer defines model for SeriesRowsAnswer.
+type SeriesRowsAnswer = SeriesRows
 
-// SeriesTable defines model for SeriesTable.
-type SeriesTable = SeriesTable
+// SeriesTableAnswer defines model for SeriesTableAnswer.
+type SeriesTableAnswer = SeriesTable
 
 // TooLarge Every answer that is not a success.
 type TooLarge = Error
@@ -1898,6 +2069,138 @@ type PatchSimulationJSONRequestBody = SimulationPatch
 
 // PutSimulationJSONRequestBody defines body for PutSimulation for application/json ContentType.
 type PutSimulationJSONRequestBody = SimulationUpload
+
+// Getter for additional properties for EquityRows_Rows_Item. Returns the specified
+// element and whether it was found
+func (a EquityRows_Rows_Item) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for EquityRows_Rows_Item
+func (a *EquityRows_Rows_Item) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for EquityRows_Rows_Item to handle AdditionalProperties
+func (a *EquityRows_Rows_Item) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["timestamp_ms"]; found {
+		err = json.Unmarshal(raw, &a.TimestampMs)
+		if err != nil {
+			return fmt.Errorf("error reading 'timestamp_ms': %w", err)
+		}
+		delete(object, "timestamp_ms")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for EquityRows_Rows_Item to handle AdditionalProperties
+func (a EquityRows_Rows_Item) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	object["timestamp_ms"], err = json.Marshal(a.TimestampMs)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'timestamp_ms': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for SeriesRows_Rows_Item. Returns the specified
+// element and whether it was found
+func (a SeriesRows_Rows_Item) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for SeriesRows_Rows_Item
+func (a *SeriesRows_Rows_Item) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for SeriesRows_Rows_Item to handle AdditionalProperties
+func (a *SeriesRows_Rows_Item) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["timestamp_ms"]; found {
+		err = json.Unmarshal(raw, &a.TimestampMs)
+		if err != nil {
+			return fmt.Errorf("error reading 'timestamp_ms': %w", err)
+		}
+		delete(object, "timestamp_ms")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for SeriesRows_Rows_Item to handle AdditionalProperties
+func (a SeriesRows_Rows_Item) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	object["timestamp_ms"], err = json.Marshal(a.TimestampMs)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'timestamp_ms': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {

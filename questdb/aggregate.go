@@ -87,10 +87,10 @@ func (c *Client) number(ctx context.Context, st *statement) (n int64, err error)
 
 // Summary is what a column's values come to.
 type Summary struct {
-	Rows, Count       int64 // Count: rows with a value
-	Min, Max          float64
-	Mean, Stddev      float64 // Stddev: of a sample
-	HasSpread, HasAny bool    // there are two values, one
+	Count, Nulls int64 // values that count, rows without any value
+	Min, Max     float64
+	Mean, Stddev float64 // Stddev: of a sample
+	HasSpread    bool    // there are two values, so there is a Stddev
 }
 
 // Between is a column's values from Low to High, both included; infinite ones are no bound.
@@ -118,12 +118,12 @@ func (c *Client) Summary(ctx context.Context, b Between) (s Summary, err error) 
 	err = each(rows, err, func(r *Rows) {
 		total, _ := r.Int(0)
 		s.Count, _ = r.Int(1)
-		s.Min, s.HasAny = r.Float(2)
+		s.Min, _ = r.Float(2)
 		s.Max, _ = r.Float(3)
 		s.Mean, _ = r.Float(4)
 		s.Stddev, s.HasSpread = r.Float(5)
 		all, _ := r.Int(6)
-		s.Rows = total - all + s.Count // those without a value, and those whose value is between
+		s.Nulls = total - all
 	})
 	return s, err
 }
@@ -131,7 +131,7 @@ func (c *Client) Summary(ctx context.Context, b Between) (s Summary, err error) 
 // Bins counts values in n equally wide bins between the bounds, which have to be finite; the last one includes its end.
 // Errors as Scan.
 func (c *Client) Bins(ctx context.Context, b Between, n int) ([]int64, error) {
-	width := (b.High - b.Low) / float64(n)
+	width := b.High/float64(n) - b.Low/float64(n)
 	st := new(statement).add("select bin, count() n from (select floor((").column(b.Table, b.Column).add(" - ").float(b.Low).
 		add(") / ").float(width).add(")::long bin from ").table(b.Table).where(b.Selection)
 	next := constant(" where ")
