@@ -18,7 +18,7 @@ import (
 )
 
 type cli struct {
-	Only        []string      `enum:"routes,known,uploads,search" help:"Themes to measure: routes, known, uploads, search. All unless given."`
+	Only        []string      `enum:"routes,known,uploads,search,series" help:"Themes to measure: routes, known, uploads, search, series. All unless given."`
 	Binary      string        `default:".dev/bin/foldbook" help:"The service to measure."`
 	Rounds      int           `default:"3" help:"Rounds; in each, everything is measured in turns."`
 	For         time.Duration `default:"2s" help:"Length of one measurement of a rate, a whole number of seconds."`
@@ -59,8 +59,8 @@ func (c cli) run(ctx context.Context) (err error) {
 	for _, theme := range []struct { // uploads change what the themes before them read
 		name    string
 		measure func(context.Context, *stack) error
-	}{{"routes", c.routes}, {"known", c.known}, {"uploads", c.uploads}, {"search", c.search}} {
-		if len(c.Only) > 0 && !slices.Contains(c.Only, theme.name) {
+	}{{"routes", c.routes}, {"known", c.known}, {"uploads", c.uploads}, {"search", c.search}, {"series", c.series}} {
+		if !c.wants(theme.name) {
 			continue
 		}
 		if err := theme.measure(ctx, s); err != nil {
@@ -69,6 +69,8 @@ func (c cli) run(ctx context.Context) (err error) {
 	}
 	return nil
 }
+
+func (c cli) wants(theme string) bool { return len(c.Only) == 0 || slices.Contains(c.Only, theme) }
 
 // progress says on standard error what is going on, beside the tables.
 func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

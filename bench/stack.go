@@ -23,6 +23,7 @@ type stack struct {
 	root     string // of the module
 	scratch  *devstack.Scratch
 	postgres *devstack.Postgres // nil when POSTGRES_URL says where it is
+	questdb  *devstack.QuestDB  // nil until it is measured
 	admin    string             // connection string of the server's own database
 	names    []string           // of the benchmark's databases
 	url      string             // of the first of them, at scale
@@ -66,6 +67,9 @@ func (s *stack) close() error {
 	}
 	for _, name := range s.names {
 		errs = append(errs, s.exec(context.Background(), s.admin, "DROP DATABASE "+pgx.Identifier{name}.Sanitize()))
+	}
+	if s.questdb != nil {
+		errs = append(errs, s.questdb.Stop())
 	}
 	if s.postgres != nil {
 		errs = append(errs, s.postgres.Stop())
