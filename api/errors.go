@@ -102,6 +102,8 @@ func classify(ctx context.Context, err error) *apiError {
 	switch {
 	case errors.As(err, &own):
 		return own
+	case isSeries(err):
+		return classifySeries(err)
 	case errors.As(err, &fromEcho):
 		return classifyEcho(fromEcho)
 	case errors.Is(err, pgx.ErrNoRows):
@@ -202,7 +204,7 @@ func passing(err error) bool {
 	}
 	var own *apiError
 	var fromEcho *echo.HTTPError
-	if errors.As(err, &own) || errors.As(err, &fromEcho) || errors.Is(err, db.ErrPoolBusy) {
+	if errors.As(err, &own) || errors.As(err, &fromEcho) || errors.Is(err, db.ErrPoolBusy) || isSeries(err) {
 		return false
 	}
 	return lostConnection(err)

@@ -38,9 +38,11 @@ const (
 	ErrorCodeInvalidID           ErrorCode = "invalid_id"
 	ErrorCodeInvalidJSON         ErrorCode = "invalid_json"
 	ErrorCodeInvalidParameter    ErrorCode = "invalid_parameter"
+	ErrorCodeMeasurementNotFound ErrorCode = "measurement_not_found"
 	ErrorCodeMethodNotAllowed    ErrorCode = "method_not_allowed"
 	ErrorCodeNotFound            ErrorCode = "not_found"
 	ErrorCodePreconditionFailed  ErrorCode = "precondition_failed"
+	ErrorCodeQuestdbUnavailable  ErrorCode = "questdb_unavailable"
 	ErrorCodeTimeout             ErrorCode = "timeout"
 	ErrorCodeUnknownDataset      ErrorCode = "unknown_dataset"
 	ErrorCodeUnknownRun          ErrorCode = "unknown_run"
@@ -66,11 +68,15 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case ErrorCodeInvalidParameter:
 		return true
+	case ErrorCodeMeasurementNotFound:
+		return true
 	case ErrorCodeMethodNotAllowed:
 		return true
 	case ErrorCodeNotFound:
 		return true
 	case ErrorCodePreconditionFailed:
+		return true
+	case ErrorCodeQuestdbUnavailable:
 		return true
 	case ErrorCodeTimeout:
 		return true

@@ -162,6 +162,30 @@ func (q *Queries) GetDataset(ctx context.Context, datasetID uuid.UUID) (Indicato
 	return i, err
 }
 
+const getDatasetSeries = `-- name: GetDatasetSeries :one
+SELECT
+    questdb_tag,
+    questdb_measurement AS indicator_measurement,
+    coalesce(ohlcv_measurement, questdb_tag || '_ohlcv')::text AS ohlcv_measurement
+FROM indicator_datasets
+WHERE dataset_id = $1
+`
+
+type GetDatasetSeriesRow struct {
+	QuestDBTag           string `json:"questdb_tag"`
+	IndicatorMeasurement string `json:"indicator_measurement"`
+	OhlcvMeasurement     string `json:"ohlcv_measurement"`
+}
+
+// GetDatasetSeries returns where the rows of a data set are in QuestDB. Called by the routes that read or write them.
+// index: indicator_datasets_pkey. cost: 1 row.
+func (q *Queries) GetDatasetSeries(ctx context.Context, datasetID uuid.UUID) (GetDatasetSeriesRow, error) {
+	row := q.db.QueryRow(ctx, getDatasetSeries, datasetID)
+	var i GetDatasetSeriesRow
+	err := row.Scan(&i.QuestDBTag, &i.IndicatorMeasurement, &i.OhlcvMeasurement)
+	return i, err
+}
+
 const getDatasetSummary = `-- name: GetDatasetSummary :one
 SELECT
     d.dataset_id,

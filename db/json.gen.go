@@ -40,6 +40,17 @@ func (r *CountSimulationChildrenRow) AppendJSON(b []byte) []byte {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *GetDatasetSeriesRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"questdb_tag":`...)
+	b = appendString(b, r.QuestDBTag)
+	b = append(b, `,"indicator_measurement":`...)
+	b = appendString(b, r.IndicatorMeasurement)
+	b = append(b, `,"ohlcv_measurement":`...)
+	b = appendString(b, r.OhlcvMeasurement)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *GetDatasetSummaryRow) AppendJSON(b []byte) []byte {
 	b = append(b, `{"dataset_id":`...)
 	b = appendUUID(b, r.DatasetID)
@@ -174,6 +185,15 @@ func (r *GetRunRow) AppendJSON(b []byte) []byte {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *GetRunSeriesRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"prediction_measurement":`...)
+	b = appendString(b, r.PredictionMeasurement)
+	b = append(b, `,"run_name":`...)
+	b = appendString(b, r.RunName)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *GetRunVersionRow) AppendJSON(b []byte) []byte {
 	b = append(b, `{"version":`...)
 	b = appendInt(b, r.Version)
@@ -181,6 +201,17 @@ func (r *GetRunVersionRow) AppendJSON(b []byte) []byte {
 	b = appendTime(b, r.CreatedAt)
 	b = append(b, `,"dataset_slug":`...)
 	b = appendString(b, r.DatasetSlug)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetSimulationSeriesRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"questdb_namespace":`...)
+	b = appendString(b, r.QuestDBNamespace)
+	b = append(b, `,"simulation_name":`...)
+	b = appendString(b, r.SimulationName)
+	b = append(b, `,"summary_metrics":`...)
+	b = appendRaw(b, r.SummaryMetrics)
 	return append(b, '}')
 }
 
@@ -355,6 +386,39 @@ func (r *ListDatasetSummariesRow) AppendJSON(b []byte) []byte {
 	b = appendTime(b, r.CreatedAt)
 	b = append(b, `,"updated_at":`...)
 	b = appendTime(b, r.UpdatedAt)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *ListFoldBoundsRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"fold_number":`...)
+	b = appendInt(b, r.FoldNumber)
+	b = append(b, `,"train_start_idx":`...)
+	b = appendInt(b, r.TrainStartIdx)
+	b = append(b, `,"train_end_idx":`...)
+	b = appendInt(b, r.TrainEndIdx)
+	b = append(b, `,"test_start_idx":`...)
+	b = appendInt(b, r.TestStartIdx)
+	b = append(b, `,"test_end_idx":`...)
+	b = appendInt(b, r.TestEndIdx)
+	if r.TrainStartTSMS != nil {
+		b = append(b, `,"train_start_ts_ms":`...)
+		b = appendInt(b, *r.TrainStartTSMS)
+	}
+	if r.TrainEndTSMS != nil {
+		b = append(b, `,"train_end_ts_ms":`...)
+		b = appendInt(b, *r.TrainEndTSMS)
+	}
+	if r.TestStartTSMS != nil {
+		b = append(b, `,"test_start_ts_ms":`...)
+		b = appendInt(b, *r.TestStartTSMS)
+	}
+	if r.TestEndTSMS != nil {
+		b = append(b, `,"test_end_ts_ms":`...)
+		b = appendInt(b, *r.TestEndTSMS)
+	}
+	b = append(b, `,"thresholds":`...)
+	b = appendRaw(b, r.Thresholds)
 	return append(b, '}')
 }
 
@@ -577,6 +641,25 @@ func (r *ListTradePageRow) AppendJSON(b []byte) []byte {
 	b = appendRaw(b, r.Metadata)
 	b = append(b, `,"bar_timestamp_ms":`...)
 	b = appendInt(b, r.BarTimestampMS)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *ListTradeReturnsRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"bar_timestamp":`...)
+	b = appendTime(b, r.BarTimestamp)
+	b = append(b, `,"trade_id":`...)
+	b = appendUUID(b, r.TradeID)
+	b = append(b, `,"side":`...)
+	b = appendString(b, r.Side)
+	b = append(b, `,"return_pct":`...)
+	if r.ReturnPct == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendFloat(b, *r.ReturnPct)
+	}
+	b = append(b, `,"exit_timestamp_ms":`...)
+	b = appendInt(b, r.ExitTimestampMS)
 	return append(b, '}')
 }
 

@@ -100,6 +100,9 @@ type Querier interface {
 	// GetDataset returns one data set. Called by GET /api/indicators/datasets/{id}.
 	// index: indicator_datasets_pkey. cost: 1 row.
 	GetDataset(ctx context.Context, datasetID uuid.UUID) (IndicatorDataset, error)
+	// GetDatasetSeries returns where the rows of a data set are in QuestDB. Called by the routes that read or write them.
+	// index: indicator_datasets_pkey. cost: 1 row.
+	GetDatasetSeries(ctx context.Context, datasetID uuid.UUID) (GetDatasetSeriesRow, error)
 	// GetDatasetSummary returns one data set in the shape of the current API. Called by GET /api/datasets/{id}.
 	// index: indicator_datasets_pkey, walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx. cost: 1 row and index scans of its children.
 	GetDatasetSummary(ctx context.Context, datasetID uuid.UUID) (GetDatasetSummaryRow, error)
@@ -113,6 +116,10 @@ type Querier interface {
 	// GetRun returns one run; a batch form, so that it travels with ListFolds. Called by GET /api/walkforward/runs/{id}.
 	// index: walkforward_runs_pkey, walkforward_folds_pkey. cost: 1 row and an index scan of its folds.
 	GetRun(ctx context.Context, runID []uuid.UUID) *GetRunBatchResults
+	// GetRunSeries returns where the predictions of a run are in QuestDB, and the name that they may go by in a table that
+	// several runs share. Called by the routes that read or write them.
+	// index: walkforward_runs_pkey. cost: 1 row.
+	GetRunSeries(ctx context.Context, runID uuid.UUID) (GetRunSeriesRow, error)
 	// GetRunVersion returns what the ETag of a run is made of. Called for If-None-Match.
 	// index: walkforward_runs_pkey, indicator_datasets_pkey. cost: 1 row.
 	GetRunVersion(ctx context.Context, runID uuid.UUID) (GetRunVersionRow, error)
@@ -120,6 +127,10 @@ type Querier interface {
 	// Called by GET /api/tradesim/runs/{id}.
 	// index: simulation_runs_pkey. cost: 1 row.
 	GetSimulation(ctx context.Context, simulationID []uuid.UUID) *GetSimulationBatchResults
+	// GetSimulationSeries returns where the trace of a simulation is in QuestDB, the name that it may go by in a table that
+	// several simulations share, and what its exporter says it came to. Called by the routes that read or write traces.
+	// index: simulation_runs_pkey. cost: 1 row.
+	GetSimulationSeries(ctx context.Context, simulationID uuid.UUID) (GetSimulationSeriesRow, error)
 	// GetSimulationSummary returns one simulation with the number of its trades; a batch form, so that it travels with ListBuckets.
 	// Called by GET /api/simulations/{id}.
 	// index: simulation_runs_pkey, simulation_trades_pkey. cost: 1 row and an index scan of its trades.
@@ -143,6 +154,11 @@ type Querier interface {
 	// ListDatasetsBySymbol returns the data sets of one symbol, newest first. Called by GET /api/indicators/datasets?symbol=.
 	// index: indicator_datasets_symbol_granularity_idx. cost: the rows of the symbol, sorted.
 	ListDatasetsBySymbol(ctx context.Context, arg ListDatasetsBySymbolParams) ([]IndicatorDataset, error)
+	// @sqlc-vet-disable list-has-limit
+	// ListFoldBounds returns the ranges and thresholds of all folds of one run by number. Called by the predictions of a run,
+	// with=folds. Not limited: predictions without their folds' thresholds cannot be read.
+	// index: walkforward_folds_pkey. cost: the folds of the run.
+	ListFoldBounds(ctx context.Context, runID uuid.UUID) ([]ListFoldBoundsRow, error)
 	// ListFoldPage returns some folds of one run by number, from a fold number on when after is 0 or more; a batch form, so that
 	// it travels with GetRun. Called by GET /api/runs/{id} and /api/walkforward/runs/{id}/folds.
 	// index: walkforward_folds_pkey. cost: page_offset + page_size rows.
@@ -180,6 +196,10 @@ type Querier interface {
 	// Called by GET /api/simulations/{id}/trades and /api/tradesim/runs/{id}/trades.
 	// index: simulation_trades_bar_timestamp_idx. cost: page_offset + page_size rows, and those of the other side between them.
 	ListTradePage(ctx context.Context, arg ListTradePageParams) ([]ListTradePageRow, error)
+	// ListTradeReturns returns what the trades of one simulation earned, by entry time, from a position on. An exit time that
+	// the metadata does not have as a number is 0. Called by GET /api/simulations/{id}/equity.
+	// index: simulation_trades_bar_timestamp_idx. cost: page_size rows.
+	ListTradeReturns(ctx context.Context, arg ListTradeReturnsParams) ([]ListTradeReturnsRow, error)
 	// ListTrades returns trades of one simulation by entry time. Called by the seed, which reads back what it wrote.
 	// index: simulation_trades_bar_timestamp_idx. cost: page_offset + page_size rows.
 	ListTrades(ctx context.Context, arg ListTradesParams) ([]SimulationTrade, error)

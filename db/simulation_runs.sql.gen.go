@@ -259,6 +259,31 @@ func (q *Queries) FillSimulationMetrics(ctx context.Context, simulationID uuid.U
 	return result.RowsAffected(), nil
 }
 
+const getSimulationSeries = `-- name: GetSimulationSeries :one
+SELECT
+    questdb_namespace,
+    coalesce(config ->> 'questdb_namespace', '')::text AS simulation_name,
+    summary_metrics
+FROM simulation_runs
+WHERE simulation_id = $1
+`
+
+type GetSimulationSeriesRow struct {
+	QuestDBNamespace string          `json:"questdb_namespace"`
+	SimulationName   string          `json:"simulation_name"`
+	SummaryMetrics   json.RawMessage `json:"summary_metrics"`
+}
+
+// GetSimulationSeries returns where the trace of a simulation is in QuestDB, the name that it may go by in a table that
+// several simulations share, and what its exporter says it came to. Called by the routes that read or write traces.
+// index: simulation_runs_pkey. cost: 1 row.
+func (q *Queries) GetSimulationSeries(ctx context.Context, simulationID uuid.UUID) (GetSimulationSeriesRow, error) {
+	row := q.db.QueryRow(ctx, getSimulationSeries, simulationID)
+	var i GetSimulationSeriesRow
+	err := row.Scan(&i.QuestDBNamespace, &i.SimulationName, &i.SummaryMetrics)
+	return i, err
+}
+
 const getSimulationVersion = `-- name: GetSimulationVersion :one
 SELECT version, created_at
 FROM simulation_runs

@@ -143,6 +143,73 @@ func (q *Queries) ListTradePage(ctx context.Context, arg ListTradePageParams) ([
 	return items, nil
 }
 
+const listTradeReturns = `-- name: ListTradeReturns :many
+SELECT
+    bar_timestamp,
+    trade_id,
+    side,
+    return_pct,
+    CASE
+        WHEN jsonb_typeof(metadata -> 'exit_timestamp') = 'number' THEN least(greatest((metadata ->> 'exit_timestamp')::numeric, 0), 1e15)::bigint
+        ELSE 0
+    END::bigint AS exit_timestamp_ms
+FROM simulation_trades
+WHERE
+    simulation_id = $1
+    AND (bar_timestamp, trade_id) > ($2::timestamptz, $3::uuid)
+ORDER BY bar_timestamp, trade_id
+LIMIT $4::int
+`
+
+type ListTradeReturnsParams struct {
+	SimulationID uuid.UUID `json:"simulation_id"`
+	AfterAt      time.Time `json:"after_at"`
+	AfterID      uuid.UUID `json:"after_id"`
+	PageSize     int32     `json:"page_size"`
+}
+
+type ListTradeReturnsRow struct {
+	BarTimestamp    time.Time `json:"bar_timestamp"`
+	TradeID         uuid.UUID `json:"trade_id"`
+	Side            string    `json:"side"`
+	ReturnPct       *float64  `json:"return_pct"`
+	ExitTimestampMS int64     `json:"exit_timestamp_ms"`
+}
+
+// ListTradeReturns returns what the trades of one simulation earned, by entry time, from a position on. An exit time that
+// the metadata does not have as a number is 0. Called by GET /api/simulations/{id}/equity.
+// index: simulation_trades_bar_timestamp_idx. cost: page_size rows.
+func (q *Queries) ListTradeReturns(ctx context.Context, arg ListTradeReturnsParams) ([]ListTradeReturnsRow, error) {
+	rows, err := q.db.Query(ctx, listTradeReturns,
+		arg.SimulationID,
+		arg.AfterAt,
+		arg.AfterID,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListTradeReturnsRow{}
+	for rows.Next() {
+		var i ListTradeReturnsRow
+		if err := rows.Scan(
+			&i.BarTimestamp,
+			&i.TradeID,
+			&i.Side,
+			&i.ReturnPct,
+			&i.ExitTimestampMS,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listTrades = `-- name: ListTrades :many
 SELECT simulation_id, trade_id, bar_timestamp, side, size, entry_price, exit_price, pnl, return_pct, metadata, created_at
 FROM simulation_trades

@@ -65,3 +65,68 @@ func (q *Queries) DeleteFoldsByNumber(ctx context.Context, arg DeleteFoldsByNumb
 	}
 	return result.RowsAffected(), nil
 }
+
+const listFoldBounds = `-- name: ListFoldBounds :many
+SELECT
+    fold_number,
+    train_start_idx,
+    train_end_idx,
+    test_start_idx,
+    test_end_idx,
+    train_start_ts_ms,
+    train_end_ts_ms,
+    test_start_ts_ms,
+    test_end_ts_ms,
+    thresholds
+FROM walkforward_folds
+WHERE run_id = $1
+ORDER BY fold_number
+`
+
+type ListFoldBoundsRow struct {
+	FoldNumber     int32           `json:"fold_number"`
+	TrainStartIdx  int64           `json:"train_start_idx"`
+	TrainEndIdx    int64           `json:"train_end_idx"`
+	TestStartIdx   int64           `json:"test_start_idx"`
+	TestEndIdx     int64           `json:"test_end_idx"`
+	TrainStartTSMS *int64          `json:"train_start_ts_ms,omitempty"`
+	TrainEndTSMS   *int64          `json:"train_end_ts_ms,omitempty"`
+	TestStartTSMS  *int64          `json:"test_start_ts_ms,omitempty"`
+	TestEndTSMS    *int64          `json:"test_end_ts_ms,omitempty"`
+	Thresholds     json.RawMessage `json:"thresholds"`
+}
+
+// @sqlc-vet-disable list-has-limit
+// ListFoldBounds returns the ranges and thresholds of all folds of one run by number. Called by the predictions of a run,
+// with=folds. Not limited: predictions without their folds' thresholds cannot be read.
+// index: walkforward_folds_pkey. cost: the folds of the run.
+func (q *Queries) ListFoldBounds(ctx context.Context, runID uuid.UUID) ([]ListFoldBoundsRow, error) {
+	rows, err := q.db.Query(ctx, listFoldBounds, runID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListFoldBoundsRow{}
+	for rows.Next() {
+		var i ListFoldBoundsRow
+		if err := rows.Scan(
+			&i.FoldNumber,
+			&i.TrainStartIdx,
+			&i.TrainEndIdx,
+			&i.TestStartIdx,
+			&i.TestEndIdx,
+			&i.TrainStartTSMS,
+			&i.TrainEndTSMS,
+			&i.TestStartTSMS,
+			&i.TestEndTSMS,
+			&i.Thresholds,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

@@ -194,6 +194,29 @@ func (q *Queries) FillRunMetrics(ctx context.Context, runID uuid.UUID) (int64, e
 	return result.RowsAffected(), nil
 }
 
+const getRunSeries = `-- name: GetRunSeries :one
+SELECT
+    prediction_measurement,
+    coalesce(walk_config ->> 'prediction_measurement', '')::text AS run_name
+FROM walkforward_runs
+WHERE run_id = $1
+`
+
+type GetRunSeriesRow struct {
+	PredictionMeasurement string `json:"prediction_measurement"`
+	RunName               string `json:"run_name"`
+}
+
+// GetRunSeries returns where the predictions of a run are in QuestDB, and the name that they may go by in a table that
+// several runs share. Called by the routes that read or write them.
+// index: walkforward_runs_pkey. cost: 1 row.
+func (q *Queries) GetRunSeries(ctx context.Context, runID uuid.UUID) (GetRunSeriesRow, error) {
+	row := q.db.QueryRow(ctx, getRunSeries, runID)
+	var i GetRunSeriesRow
+	err := row.Scan(&i.PredictionMeasurement, &i.RunName)
+	return i, err
+}
+
 const getRunVersion = `-- name: GetRunVersion :one
 SELECT r.version, r.created_at, d.questdb_tag AS dataset_slug
 FROM walkforward_runs AS r

@@ -53,6 +53,16 @@ SELECT *
 FROM indicator_datasets
 WHERE dataset_id = @dataset_id;
 
+-- name: GetDatasetSeries :one
+-- GetDatasetSeries returns where the rows of a data set are in QuestDB. Called by the routes that read or write them.
+-- index: indicator_datasets_pkey. cost: 1 row.
+SELECT
+    questdb_tag,
+    questdb_measurement AS indicator_measurement,
+    coalesce(ohlcv_measurement, questdb_tag || '_ohlcv')::text AS ohlcv_measurement
+FROM indicator_datasets
+WHERE dataset_id = @dataset_id;
+
 -- name: GetDatasetSummary :one
 -- GetDatasetSummary returns one data set in the shape of the current API. Called by GET /api/datasets/{id}.
 -- index: indicator_datasets_pkey, walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx. cost: 1 row and index scans of its children.

@@ -118,6 +118,17 @@ SELECT *
 FROM simulation_runs
 WHERE simulation_id = @simulation_id;
 
+-- name: GetSimulationSeries :one
+-- GetSimulationSeries returns where the trace of a simulation is in QuestDB, the name that it may go by in a table that
+-- several simulations share, and what its exporter says it came to. Called by the routes that read or write traces.
+-- index: simulation_runs_pkey. cost: 1 row.
+SELECT
+    questdb_namespace,
+    coalesce(config ->> 'questdb_namespace', '')::text AS simulation_name,
+    summary_metrics
+FROM simulation_runs
+WHERE simulation_id = @simulation_id;
+
 -- name: GetSimulationSummary :batchone
 -- GetSimulationSummary returns one simulation with the number of its trades; a batch form, so that it travels with ListBuckets.
 -- Called by GET /api/simulations/{id}.

@@ -37,6 +37,26 @@ WHERE
 ORDER BY t.bar_timestamp, t.trade_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
+-- name: ListTradeReturns :many
+-- ListTradeReturns returns what the trades of one simulation earned, by entry time, from a position on. An exit time that
+-- the metadata does not have as a number is 0. Called by GET /api/simulations/{id}/equity.
+-- index: simulation_trades_bar_timestamp_idx. cost: page_size rows.
+SELECT
+    bar_timestamp,
+    trade_id,
+    side,
+    return_pct,
+    CASE
+        WHEN jsonb_typeof(metadata -> 'exit_timestamp') = 'number' THEN least(greatest((metadata ->> 'exit_timestamp')::numeric, 0), 1e15)::bigint
+        ELSE 0
+    END::bigint AS exit_timestamp_ms
+FROM simulation_trades
+WHERE
+    simulation_id = @simulation_id
+    AND (bar_timestamp, trade_id) > (@after_at::timestamptz, @after_id::uuid)
+ORDER BY bar_timestamp, trade_id
+LIMIT @page_size::int;
+
 -- name: ListTrades :many
 -- ListTrades returns trades of one simulation by entry time. Called by the seed, which reads back what it wrote.
 -- index: simulation_trades_bar_timestamp_idx. cost: page_offset + page_size rows.

@@ -23,6 +23,26 @@ WHERE run_id = @run_id;
 DELETE FROM walkforward_folds
 WHERE run_id = @run_id AND fold_number = ANY(@fold_numbers::integer[]);
 
+-- name: ListFoldBounds :many
+-- @sqlc-vet-disable list-has-limit
+-- ListFoldBounds returns the ranges and thresholds of all folds of one run by number. Called by the predictions of a run,
+-- with=folds. Not limited: predictions without their folds' thresholds cannot be read.
+-- index: walkforward_folds_pkey. cost: the folds of the run.
+SELECT
+    fold_number,
+    train_start_idx,
+    train_end_idx,
+    test_start_idx,
+    test_end_idx,
+    train_start_ts_ms,
+    train_end_ts_ms,
+    test_start_ts_ms,
+    test_end_ts_ms,
+    thresholds
+FROM walkforward_folds
+WHERE run_id = @run_id
+ORDER BY fold_number;
+
 -- name: ListFoldPage :batchmany
 -- ListFoldPage returns some folds of one run by number, from a fold number on when after is 0 or more; a batch form, so that
 -- it travels with GetRun. Called by GET /api/runs/{id} and /api/walkforward/runs/{id}/folds.

@@ -94,6 +94,16 @@ FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE r.run_id = @run_id;
 
+-- name: GetRunSeries :one
+-- GetRunSeries returns where the predictions of a run are in QuestDB, and the name that they may go by in a table that
+-- several runs share. Called by the routes that read or write them.
+-- index: walkforward_runs_pkey. cost: 1 row.
+SELECT
+    prediction_measurement,
+    coalesce(walk_config ->> 'prediction_measurement', '')::text AS run_name
+FROM walkforward_runs
+WHERE run_id = @run_id;
+
 -- name: GetRunVersion :one
 -- GetRunVersion returns what the ETag of a run is made of. Called for If-None-Match.
 -- index: walkforward_runs_pkey, indicator_datasets_pkey. cost: 1 row.
