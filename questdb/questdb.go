@@ -1,79 +1,174 @@
-// Package questdb is a thin client of QuestDB, the store of the series.
+// Package questdb is a thin client of QuestDB, the store of the series. Reads go over QuestDB's PostgreSQL wire protocol
+// or, where that port is closed, over HTTP; tables are made and rows are written over HTTP in any case.
 package questdb
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Config says where QuestDB's HTTP interface is. User and Password are for HTTP basic authentication, empty for none.
+// Path is the way that reads take.
+type Path string
+
+// The paths. Both give the same values; PG is several times faster.
+const (
+	PG   Path = "pg"   // the PostgreSQL wire protocol
+	HTTP Path = "http" // /exec
+)
+
+// Config says where QuestDB is, who to be there, and how long it may take. Zero values stand for the defaults named.
 type Config struct {
 	HTTPURL        string
-	User, Password string
+	User, Password string // for HTTP basic authentication; no user: none
+	PGURL          string // postgres://…; the host of HTTPURL with port 8812, as User or else admin with password quest
+	Read           Path   // PG
+
+	ReadOnlyUser, ReadOnlyPassword string // who Query is at PGURL; no user: it reads as all else does
+
+	PoolSize       int           // 16 reads at a time, of which long ones may take three quarters
+	ConnectTimeout time.Duration // 1 s for one attempt
+	AcquireTimeout time.Duration // 1 s for a free place of the pool
+	AnswerTimeout  time.Duration // 4 s until the first row of a read
+	StallTimeout   time.Duration // 10 s in which QuestDB sends nothing more of an answer
+}
+
+// withDefaults fills what is zero.
+func (cfg Config) withDefaults() Config {
+	if cfg.Read == "" {
+		cfg.Read = PG
+	}
+	if cfg.PoolSize == 0 {
+		cfg.PoolSize = 16
+	}
+	for _, d := range []struct {
+		value *time.Duration
+		or    time.Duration
+	}{
+		{&cfg.ConnectTimeout, time.Second}, {&cfg.AcquireTimeout, time.Second},
+		{&cfg.AnswerTimeout, 4 * time.Second}, {&cfg.StallTimeout, 10 * time.Second},
+	} {
+		if *d.value == 0 {
+			*d.value = d.or
+		}
+	}
+	return cfg
 }
 
 // Client talks to one QuestDB. It is made without connecting, so it outlives any outage.
 type Client struct {
-	exec           string // URL of /exec
-	user, password string
-	http           *http.Client
+	cfg       Config
+	base      *url.URL // of the HTTP interface, without a user
+	http      *http.Client
+	transport *http.Transport
+	pool      *pgxpool.Pool // nil: reads go over HTTP
+	readOnly  *pgxpool.Pool // nil: Query reads as all else does
+	slots     chan struct{} // one is held by each read
+	streams   chan struct{} // and one of these by each long one
+	tables    tableCache
 }
 
-// New makes a client. It fails on a URL that is not http or https.
+// New makes a client. It fails on a URL that is not one.
 func New(cfg Config) (*Client, error) {
+	cfg = cfg.withDefaults()
 	u, err := url.Parse(cfg.HTTPURL)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, errors.New("the QuestDB URL is not an http:// or https:// address")
 	}
-	transport := &http.Transport{
-		DialContext:           (&net.Dialer{Timeout: time.Second}).DialContext,
-		ResponseHeaderTimeout: 2 * time.Second,
-		IdleConnTimeout:       30 * time.Second,
-		MaxIdleConnsPerHost:   2,
+	if u.User != nil {
+		if cfg.User == "" {
+			cfg.User = u.User.Username()
+			cfg.Password, _ = u.User.Password()
+		}
+		u.User = nil
 	}
-	return &Client{
-		exec:     strings.TrimSuffix(u.String(), "/") + "/exec",
-		user:     cfg.User,
-		password: cfg.Password,
-		http:     &http.Client{Transport: transport},
-	}, nil
+	u.Path = strings.TrimSuffix(u.Path, "/")
+	c := &Client{
+		cfg: cfg, base: u,
+		transport: &http.Transport{
+			DialContext:         dialer{cfg.ConnectTimeout, cfg.StallTimeout}.dial,
+			TLSHandshakeTimeout: cfg.ConnectTimeout,
+			IdleConnTimeout:     30 * time.Second,
+			MaxIdleConnsPerHost: cfg.PoolSize,
+			DisableCompression:  true, // QuestDB's own deflate has crashed it
+		},
+		slots:   make(chan struct{}, cfg.PoolSize),
+		streams: make(chan struct{}, max(1, cfg.PoolSize-cfg.PoolSize/4)),
+	}
+	c.http = &http.Client{
+		Transport:     c.transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if cfg.Read != PG && cfg.Read != HTTP {
+		return nil, fmt.Errorf("the way to read QuestDB is neither %s nor %s", PG, HTTP)
+	}
+	if cfg.Read == PG {
+		if c.pool, err = cfg.openPool("", ""); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.ReadOnlyUser != "" {
+		if c.readOnly, err = cfg.openPool(cfg.ReadOnlyUser, cfg.ReadOnlyPassword); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
 }
 
-// Ping returns nil when QuestDB answers a query. A server that only accepts connections, or that answers 200 with an
-// error in the body, as QuestDB does, is not up. Errors carry neither the password nor the server's text.
+// Close closes the connections, those of reads in progress when they have ended.
+func (c *Client) Close() {
+	if c.pool != nil {
+		c.pool.Close()
+	}
+	if c.readOnly != nil {
+		c.readOnly.Close()
+	}
+	c.transport.CloseIdleConnections()
+}
+
+// pingTimeout is long for a query that reads nothing, and short for somebody who waits to see whether QuestDB is up.
+const pingTimeout = 2 * time.Second
+
+// Ping returns nil when QuestDB answers a query over HTTP and, if reads take it, over the PostgreSQL wire as well. A server
+// that only accepts connections is not up; one with a full pool is.
 func (c *Client) Ping(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.exec+"?query="+url.QueryEscape("select 1 one"), nil)
-	if err != nil {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	one := new(statement).add("select 1 one")
+	if err := pinged(c.execQuery(ctx, one)); err != nil {
 		return fmt.Errorf("ping QuestDB: %w", err)
 	}
-	if c.user != "" {
-		req.SetBasicAuth(c.user, c.password)
-	}
-	res, err := c.http.Do(req)
-	if err != nil {
-		return fmt.Errorf("ping QuestDB: %w", err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	var answer struct {
-		Dataset [][]int `json:"dataset"`
-		Error   string  `json:"error"`
-	}
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("ping QuestDB: status %d", res.StatusCode)
-	}
-	if err := json.NewDecoder(io.LimitReader(res.Body, 64<<10)).Decode(&answer); err != nil {
-		return fmt.Errorf("ping QuestDB: read the answer: %w", err)
-	}
-	if answer.Error != "" || len(answer.Dataset) != 1 {
-		return errors.New("ping QuestDB: it answers, but not the query")
+	if c.pool != nil {
+		if err := pinged(c.query(ctx, one)); err != nil && !errors.Is(err, ErrBusy) {
+			return fmt.Errorf("ping QuestDB over the PostgreSQL wire: %w", err)
+		}
 	}
 	return nil
+}
+
+// pinged looks for the one row with 1.
+func pinged(rows *Rows, err error) error {
+	if errors.As(err, new(*Refused)) {
+		return fmt.Errorf("%w: it does not take the query", ErrBroken)
+	} else if err != nil {
+		return err
+	}
+	defer rows.Close()
+	one := int64(0)
+	if len(rows.Fields) == 1 && rows.Next() {
+		one, _ = rows.Int(0)
+	}
+	for rows.Next() {
+		one = 0
+	}
+	if rows.Err() == nil && one != 1 {
+		return ErrBroken
+	}
+	return rows.Err()
 }

@@ -25,6 +25,7 @@ func client(t *testing.T, cfg questdb.Config) *questdb.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(c.Close)
 	return c
 }
 
@@ -64,7 +65,7 @@ func TestPingAsksAQuery(t *testing.T) {
 	for _, c := range []struct {
 		path, user, password string
 	}{{"", "", ""}, {"/", "admin", "quest"}, {"/behind/a/proxy", "admin", ""}} {
-		if err := client(t, questdb.Config{HTTPURL: url + c.path, User: c.user, Password: c.password}).Ping(t.Context()); err != nil {
+		if err := client(t, questdb.Config{Read: questdb.HTTP, HTTPURL: url + c.path, User: c.user, Password: c.password}).Ping(t.Context()); err != nil {
 			t.Errorf("%s: %v", c.path, err)
 			continue
 		}
@@ -101,7 +102,7 @@ func TestPingFindsWhatIsWrong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := client(t, questdb.Config{HTTPURL: fake(t, handler), User: "admin", Password: "geheim"}).Ping(t.Context())
+			err := client(t, questdb.Config{Read: questdb.HTTP, HTTPURL: fake(t, handler), User: "admin", Password: "geheim"}).Ping(t.Context())
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -151,7 +152,7 @@ func TestPingEndsInTime(t *testing.T) {
 				defer cancel()
 			}
 			began := time.Now()
-			if err := client(t, questdb.Config{HTTPURL: c.url}).Ping(ctx); err == nil {
+			if err := client(t, questdb.Config{Read: questdb.HTTP, HTTPURL: c.url}).Ping(ctx); err == nil {
 				t.Error("no error")
 			}
 			if took := time.Since(began); took > limit {
@@ -165,7 +166,7 @@ func TestPingEndsInTime(t *testing.T) {
 func TestRealServer(t *testing.T) {
 	t.Parallel()
 	server := dbtest.QuestDB(t)
-	c := client(t, questdb.Config{HTTPURL: server.HTTPURL()})
+	c := client(t, questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL()})
 	if err := c.Ping(t.Context()); err != nil {
 		t.Fatalf("it is up: %v", err)
 	}

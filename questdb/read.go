@@ -2,6 +2,10 @@ package questdb
 
 import (
 	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
 	"time"
 )
 
@@ -27,9 +31,118 @@ type Scan struct {
 	Limit   int64 // at most so many rows; below 0: all
 }
 
+// longRead is the number of rows beyond which a scan is a long read, which may not take the last places of the pool.
+const longRead = 10000
+
 // Scan reads rows. The rows have to be closed. A read that fails before its first row with ErrUnavailable is tried once more.
-// Errors: ErrNoTable, ErrNoColumn, ErrUnavailable, ErrBusy, ErrTimeout, ErrBroken.
-func (c *Client) Scan(ctx context.Context, s Scan) (*Rows, error) { panic("not built") }
+// Errors: ErrNoTable, ErrNoColumn, ErrUnavailable, ErrBusy, ErrTimeout, ErrBroken, and a *Refused.
+func (c *Client) Scan(ctx context.Context, s Scan) (*Rows, error) {
+	st := new(statement)
+	st.stream = s.Limit < 0 || s.Limit > longRead
+	st.add("select ")
+	for i, name := range s.Columns {
+		if i > 0 {
+			st.add(", ")
+		}
+		st.read(s.Table, name)
+	}
+	st.add(" from ").table(s.Table).where(s.Selection)
+	if s.Table.Designated != "" {
+		st.add(" order by ").column(s.Table, s.Table.Designated)
+		if s.Desc {
+			st.add(" desc")
+		}
+	}
+	offset := max(s.Offset, 0)
+	switch {
+	case s.Limit >= 0:
+		st.add(" limit ").int(offset).add(", ").int(offset + min(s.Limit, math.MaxInt64-offset))
+	case offset > 0:
+		st.add(" limit ").int(offset).add(", ").int(math.MaxInt64)
+	}
+	return c.query(ctx, st)
+}
+
+// where writes the condition of a selection, if it has any.
+func (s *statement) where(sel Selection) *statement {
+	next := constant(" where ")
+	and := func() {
+		s.add(next)
+		next = " and "
+	}
+	for _, m := range sel.Where {
+		and()
+		s.match(sel.Table, m)
+	}
+	if !sel.From.IsZero() {
+		and()
+		s.column(sel.Table, sel.Table.Designated).add(" >= ").micros(ceilMicros(sel.From))
+	}
+	if !sel.To.IsZero() { // the end of its microsecond, for columns of nanoseconds
+		and()
+		s.column(sel.Table, sel.Table.Designated).add(" < ").micros(sel.To.UnixMicro() + 1)
+	}
+	return s
+}
+
+func ceilMicros(t time.Time) int64 {
+	micros := t.UnixMicro()
+	if t.Nanosecond()%1000 != 0 {
+		micros++
+	}
+	return micros
+}
+
+// match writes that a column has one of the values. Values that a column of its type cannot have are left out.
+func (s *statement) match(t *Table, m Match) *statement {
+	c, ok := t.Column(m.Column)
+	if !ok {
+		return s.fail(fmt.Errorf("%w: %q", ErrNoColumn, m.Column))
+	}
+	var values []any
+	for _, text := range m.Values {
+		if v, ok := matchValue(c.Type, text); ok {
+			values = append(values, v)
+		}
+	}
+	if len(values) == 0 {
+		return s.add("1 = 0")
+	}
+	operand := func() *statement {
+		if KindOf(c.Type) == Text && !slices.Contains([]string{"SYMBOL", "VARCHAR", "STRING"}, c.Type) {
+			return s.add("cast(").name(c.Name).add(" as varchar)")
+		}
+		return s.name(c.Name)
+	}
+	s.add("(")
+	for i, v := range values { // for few values as fast as a set, and there are sets of some types only
+		if i > 0 {
+			s.add(" or ")
+		}
+		operand().add(" = ").any(v)
+	}
+	return s.add(")")
+}
+
+// matchValue is text as a value of a column of that type; not ok when it can be none.
+func matchValue(columnType, text string) (any, bool) {
+	bits := map[string]int{"BYTE": 8, "SHORT": 16, "INT": 32, "LONG": 64, "FLOAT": 32, "DOUBLE": 64}[columnType]
+	switch KindOf(columnType) {
+	case Int:
+		v, err := strconv.ParseInt(text, 10, bits)
+		return v, err == nil
+	case Float:
+		v, err := strconv.ParseFloat(text, bits)
+		return v, err == nil
+	case Bool:
+		v, err := strconv.ParseBool(text)
+		return v, err == nil
+	case Time:
+		t, err := time.Parse(time.RFC3339Nano, text)
+		return t, err == nil
+	}
+	return text, true
+}
 
 // Bounds is how many rows a selection has, and the first and last time in them (zero when there is none).
 type Bounds struct {
@@ -37,51 +150,36 @@ type Bounds struct {
 	First, Last time.Time
 }
 
-// Count counts a selection.
-func (c *Client) Count(ctx context.Context, s Selection) (int64, error) { panic("not built") }
-
-// Bounds counts a selection and finds its ends.
-func (c *Client) Bounds(ctx context.Context, s Selection) (Bounds, error) { panic("not built") }
-
-// Kind is how a column's cells are read.
-type Kind uint8
-
-// The kinds of columns.
-const (
-	Text  Kind = iota // SYMBOL, STRING, VARCHAR, UUID, CHAR, IPv4, GEOHASH, LONG256, arrays as QuestDB writes them
-	Float             // DOUBLE, FLOAT
-	Int               // LONG, INT, SHORT, BYTE
-	Bool              // BOOLEAN
-	Time              // TIMESTAMP, DATE: microseconds since 1970, UTC
-)
-
-// Field is one column of a result.
-type Field struct {
-	Name string
-	Kind Kind
-	Type string // QuestDB's, as in Column
+// Count counts a selection. Errors as Scan.
+func (c *Client) Count(ctx context.Context, s Selection) (int64, error) {
+	st := new(statement).add("select count() from ").table(s.Table).where(s)
+	rows, err := c.query(ctx, st)
+	n := int64(0)
+	err = each(rows, err, func(r *Rows) { n, _ = r.Int(0) })
+	return n, err
 }
 
-// Rows is a result that is read row by row. Cells belong to the row that the last Next moved to; ok is false for NULL,
-// which in QuestDB NaN and the infinities are too.
-type Rows struct {
-	Fields []Field
+// Bounds counts a selection and finds its ends. Errors as Scan. The three are found apart, which is much faster than in one
+// pass: without a condition all of them come from QuestDB's metadata.
+func (c *Client) Bounds(ctx context.Context, s Selection) (Bounds, error) {
+	if s.Table.Designated == "" {
+		n, err := c.Count(ctx, s)
+		return Bounds{Rows: n}, err
+	}
+	st := new(statement).add("(select count() n from ").table(s.Table).where(s).add(")")
+	for _, end := range []constant{" limit 1)", " limit -1)"} {
+		st.add(" union all (select ").column(s.Table, s.Table.Designated).add("::timestamp::long from ").table(s.Table).where(s).
+			add(" order by ").column(s.Table, s.Table.Designated).add(end)
+	}
+	var found []int64
+	rows, err := c.query(ctx, st)
+	err = each(rows, err, func(r *Rows) {
+		v, _ := r.Int(0)
+		found = append(found, v)
+	})
+	b := Bounds{}
+	if err == nil && len(found) == 3 {
+		b = Bounds{found[0], time.UnixMicro(found[1]).UTC(), time.UnixMicro(found[2]).UTC()}
+	}
+	return b, err
 }
-
-// Next moves to the next row; false at the end and after an error.
-func (r *Rows) Next() bool { panic("not built") }
-
-// Float is the cell of a Float column, or of an Int one, widened.
-func (r *Rows) Float(i int) (v float64, ok bool) { panic("not built") }
-
-// Int is the cell of an Int or Bool (0, 1) column, or of a Time one in microseconds.
-func (r *Rows) Int(i int) (v int64, ok bool) { panic("not built") }
-
-// Text is the cell of a Text column; its bytes are good until the next Next.
-func (r *Rows) Text(i int) (v []byte, ok bool) { panic("not built") }
-
-// Err is what ended the rows early, nil after the last one. Only with nil was the result whole.
-func (r *Rows) Err() error { panic("not built") }
-
-// Close gives the connection back, and ends the query at the server when rows are left. It may be called twice.
-func (r *Rows) Close() { panic("not built") }

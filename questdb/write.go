@@ -1,6 +1,13 @@
 package questdb
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
 
 // Spec is a table to be written to: its designated timestamp is "timestamp", it has a WAL, and rows with the same
 // timestamp and Key columns replace each other. With no Key column at all it keeps every row.
@@ -11,43 +18,164 @@ type Spec struct {
 	Columns     []Column // all but the timestamp: name, type, whether it is a Key
 }
 
+// check finds what QuestDB would not take. Error: ErrInvalidName.
+func (s Spec) check() error {
+	if !slices.Contains([]string{"HOUR", "DAY", "WEEK", "MONTH", "YEAR"}, s.PartitionBy) {
+		return fmt.Errorf("%w: partition by %q", ErrInvalidName, s.PartitionBy)
+	}
+	for _, c := range s.Columns {
+		if !ValidColumn(c.Name) {
+			return fmt.Errorf("%w: column %q", ErrInvalidName, clip(c.Name))
+		}
+		if !slices.Contains(madeTypes, c.Type) {
+			return fmt.Errorf("%w: type %q of column %q", ErrInvalidName, c.Type, c.Name)
+		}
+	}
+	return nil
+}
+
+// madeTypes are those that a Writer can write.
+var madeTypes = []string{"DOUBLE", "LONG", "SYMBOL", "VARCHAR"}
+
 // Ensure makes the table, or adds the columns that it lacks; a table without deduplication gets that of the spec. A column
 // that has another type there keeps it. It is safe to call from several processes at once.
 // Errors: ErrInvalidName, and those of a read.
-func (c *Client) Ensure(ctx context.Context, s Spec) (*Table, error) { panic("not built") }
+func (c *Client) Ensure(ctx context.Context, s Spec) (*Table, error) {
+	name, err := tableName(s.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	defer c.tables.forget(name) // what is returned is newer than what others may have looked up meanwhile
+	t, err := c.lookUp(ctx, name, c.execQuery)
+	if errors.Is(err, ErrNoTable) {
+		if err := c.ddl(ctx, createTable(name, s)); err != nil {
+			return nil, fmt.Errorf("make a table: %w", err)
+		}
+		t, err = c.lookUp(ctx, name, c.execQuery) // another process may have made it otherwise
+	}
+	if err != nil {
+		return nil, err
+	}
+	if changed, err := c.alter(ctx, t, s); err != nil {
+		return nil, fmt.Errorf("change a table: %w", err)
+	} else if !changed {
+		return t, nil
+	}
+	if err := c.waitApplied(ctx, t); err != nil {
+		return nil, fmt.Errorf("change a table: %w", err)
+	}
+	return c.lookUp(ctx, name, c.execQuery)
+}
 
-// Drop removes a table if it is there.
-func (c *Client) Drop(ctx context.Context, name string) error { panic("not built") }
+func createTable(name string, s Spec) *statement {
+	st := new(statement).add("create table if not exists ").name(name).add(" (timestamp timestamp")
+	for _, column := range s.Columns {
+		st.add(", ").name(column.Name).add(" ").add(constant(column.Type)) // a type of madeTypes
+	}
+	st.add(") timestamp(timestamp) partition by ").add(constant(s.PartitionBy)).add(" wal")
+	if s.Dedup {
+		st.add(" dedup upsert keys(timestamp")
+		for _, column := range s.Columns {
+			if column.Key {
+				st.add(", ").name(column.Name)
+			}
+		}
+		st.add(")")
+	}
+	return st
+}
 
-// Writer collects rows of one table in memory and sends them as one transaction over HTTP (ILP). It is for one goroutine.
-type Writer struct{}
+// alter adds columns, one by one as tables with a WAL require, and deduplication.
+func (c *Client) alter(ctx context.Context, t *Table, s Spec) (changed bool, err error) {
+	for _, column := range s.Columns {
+		if _, ok := t.Column(column.Name); ok {
+			continue
+		}
+		st := new(statement).add("alter table ").table(t).add(" add column if not exists ").name(column.Name).add(" ").add(constant(column.Type))
+		if err := c.ddl(ctx, st); err != nil {
+			return changed, err
+		}
+		changed = true
+	}
+	if !s.Dedup || t.Dedup || !t.WAL || t.Designated == "" {
+		return changed, nil
+	}
+	st := new(statement).add("alter table ").table(t).add(" dedup enable upsert keys(").name(t.Designated)
+	for _, column := range s.Columns {
+		if column.Key {
+			st.add(", ").name(column.Name)
+		}
+	}
+	return true, c.ddl(ctx, st.add(")"))
+}
 
-// Writer starts an empty batch.
-func (c *Client) Writer(t *Table) (*Writer, error) { panic("not built") }
+const ddlTries = 5
 
-// Symbol, Float, Int and Text set cells of the row in progress, symbols first; Row ends it at a time in microseconds since 1970.
-// A float that is not finite is left out, which makes it NULL. What is wrong shows in Flush.
-func (w *Writer) Symbol(column, value string) { panic("not built") }
+// ddl changes the schema over HTTP, which is there in any case, as somebody who may. QuestDB refuses a change for a moment
+// while another one, or a writer, holds the table.
+func (c *Client) ddl(ctx context.Context, s *statement) error {
+	for try := 1; ; try++ {
+		err := c.do(ctx, s)
+		refused := new(Refused)
+		if err == nil || try == ddlTries || !errors.As(err, &refused) || !isBusy(refused.Message) {
+			return err
+		}
+		if err := sleep(ctx, time.Duration(try)*50*time.Millisecond); err != nil {
+			return failure(ctx, err, "", false)
+		}
+	}
+}
 
-// Float sets a cell of a DOUBLE column.
-func (w *Writer) Float(column string, v float64) { panic("not built") }
+func isBusy(message string) bool {
+	return slices.ContainsFunc([]string{"busy", "lock", "in progress"}, func(s string) bool { return strings.Contains(message, s) })
+}
 
-// Int sets a cell of a LONG column.
-func (w *Writer) Int(column string, v int64) { panic("not built") }
+// Drop removes a table if it is there. Errors: ErrInvalidName, and those of a read.
+func (c *Client) Drop(ctx context.Context, name string) error {
+	name, err := tableName(name)
+	if err != nil {
+		return err
+	}
+	defer c.tables.forget(name)
+	if err := c.ddl(ctx, new(statement).add("drop table if exists ").name(name)); err != nil {
+		return fmt.Errorf("drop a table: %w", err)
+	}
+	return nil
+}
 
-// Text sets a cell of a VARCHAR column.
-func (w *Writer) Text(column, v string) { panic("not built") }
-
-// Row ends a row. Times before 2001-09-09 and after 2286 are refused in Flush: they are milliseconds or nanoseconds taken for microseconds.
-func (w *Writer) Row(micros int64) { panic("not built") }
-
-// Len is the number of rows that wait.
-func (w *Writer) Len() int { panic("not built") }
-
-// Flush stores the rows, all or none, and waits until reads see them, for at most the context. A batch whose answer was
-// lost is sent again only into a table with deduplication.
-// Errors: ErrUnavailable, ErrTimeout, ErrNotVisible (stored), ErrSuspended (stored), and a *Refused.
-func (w *Writer) Flush(ctx context.Context) error { panic("not built") }
-
-// Close frees the batch, sent or not.
-func (w *Writer) Close() { panic("not built") }
+// waitApplied waits until all that was committed to a table before is visible to reads, for at most the context.
+// Errors: ErrSuspended, and those of a read; ErrNoTable when the table is gone.
+func (c *Client) waitApplied(ctx context.Context, t *Table) error {
+	st := new(statement).add("select writerTxn, sequencerTxn, suspended from wal_tables() where name = ").text(t.Name)
+	target := int64(-1)
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		writer, found, suspended := int64(0), false, false
+		rows, err := c.execQuery(ctx, st)
+		err = each(rows, err, func(r *Rows) {
+			found = true
+			writer, _ = r.Int(0)
+			sequencer, _ := r.Int(1)
+			if target < 0 { // later commits are others'
+				target = sequencer
+			}
+			is, _ := r.Int(2)
+			suspended = is == 1
+		})
+		switch {
+		case err != nil:
+			return err
+		case !found && t.WAL:
+			return ErrNoTable
+		case !found || writer >= target:
+			return nil
+		case suspended:
+			return ErrSuspended
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return failure(ctx, err, "", false)
+		}
+	}
+}

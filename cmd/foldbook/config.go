@@ -15,6 +15,8 @@ import (
 
 	"github.com/caarlos0/env/v10"
 	"github.com/jackc/pgx/v5"
+
+	"foldbook/questdb"
 )
 
 // config is every setting of the service. .env.example documents each one, and a test keeps the two the same.
@@ -43,6 +45,16 @@ type config struct {
 	QDBPassword string `env:"QDB_PASSWORD" secret:"all"`
 	QDBILPHost  string `env:"QDB_ILP_HOST"`
 	QDBILPPort  string `env:"QDB_ILP_PORT"`
+
+	QDBPGURL            string        `env:"QDB_PG_URL" secret:"url"`
+	QDBRead             readPath      `env:"QDB_READ" envDefault:"pg"`
+	QDBReadOnlyUser     string        `env:"QDB_READONLY_USER"`
+	QDBReadOnlyPassword string        `env:"QDB_READONLY_PASSWORD" secret:"all"`
+	QDBPoolSize         int           `env:"QDB_POOL_SIZE" envDefault:"16"`
+	QDBConnectTimeout   time.Duration `env:"QDB_CONNECT_TIMEOUT" envDefault:"1s"`
+	QDBAcquireTimeout   time.Duration `env:"QDB_ACQUIRE_TIMEOUT" envDefault:"1s"`
+	QDBAnswerTimeout    time.Duration `env:"QDB_ANSWER_TIMEOUT" envDefault:"4s"`
+	QDBStallTimeout     time.Duration `env:"QDB_STALL_TIMEOUT" envDefault:"10s"`
 
 	RequestTimeout    time.Duration `env:"REQUEST_TIMEOUT" envDefault:"3s"`
 	WriteTimeout      time.Duration `env:"WRITE_TIMEOUT" envDefault:"30s"`
@@ -77,6 +89,18 @@ func (m *execMode) UnmarshalText(text []byte) error {
 	*m = execMode(text)
 	if _, ok := execModes[*m]; !ok {
 		return errors.New("is none of cache_statement, cache_describe, describe_exec, exec")
+	}
+	return nil
+}
+
+// readPath is the way that reads of QuestDB take.
+type readPath questdb.Path
+
+// UnmarshalText accepts pg and http.
+func (p *readPath) UnmarshalText(text []byte) error {
+	*p = readPath(text)
+	if questdb.Path(*p) != questdb.PG && questdb.Path(*p) != questdb.HTTP {
+		return errors.New("is neither pg nor http")
 	}
 	return nil
 }
@@ -167,6 +191,8 @@ func (c config) check() (bad []string) {
 		{"POSTGRES_CONNECT_TIMEOUT", c.ConnectTimeout}, {"POSTGRES_ACQUIRE_TIMEOUT", c.AcquireTimeout},
 		{"POSTGRES_STATEMENT_TIMEOUT", c.StatementTimeout}, {"REQUEST_TIMEOUT", c.RequestTimeout}, {"WRITE_TIMEOUT", c.WriteTimeout},
 		{"READ_HEADER_TIMEOUT", c.ReadHeaderTimeout}, {"READ_TIMEOUT", c.ReadTimeout},
+		{"QDB_CONNECT_TIMEOUT", c.QDBConnectTimeout}, {"QDB_ACQUIRE_TIMEOUT", c.QDBAcquireTimeout},
+		{"QDB_ANSWER_TIMEOUT", c.QDBAnswerTimeout}, {"QDB_STALL_TIMEOUT", c.QDBStallTimeout},
 		{"IDLE_TIMEOUT", c.IdleTimeout}, {"SHUTDOWN_TIMEOUT", c.ShutdownTimeout},
 	} {
 		add(d.value >= time.Millisecond, "%s=%s is too short: at least 1ms", d.name, d.value)
@@ -175,6 +201,10 @@ func (c config) check() (bad []string) {
 	add(c.StatementTimeout < c.RequestTimeout,
 		"POSTGRES_STATEMENT_TIMEOUT=%s is not below REQUEST_TIMEOUT=%s: the database has to give up first", c.StatementTimeout, c.RequestTimeout)
 	add(c.QDBHTTPURL == questDBOff || isHTTP(c.QDBHTTPURL), "QDB_HTTP_URL is no URL: write http://host:9000, or off")
+	if _, err := pgx.ParseConfig(c.QDBPGURL); c.QDBPGURL != "" && (err != nil || !strings.HasPrefix(c.QDBPGURL, "postgres")) {
+		add(false, "QDB_PG_URL is no PostgreSQL URL: write postgres://user:password@host:8812/qdb, with %%XX for special characters")
+	}
+	add(c.QDBPoolSize >= 1 && c.QDBPoolSize <= 1000, "QDB_POOL_SIZE=%d is outside 1 to 1000", c.QDBPoolSize)
 	if c.QDBILPPort != "" {
 		port, err := strconv.Atoi(c.QDBILPPort)
 		add(err == nil && port >= 1 && port <= 65535, "QDB_ILP_PORT=%q is no port: 1 to 65535", c.QDBILPPort)
@@ -210,6 +240,19 @@ func (c config) postgres() string {
 		}
 	}
 	return strings.Join(parts, " ")
+}
+
+// openQuestDB makes the client of QuestDB, which is nil when there is to be none.
+func (c config) openQuestDB() (*questdb.Client, error) {
+	if c.QDBHTTPURL == questDBOff {
+		return nil, nil
+	}
+	return questdb.New(questdb.Config{
+		HTTPURL: c.QDBHTTPURL, User: c.QDBUser, Password: c.QDBPassword, PGURL: c.QDBPGURL, Read: questdb.Path(c.QDBRead),
+		ReadOnlyUser: c.QDBReadOnlyUser, ReadOnlyPassword: c.QDBReadOnlyPassword, PoolSize: c.QDBPoolSize,
+		ConnectTimeout: c.QDBConnectTimeout, AcquireTimeout: c.QDBAcquireTimeout,
+		AnswerTimeout: c.QDBAnswerTimeout, StallTimeout: c.QDBStallTimeout,
+	})
 }
 
 // setting is one effective setting as it may be shown.

@@ -17,7 +17,6 @@ import (
 	"foldbook/db"
 	"foldbook/internal/migrator"
 	"foldbook/migrations"
-	"foldbook/questdb"
 )
 
 const (
@@ -59,11 +58,12 @@ func (serveCmd) Run(a *app) error {
 		return err
 	}
 	defer store.Close()
-	var series *questdb.Client
-	if cfg.QDBHTTPURL != questDBOff {
-		if series, err = questdb.New(questdb.Config{HTTPURL: cfg.QDBHTTPURL, User: cfg.QDBUser, Password: cfg.QDBPassword}); err != nil {
-			return err
-		}
+	series, err := cfg.openQuestDB()
+	if err != nil {
+		return err
+	}
+	if series != nil {
+		defer series.Close()
 	}
 	if cfg.QDBILPHost != "" || cfg.QDBILPPort != "" {
 		log.Warn("QDB_ILP_HOST and QDB_ILP_PORT are recognised and not used: series are written over HTTP, because the TCP line protocol cannot report errors")

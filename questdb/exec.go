@@ -1,0 +1,103 @@
+package questdb
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxExecSQL is what QuestDB takes in a URL: beyond about 32,000 bytes it closes the connection without a word.
+const maxExecSQL = 30000
+
+// execQuery runs a statement over /exec, with its values as literals, and returns when the first row is there. It takes no
+// place of the pool.
+func (c *Client) execQuery(ctx context.Context, s *statement) (*Rows, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	rows, err := c.exec(ctx, s.literal.String())
+	if err == nil {
+		rows.setTypes(s.types)
+	}
+	return rows, err
+}
+
+func (c *Client) exec(ctx context.Context, sql string) (*Rows, error) {
+	escaped := url.QueryEscape(sql)
+	if len(escaped) > maxExecSQL {
+		return nil, &Refused{Message: fmt.Sprintf("the statement is too long for QuestDB's HTTP interface: %d bytes of at most %d", len(escaped), maxExecSQL)}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	limit := time.AfterFunc(c.cfg.AnswerTimeout, func() { cancel(errNoAnswer) })
+	defer limit.Stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.String()+"/exec?query="+escaped, nil)
+	if err != nil {
+		cancel(nil)
+		return nil, ErrUnavailable
+	}
+	if c.cfg.User != "" {
+		req.SetBasicAuth(c.cfg.User, c.cfg.Password)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		defer cancel(nil)
+		return nil, failure(ctx, err, sql, false)
+	}
+	source := &execSource{ctx: ctx, cancel: cancel, sql: sql, body: res.Body}
+	source.json = jsontext.NewDecoder(source, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusBadRequest && res.StatusCode != http.StatusForbidden {
+		_ = source.close(false)
+		return nil, statusError(res.StatusCode)
+	}
+	rows := &Rows{source: source, json: true}
+	if rows.Fields, err = source.head(); err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%w: status %d", ErrBroken, res.StatusCode)
+	}
+	if err != nil {
+		_ = source.close(false)
+		return nil, err
+	}
+	rows.peek()
+	return rows, rows.err
+}
+
+// statusError is the error of an answer that is not QuestDB's JSON.
+func statusError(status int) error {
+	switch status {
+	case http.StatusUnauthorized:
+		return fmt.Errorf("%w: it does not accept the user or the password", ErrUnavailable)
+	case http.StatusBadGateway, http.StatusServiceUnavailable:
+		return fmt.Errorf("%w: status %d", ErrUnavailable, status)
+	case http.StatusGatewayTimeout:
+		return fmt.Errorf("%w: status %d", ErrTimeout, status)
+	}
+	return fmt.Errorf("%w: status %d", ErrBroken, status)
+}
+
+// do runs a statement that gives no rows, over HTTP in any case.
+func (c *Client) do(ctx context.Context, s *statement) error {
+	rows, err := c.execQuery(ctx, s)
+	return each(rows, err, func(*Rows) {})
+}
+
+// Read is for the decoder: it bounds what one row, or all that is before the first, may take.
+func (e *execSource) Read(b []byte) (int, error) {
+	if e.budget <= 0 {
+		return 0, errTooLarge
+	}
+	n, err := e.body.Read(b[:min(len(b), e.budget)])
+	e.budget -= n
+	return n, err
+}
+
+var errTooLarge = fmt.Errorf("%w: one row is larger than %d bytes", ErrBroken, maxRow)
+
+// maxRow is far above any row of ours.
+const maxRow = 8 << 20
+
+var _ io.Reader = (*execSource)(nil)

@@ -1,0 +1,265 @@
+package questdb
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// execSource reads an answer of /exec as it comes: {"query", "columns", "timestamp", "dataset": [[…]], "count"}, and, when
+// something goes wrong after the first rows were sent, "error" behind all that, with status 200.
+type execSource struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	sql    string
+	body   io.ReadCloser
+	json   *jsontext.Decoder
+	budget int
+	cells  [][]byte
+	fields int
+	inRows bool  // the decoder stands inside of dataset
+	begun  bool  // a row was read
+	err    error // what is wrong, or io.EOF at the end of a whole answer
+}
+
+// head reads to the first row. An answer without "dataset", to a statement that reads nothing, has no fields.
+func (e *execSource) head() ([]Field, error) {
+	e.budget = maxRow
+	var fields []Field
+	if token, err := e.json.ReadToken(); err != nil || token.Kind() != '{' {
+		return nil, e.broken(err)
+	}
+	if err := e.members(&fields); err != nil {
+		return nil, err
+	}
+	e.fields = len(fields)
+	e.cells = make([][]byte, len(fields))
+	return fields, nil
+}
+
+// members reads members of the object until the rows begin, or to its end.
+func (e *execSource) members(fields *[]Field) error {
+	refused, position := "", 0
+	isRefused := false
+	for {
+		name, err := e.json.ReadToken()
+		if err != nil {
+			return e.broken(err)
+		}
+		if name.Kind() == '}' {
+			break
+		}
+		key := name.String()
+		if key == "dataset" && e.json.PeekKind() == '[' && fields != nil {
+			_, err := e.json.ReadToken()
+			e.inRows = true
+			return e.ok(err)
+		}
+		value, err := e.json.ReadValue()
+		if err != nil {
+			return e.broken(err)
+		}
+		switch key {
+		case "columns":
+			if fields != nil {
+				if *fields, err = execFields(value); err != nil {
+					return e.broken(err)
+				}
+			}
+		case "error":
+			isRefused = true
+			_ = json.Unmarshal(value, &refused)
+		case "position":
+			position, _ = strconv.Atoi(strings.Trim(string(value), `"`))
+		}
+	}
+	if isRefused {
+		e.err = refusal(refused, e.sql, position)
+		if as := new(Refused); e.begun && errors.As(e.err, &as) { // a statement that gave rows is no bad statement
+			e.err = fmt.Errorf("%w: it ends with an error", ErrBroken)
+		}
+		return e.err
+	}
+	if _, err := e.json.ReadToken(); !errors.Is(err, io.EOF) {
+		return e.broken(err)
+	}
+	e.err = io.EOF
+	return nil
+}
+
+func execFields(columns []byte) ([]Field, error) {
+	var list []struct {
+		Name, Type, ElemType string
+		Dim                  int
+	}
+	if err := json.Unmarshal(columns, &list); err != nil {
+		return nil, err
+	}
+	fields := make([]Field, len(list))
+	for i, c := range list {
+		if c.Type == "ARRAY" {
+			c.Type = c.ElemType + strings.Repeat("[]", max(1, min(c.Dim, 32)))
+		}
+		fields[i] = Field{Name: c.Name, Kind: KindOf(c.Type), Type: c.Type}
+	}
+	return fields, nil
+}
+
+func (e *execSource) next() ([][]byte, bool) {
+	if e.err != nil {
+		return nil, false
+	}
+	e.budget = maxRow
+	if e.json.PeekKind() != '[' {
+		if token, err := e.json.ReadToken(); err != nil || token.Kind() != ']' {
+			_ = e.broken(err)
+			return nil, false
+		}
+		e.inRows = false
+		_ = e.members(nil)
+		return nil, false
+	}
+	row, err := e.json.ReadValue()
+	if err != nil {
+		_ = e.broken(err)
+		return nil, false
+	}
+	e.begun = true
+	if !splitRow(row, e.cells) {
+		_ = e.broken(nil)
+		return nil, false
+	}
+	return e.cells, true
+}
+
+// broken keeps what went wrong; nil is an answer that is not as it should be.
+func (e *execSource) broken(err error) error {
+	var syntax *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, errTooLarge):
+		e.err = errTooLarge
+	case context.Cause(e.ctx) != nil:
+		e.err = failure(e.ctx, err, e.sql, true)
+	case err == nil, errors.As(err, &syntax), errors.Is(err, io.EOF):
+		e.err = fmt.Errorf("%w: it is not the JSON of a result, or cut", ErrBroken)
+	default:
+		e.err = failure(e.ctx, err, e.sql, true)
+	}
+	return e.err
+}
+
+func (e *execSource) ok(err error) error {
+	if err != nil {
+		return e.broken(err)
+	}
+	return nil
+}
+
+func (e *execSource) close(whole bool) error {
+	if !whole {
+		e.cancel(nil) // QuestDB notices that nobody listens
+	}
+	_ = e.body.Close()
+	e.cancel(nil)
+	if errors.Is(e.err, io.EOF) {
+		return nil
+	}
+	return e.err
+}
+
+// splitRow cuts a valid JSON array into its values, nil for null. It reports whether there are as many as cells.
+func splitRow(row []byte, cells [][]byte) bool {
+	row = row[1 : len(row)-1]
+	for i := range cells {
+		row = bytes.TrimLeft(row, " \t\r\n")
+		n := valueLen(row)
+		if n == 0 {
+			return false
+		}
+		cells[i] = row[:n]
+		if row[0] == 'n' {
+			cells[i] = nil
+		}
+		row = bytes.TrimLeft(row[n:], " \t\r\n")
+		if len(row) > 0 { // a comma
+			row = row[1:]
+		} else if i < len(cells)-1 {
+			return false
+		}
+	}
+	return len(row) == 0
+}
+
+// valueLen is the length of the valid JSON value that b begins with.
+func valueLen(b []byte) int {
+	depth := 0
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			for i++; b[i] != '"'; i++ {
+				if b[i] == '\\' {
+					i++
+				}
+			}
+			if depth == 0 {
+				return i + 1
+			}
+		case '[', '{':
+			depth++
+		case ']', '}':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		case ',', ' ', '\t', '\r', '\n':
+			if depth == 0 {
+				return i
+			}
+		}
+	}
+	return len(b)
+}
+
+// jsonFloat reads a number of /exec; a FLOAT has the digits of 32 bits.
+func jsonFloat(cell []byte, columnType string) (float64, bool) {
+	bits := 64
+	if columnType == "FLOAT" {
+		bits = 32
+	}
+	v, err := strconv.ParseFloat(string(cell), bits)
+	return v, err == nil && !math.IsInf(v, 0)
+}
+
+func jsonInt(cell []byte, kind Kind) (int64, bool) {
+	switch kind {
+	case Bool:
+		if cell[0] == 't' {
+			return 1, true
+		}
+		return 0, true
+	case Time:
+		return jsonMicros(cell)
+	}
+	v, err := strconv.ParseInt(string(cell), 10, 64)
+	return v, err == nil
+}
+
+// jsonText takes a string of its quotes and escapes, in scratch if it has any. Other values stay as they are.
+func jsonText(cell, scratch []byte) (text, grown []byte) {
+	if cell[0] != '"' {
+		return cell, scratch
+	}
+	if bytes.IndexByte(cell, '\\') < 0 {
+		return cell[1 : len(cell)-1], scratch
+	}
+	begin := len(scratch)
+	scratch, _ = jsontext.AppendUnquote(scratch, cell)
+	return scratch[begin:], scratch
+}

@@ -1,0 +1,108 @@
+package questdb
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// A read that found no server is tried once more, unless the first attempt took so long that the server must be away.
+const (
+	retryPause  = 20 * time.Millisecond // and as much again at random
+	retryWithin = 500 * time.Millisecond
+)
+
+// query runs a read on the path of the client, and returns when its first row is there. It holds a place of the pool until
+// the rows have ended.
+func (c *Client) query(ctx context.Context, s *statement) (*Rows, error) {
+	return c.pooled(ctx, s.stream, func() (*Rows, error) {
+		if c.pool == nil {
+			return c.execQuery(ctx, s)
+		}
+		if s.err != nil {
+			return nil, s.err
+		}
+		rows, err := c.pgQuery(ctx, c.pool, pgx.QueryExecModeCacheDescribe, s.bound.String(), s.args)
+		if err == nil {
+			rows.setTypes(s.types)
+		}
+		return rows, err
+	})
+}
+
+// pooled runs a read that holds a place of the pool until its rows have ended.
+func (c *Client) pooled(ctx context.Context, stream bool, read func() (*Rows, error)) (*Rows, error) {
+	release, err := c.acquire(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	rows, err := read()
+	if errors.Is(err, ErrUnavailable) && time.Since(began) < retryWithin && sleep(ctx, retryPause+rand.N(retryPause)) == nil { //nolint:gosec // spreads load
+		rows, err = read()
+	}
+	if err != nil || rows.ended {
+		release()
+		return rows, err
+	}
+	rows.release = release
+	return rows, nil
+}
+
+// acquire waits for a place of the pool. Long reads, which may be as slow as whoever reads them, leave some to the others.
+// Error: ErrBusy.
+func (c *Client) acquire(ctx context.Context, stream bool) (release func(), err error) {
+	timeout := time.NewTimer(c.cfg.AcquireTimeout)
+	defer timeout.Stop()
+	wanted := []chan struct{}{c.slots}
+	if stream {
+		wanted = []chan struct{}{c.streams, c.slots}
+	}
+	held := 0
+	release = func() {
+		for _, slots := range wanted[:held] {
+			<-slots
+		}
+	}
+	for _, slots := range wanted {
+		select {
+		case slots <- struct{}{}:
+			held++
+			continue
+		case <-timeout.C:
+			err = ErrBusy
+		case <-ctx.Done():
+			err = failure(ctx, ctx.Err(), "", false)
+		}
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+// sleep waits, unless the context ends before.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// each calls f for every row of a read. It is for small results.
+func each(rows *Rows, err error, f func(*Rows)) error {
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		f(rows)
+	}
+	return rows.Err()
+}
