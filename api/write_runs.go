@@ -41,6 +41,7 @@ func (s *Server) storeRun(c echo.Context, path *uuid.UUID, ch change) error {
 		Success: true, Message: "run stored", RunID: up.Run.RunID, PredictionMeasurement: up.Run.PredictionMeasurement,
 		FoldsReceived: len(up.Folds), DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings),
 	}
+	s.timeFolds(c, up.Run.DatasetID, up.Folds)
 	var tag string
 	err = s.write(c, ch.dryRun, func(ctx context.Context, q *db.Queries) error {
 		before, err := lockRun(ctx, q, up.Run.RunID, ch.ifMatch)

@@ -107,7 +107,7 @@ func (r *csvReader) cell(c *Column, text string) error {
 	switch {
 	case text == "" || c.skip:
 		return nil
-	case c.Kind == Text && !c.time:
+	case c.Kind == Text && !c.label:
 		return r.csvText(c, text)
 	}
 	if c.wantsInt() {

@@ -556,6 +556,9 @@ func (j *jsonReader) name(b []byte, k int) (*Column, int, error) {
 // cell reads a cell and returns its length.
 func (j *jsonReader) cell(c *Column, b []byte) (int, error) {
 	switch first := b[0]; {
+	case c.skip && first != '-' && first-'0' >= 10:
+		n, err := skip(b)
+		return n, j.at(err)
 	case first == '-' || first-'0' < 10:
 		return j.number(c, b)
 	case first == 'n':
@@ -723,6 +726,8 @@ func (b *builder) setNumber(c *Column, v float64) error {
 			return b.fault(c.Name, "must be "+wanted(c))
 		}
 		return b.setWhole(c, int64(v))
+	case c.label && v == math.Trunc(v) && math.Abs(v) <= 1<<53:
+		return b.setText(c, strconv.AppendInt(nil, int64(v), 10))
 	case c.Kind == Text:
 		return b.fault(c.Name, "must be a text")
 	}

@@ -13,6 +13,8 @@ import (
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
+
+	"foldbook/questdb"
 )
 
 // service is how the service reads appended rows.
@@ -54,14 +56,14 @@ func TestJSONRows(t *testing.T) {
 	t.Parallel()
 	o := service()
 	o.Texts = true
-	o.Column = func(name string) (string, Kind) {
+	o.Column = func(name string) (string, Kind, error) {
 		switch name {
 		case "bar_index":
-			return name, Int
+			return name, Int, nil
 		case "target":
-			return "target_value", Float
+			return "target_value", Float, nil
 		}
-		return name, Any
+		return name, Any, nil
 	}
 	in := ` {"more": [{"a": "}]"}, 1e5], "rows" : [
 		{"timestamp": 1704067200000, "a": 1, "b": -0.5e-3, "bar_index": 9223372036854775807, "s": "x\u00e9\"}"},
@@ -85,14 +87,14 @@ func TestJSONFaults(t *testing.T) {
 	t.Parallel()
 	const ok = `"timestamp": 1704067200000`
 	o := service()
-	o.Column = func(name string) (string, Kind) {
+	o.Column = func(name string) (string, Kind, error) {
 		switch strings.ToLower(name) {
 		case "n":
-			return name, Int
+			return name, Int, nil
 		case "side":
-			return name, Text
+			return name, Text, nil
 		}
-		return name, Any
+		return name, Any, nil
 	}
 	for _, c := range []struct{ body, want string }{
 		{``, "the body is empty"},
@@ -134,11 +136,11 @@ func TestJSONFaults(t *testing.T) {
 		{`{"rows": [{` + ok + `, "a": 1.}]}`, "rows[0]: is not JSON: unexpected '}', at byte 46"},
 		{`{"rows": [{` + ok + `, "a": .1}]}`, "rows[0]: is not JSON: unexpected '.', at byte 44"},
 		{`{"rows": [{` + ok + `, "a": 1, "A": 2}]}`, "rows[0].A: is there twice"},
-		{`{"rows": [{` + ok + `, "a b": 1}]}`, `rows[0]."a b": is no name of a column: letters, digits and _, at most 127`},
+		{`{"rows": [{` + ok + `, "a-b": 1}]}`, `rows[0]."a-b": is no name of a column: letters, digits, _ and blanks between them, at most 127 bytes`},
 		{`{"rows": [{` + ok + `, "": 1}]}`, "rows[0]: has a column without a name"},
-		{`{"rows": [{` + ok + `, "a\"": 1}]}`, `rows[0]."a\"": is no name of a column: letters, digits and _, at most 127`},
+		{`{"rows": [{` + ok + `, "a\"": 1}]}`, `rows[0]."a\"": is no name of a column: letters, digits, _ and blanks between them, at most 127 bytes`},
 		{"{\"rows\": [{" + ok + ", \"a\xff\": 1}]}", "rows[0]: has a name that is not a JSON text"},
-		{`{"rows": [{` + ok + `, "` + strings.Repeat("a", 128) + `": 1}]}`, `rows[0]."` + strings.Repeat("a", 100) + `…": is no name of a column: letters, digits and _, at most 127`},
+		{`{"rows": [{` + ok + `, "` + strings.Repeat("a", 128) + `": 1}]}`, `rows[0]."` + strings.Repeat("a", 100) + `…": is no name of a column: letters, digits, _ and blanks between them, at most 127 bytes`},
 	} {
 		_, err := all(JSON, strings.NewReader(c.body), o)
 		var f *Fault
@@ -243,7 +245,7 @@ func general(body []byte) ([]map[string]any, bool) {
 		}
 		row, times, folded := map[string]any{}, map[int64]bool{}, map[string]bool{}
 		for name, cell := range cells {
-			if !nameOK(name) {
+			if !questdb.ValidColumn(name) {
 				return nil, false
 			}
 			fold := strings.ToLower(name)

@@ -37,7 +37,7 @@ func TestCSV(t *testing.T) {
 	}
 	for _, c := range []struct{ in, want string }{
 		{"", "the body is empty"},
-		{"timestamp,a b\n", `column "a b": is no name of a column: letters, digits and _, at most 127`},
+		{"timestamp,a-b\n", `column "a-b": is no name of a column: letters, digits, _ and blanks between them, at most 127 bytes`},
 		{"timestamp,\n", "the body has a column without a name"},
 		{"timestamp,a,A\n", "column A: is there twice"},
 		{"a\n1\n", "rows[0].timestamp: is missing"},

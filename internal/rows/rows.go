@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"foldbook/questdb"
 )
 
 // Format is a way to write rows down.
@@ -32,6 +34,7 @@ const (
 	Float
 	Int
 	Text
+	Label // a text that may be written as a whole number; the column is Text then
 )
 
 // Options say how rows are read.
@@ -39,8 +42,9 @@ type Options struct {
 	Rows  int // most rows of one batch
 	Cells int // most cells of one batch, counting those that are missing in the middle of a column; 0: as many as come
 
-	// Column returns the name that a column is kept under, so that two spellings are one column, and its kind.
-	Column func(name string) (string, Kind)
+	// Column returns the name that a column is kept under, so that two spellings are one column, and its kind. An empty name
+	// leaves the column out; an error says why there cannot be one.
+	Column func(name string) (string, Kind, error)
 	Texts  bool // columns of kind Any may be texts
 
 	// Time lists the columns that may be the time of a row, in the order of preference: milliseconds since the epoch.
@@ -50,11 +54,8 @@ type Options struct {
 	AnyUnit bool
 }
 
-// Most columns of a batch, and most bytes of a name.
-const (
-	MaxColumns = 4096
-	MaxName    = 127
-)
+// MaxColumns is the most columns of a batch.
+const MaxColumns = 4096
 
 // Null is the missing cell of an Int column, as it is in QuestDB; that of a Float column is NaN.
 const Null = math.MinInt64
@@ -72,7 +73,8 @@ type Column struct {
 	codes map[string]int32
 	seen  int // the attempt that last met it
 	time  bool
-	skip  bool // a second time beside the one that was chosen
+	skip  bool // a second time beside the one that was chosen, or what is not wanted
+	label bool
 }
 
 // Float is a cell of a Float column, NaN when it is missing.
@@ -169,13 +171,14 @@ func quoted(name string) string {
 	return strconv.Quote(name)
 }
 
+// nameOK tells identifiers from other names.
 func nameOK(name string) bool {
 	for i := range len(name) {
 		if !nameByte[name[i]] {
 			return false
 		}
 	}
-	return name != "" && len(name) <= MaxName
+	return name != ""
 }
 
 var nameByte = func() (ok [256]bool) {
@@ -272,28 +275,39 @@ func (b *builder) column(name string) (*Column, error) {
 	if name == "" {
 		return nil, b.fault("", "has a column without a name")
 	}
-	if !nameOK(name) {
-		return nil, b.fault(name, fmt.Sprintf("is no name of a column: letters, digits and _, at most %d", MaxName))
+	if !questdb.ValidColumn(name) {
+		return nil, b.fault(name, "is no name of a column: letters, digits, _ and blanks between them, at most 127 bytes")
 	}
 	if time, chosen := b.isTime(name); time {
 		c := &Column{Name: strings.Clone(name), time: chosen, skip: !chosen}
 		b.names[c.Name] = c
 		return c, nil
 	}
-	kept, kind := strings.Clone(name), Any
+	kept, kind, label := strings.Clone(name), Any, false
 	if b.o.Column != nil {
-		kept, kind = b.o.Column(kept)
+		var err error
+		if kept, kind, err = b.o.Column(kept); err != nil {
+			return nil, b.fault(name, err.Error())
+		}
+		if kept == "" {
+			c := &Column{Name: strings.Clone(name), skip: true}
+			b.names[c.Name] = c
+			return c, nil
+		}
+	}
+	if kind == Label {
+		kind, label = Text, true
 	}
 	c, ok := b.folded[strings.ToLower(kept)]
 	if !ok {
 		if len(b.columns) == MaxColumns {
 			return nil, b.fault(name, fmt.Sprintf("is one column too many: %d are taken", MaxColumns))
 		}
-		c = &Column{Name: kept, Kind: kind}
+		c = &Column{Name: kept, Kind: kind, label: label}
 		b.columns, b.folded[strings.ToLower(kept)] = append(b.columns, c), c
 	}
-	if len(b.names) > 2*MaxColumns { // a name can be spelled in many ways
-		clear(b.names)
+	if len(b.names) > 4*MaxColumns { // a name can be spelled in many ways
+		return nil, b.fault(name, "is one way too many to write the names of columns")
 	}
 	b.names[strings.Clone(name)] = c
 	return c, nil
