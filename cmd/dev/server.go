@@ -84,7 +84,8 @@ func (s *stack) serve(ctx context.Context) error {
 	}
 	cmd := s.foldbook("serve")
 	if s.quest != nil {
-		cmd.Env = append(cmd.Env, "QDB_HTTP_URL="+s.quest.HTTPURL(), "QDB_PG_URL="+s.quest.PGURL())
+		cmd.Env = append(cmd.Env, "QDB_HTTP_URL="+s.quest.HTTPURL(), "QDB_PG_URL="+s.quest.PGURL(),
+			"QDB_READONLY_USER="+devstack.QuestDBReader, "QDB_READONLY_PASSWORD="+devstack.QuestDBReaderPassword)
 	}
 	cmd.Stdout, cmd.Stderr = &s.console, &s.console
 	server, err := devstack.Start(cmd, syscall.SIGTERM)

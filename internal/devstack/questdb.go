@@ -59,6 +59,12 @@ func (q *QuestDB) PGURL() string {
 	return fmt.Sprintf("postgres://admin:quest@127.0.0.1:%d/qdb?sslmode=disable", q.pgPort)
 }
 
+// The user of the PostgreSQL wire interface that may only read.
+const (
+	QuestDBReader         = "reader"
+	QuestDBReaderPassword = "reader" //nolint:gosec // the server is on loopback, and its administrator's password is the default
+)
+
 // PID returns the process id.
 func (q *QuestDB) PID() int { return q.proc.PID() }
 
@@ -171,6 +177,7 @@ func (q *QuestDB) settings() []string {
 		fmt.Sprintf("QDB_HTTP_NET_BIND_TO=127.0.0.1:%d", q.httpPort),
 		fmt.Sprintf("QDB_PG_NET_BIND_TO=127.0.0.1:%d", q.pgPort),
 		"QDB_HTTP_MIN_ENABLED=false", "QDB_LINE_TCP_ENABLED=false", "QDB_LINE_UDP_ENABLED=false",
+		"QDB_PG_READONLY_USER_ENABLED=true", "QDB_PG_READONLY_USER=" + QuestDBReader, "QDB_PG_READONLY_PASSWORD=" + QuestDBReaderPassword,
 		"QDB_METRICS_ENABLED=false", "QDB_TELEMETRY_ENABLED=false",
 		"QDB_SHARED_WORKER_COUNT=1", "QDB_HTTP_WORKER_COUNT=1", "QDB_QUERY_TIMEOUT=30s",
 		"QDB_HTTP_NET_CONNECTION_LIMIT=32", "QDB_PG_NET_CONNECTION_LIMIT=32",

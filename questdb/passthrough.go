@@ -1,0 +1,37 @@
+package questdb
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Query runs one statement as somebody has written it, as Config.ReadOnlyUser when there is one: only then is it QuestDB
+// that sees to it that nothing is changed. It counts as a long read. The rows have to be closed.
+// Errors: a *Refused for what QuestDB says against the statement, ErrUnavailable, ErrBusy, ErrTimeout, ErrBroken.
+func (c *Client) Query(ctx context.Context, sql string) (*Rows, error) {
+	if !utf8.ValidString(sql) || strings.ContainsRune(sql, 0) { // a zero byte would end the statement within its message
+		return nil, &Refused{Message: "the statement is not text"}
+	}
+	if strings.TrimSpace(sql) == "" {
+		return nil, &Refused{Message: "empty query"}
+	}
+	rows, err := c.pooled(ctx, true, func() (*Rows, error) {
+		pool := c.readOnly
+		if pool == nil {
+			pool = c.pool
+		}
+		if pool == nil {
+			return c.exec(ctx, sql)
+		}
+		// Described anew each time: no two are the same, and what tables look like may have changed.
+		return c.pgQuery(ctx, pool, pgx.QueryExecModeDescribeExec, sql, nil)
+	})
+	if as := new(refusedAs); errors.As(err, &as) && !errors.Is(err, ErrTimeout) && !errors.Is(err, ErrBroken) {
+		return nil, &as.refused
+	}
+	return rows, err
+}
