@@ -106,8 +106,8 @@ func (r *arrowReader) begin() error {
 		if err == nil {
 			err = r.meet(c, f.Name)
 		}
-		if err == nil && c.Kind == Any && arrow.IsInteger(f.Type.ID()) {
-			c.Kind = Int
+		if err == nil && c.Kind == Any {
+			c.Kind = r.kindOf(f.Type.ID())
 		}
 		if err != nil {
 			return r.inHeader(err)
@@ -115,6 +115,19 @@ func (r *arrowReader) begin() error {
 		r.header = append(r.header, c)
 	}
 	return nil
+}
+
+// kindOf is the kind that a column has by its type, even without any cell.
+func (b *builder) kindOf(t arrow.Type) Kind {
+	switch {
+	case arrow.IsInteger(t), t == arrow.TIMESTAMP, t == arrow.BOOL:
+		return Int
+	case arrow.IsFloating(t):
+		return Float
+	case b.o.Texts && t != arrow.NULL:
+		return Text
+	}
+	return Any
 }
 
 // finish tells a stream that was cut off between two batches from one that ended.
@@ -194,6 +207,13 @@ func (r *arrowReader) cells(c *Column, column arrow.Array) (func(*Column, int) e
 		return func(c *Column, i int) error { return r.whole(c, int64(a.Value(i))) }, nil
 	case *array.Uint8:
 		return func(c *Column, i int) error { return r.whole(c, int64(a.Value(i))) }, nil
+	case *array.Boolean:
+		return func(c *Column, i int) error {
+			if a.Value(i) {
+				return r.whole(c, 1)
+			}
+			return r.whole(c, 0)
+		}, nil
 	case *array.Timestamp:
 		return r.moments(a)
 	case *array.Null:
@@ -260,6 +280,93 @@ func (b *builder) moments(a *array.Timestamp) (func(*Column, int) error, error) 
 		}
 		return b.setTime(c.Name, nanos*v/int64(time.Millisecond))
 	}, nil
+}
+
+// ArrowWriter writes batches as one Arrow IPC stream, whose columns are those of the first.
+type ArrowWriter struct {
+	out     io.Writer
+	about   map[string]string
+	columns []Column // names and kinds
+	schema  *arrow.Schema
+	w       *ipc.Writer
+}
+
+// NewArrowWriter makes a writer. about is kept in the stream, beside the columns.
+func NewArrowWriter(out io.Writer, about map[string]string) *ArrowWriter {
+	return &ArrowWriter{out: out, about: about}
+}
+
+// Write adds a batch. The time is the column timestamp_ms.
+func (a *ArrowWriter) Write(b *Batch) error {
+	if a.w == nil {
+		a.begin(b.Columns)
+	}
+	build := array.NewRecordBuilder(memory.DefaultAllocator, a.schema)
+	defer build.Release()
+	for _, micros := range b.Times {
+		build.Field(0).(*array.Int64Builder).Append(micros / 1000)
+	}
+	for i, known := range a.columns {
+		c := b.Column(known.Name)
+		for row := range b.Times {
+			if c == nil || c.Missing(row) {
+				build.Field(i + 1).AppendNull()
+				continue
+			}
+			switch field := build.Field(i + 1).(type) {
+			case *array.Int64Builder:
+				field.Append(c.Int(row))
+			case *array.StringBuilder:
+				text, _ := c.Text(row)
+				field.Append(text)
+			case *array.Float64Builder:
+				field.Append(c.Float(row))
+			}
+		}
+	}
+	record := build.NewRecordBatch()
+	defer record.Release()
+	if err := a.w.Write(record); err != nil {
+		return fmt.Errorf("write as Arrow: %w", err)
+	}
+	return nil
+}
+
+func (a *ArrowWriter) begin(columns []*Column) {
+	fields := []arrow.Field{{Name: "timestamp_ms", Type: arrow.PrimitiveTypes.Int64}}
+	for _, c := range columns {
+		a.columns = append(a.columns, Column{Name: c.Name, Kind: c.Kind})
+		field := arrow.Field{Name: c.Name, Type: arrow.PrimitiveTypes.Float64, Nullable: true}
+		switch c.Kind {
+		case Int:
+			field.Type = arrow.PrimitiveTypes.Int64
+		case Text:
+			field.Type = arrow.BinaryTypes.String
+		}
+		fields = append(fields, field)
+	}
+	about := arrow.MetadataFrom(a.about)
+	a.schema = arrow.NewSchema(fields, &about)
+	a.w = ipc.NewWriter(a.out, ipc.WithSchema(a.schema))
+}
+
+// Close ends the stream. Without a batch there is none.
+func (a *ArrowWriter) Close() error {
+	if a.w == nil {
+		return nil
+	}
+	return a.w.Close()
+}
+
+// About is what the writer of an Arrow IPC stream says of it.
+func About(in io.Reader) (map[string]string, error) {
+	reader, err := ipc.NewReader(in, ipc.WithAllocator(&bounded{}), ipc.WithMetadataSizeLimit(16<<20))
+	if err != nil {
+		return nil, &Fault{Row: -1, What: "is not an Arrow IPC stream, or is damaged", Syntax: true}
+	}
+	defer reader.Release()
+	about := reader.Schema().Metadata()
+	return about.ToMap(), nil
 }
 
 // bounded is an allocator that holds at most arrowMemory: what a message says of its length is not to be trusted.

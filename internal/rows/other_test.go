@@ -182,10 +182,10 @@ func TestArrowFaults(t *testing.T) {
 		{[]byte("timestamp,close\n1,2\n"), "the body is not an Arrow IPC stream, or is damaged"},
 		{arrowBody(t, []arrow.Field{ms}, times(1704067200000, 1704067200)), "rows[1].timestamp: is too small for milliseconds since the epoch"},
 		{arrowBody(t, []arrow.Field{{Name: "x", Type: arrow.PrimitiveTypes.Int64}}, times(1)), "rows[0].timestamp: is missing"},
-		{arrowBody(t, []arrow.Field{ms, {Name: "b", Type: arrow.FixedWidthTypes.Boolean}}, func(b *array.RecordBuilder) {
+		{arrowBody(t, []arrow.Field{ms, {Name: "b", Type: arrow.FixedWidthTypes.Date32}}, func(b *array.RecordBuilder) {
 			times(1704067200000)(b)
 			b.Field(1).AppendNull()
-		}), "column b: has the type bool, which is none of numbers, texts and timestamps"},
+		}), "column b: has the type date32, which is none of numbers, texts and timestamps"},
 		{arrowBody(t, []arrow.Field{{Name: "timestamp", Type: arrow.FixedWidthTypes.Timestamp_us}}, func(b *array.RecordBuilder) {
 			b.Field(0).(*array.TimestampBuilder).Append(1704067200000001)
 		}), "rows[0].timestamp: is no whole number of milliseconds"},
@@ -222,5 +222,38 @@ func TestReaderErrors(t *testing.T) {
 		if _, err := all(format, io.MultiReader(strings.NewReader(begin), iotest.ErrReader(want)), service()); !errors.Is(err, want) {
 			t.Errorf("format %d: %v", format, err)
 		}
+	}
+}
+
+// What the writer writes the reader reads, with its types, and what it says of it.
+func TestArrowWriter(t *testing.T) {
+	t.Parallel()
+	in := "timestamp,f,s,none\n1704067200000,0.0009110000100918114,a,\n1704067200001,,\"b,c\",\n"
+	o := file()
+	o.Rows = 1
+	r := New(CSV, strings.NewReader(in), o)
+	var out bytes.Buffer
+	w := NewArrowWriter(&out, map[string]string{"belongs": "here"})
+	for {
+		b, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if about, err := About(bytes.NewReader(out.Bytes())); err != nil || about["belongs"] != "here" {
+		t.Errorf("about %v, %v", about, err)
+	}
+	want, _ := all(CSV, strings.NewReader(in), file())
+	got, err := all(Arrow, &out, file())
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }

@@ -438,8 +438,11 @@ func (b *builder) setTime(name string, v int64) error {
 }
 
 func (b *builder) setMicros(name string, micros int64) error {
-	if micros <= 0 || micros >= 1e16 {
+	switch {
+	case micros <= 0 || micros >= 1e16:
 		return b.fault(name, "is out of range")
+	case micros%1000 != 0:
+		return b.fault(name, "is no whole number of milliseconds")
 	}
 	if b.timeAt == b.attempt && b.time != micros {
 		return b.fault(name, "is another time than the one that is given beside it")
@@ -477,8 +480,12 @@ func unitOf(v int64) int64 {
 	return 1
 }
 
+// scale makes microseconds of a time. What is below them is rounded so that it is no whole millisecond.
 func scale(v, unit int64) int64 {
 	if unit == 1 {
+		if v%1000 != 0 {
+			return v/1000 | 1
+		}
 		return v / 1000
 	}
 	if v > math.MaxInt64/unit*1000 || v < 0 {
