@@ -275,7 +275,7 @@ func (s *Server) store(ctx context.Context, d *destination, spec questdb.Spec, b
 	if table.Designated == "" {
 		return conflict("table "+spec.Name+" has no designated timestamp, so no rows can be added to it", nil)
 	}
-	w := &rowWriter{client: s.QuestDB, table: table, destination: d, batch: batch}
+	w := &tableWriter{client: s.QuestDB, table: table, destination: d, batch: batch}
 	if d.lock == nil || table.Dedup {
 		return w.write(ctx, nil)
 	}

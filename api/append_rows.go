@@ -247,8 +247,8 @@ func smallestStep(micros []int64) time.Duration {
 	return time.Duration(step) * time.Microsecond
 }
 
-// rowWriter writes a batch to its table.
-type rowWriter struct {
+// tableWriter writes a batch to its table.
+type tableWriter struct {
 	client *questdb.Client
 	table  *questdb.Table
 	*destination
@@ -281,7 +281,7 @@ var clocks = map[string]func(micros int64) int64{
 }
 
 // prepare sorts the columns: the line protocol has symbols first.
-func (w *rowWriter) prepare() {
+func (w *tableWriter) prepare() {
 	w.symbols, w.cells, w.marks, w.clocks = nil, nil, nil, nil
 	for _, c := range w.batch.Columns {
 		if column, _ := w.table.Column(c.Name); column.Type == "SYMBOL" {
@@ -308,7 +308,7 @@ func (w *rowWriter) prepare() {
 const cellsOfFlush = 2 << 20
 
 // write sends the rows but those that are there, and returns when they can be read.
-func (w *rowWriter) write(ctx context.Context, there map[string]int) error {
+func (w *tableWriter) write(ctx context.Context, there map[string]int) error {
 	w.prepare()
 	out, err := w.client.Writer(w.table)
 	if err != nil {
@@ -336,7 +336,7 @@ func (w *rowWriter) write(ctx context.Context, there map[string]int) error {
 	return nil
 }
 
-func (w *rowWriter) row(out *questdb.Writer, row int) {
+func (w *tableWriter) row(out *questdb.Writer, row int) {
 	for _, m := range w.marks {
 		if m.given == nil || m.given.Missing(row) {
 			out.Symbol(m.column, m.value)
@@ -370,7 +370,7 @@ func (w *rowWriter) row(out *questdb.Writer, row int) {
 }
 
 // key is all of a row that its table does not get from elsewhere.
-func (w *rowWriter) key(row int) string {
+func (w *tableWriter) key(row int) string {
 	b := strconv.AppendInt(nil, w.batch.Times[row], 10)
 	for _, column := range w.compared() {
 		b = append(b, 0)
@@ -393,7 +393,7 @@ func (w *rowWriter) key(row int) string {
 }
 
 // markOf is what a row without the column gets.
-func (w *rowWriter) markOf(column string) (string, bool) {
+func (w *tableWriter) markOf(column string) (string, bool) {
 	for _, m := range w.marks {
 		if strings.EqualFold(m.column, column) {
 			return m.value, true
@@ -410,14 +410,14 @@ func appendNumber(b []byte, v float64) []byte {
 }
 
 // compared are the columns that decide whether two rows are the same: not the designated one, nor what is always the same.
-func (w *rowWriter) compared() []questdb.Column {
+func (w *tableWriter) compared() []questdb.Column {
 	return slices.DeleteFunc(slices.Clone(w.table.Columns), func(c questdb.Column) bool {
 		return c.Designated || slices.ContainsFunc(w.marks, func(m mark) bool { return m.always && strings.EqualFold(m.column, c.Name) })
 	})
 }
 
 // stored counts the rows that are in the table for the same times.
-func (w *rowWriter) stored(ctx context.Context) (map[string]int, error) {
+func (w *tableWriter) stored(ctx context.Context) (map[string]int, error) {
 	w.prepare()
 	scan := questdb.Scan{Selection: w.place.Selection(), Columns: []string{w.table.Designated}, Limit: -1}
 	scan.Table = w.table

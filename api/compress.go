@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	linked "container/list"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -57,6 +58,21 @@ var (
 		return w
 	})
 )
+
+// pooledGzip gives its writer back when it is closed.
+type pooledGzip struct{ *gzip.Writer }
+
+func newGzip(to io.Writer) io.WriteCloser {
+	w := gzips.Get().(*gzip.Writer) //nolint:forcetypeassert // the pool holds nothing else
+	w.Reset(to)
+	return pooledGzip{w}
+}
+
+// Close ends the compressed text.
+func (w pooledGzip) Close() error {
+	defer gzips.Put(w.Writer)
+	return w.Writer.Close()
+}
 
 // compressed returns b in an encoding.
 func compressed(encoding string, b []byte) ([]byte, error) {

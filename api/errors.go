@@ -59,6 +59,9 @@ const statusClientGone = 499
 func (s *Server) writeError(err error, c echo.Context) {
 	rec, ok := c.Response().Writer.(*recorder)
 	if !ok || c.Response().Committed {
+		if ok {
+			rec.cause = err
+		}
 		panic(http.ErrAbortHandler) // begun answers are cut, so that they cannot look whole
 	}
 	ctx := c.Request().Context()
@@ -102,8 +105,8 @@ func classify(ctx context.Context, err error) *apiError {
 	switch {
 	case errors.As(err, &own):
 		return own
-	case isSeries(err):
-		return classifySeries(err)
+	case seriesAnswer(err) != nil:
+		return seriesAnswer(err)
 	case errors.As(err, &fromEcho):
 		return classifyEcho(fromEcho)
 	case errors.Is(err, pgx.ErrNoRows):
@@ -137,6 +140,9 @@ func classifyEcho(e *echo.HTTPError) *apiError {
 		}
 		if strings.Contains(cause, "ParseBool") {
 			return &apiError{status: e.Code, code: ErrorCodeInvalidParameter, message: "parameter " + name + " is not true or false"}
+		}
+		if strings.Contains(cause, "ParseFloat") {
+			return &apiError{status: e.Code, code: ErrorCodeInvalidParameter, message: "parameter " + name + " is not a number"}
 		}
 		return &apiError{status: e.Code, code: ErrorCodeInvalidParameter, message: "parameter " + name + " is not a whole number"}
 	}
@@ -204,7 +210,7 @@ func passing(err error) bool {
 	}
 	var own *apiError
 	var fromEcho *echo.HTTPError
-	if errors.As(err, &own) || errors.As(err, &fromEcho) || errors.Is(err, db.ErrPoolBusy) || isSeries(err) {
+	if errors.As(err, &own) || errors.As(err, &fromEcho) || errors.Is(err, db.ErrPoolBusy) || seriesAnswer(err) != nil {
 		return false
 	}
 	return lostConnection(err)

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -53,6 +54,10 @@ func harnessOn(t testing.TB, url string, change ...func(*api.Options)) *harness 
 		Schema:         func(ctx context.Context) (int64, int64, error) { return 6, 6, store.Pool.Ping(ctx) },
 		RequestTimeout: 3 * time.Second,
 		WriteTimeout:   30 * time.Second,
+		StreamTimeout:  time.Minute,
+
+		StreamWriteTimeout: 10 * time.Second,
+
 		BodyCache:      1 << 20,
 		CORSOrigins:    []string{"*"},
 		TraderPrefixes: []string{"/traders/*"},
@@ -124,6 +129,14 @@ func conform(t testing.TB, req *http.Request, res *http.Response) {
 	validating.Lock()
 	defer validating.Unlock()
 	body := readBody(t, res)
+	if res.Header.Get("Content-Type") == "application/x-ndjson" { // which the validator takes for one JSON document
+		for line := range strings.Lines(body) {
+			if !json.Valid([]byte(line)) {
+				t.Errorf("%s %s: a line is no JSON: %s", req.Method, req.URL, line)
+			}
+		}
+		return
+	}
 	described := req.Clone(req.Context())
 	described.URL.Path = trader.ReplaceAllString(req.URL.Path, "/api/") // described as a second server of the path
 	ok, problems := v.ValidateHttpResponse(described, res)

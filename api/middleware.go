@@ -18,12 +18,15 @@ import (
 // net/http function, because the small routes answer in the time that a chain of middlewares takes.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	rec := &recorder{ResponseWriter: w, id: requestID(r)}
+	rec := &recorder{ResponseWriter: w, id: requestID(r), client: r.Context()}
 	header := w.Header()
 	header.Set("X-Request-Id", rec.id)
 	s.allowOrigin(header, r)
 	if s.draining.Load() {
 		header.Set("Connection", "close")
+	}
+	if conn, ok := w.(interface{ SetWriteDeadline(time.Time) error }); ok {
+		_ = conn.SetWriteDeadline(time.Time{}) // that of a stream before this request
 	}
 	if r.Method == http.MethodOptions {
 		preflight(header)
@@ -64,6 +67,7 @@ func (s *Server) recovered(rec *recorder, p any) {
 type recorder struct {
 	http.ResponseWriter
 	id      string
+	client  context.Context // ends when the client leaves, and not before
 	route   string
 	status  int
 	bytes   int64

@@ -3,7 +3,6 @@ package api
 import (
 	"errors"
 	"net/http"
-	"slices"
 
 	"foldbook/questdb"
 )
@@ -37,22 +36,16 @@ var seriesErrors = []struct {
 	{questdb.ErrBroken, errSeriesBroken},
 }
 
-// isSeries tells errors of QuestDB from those of PostgreSQL: both may come down to the same one of the network.
-func isSeries(err error) bool {
-	var refused *questdb.Refused
-	return errors.As(err, &refused) || slices.ContainsFunc(seriesErrors, func(e struct {
-		is     error
-		answer *apiError
-	}) bool {
-		return errors.Is(err, e.is)
-	})
-}
-
-func classifySeries(err error) *apiError {
+// seriesAnswer is the answer to an error of QuestDB, nil to any other: both databases may fail with the same one of the network.
+func seriesAnswer(err error) *apiError {
 	for _, e := range seriesErrors {
 		if errors.Is(err, e.is) {
 			return e.answer
 		}
 	}
-	return errSeriesBroken // a statement of this service that QuestDB refuses
+	var refused *questdb.Refused
+	if errors.As(err, &refused) { // a statement of this service
+		return errSeriesBroken
+	}
+	return nil
 }

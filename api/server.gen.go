@@ -29,6 +29,24 @@ func (e DatasetStoredMatchedBy) Valid() bool {
 	}
 }
 
+// Defines values for EquityRowsSource.
+const (
+	EquityRowsSourceTrace  EquityRowsSource = "trace"
+	EquityRowsSourceTrades EquityRowsSource = "trades"
+)
+
+// Valid indicates whether the value is a known member of the EquityRowsSource enum.
+func (e EquityRowsSource) Valid() bool {
+	switch e {
+	case EquityRowsSourceTrace:
+		return true
+	case EquityRowsSourceTrades:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ErrorCode.
 const (
 	ErrorCodeBodyTooLarge        ErrorCode = "body_too_large"
@@ -89,6 +107,33 @@ func (e ErrorCode) Valid() bool {
 	case ErrorCodeUnsupportedEncoding:
 		return true
 	case ErrorCodeUnsupportedType:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Format.
+const (
+	Arrow   Format = "arrow"
+	Csv     Format = "csv"
+	JSON    Format = "json"
+	Ndjson  Format = "ndjson"
+	Parquet Format = "parquet"
+)
+
+// Valid indicates whether the value is a known member of the Format enum.
+func (e Format) Valid() bool {
+	switch e {
+	case Arrow:
+		return true
+	case Csv:
+		return true
+	case JSON:
+		return true
+	case Ndjson:
+		return true
+	case Parquet:
 		return true
 	default:
 		return false
@@ -302,6 +347,24 @@ func (e ListDatasetsParamsCount) Valid() bool {
 	}
 }
 
+// Defines values for GetIndexMapParamsType.
+const (
+	Indicator GetIndexMapParamsType = "indicator"
+	Ohlcv     GetIndexMapParamsType = "ohlcv"
+)
+
+// Valid indicates whether the value is a known member of the GetIndexMapParamsType enum.
+func (e GetIndexMapParamsType) Valid() bool {
+	switch e {
+	case Indicator:
+		return true
+	case Ohlcv:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListDatasetRunsParamsCount.
 const (
 	ListDatasetRunsParamsCountEstimated ListDatasetRunsParamsCount = "estimated"
@@ -362,6 +425,21 @@ func (e GetRunParamsFolds) Valid() bool {
 	}
 }
 
+// Defines values for ListPredictionsParamsWith.
+const (
+	ListPredictionsParamsWithFolds ListPredictionsParamsWith = "folds"
+)
+
+// Valid indicates whether the value is a known member of the ListPredictionsParamsWith enum.
+func (e ListPredictionsParamsWith) Valid() bool {
+	switch e {
+	case ListPredictionsParamsWithFolds:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListSimulationsParamsMode.
 const (
 	ListSimulationsParamsModeDual  ListSimulationsParamsMode = "dual"
@@ -398,6 +476,24 @@ func (e ListSimulationsParamsCount) Valid() bool {
 	case ListSimulationsParamsCountExact:
 		return true
 	case ListSimulationsParamsCountNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetEquityParamsSource.
+const (
+	GetEquityParamsSourceTrace  GetEquityParamsSource = "trace"
+	GetEquityParamsSourceTrades GetEquityParamsSource = "trades"
+)
+
+// Valid indicates whether the value is a known member of the GetEquityParamsSource enum.
+func (e GetEquityParamsSource) Valid() bool {
+	switch e {
+	case GetEquityParamsSourceTrace:
+		return true
+	case GetEquityParamsSourceTrades:
 		return true
 	default:
 		return false
@@ -482,6 +578,21 @@ func (e ListTradesimTradesParamsSide) Valid() bool {
 	}
 }
 
+// Defines values for ListRunPredictionsParamsWith.
+const (
+	ListRunPredictionsParamsWithFolds ListRunPredictionsParamsWith = "folds"
+)
+
+// Valid indicates whether the value is a known member of the ListRunPredictionsParamsWith enum.
+func (e ListRunPredictionsParamsWith) Valid() bool {
+	switch e {
+	case ListRunPredictionsParamsWithFolds:
+		return true
+	default:
+		return false
+	}
+}
+
 // Changed defines model for Changed.
 type Changed struct {
 	DryRun  bool               `json:"dry_run"`
@@ -527,6 +638,40 @@ type Deleted struct {
 	Success bool               `json:"success"`
 }
 
+// EquityRows defines model for EquityRows.
+type EquityRows struct {
+	Columns []string `json:"columns"`
+
+	// Count Rows in this answer.
+	Count          int     `json:"count"`
+	MaxDrawdownPct float64 `json:"max_drawdown_pct"`
+
+	// MaxDrawdownTimestampMs Entry of the trade that ended lowest; null without a drawdown.
+	MaxDrawdownTimestampMs *int64 `json:"max_drawdown_timestamp_ms"`
+
+	// Measurement The table of the trace; null for trades.
+	Measurement *string `json:"measurement"`
+
+	// Rows By entry time.
+	Rows         []EquityRows_Rows_Item `json:"rows"`
+	SimulationID openapi_types.UUID     `json:"simulation_id"`
+	Source       EquityRowsSource       `json:"source"`
+
+	// Total Rows that match.
+	Total          int      `json:"total"`
+	TotalReturnPct float64  `json:"total_return_pct"`
+	Warnings       []string `json:"warnings"`
+}
+
+// EquityRows_Rows_Item defines model for EquityRows.rows.Item.
+type EquityRows_Rows_Item struct {
+	TimestampMs          int64                  `json:"timestamp_ms"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// EquityRowsSource defines model for EquityRows.Source.
+type EquityRowsSource string
+
 // Error Every answer that is not a success.
 type Error struct {
 	// Code What is wrong, for a program.
@@ -548,6 +693,14 @@ type Error struct {
 // ErrorCode What is wrong, for a program.
 type ErrorCode string
 
+// Features defines model for Features.
+type Features struct {
+	Count       int                `json:"count"`
+	DatasetID   openapi_types.UUID `json:"dataset_id"`
+	Features    []SeriesColumn     `json:"features"`
+	Measurement string             `json:"measurement"`
+}
+
 // FoldsStored defines model for FoldsStored.
 type FoldsStored struct {
 	DryRun        bool `json:"dry_run"`
@@ -564,6 +717,9 @@ type FoldsStored struct {
 // FoldsUpload The folds as an array, or as the array `folds` of an object.
 type FoldsUpload = interface{}
 
+// Format A format of rows.
+type Format string
+
 // Health defines model for Health.
 type Health struct {
 	Postgres  string       `json:"postgres"`
@@ -579,6 +735,48 @@ type Health struct {
 // HealthStatus defines model for Health.Status.
 type HealthStatus string
 
+// Histogram defines model for Histogram.
+type Histogram struct {
+	// Bins Equally wide and one behind the other: hi belongs to the next bin, in the last one to itself. A single bin when all values are the same.
+	Bins   []HistogramBin `json:"bins"`
+	Column string         `json:"column"`
+
+	// Count Values in the bins.
+	Count int64    `json:"count"`
+	Max   *float64 `json:"max"`
+	Mean  *float64 `json:"mean"`
+
+	// Min The lowest of these values; null when there is none.
+	Min *float64 `json:"min"`
+
+	// Nulls Rows without a value.
+	Nulls int64 `json:"nulls"`
+
+	// Stddev Of a sample; null for fewer than two values.
+	Stddev *float64 `json:"stddev"`
+}
+
+// HistogramBin defines model for HistogramBin.
+type HistogramBin struct {
+	Count int64   `json:"count"`
+	Hi    float64 `json:"hi"`
+	Lo    float64 `json:"lo"`
+}
+
+// IndexMap defines model for IndexMap.
+type IndexMap struct {
+	Count int `json:"count"`
+
+	// EndIndex As asked for; rows may end before it.
+	EndIndex    int64  `json:"end_index"`
+	Measurement string `json:"measurement"`
+	Rows        []struct {
+		Index       int64 `json:"index"`
+		TimestampMs int64 `json:"timestamp_ms"`
+	} `json:"rows"`
+	StartIndex int64 `json:"start_index"`
+}
+
 // Liveness defines model for Liveness.
 type Liveness struct {
 	Status LivenessStatus `json:"status"`
@@ -586,6 +784,36 @@ type Liveness struct {
 
 // LivenessStatus defines model for Liveness.Status.
 type LivenessStatus string
+
+// PredictionTable defines model for PredictionTable.
+type PredictionTable struct {
+	Columns []string `json:"columns"`
+
+	// Count Rows in this answer.
+	Count int `json:"count"`
+
+	// Dataset The cells in the order of columns.
+	Dataset [][]interface{} `json:"dataset"`
+
+	// Folds With with=folds: ranges and thresholds, by fold_number.
+	Folds *[]struct {
+		FoldNumber    int                    `json:"fold_number"`
+		TestEndIdx    int64                  `json:"test_end_idx"`
+		TestStartIdx  int64                  `json:"test_start_idx"`
+		Thresholds    map[string]interface{} `json:"thresholds"`
+		TrainEndIdx   int64                  `json:"train_end_idx"`
+		TrainStartIdx int64                  `json:"train_start_idx"`
+	} `json:"folds,omitempty"`
+	Limit       *int               `json:"limit"`
+	Measurement string             `json:"measurement"`
+	Next        *string            `json:"next"`
+	Offset      int                `json:"offset"`
+	RunID       openapi_types.UUID `json:"run_id"`
+
+	// Total Rows that match.
+	Total     int  `json:"total"`
+	Truncated bool `json:"truncated"`
+}
 
 // Readiness defines model for Readiness.
 type Readiness struct {
@@ -690,6 +918,85 @@ type RunUpload struct {
 	Run   *map[string]interface{}   `json:"run,omitempty"`
 }
 
+// SeriesColumn defines model for SeriesColumn.
+type SeriesColumn struct {
+	Name string `json:"name"`
+
+	// Type As QuestDB calls it.
+	Type string `json:"type"`
+}
+
+// SeriesRows defines model for SeriesRows.
+type SeriesRows struct {
+	Columns []string `json:"columns"`
+
+	// Count Rows in this answer.
+	Count int `json:"count"`
+
+	// Limit The limit that was applied, null for none.
+	Limit *int `json:"limit"`
+
+	// Measurement The table in QuestDB.
+	Measurement string `json:"measurement"`
+
+	// Next The cursor behind the last row while there are more.
+	Next   *string `json:"next"`
+	Offset int     `json:"offset"`
+
+	// PixelColumns When thinned out: pixel columns.
+	PixelColumns *int `json:"pixel_columns,omitempty"`
+
+	// PixelStartUs When thinned out: where the first pixel column begins, in microseconds since 1970.
+	PixelStartUs *int64 `json:"pixel_start_us,omitempty"`
+
+	// PixelWidthUs When thinned out: how long each pixel column is, in microseconds.
+	PixelWidthUs *int64                 `json:"pixel_width_us,omitempty"`
+	Rows         []SeriesRows_Rows_Item `json:"rows"`
+
+	// Total Rows that match.
+	Total int `json:"total"`
+
+	// Truncated The answer has fewer rows than match.
+	Truncated bool `json:"truncated"`
+}
+
+// SeriesRows_Rows_Item defines model for SeriesRows.rows.Item.
+type SeriesRows_Rows_Item struct {
+	TimestampMs          int64                  `json:"timestamp_ms"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// SeriesTable defines model for SeriesTable.
+type SeriesTable struct {
+	Columns []string `json:"columns"`
+
+	// Count Rows in this answer.
+	Count     int                `json:"count"`
+	DatasetID openapi_types.UUID `json:"dataset_id"`
+
+	// Histograms By column, when bins is given.
+	Histograms  *map[string]Histogram `json:"histograms,omitempty"`
+	Limit       *int                  `json:"limit"`
+	Measurement string                `json:"measurement"`
+
+	// Next The cursor behind the last row while there are more.
+	Next *string `json:"next"`
+
+	// NextOffset The offset behind the last row while there are more.
+	NextOffset   *int   `json:"next_offset"`
+	Offset       int    `json:"offset"`
+	PixelColumns *int   `json:"pixel_columns,omitempty"`
+	PixelStartUs *int64 `json:"pixel_start_us,omitempty"`
+	PixelWidthUs *int64 `json:"pixel_width_us,omitempty"`
+
+	// Rows The cells in the order of columns.
+	Rows [][]interface{} `json:"rows"`
+
+	// Total Rows that match.
+	Total     int  `json:"total"`
+	Truncated bool `json:"truncated"`
+}
+
 // SimulationDetail defines model for SimulationDetail.
 type SimulationDetail struct {
 	// Buckets The buckets by side.
@@ -735,8 +1042,19 @@ type SimulationUpload = map[string]interface{}
 // Status Where a run or simulation stands; the last four are final.
 type Status string
 
+// Targets defines model for Targets.
+type Targets struct {
+	Count       int                `json:"count"`
+	DatasetID   openapi_types.UUID `json:"dataset_id"`
+	Measurement string             `json:"measurement"`
+	Targets     []SeriesColumn     `json:"targets"`
+}
+
 // Cascade defines model for Cascade.
 type Cascade = bool
+
+// Columns defines model for Columns.
+type Columns = string
 
 // Count defines model for Count.
 type Count string
@@ -747,8 +1065,20 @@ type Cursor = string
 // DatasetFilter defines model for DatasetFilter.
 type DatasetFilter = string
 
+// Desc defines model for Desc.
+type Desc = bool
+
 // DryRun defines model for DryRun.
 type DryRun = bool
+
+// EndIndex defines model for EndIndex.
+type EndIndex = int64
+
+// EndTS defines model for EndTS.
+type EndTS = string
+
+// EndTimestamp defines model for EndTimestamp.
+type EndTimestamp = string
 
 // FoldLimit defines model for FoldLimit.
 type FoldLimit = int64
@@ -792,8 +1122,14 @@ type NamespaceFilter = string
 // Offset defines model for Offset.
 type Offset = int64
 
+// Points defines model for Points.
+type Points = int64
+
 // RequestedByFilter defines model for RequestedByFilter.
 type RequestedByFilter = string
+
+// RowLimit defines model for RowLimit.
+type RowLimit = int64
 
 // RunFilter defines model for RunFilter.
 type RunFilter = string
@@ -813,6 +1149,15 @@ type Sort = string
 // SourceFilter defines model for SourceFilter.
 type SourceFilter = string
 
+// StartIndex defines model for StartIndex.
+type StartIndex = int64
+
+// StartTS defines model for StartTS.
+type StartTS = string
+
+// StartTimestamp defines model for StartTimestamp.
+type StartTimestamp = string
+
 // StatusFilter Where a run or simulation stands; the last four are final.
 type StatusFilter = Status
 
@@ -825,20 +1170,38 @@ type TargetFilter = string
 // TradeLimit defines model for TradeLimit.
 type TradeLimit = int64
 
+// Width defines model for Width.
+type Width = int64
+
 // BadRequest Every answer that is not a success.
 type BadRequest = Error
 
 // Conflict Every answer that is not a success.
 type Conflict = Error
 
+// EquityRowsAnswer defines model for EquityRowsAnswer.
+type EquityRowsAnswer = EquityRows
+
 // Failed Every answer that is not a success.
 type Failed = Error
+
+// IndexMapAnswer defines model for IndexMapAnswer.
+type IndexMapAnswer = IndexMap
 
 // NotFound Every answer that is not a success.
 type NotFound = Error
 
 // PreconditionFailed Every answer that is not a success.
 type PreconditionFailed = Error
+
+// PredictionTableAnswer defines model for PredictionTableAnswer.
+type PredictionTableAnswer = PredictionTable
+
+// SeriesRowsAnswer defines model for SeriesRowsAnswer.
+type SeriesRowsAnswer = SeriesRows
+
+// SeriesTableAnswer defines model for SeriesTableAnswer.
+type SeriesTableAnswer = SeriesTable
 
 // TooLarge Every answer that is not a success.
 type TooLarge = Error
@@ -918,6 +1281,93 @@ type PutDatasetParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// GetHistogramParams defines parameters for GetHistogram.
+type GetHistogramParams struct {
+	// Column A numeric column.
+	Column *string `form:"column,omitempty" json:"column,omitempty"`
+
+	// Bins How many bins, 1 to 1000; 50 unless given.
+	Bins *int64 `form:"bins,omitempty" json:"bins,omitempty"`
+
+	// Min Values below are left out.
+	Min *float64 `form:"min,omitempty" json:"min,omitempty"`
+
+	// Max Values above are left out.
+	Max *float64 `form:"max,omitempty" json:"max,omitempty"`
+
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
+
+	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
+
+	// StartTimestamp The same as start_ts.
+	StartTimestamp *StartTimestamp `form:"start_timestamp,omitempty" json:"start_timestamp,omitempty"`
+
+	// EndTimestamp The same as end_ts.
+	EndTimestamp *EndTimestamp `form:"end_timestamp,omitempty" json:"end_timestamp,omitempty"`
+}
+
+// GetIndexMapParams defines parameters for GetIndexMap.
+type GetIndexMapParams struct {
+	// StartIdx First row number.
+	StartIdx *int64 `form:"start_idx,omitempty" json:"start_idx,omitempty"`
+
+	// EndIdx The row number behind the last.
+	EndIdx *int64 `form:"end_idx,omitempty" json:"end_idx,omitempty"`
+
+	// Type Which rows are numbered; indicator unless given.
+	Type *GetIndexMapParamsType `form:"type,omitempty" json:"type,omitempty"`
+
+	// Format The format of the rows, whatever Accept says.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetIndexMapParamsType defines parameters for GetIndexMap.
+type GetIndexMapParamsType string
+
+// ListIndicatorsParams defines parameters for ListIndicators.
+type ListIndicatorsParams struct {
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
+
+	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
+
+	// StartTimestamp The same as start_ts.
+	StartTimestamp *StartTimestamp `form:"start_timestamp,omitempty" json:"start_timestamp,omitempty"`
+
+	// EndTimestamp The same as end_ts.
+	EndTimestamp *EndTimestamp `form:"end_timestamp,omitempty" json:"end_timestamp,omitempty"`
+
+	// StartIndex Only rows from this number on, counted by time from 0.
+	StartIndex *StartIndex `form:"start_index,omitempty" json:"start_index,omitempty"`
+
+	// EndIndex Only rows before this number.
+	EndIndex *EndIndex `form:"end_index,omitempty" json:"end_index,omitempty"`
+
+	// Columns Only these columns, separated by commas; timestamp_ms is always there.
+	Columns *Columns `form:"columns,omitempty" json:"columns,omitempty"`
+
+	// Desc The latest rows first.
+	Desc *Desc `form:"desc,omitempty" json:"desc,omitempty"`
+
+	// Limit Rows at most; in JSON never more than 200000, except for predictions.
+	Limit *RowLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Aligned Only rows at whose time there is an OHLCV bar.
+	Aligned *bool `form:"aligned,omitempty" json:"aligned,omitempty"`
+
+	// Format The format of the rows, whatever Accept says.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+}
+
 // AppendIndicatorsParams defines parameters for AppendIndicators.
 type AppendIndicatorsParams struct {
 	// DryRun Do everything, answer what happened, and take it back.
@@ -928,6 +1378,54 @@ type AppendIndicatorsParams struct {
 type GetDatasetManifestParams struct {
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListOhlcvParams defines parameters for ListOhlcv.
+type ListOhlcvParams struct {
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
+
+	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
+
+	// StartTimestamp The same as start_ts.
+	StartTimestamp *StartTimestamp `form:"start_timestamp,omitempty" json:"start_timestamp,omitempty"`
+
+	// EndTimestamp The same as end_ts.
+	EndTimestamp *EndTimestamp `form:"end_timestamp,omitempty" json:"end_timestamp,omitempty"`
+
+	// StartIndex Only rows from this number on, counted by time from 0.
+	StartIndex *StartIndex `form:"start_index,omitempty" json:"start_index,omitempty"`
+
+	// EndIndex Only rows before this number.
+	EndIndex *EndIndex `form:"end_index,omitempty" json:"end_index,omitempty"`
+
+	// Columns Only these columns, separated by commas; timestamp_ms is always there.
+	Columns *Columns `form:"columns,omitempty" json:"columns,omitempty"`
+
+	// Desc The latest rows first.
+	Desc *Desc `form:"desc,omitempty" json:"desc,omitempty"`
+
+	// Limit Rows at most; in JSON never more than 200000, except for predictions.
+	Limit *RowLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Points Thins out to about so many rows a series, at least 4: a fourth as many pixel columns.
+	Points *Points `form:"points,omitempty" json:"points,omitempty"`
+
+	// Width Thins out for so many pixel columns, 1 to 20000.
+	Width *Width `form:"width,omitempty" json:"width,omitempty"`
+
+	// Interval Candles of this length instead of bars: a number and s, m, h, d, w or M (months).
+	Interval *string `form:"interval,omitempty" json:"interval,omitempty"`
+
+	// Format The format of the rows, whatever Accept says.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
 }
 
 // AppendOhlcvParams defines parameters for AppendOhlcv.
@@ -978,6 +1476,54 @@ type ListDatasetRunsParams struct {
 
 // ListDatasetRunsParamsCount defines parameters for ListDatasetRuns.
 type ListDatasetRunsParamsCount string
+
+// ListSeriesParams defines parameters for ListSeries.
+type ListSeriesParams struct {
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
+
+	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
+
+	// StartTimestamp The same as start_ts.
+	StartTimestamp *StartTimestamp `form:"start_timestamp,omitempty" json:"start_timestamp,omitempty"`
+
+	// EndTimestamp The same as end_ts.
+	EndTimestamp *EndTimestamp `form:"end_timestamp,omitempty" json:"end_timestamp,omitempty"`
+
+	// StartIndex Only rows from this number on, counted by time from 0.
+	StartIndex *StartIndex `form:"start_index,omitempty" json:"start_index,omitempty"`
+
+	// EndIndex Only rows before this number.
+	EndIndex *EndIndex `form:"end_index,omitempty" json:"end_index,omitempty"`
+
+	// Columns Only these columns, separated by commas; timestamp_ms is always there.
+	Columns *Columns `form:"columns,omitempty" json:"columns,omitempty"`
+
+	// Desc The latest rows first.
+	Desc *Desc `form:"desc,omitempty" json:"desc,omitempty"`
+
+	// Limit Rows at most; in JSON never more than 200000, except for predictions.
+	Limit *RowLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Points Thins out to about so many rows a series, at least 4: a fourth as many pixel columns.
+	Points *Points `form:"points,omitempty" json:"points,omitempty"`
+
+	// Width Thins out for so many pixel columns, 1 to 20000.
+	Width *Width `form:"width,omitempty" json:"width,omitempty"`
+
+	// Bins Adds a histogram of so many bins (1 to 1000) for each numeric column, over all rows that match.
+	Bins *int64 `form:"bins,omitempty" json:"bins,omitempty"`
+
+	// Format The format of the rows, whatever Accept says.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+}
 
 // ListIndicatorDatasetsParams defines parameters for ListIndicatorDatasets.
 type ListIndicatorDatasetsParams struct {
@@ -1118,6 +1664,54 @@ type AppendFoldsParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ListPredictionsParams defines parameters for ListPredictions.
+type ListPredictionsParams struct {
+	// Fold Only predictions of this fold.
+	Fold *int64 `form:"fold,omitempty" json:"fold,omitempty"`
+
+	// With folds: adds the ranges and thresholds of the folds, in JSON.
+	With *ListPredictionsParamsWith `form:"with,omitempty" json:"with,omitempty"`
+
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
+
+	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
+
+	// StartTimestamp The same as start_ts.
+	StartTimestamp *StartTimestamp `form:"start_timestamp,omitempty" json:"start_timestamp,omitempty"`
+
+	// EndTimestamp The same as end_ts.
+	EndTimestamp *EndTimestamp `form:"end_timestamp,omitempty" json:"end_timestamp,omitempty"`
+
+	// StartIndex Only rows from this number on, counted by time from 0.
+	StartIndex *StartIndex `form:"start_index,omitempty" json:"start_index,omitempty"`
+
+	// EndIndex Only rows before this number.
+	EndIndex *EndIndex `form:"end_index,omitempty" json:"end_index,omitempty"`
+
+	// Columns Only these columns, separated by commas; timestamp_ms is always there.
+	Columns *Columns `form:"columns,omitempty" json:"columns,omitempty"`
+
+	// Desc The latest rows first.
+	Desc *Desc `form:"desc,omitempty" json:"desc,omitempty"`
+
+	// Limit Rows at most; in JSON never more than 200000, except for predictions.
+	Limit *RowLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format The format of the rows, whatever Accept says.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// ListPredictionsParamsWith defines parameters for ListPredictions.
+type ListPredictionsParamsWith string
+
 // AppendPredictionsParams defines parameters for AppendPredictions.
 type AppendPredictionsParams struct {
 	// DryRun Do everything, answer what happened, and take it back.
@@ -1221,6 +1815,63 @@ type PutSimulationParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// GetEquityParams defines parameters for GetEquity.
+type GetEquityParams struct {
+	// Source What is added up: the stored trades, or the trace in QuestDB. Trades unless given, or the trace when there are none.
+	Source *GetEquityParamsSource `form:"source,omitempty" json:"source,omitempty"`
+
+	// Format The format of the rows, whatever Accept says.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetEquityParamsSource defines parameters for GetEquity.
+type GetEquityParamsSource string
+
+// ListTraceParams defines parameters for ListTrace.
+type ListTraceParams struct {
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
+
+	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
+
+	// StartTimestamp The same as start_ts.
+	StartTimestamp *StartTimestamp `form:"start_timestamp,omitempty" json:"start_timestamp,omitempty"`
+
+	// EndTimestamp The same as end_ts.
+	EndTimestamp *EndTimestamp `form:"end_timestamp,omitempty" json:"end_timestamp,omitempty"`
+
+	// StartIndex Only rows from this number on, counted by time from 0.
+	StartIndex *StartIndex `form:"start_index,omitempty" json:"start_index,omitempty"`
+
+	// EndIndex Only rows before this number.
+	EndIndex *EndIndex `form:"end_index,omitempty" json:"end_index,omitempty"`
+
+	// Columns Only these columns, separated by commas; timestamp_ms is always there.
+	Columns *Columns `form:"columns,omitempty" json:"columns,omitempty"`
+
+	// Desc The latest rows first.
+	Desc *Desc `form:"desc,omitempty" json:"desc,omitempty"`
+
+	// Limit Rows at most; in JSON never more than 200000, except for predictions.
+	Limit *RowLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Points Thins out to about so many rows a series, at least 4: a fourth as many pixel columns.
+	Points *Points `form:"points,omitempty" json:"points,omitempty"`
+
+	// Width Thins out for so many pixel columns, 1 to 20000.
+	Width *Width `form:"width,omitempty" json:"width,omitempty"`
+
+	// Format The format of the rows, whatever Accept says.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+}
+
 // AppendTraceParams defines parameters for AppendTrace.
 type AppendTraceParams struct {
 	// DryRun Do everything, answer what happened, and take it back.
@@ -1300,6 +1951,51 @@ type GetTradesimRunParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListTradesimTraceParams defines parameters for ListTradesimTrace.
+type ListTradesimTraceParams struct {
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
+
+	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
+
+	// StartTimestamp The same as start_ts.
+	StartTimestamp *StartTimestamp `form:"start_timestamp,omitempty" json:"start_timestamp,omitempty"`
+
+	// EndTimestamp The same as end_ts.
+	EndTimestamp *EndTimestamp `form:"end_timestamp,omitempty" json:"end_timestamp,omitempty"`
+
+	// StartIndex Only rows from this number on, counted by time from 0.
+	StartIndex *StartIndex `form:"start_index,omitempty" json:"start_index,omitempty"`
+
+	// EndIndex Only rows before this number.
+	EndIndex *EndIndex `form:"end_index,omitempty" json:"end_index,omitempty"`
+
+	// Columns Only these columns, separated by commas; timestamp_ms is always there.
+	Columns *Columns `form:"columns,omitempty" json:"columns,omitempty"`
+
+	// Desc The latest rows first.
+	Desc *Desc `form:"desc,omitempty" json:"desc,omitempty"`
+
+	// Limit Rows at most; in JSON never more than 200000, except for predictions.
+	Limit *RowLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Points Thins out to about so many rows a series, at least 4: a fourth as many pixel columns.
+	Points *Points `form:"points,omitempty" json:"points,omitempty"`
+
+	// Width Thins out for so many pixel columns, 1 to 20000.
+	Width *Width `form:"width,omitempty" json:"width,omitempty"`
+
+	// Format The format of the rows, whatever Accept says.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+}
+
 // ListTradesimTradesParams defines parameters for ListTradesimTrades.
 type ListTradesimTradesParams struct {
 	// Side Only trades of this side.
@@ -1370,6 +2066,54 @@ type ListRunFoldsParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListRunPredictionsParams defines parameters for ListRunPredictions.
+type ListRunPredictionsParams struct {
+	// Fold Only predictions of this fold.
+	Fold *int64 `form:"fold,omitempty" json:"fold,omitempty"`
+
+	// With folds: adds the ranges and thresholds of the folds, in JSON.
+	With *ListRunPredictionsParamsWith `form:"with,omitempty" json:"with,omitempty"`
+
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
+
+	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
+
+	// StartTimestamp The same as start_ts.
+	StartTimestamp *StartTimestamp `form:"start_timestamp,omitempty" json:"start_timestamp,omitempty"`
+
+	// EndTimestamp The same as end_ts.
+	EndTimestamp *EndTimestamp `form:"end_timestamp,omitempty" json:"end_timestamp,omitempty"`
+
+	// StartIndex Only rows from this number on, counted by time from 0.
+	StartIndex *StartIndex `form:"start_index,omitempty" json:"start_index,omitempty"`
+
+	// EndIndex Only rows before this number.
+	EndIndex *EndIndex `form:"end_index,omitempty" json:"end_index,omitempty"`
+
+	// Columns Only these columns, separated by commas; timestamp_ms is always there.
+	Columns *Columns `form:"columns,omitempty" json:"columns,omitempty"`
+
+	// Desc The latest rows first.
+	Desc *Desc `form:"desc,omitempty" json:"desc,omitempty"`
+
+	// Limit Rows at most; in JSON never more than 200000, except for predictions.
+	Limit *RowLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format The format of the rows, whatever Accept says.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// ListRunPredictionsParamsWith defines parameters for ListRunPredictions.
+type ListRunPredictionsParamsWith string
+
 // StoreDatasetJSONRequestBody defines body for StoreDataset for application/json ContentType.
 type StoreDatasetJSONRequestBody = DatasetUpload
 
@@ -1408,6 +2152,72 @@ type PutSimulationJSONRequestBody = SimulationUpload
 
 // AppendTraceJSONRequestBody defines body for AppendTrace for application/json ContentType.
 type AppendTraceJSONRequestBody = RowsUpload
+
+// Getter for additional properties for EquityRows_Rows_Item. Returns the specified
+// element and whether it was found
+func (a EquityRows_Rows_Item) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for EquityRows_Rows_Item
+func (a *EquityRows_Rows_Item) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for EquityRows_Rows_Item to handle AdditionalProperties
+func (a *EquityRows_Rows_Item) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["timestamp_ms"]; found {
+		err = json.Unmarshal(raw, &a.TimestampMs)
+		if err != nil {
+			return fmt.Errorf("error reading 'timestamp_ms': %w", err)
+		}
+		delete(object, "timestamp_ms")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for EquityRows_Rows_Item to handle AdditionalProperties
+func (a EquityRows_Rows_Item) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	object["timestamp_ms"], err = json.Marshal(a.TimestampMs)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'timestamp_ms': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
 
 // Getter for additional properties for RowsUpload_Rows_Item. Returns the specified
 // element and whether it was found
@@ -1492,6 +2302,72 @@ func (a RowsUpload_Rows_Item) MarshalJSON() ([]byte, error) {
 	return json.Marshal(object)
 }
 
+// Getter for additional properties for SeriesRows_Rows_Item. Returns the specified
+// element and whether it was found
+func (a SeriesRows_Rows_Item) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for SeriesRows_Rows_Item
+func (a *SeriesRows_Rows_Item) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for SeriesRows_Rows_Item to handle AdditionalProperties
+func (a *SeriesRows_Rows_Item) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["timestamp_ms"]; found {
+		err = json.Unmarshal(raw, &a.TimestampMs)
+		if err != nil {
+			return fmt.Errorf("error reading 'timestamp_ms': %w", err)
+		}
+		delete(object, "timestamp_ms")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for SeriesRows_Rows_Item to handle AdditionalProperties
+func (a SeriesRows_Rows_Item) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	object["timestamp_ms"], err = json.Marshal(a.TimestampMs)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'timestamp_ms': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// ListDatasets Data sets, newest first, in the shape of the current API
@@ -1509,18 +2385,39 @@ type ServerInterface interface {
 	// PutDataset The same as POST, for the id in the path
 	// (PUT /api/datasets/{dataset_id})
 	PutDataset(ctx echo.Context, datasetID string, params PutDatasetParams) error
+	// ListFeatures The features that a data set has
+	// (GET /api/datasets/{dataset_id}/features)
+	ListFeatures(ctx echo.Context, datasetID string) error
+	// GetHistogram How the values of a column are distributed
+	// (GET /api/datasets/{dataset_id}/histogram)
+	GetHistogram(ctx echo.Context, datasetID string, params GetHistogramParams) error
+	// GetIndexMap The times of rows by their number
+	// (GET /api/datasets/{dataset_id}/index_map)
+	GetIndexMap(ctx echo.Context, datasetID string, params GetIndexMapParams) error
+	// ListIndicators The indicators and targets of a data set by time
+	// (GET /api/datasets/{dataset_id}/indicators)
+	ListIndicators(ctx echo.Context, datasetID string, params ListIndicatorsParams) error
 	// AppendIndicators Add rows of indicators and targets to a data set
 	// (POST /api/datasets/{dataset_id}/indicators/append)
 	AppendIndicators(ctx echo.Context, datasetID string, params AppendIndicatorsParams) error
 	// GetDatasetManifest The export manifest of a data set
 	// (GET /api/datasets/{dataset_id}/manifest)
 	GetDatasetManifest(ctx echo.Context, datasetID string, params GetDatasetManifestParams) error
+	// ListOhlcv The bars of a data set by time
+	// (GET /api/datasets/{dataset_id}/ohlcv)
+	ListOhlcv(ctx echo.Context, datasetID string, params ListOhlcvParams) error
 	// AppendOhlcv Add bars to a data set
 	// (POST /api/datasets/{dataset_id}/ohlcv/append)
 	AppendOhlcv(ctx echo.Context, datasetID string, params AppendOhlcvParams) error
 	// ListDatasetRuns The runs of one data set
 	// (GET /api/datasets/{dataset_id}/runs)
 	ListDatasetRuns(ctx echo.Context, datasetID string, params ListDatasetRunsParams) error
+	// ListSeries Columns of a data set as a table for charts
+	// (GET /api/datasets/{dataset_id}/series)
+	ListSeries(ctx echo.Context, datasetID string, params ListSeriesParams) error
+	// ListTargets The targets that a data set has
+	// (GET /api/datasets/{dataset_id}/targets)
+	ListTargets(ctx echo.Context, datasetID string) error
 	// GetHealth How the service and its databases do
 	// (GET /api/health)
 	GetHealth(ctx echo.Context) error
@@ -1530,6 +2427,12 @@ type ServerInterface interface {
 	// GetIndicatorDataset One data set
 	// (GET /api/indicators/datasets/{dataset_id})
 	GetIndicatorDataset(ctx echo.Context, datasetID string, params GetIndicatorDatasetParams) error
+	// ListIndicatorFeatures The features that a data set has
+	// (GET /api/indicators/datasets/{dataset_id}/features)
+	ListIndicatorFeatures(ctx echo.Context, datasetID string) error
+	// ListIndicatorTargets The targets that a data set has
+	// (GET /api/indicators/datasets/{dataset_id}/targets)
+	ListIndicatorTargets(ctx echo.Context, datasetID string) error
 	// ListRuns Runs that meet every filter
 	// (GET /api/runs)
 	ListRuns(ctx echo.Context, params ListRunsParams) error
@@ -1551,6 +2454,9 @@ type ServerInterface interface {
 	// AppendFolds Add folds to a run that is going on; those with the same numbers are replaced
 	// (POST /api/runs/{run_id}/folds)
 	AppendFolds(ctx echo.Context, runID string, params AppendFoldsParams) error
+	// ListPredictions The predictions of a run by time, as CSV unless another format is asked for
+	// (GET /api/runs/{run_id}/predictions)
+	ListPredictions(ctx echo.Context, runID string, params ListPredictionsParams) error
 	// AppendPredictions Add predictions to a run
 	// (POST /api/runs/{run_id}/predictions)
 	AppendPredictions(ctx echo.Context, runID string, params AppendPredictionsParams) error
@@ -1572,6 +2478,12 @@ type ServerInterface interface {
 	// PutSimulation The same as POST, for the id in the path
 	// (PUT /api/simulations/{simulation_id})
 	PutSimulation(ctx echo.Context, simulationID string, params PutSimulationParams) error
+	// GetEquity What a simulation has earned after each trade
+	// (GET /api/simulations/{simulation_id}/equity)
+	GetEquity(ctx echo.Context, simulationID string, params GetEquityParams) error
+	// ListTrace The trace of a simulation by entry time
+	// (GET /api/simulations/{simulation_id}/trace)
+	ListTrace(ctx echo.Context, simulationID string, params ListTraceParams) error
 	// AppendTrace Add rows to the trace of a simulation
 	// (POST /api/simulations/{simulation_id}/trace)
 	AppendTrace(ctx echo.Context, simulationID string, params AppendTraceParams) error
@@ -1584,6 +2496,9 @@ type ServerInterface interface {
 	// GetTradesimRun One trading simulation with its buckets by side
 	// (GET /api/tradesim/runs/{simulation_id})
 	GetTradesimRun(ctx echo.Context, simulationID string, params GetTradesimRunParams) error
+	// ListTradesimTrace The same
+	// (GET /api/tradesim/runs/{simulation_id}/trace)
+	ListTradesimTrace(ctx echo.Context, simulationID string, params ListTradesimTraceParams) error
 	// ListTradesimTrades The same trades as a bare array
 	// (GET /api/tradesim/runs/{simulation_id}/trades)
 	ListTradesimTrades(ctx echo.Context, simulationID string, params ListTradesimTradesParams) error
@@ -1596,6 +2511,9 @@ type ServerInterface interface {
 	// ListRunFolds The folds of a run by number
 	// (GET /api/walkforward/runs/{run_id}/folds)
 	ListRunFolds(ctx echo.Context, runID string, params ListRunFoldsParams) error
+	// ListRunPredictions The same, as JSON unless another format is asked for
+	// (GET /api/walkforward/runs/{run_id}/predictions)
+	ListRunPredictions(ctx echo.Context, runID string, params ListRunPredictionsParams) error
 	// GetHealthz Whether the process serves, whatever the databases do
 	// (GET /healthz)
 	GetHealthz(ctx echo.Context) error
@@ -1844,6 +2762,251 @@ func (w *ServerInterfaceWrapper) PutDataset(ctx echo.Context) error {
 	return err
 }
 
+// ListFeatures converts echo context to params.
+func (w *ServerInterfaceWrapper) ListFeatures(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListFeatures(ctx, datasetID)
+	return err
+}
+
+// GetHistogram converts echo context to params.
+func (w *ServerInterfaceWrapper) GetHistogram(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetHistogramParams
+	// ------------- Optional query parameter "column" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "column", ctx.QueryParams(), &params.Column, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter column: %s", err))
+	}
+
+	// ------------- Optional query parameter "bins" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bins", ctx.QueryParams(), &params.Bins, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bins: %s", err))
+	}
+
+	// ------------- Optional query parameter "min" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min", ctx.QueryParams(), &params.Min, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter min: %s", err))
+	}
+
+	// ------------- Optional query parameter "max" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "max", ctx.QueryParams(), &params.Max, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter max: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_ts", ctx.QueryParams(), &params.StartTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_ts", ctx.QueryParams(), &params.EndTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_timestamp", ctx.QueryParams(), &params.StartTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_timestamp", ctx.QueryParams(), &params.EndTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_timestamp: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetHistogram(ctx, datasetID, params)
+	return err
+}
+
+// GetIndexMap converts echo context to params.
+func (w *ServerInterfaceWrapper) GetIndexMap(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetIndexMapParams
+	// ------------- Optional query parameter "start_idx" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_idx", ctx.QueryParams(), &params.StartIdx, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_idx: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_idx" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_idx", ctx.QueryParams(), &params.EndIdx, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_idx: %s", err))
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetIndexMap(ctx, datasetID, params)
+	return err
+}
+
+// ListIndicators converts echo context to params.
+func (w *ServerInterfaceWrapper) ListIndicators(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListIndicatorsParams
+	// ------------- Optional query parameter "start_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_ts", ctx.QueryParams(), &params.StartTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_ts", ctx.QueryParams(), &params.EndTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_timestamp", ctx.QueryParams(), &params.StartTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_timestamp", ctx.QueryParams(), &params.EndTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_index", ctx.QueryParams(), &params.StartIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_index", ctx.QueryParams(), &params.EndIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "columns" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "columns", ctx.QueryParams(), &params.Columns, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter columns: %s", err))
+	}
+
+	// ------------- Optional query parameter "desc" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "desc", ctx.QueryParams(), &params.Desc, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter desc: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "aligned" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "aligned", ctx.QueryParams(), &params.Aligned, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter aligned: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListIndicators(ctx, datasetID, params)
+	return err
+}
+
 // AppendIndicators converts echo context to params.
 func (w *ServerInterfaceWrapper) AppendIndicators(ctx echo.Context) error {
 	var err error
@@ -1902,6 +3065,129 @@ func (w *ServerInterfaceWrapper) GetDatasetManifest(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetDatasetManifest(ctx, datasetID, params)
+	return err
+}
+
+// ListOhlcv converts echo context to params.
+func (w *ServerInterfaceWrapper) ListOhlcv(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListOhlcvParams
+	// ------------- Optional query parameter "start_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_ts", ctx.QueryParams(), &params.StartTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_ts", ctx.QueryParams(), &params.EndTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_timestamp", ctx.QueryParams(), &params.StartTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_timestamp", ctx.QueryParams(), &params.EndTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_index", ctx.QueryParams(), &params.StartIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_index", ctx.QueryParams(), &params.EndIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "columns" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "columns", ctx.QueryParams(), &params.Columns, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter columns: %s", err))
+	}
+
+	// ------------- Optional query parameter "desc" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "desc", ctx.QueryParams(), &params.Desc, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter desc: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "points" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "points", ctx.QueryParams(), &params.Points, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter points: %s", err))
+	}
+
+	// ------------- Optional query parameter "width" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "width", ctx.QueryParams(), &params.Width, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter width: %s", err))
+	}
+
+	// ------------- Optional query parameter "interval" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "interval", ctx.QueryParams(), &params.Interval, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter interval: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListOhlcv(ctx, datasetID, params)
 	return err
 }
 
@@ -2042,6 +3328,145 @@ func (w *ServerInterfaceWrapper) ListDatasetRuns(ctx echo.Context) error {
 	return err
 }
 
+// ListSeries converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSeries(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSeriesParams
+	// ------------- Optional query parameter "start_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_ts", ctx.QueryParams(), &params.StartTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_ts", ctx.QueryParams(), &params.EndTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_timestamp", ctx.QueryParams(), &params.StartTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_timestamp", ctx.QueryParams(), &params.EndTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_index", ctx.QueryParams(), &params.StartIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_index", ctx.QueryParams(), &params.EndIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "columns" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "columns", ctx.QueryParams(), &params.Columns, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter columns: %s", err))
+	}
+
+	// ------------- Optional query parameter "desc" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "desc", ctx.QueryParams(), &params.Desc, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter desc: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "points" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "points", ctx.QueryParams(), &params.Points, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter points: %s", err))
+	}
+
+	// ------------- Optional query parameter "width" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "width", ctx.QueryParams(), &params.Width, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter width: %s", err))
+	}
+
+	// ------------- Optional query parameter "bins" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bins", ctx.QueryParams(), &params.Bins, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bins: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSeries(ctx, datasetID, params)
+	return err
+}
+
+// ListTargets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTargets(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTargets(ctx, datasetID)
+	return err
+}
+
 // GetHealth converts echo context to params.
 func (w *ServerInterfaceWrapper) GetHealth(ctx echo.Context) error {
 	var err error
@@ -2130,6 +3555,38 @@ func (w *ServerInterfaceWrapper) GetIndicatorDataset(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetIndicatorDataset(ctx, datasetID, params)
+	return err
+}
+
+// ListIndicatorFeatures converts echo context to params.
+func (w *ServerInterfaceWrapper) ListIndicatorFeatures(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListIndicatorFeatures(ctx, datasetID)
+	return err
+}
+
+// ListIndicatorTargets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListIndicatorTargets(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListIndicatorTargets(ctx, datasetID)
 	return err
 }
 
@@ -2508,6 +3965,122 @@ func (w *ServerInterfaceWrapper) AppendFolds(ctx echo.Context) error {
 	return err
 }
 
+// ListPredictions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListPredictions(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPredictionsParams
+	// ------------- Optional query parameter "fold" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fold", ctx.QueryParams(), &params.Fold, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fold: %s", err))
+	}
+
+	// ------------- Optional query parameter "with" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "with", ctx.QueryParams(), &params.With, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter with: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_ts", ctx.QueryParams(), &params.StartTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_ts", ctx.QueryParams(), &params.EndTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_timestamp", ctx.QueryParams(), &params.StartTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_timestamp", ctx.QueryParams(), &params.EndTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_index", ctx.QueryParams(), &params.StartIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_index", ctx.QueryParams(), &params.EndIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "columns" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "columns", ctx.QueryParams(), &params.Columns, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter columns: %s", err))
+	}
+
+	// ------------- Optional query parameter "desc" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "desc", ctx.QueryParams(), &params.Desc, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter desc: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListPredictions(ctx, runID, params)
+	return err
+}
+
 // AppendPredictions converts echo context to params.
 func (w *ServerInterfaceWrapper) AppendPredictions(ctx echo.Context) error {
 	var err error
@@ -2846,6 +4419,154 @@ func (w *ServerInterfaceWrapper) PutSimulation(ctx echo.Context) error {
 	return err
 }
 
+// GetEquity converts echo context to params.
+func (w *ServerInterfaceWrapper) GetEquity(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "simulation_id" -------------
+	var simulationID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "simulation_id", ctx.Param("simulation_id"), &simulationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter simulation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetEquityParams
+	// ------------- Optional query parameter "source" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "source", ctx.QueryParams(), &params.Source, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter source: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetEquity(ctx, simulationID, params)
+	return err
+}
+
+// ListTrace converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTrace(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "simulation_id" -------------
+	var simulationID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "simulation_id", ctx.Param("simulation_id"), &simulationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter simulation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTraceParams
+	// ------------- Optional query parameter "start_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_ts", ctx.QueryParams(), &params.StartTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_ts", ctx.QueryParams(), &params.EndTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_timestamp", ctx.QueryParams(), &params.StartTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_timestamp", ctx.QueryParams(), &params.EndTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_index", ctx.QueryParams(), &params.StartIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_index", ctx.QueryParams(), &params.EndIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "columns" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "columns", ctx.QueryParams(), &params.Columns, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter columns: %s", err))
+	}
+
+	// ------------- Optional query parameter "desc" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "desc", ctx.QueryParams(), &params.Desc, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter desc: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "points" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "points", ctx.QueryParams(), &params.Points, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter points: %s", err))
+	}
+
+	// ------------- Optional query parameter "width" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "width", ctx.QueryParams(), &params.Width, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter width: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTrace(ctx, simulationID, params)
+	return err
+}
+
 // AppendTrace converts echo context to params.
 func (w *ServerInterfaceWrapper) AppendTrace(ctx echo.Context) error {
 	var err error
@@ -3062,6 +4783,122 @@ func (w *ServerInterfaceWrapper) GetTradesimRun(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetTradesimRun(ctx, simulationID, params)
+	return err
+}
+
+// ListTradesimTrace converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTradesimTrace(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "simulation_id" -------------
+	var simulationID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "simulation_id", ctx.Param("simulation_id"), &simulationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter simulation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTradesimTraceParams
+	// ------------- Optional query parameter "start_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_ts", ctx.QueryParams(), &params.StartTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_ts", ctx.QueryParams(), &params.EndTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_timestamp", ctx.QueryParams(), &params.StartTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_timestamp", ctx.QueryParams(), &params.EndTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_index", ctx.QueryParams(), &params.StartIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_index", ctx.QueryParams(), &params.EndIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "columns" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "columns", ctx.QueryParams(), &params.Columns, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter columns: %s", err))
+	}
+
+	// ------------- Optional query parameter "desc" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "desc", ctx.QueryParams(), &params.Desc, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter desc: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "points" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "points", ctx.QueryParams(), &params.Points, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter points: %s", err))
+	}
+
+	// ------------- Optional query parameter "width" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "width", ctx.QueryParams(), &params.Width, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter width: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTradesimTrace(ctx, simulationID, params)
 	return err
 }
 
@@ -3287,6 +5124,122 @@ func (w *ServerInterfaceWrapper) ListRunFolds(ctx echo.Context) error {
 	return err
 }
 
+// ListRunPredictions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListRunPredictions(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRunPredictionsParams
+	// ------------- Optional query parameter "fold" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fold", ctx.QueryParams(), &params.Fold, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fold: %s", err))
+	}
+
+	// ------------- Optional query parameter "with" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "with", ctx.QueryParams(), &params.With, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter with: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_ts", ctx.QueryParams(), &params.StartTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_ts" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_ts", ctx.QueryParams(), &params.EndTS, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_ts: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_timestamp", ctx.QueryParams(), &params.StartTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_timestamp" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_timestamp", ctx.QueryParams(), &params.EndTimestamp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_timestamp: %s", err))
+	}
+
+	// ------------- Optional query parameter "start_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_index", ctx.QueryParams(), &params.StartIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter start_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "end_index" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_index", ctx.QueryParams(), &params.EndIndex, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_index: %s", err))
+	}
+
+	// ------------- Optional query parameter "columns" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "columns", ctx.QueryParams(), &params.Columns, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter columns: %s", err))
+	}
+
+	// ------------- Optional query parameter "desc" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "desc", ctx.QueryParams(), &params.Desc, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter desc: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListRunPredictions(ctx, runID, params)
+	return err
+}
+
 // GetHealthz converts echo context to params.
 func (w *ServerInterfaceWrapper) GetHealthz(ctx echo.Context) error {
 	var err error
@@ -3383,8 +5336,17 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PUT(options.BaseURL+"/api/datasets/:dataset_id", wrapper.PutDataset, options.OperationMiddlewares["PutDataset"]...)
 	router.GET(options.BaseURL+"/api/datasets/:dataset_id/runs", wrapper.ListDatasetRuns, options.OperationMiddlewares["ListDatasetRuns"]...)
 	router.GET(options.BaseURL+"/api/datasets/:dataset_id/manifest", wrapper.GetDatasetManifest, options.OperationMiddlewares["GetDatasetManifest"]...)
+	router.GET(options.BaseURL+"/api/datasets/:dataset_id/ohlcv", wrapper.ListOhlcv, options.OperationMiddlewares["ListOhlcv"]...)
 	router.POST(options.BaseURL+"/api/datasets/:dataset_id/ohlcv/append", wrapper.AppendOhlcv, options.OperationMiddlewares["AppendOhlcv"]...)
+	router.GET(options.BaseURL+"/api/datasets/:dataset_id/indicators", wrapper.ListIndicators, options.OperationMiddlewares["ListIndicators"]...)
 	router.POST(options.BaseURL+"/api/datasets/:dataset_id/indicators/append", wrapper.AppendIndicators, options.OperationMiddlewares["AppendIndicators"]...)
+	router.GET(options.BaseURL+"/api/datasets/:dataset_id/index_map", wrapper.GetIndexMap, options.OperationMiddlewares["GetIndexMap"]...)
+	router.GET(options.BaseURL+"/api/datasets/:dataset_id/features", wrapper.ListFeatures, options.OperationMiddlewares["ListFeatures"]...)
+	router.GET(options.BaseURL+"/api/indicators/datasets/:dataset_id/features", wrapper.ListIndicatorFeatures, options.OperationMiddlewares["ListIndicatorFeatures"]...)
+	router.GET(options.BaseURL+"/api/datasets/:dataset_id/targets", wrapper.ListTargets, options.OperationMiddlewares["ListTargets"]...)
+	router.GET(options.BaseURL+"/api/indicators/datasets/:dataset_id/targets", wrapper.ListIndicatorTargets, options.OperationMiddlewares["ListIndicatorTargets"]...)
+	router.GET(options.BaseURL+"/api/datasets/:dataset_id/series", wrapper.ListSeries, options.OperationMiddlewares["ListSeries"]...)
+	router.GET(options.BaseURL+"/api/datasets/:dataset_id/histogram", wrapper.GetHistogram, options.OperationMiddlewares["GetHistogram"]...)
 	router.GET(options.BaseURL+"/api/runs", wrapper.ListRuns, options.OperationMiddlewares["ListRuns"]...)
 	router.POST(options.BaseURL+"/api/runs", wrapper.StoreRun, options.OperationMiddlewares["StoreRun"]...)
 	router.DELETE(options.BaseURL+"/api/runs/:run_id", wrapper.DeleteRun, options.OperationMiddlewares["DeleteRun"]...)
@@ -3392,8 +5354,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/api/runs/:run_id", wrapper.PatchRun, options.OperationMiddlewares["PatchRun"]...)
 	router.PUT(options.BaseURL+"/api/runs/:run_id", wrapper.PutRun, options.OperationMiddlewares["PutRun"]...)
 	router.POST(options.BaseURL+"/api/runs/:run_id/folds", wrapper.AppendFolds, options.OperationMiddlewares["AppendFolds"]...)
-	router.POST(options.BaseURL+"/api/runs/:run_id/predictions", wrapper.AppendPredictions, options.OperationMiddlewares["AppendPredictions"]...)
 	router.GET(options.BaseURL+"/api/walkforward/runs/:run_id/folds", wrapper.ListRunFolds, options.OperationMiddlewares["ListRunFolds"]...)
+	router.GET(options.BaseURL+"/api/runs/:run_id/predictions", wrapper.ListPredictions, options.OperationMiddlewares["ListPredictions"]...)
+	router.POST(options.BaseURL+"/api/runs/:run_id/predictions", wrapper.AppendPredictions, options.OperationMiddlewares["AppendPredictions"]...)
+	router.GET(options.BaseURL+"/api/walkforward/runs/:run_id/predictions", wrapper.ListRunPredictions, options.OperationMiddlewares["ListRunPredictions"]...)
 	router.GET(options.BaseURL+"/api/simulations", wrapper.ListSimulations, options.OperationMiddlewares["ListSimulations"]...)
 	router.POST(options.BaseURL+"/api/simulations", wrapper.StoreSimulation, options.OperationMiddlewares["StoreSimulation"]...)
 	router.DELETE(options.BaseURL+"/api/simulations/:simulation_id", wrapper.DeleteSimulation, options.OperationMiddlewares["DeleteSimulation"]...)
@@ -3402,7 +5366,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PUT(options.BaseURL+"/api/simulations/:simulation_id", wrapper.PutSimulation, options.OperationMiddlewares["PutSimulation"]...)
 	router.GET(options.BaseURL+"/api/simulations/:simulation_id/trades", wrapper.ListTrades, options.OperationMiddlewares["ListTrades"]...)
 	router.GET(options.BaseURL+"/api/tradesim/runs/:simulation_id/trades", wrapper.ListTradesimTrades, options.OperationMiddlewares["ListTradesimTrades"]...)
+	router.GET(options.BaseURL+"/api/simulations/:simulation_id/trace", wrapper.ListTrace, options.OperationMiddlewares["ListTrace"]...)
 	router.POST(options.BaseURL+"/api/simulations/:simulation_id/trace", wrapper.AppendTrace, options.OperationMiddlewares["AppendTrace"]...)
+	router.GET(options.BaseURL+"/api/tradesim/runs/:simulation_id/trace", wrapper.ListTradesimTrace, options.OperationMiddlewares["ListTradesimTrace"]...)
+	router.GET(options.BaseURL+"/api/simulations/:simulation_id/equity", wrapper.GetEquity, options.OperationMiddlewares["GetEquity"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.GetHealthz, options.OperationMiddlewares["GetHealthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadyz, options.OperationMiddlewares["GetReadyz"]...)
 	router.GET(options.BaseURL+"/api/health", wrapper.GetHealth, options.OperationMiddlewares["GetHealth"]...)

@@ -28,9 +28,13 @@ type Options struct {
 
 	RequestTimeout time.Duration // for a whole read
 	WriteTimeout   time.Duration // for storing a body, once it has been read
-	CORSOrigins    []string      // origins that browsers may call from; "*" is any
-	BodyCache      int64         // bytes of compressed answers that are kept, 0 for none
-	TraderPrefixes []string      // paths below which the older routes answer as well; "*" is any one segment
+	StreamTimeout  time.Duration // for a whole answer of rows; its first row has to be there within RequestTimeout
+
+	StreamWriteTimeout time.Duration // for a client to take each part of such an answer
+
+	CORSOrigins    []string // origins that browsers may call from; "*" is any
+	BodyCache      int64    // bytes of compressed answers that are kept, 0 for none
+	TraderPrefixes []string // paths below which the older routes answer as well; "*" is any one segment
 }
 
 // Server is the HTTP interface of the service. Its exported methods other than Handler and Drain are the operations of openapi.yaml.

@@ -94,20 +94,25 @@ func (r *Rows) Read(b *Batch, n int) bool {
 		if !r.Next() {
 			return false
 		}
-		for i := range b.Columns {
-			v := &b.Columns[i]
-			switch v.Kind {
-			case Float:
-				v.PutFloat(r.Float(i))
-			case Text:
-				v.PutText(r.Text(i))
-			default:
-				v.PutInt(r.Int(i))
-			}
-		}
-		b.N++
+		r.Append(b)
 	}
 	return true
+}
+
+// Append adds the row that the last Next moved to.
+func (r *Rows) Append(b *Batch) {
+	for i := range b.Columns {
+		v := &b.Columns[i]
+		switch v.Kind {
+		case Float:
+			v.PutFloat(r.Float(i))
+		case Text:
+			v.PutText(r.Text(i))
+		default:
+			v.PutInt(r.Int(i))
+		}
+	}
+	b.N++
 }
 
 // Kinds are the kinds of the columns.

@@ -46,6 +46,11 @@ func (c *Client) Scan(ctx context.Context, s Scan) (*Rows, error) {
 		}
 		st.read(s.Table, name)
 	}
+	return c.query(ctx, st.rest(s))
+}
+
+// rest writes a scan behind its columns.
+func (st *statement) rest(s Scan) *statement {
 	st.add(" from ").table(s.Table).where(s.Selection)
 	if s.Table.Designated != "" {
 		st.add(" order by ").column(s.Table, s.Table.Designated)
@@ -60,7 +65,7 @@ func (c *Client) Scan(ctx context.Context, s Scan) (*Rows, error) {
 	case offset > 0:
 		st.add(" limit ").int(offset).add(", ").int(math.MaxInt64)
 	}
-	return c.query(ctx, st)
+	return st
 }
 
 // where writes the condition of a selection, if it has any.

@@ -58,6 +58,8 @@ type config struct {
 
 	RequestTimeout    time.Duration `env:"REQUEST_TIMEOUT" envDefault:"3s"`
 	WriteTimeout      time.Duration `env:"WRITE_TIMEOUT" envDefault:"30s"`
+	StreamTimeout     time.Duration `env:"STREAM_TIMEOUT" envDefault:"5m"`
+	StreamWrite       time.Duration `env:"STREAM_WRITE_TIMEOUT" envDefault:"30s"`
 	ReadHeaderTimeout time.Duration `env:"READ_HEADER_TIMEOUT" envDefault:"5s"`
 	ReadTimeout       time.Duration `env:"READ_TIMEOUT" envDefault:"30s"`
 	IdleTimeout       time.Duration `env:"IDLE_TIMEOUT" envDefault:"60s"`
@@ -190,6 +192,7 @@ func (c config) check() (bad []string) {
 	}{
 		{"POSTGRES_CONNECT_TIMEOUT", c.ConnectTimeout}, {"POSTGRES_ACQUIRE_TIMEOUT", c.AcquireTimeout},
 		{"POSTGRES_STATEMENT_TIMEOUT", c.StatementTimeout}, {"REQUEST_TIMEOUT", c.RequestTimeout}, {"WRITE_TIMEOUT", c.WriteTimeout},
+		{"STREAM_TIMEOUT", c.StreamTimeout}, {"STREAM_WRITE_TIMEOUT", c.StreamWrite},
 		{"READ_HEADER_TIMEOUT", c.ReadHeaderTimeout}, {"READ_TIMEOUT", c.ReadTimeout},
 		{"QDB_CONNECT_TIMEOUT", c.QDBConnectTimeout}, {"QDB_ACQUIRE_TIMEOUT", c.QDBAcquireTimeout},
 		{"QDB_ANSWER_TIMEOUT", c.QDBAnswerTimeout}, {"QDB_STALL_TIMEOUT", c.QDBStallTimeout},

@@ -73,7 +73,8 @@ func (serveCmd) Run(a *app) error {
 		Schema: func(ctx context.Context) (have, want int64, err error) {
 			return migrator.Version(ctx, store.Pool, migrations.FS)
 		},
-		RequestTimeout: cfg.RequestTimeout, WriteTimeout: cfg.WriteTimeout, BodyCache: cfg.BodyCacheMB << 20,
+		RequestTimeout: cfg.RequestTimeout, WriteTimeout: cfg.WriteTimeout, StreamTimeout: cfg.StreamTimeout, StreamWriteTimeout: cfg.StreamWrite,
+		BodyCache: cfg.BodyCacheMB << 20,
 		CORSOrigins: cfg.CORSOrigins, TraderPrefixes: cfg.TraderPrefixes,
 	})
 

@@ -1,0 +1,98 @@
+package api
+
+import (
+	"github.com/labstack/echo/v4"
+)
+
+// ListIndicators serves GET /api/datasets/:dataset_id/indicators: {"measurement": …, "columns": […], "rows": [{…}], "count": …, …}.
+func (s *Server) ListIndicators(c echo.Context, datasetID string, params ListIndicatorsParams) error {
+	format, err := formatOf(params.Format, c.Request(), JSON)
+	if err != nil {
+		return err
+	}
+	at, err := rangeOf(c, rowQuery{
+		params.StartTS, params.EndTS, params.StartTimestamp, params.EndTimestamp, params.StartIndex, params.EndIndex,
+		params.Columns, params.Desc, params.Limit, params.Offset, params.Cursor,
+	}, seriesLimits, format)
+	if err != nil {
+		return err
+	}
+	r, id, err := s.datasetSeries(c, datasetID, false)
+	if err != nil {
+		return err
+	}
+	if params.Aligned != nil && *params.Aligned {
+		return s.listAligned(c, id, r, at, params.Columns, format)
+	}
+	return s.listRows(c, r, at, params.Columns, format)
+}
+
+// ListOhlcv serves GET /api/datasets/:dataset_id/ohlcv: {"measurement": …, "columns": […], "rows": [{…}], "count": …, …}.
+func (s *Server) ListOhlcv(c echo.Context, datasetID string, params ListOhlcvParams) error {
+	format, err := formatOf(params.Format, c.Request(), JSON)
+	if err != nil {
+		return err
+	}
+	at, err := rangeOf(c, rowQuery{
+		params.StartTS, params.EndTS, params.StartTimestamp, params.EndTimestamp, params.StartIndex, params.EndIndex,
+		params.Columns, params.Desc, params.Limit, params.Offset, params.Cursor,
+	}, seriesLimits, format)
+	if err != nil {
+		return err
+	}
+	pixels, err := pixelsOf(params.Points, params.Width, at)
+	if err != nil {
+		return err
+	}
+	r, _, err := s.datasetSeries(c, datasetID, true)
+	switch {
+	case err != nil:
+		return err
+	case params.Interval != nil:
+		return s.listCandles(c, r, at, *params.Interval, params.Columns, pixels, format)
+	case pixels > 0:
+		return s.listThin(c, r, at, params.Columns, pixels, format)
+	}
+	return s.listRows(c, r, at, params.Columns, format)
+}
+
+// ListTrace serves GET /api/simulations/:simulation_id/trace: {"measurement": …, "columns": […], "rows": [{…}], "count": …, …}.
+func (s *Server) ListTrace(c echo.Context, simulationID string, params ListTraceParams) error {
+	format, err := formatOf(params.Format, c.Request(), JSON)
+	if err != nil {
+		return err
+	}
+	at, err := rangeOf(c, rowQuery{
+		params.StartTS, params.EndTS, params.StartTimestamp, params.EndTimestamp, params.StartIndex, params.EndIndex,
+		params.Columns, params.Desc, params.Limit, params.Offset, params.Cursor,
+	}, seriesLimits, format)
+	if err != nil {
+		return err
+	}
+	pixels, err := pixelsOf(params.Points, params.Width, at)
+	if err != nil {
+		return err
+	}
+	id, err := pathID("simulation_id", simulationID)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	row, err := s.DB.GetSimulationSeries(ctx, id)
+	if err != nil {
+		return missing(err, "simulation", id)
+	}
+	r, err := s.open(ctx, row.QuestDBNamespace, sharedTraces, id.String(), row.SimulationName)
+	if err != nil {
+		return err
+	}
+	if pixels > 0 {
+		return s.listThin(c, r, at, params.Columns, pixels, format)
+	}
+	return s.listRows(c, r, at, params.Columns, format)
+}
+
+// ListTradesimTrace serves GET /api/tradesim/runs/:simulation_id/trace: the same.
+func (s *Server) ListTradesimTrace(c echo.Context, simulationID string, params ListTradesimTraceParams) error {
+	return s.ListTrace(c, simulationID, ListTraceParams(params))
+}

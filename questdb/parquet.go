@@ -1,0 +1,110 @@
+package questdb
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Parquet reads the rows of a scan as a Parquet file that QuestDB makes, over HTTP. Each column has a name in the file; the
+// designated timestamp is whole milliseconds in it. Reading the file to its end without an error means that it is whole.
+// Errors as Scan; those of reading are ErrBroken and ErrTimeout. A place of the pool is held until the file is closed.
+func (c *Client) Parquet(ctx context.Context, s Scan, names []string) (io.ReadCloser, error) {
+	st := new(statement).add("select ")
+	for i, name := range s.Columns {
+		if i > 0 {
+			st.add(", ")
+		}
+		if name == s.Table.Designated {
+			st.add("(").column(s.Table, name).add("::timestamp::long) / 1000 ")
+		} else {
+			st.column(s.Table, name).add(" ")
+		}
+		st.name(names[i])
+	}
+	if st.rest(s); st.err != nil {
+		return nil, st.err
+	}
+	release, err := c.acquire(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	file, err := c.exportParquet(ctx, st.literal.String())
+	if err != nil {
+		release()
+		return nil, err
+	}
+	file.release = release
+	return file, nil
+}
+
+func (c *Client) exportParquet(ctx context.Context, sql string) (*parquetFile, error) {
+	escaped := url.QueryEscape(sql)
+	if len(escaped) > maxExecSQL {
+		return nil, &Refused{Message: "the statement is too long for QuestDB's HTTP interface"}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	limit := time.AfterFunc(c.cfg.AnswerTimeout, func() { cancel(errNoAnswer) })
+	defer limit.Stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.String()+"/exp?fmt=parquet&query="+escaped, nil)
+	if err != nil {
+		cancel(nil)
+		return nil, ErrUnavailable
+	}
+	if c.cfg.User != "" {
+		req.SetBasicAuth(c.cfg.User, c.cfg.Password)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		defer cancel(nil)
+		return nil, failure(ctx, err, sql, false)
+	}
+	if res.StatusCode == http.StatusOK && res.Header.Get("Content-Type") == "application/vnd.apache.parquet" {
+		return &parquetFile{ctx: ctx, cancel: cancel, body: res.Body}, nil
+	}
+	defer cancel(nil)
+	defer func() { _ = res.Body.Close() }()
+	var refused struct {
+		Error    string
+		Position int
+	}
+	if res.StatusCode == http.StatusBadRequest && json.NewDecoder(io.LimitReader(res.Body, maxRow)).Decode(&refused) == nil && refused.Error != "" {
+		return nil, refusal(refused.Error, sql, refused.Position)
+	}
+	if res.StatusCode == http.StatusOK { // a QuestDB that does not know the format sends CSV
+		return nil, fmt.Errorf("%w: it is not Parquet", ErrBroken)
+	}
+	return nil, statusError(res.StatusCode)
+}
+
+// parquetFile is a file on its way.
+type parquetFile struct {
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	body    io.ReadCloser
+	release func()
+}
+
+// Read reads on. QuestDB closes the connection when something goes wrong, so only a body with its end is whole.
+func (f *parquetFile) Read(b []byte) (int, error) {
+	n, err := f.body.Read(b)
+	if err != nil && err != io.EOF { //nolint:errorlint // as io.Reader has it
+		err = failure(f.ctx, err, "", true)
+	}
+	return n, err
+}
+
+// Close ends the export if it has not ended.
+func (f *parquetFile) Close() error {
+	f.cancel(nil)
+	err := f.body.Close()
+	if f.release != nil {
+		f.release()
+		f.release = nil
+	}
+	return err
+}
