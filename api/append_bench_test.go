@@ -23,7 +23,7 @@ const appendedRows, appendedColumns = 10_000, 60
 // BenchmarkAppend stores 10,000 rows of 60 columns as JSON over HTTP, and the same rows with QuestDB's own client, in
 // turns and on the same server. Either way ends when the rows can be read. ratio is the service's rate over the client's.
 func BenchmarkAppend(b *testing.B) {
-	h := seriesHarness(b)
+	h := appendHarness(b)
 	server := httptest.NewServer(h.http)
 	b.Cleanup(server.Close)
 	name := slug(b)

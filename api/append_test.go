@@ -25,8 +25,8 @@ import (
 	"foldbook/questdb"
 )
 
-// seriesHarness is a server with the QuestDB that the tests of the package share.
-func seriesHarness(t testing.TB) *harness {
+// appendHarness is a server with the QuestDB that the tests of the package share.
+func appendHarness(t testing.TB) *harness {
 	t.Helper()
 	server := dbtest.QuestDB(t)
 	client, err := questdb.New(questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL(), AnswerTimeout: 20 * time.Second})
@@ -137,7 +137,7 @@ func wantIndicators(first, n int) []map[string]any {
 
 func TestAppendIndicators(t *testing.T) {
 	t.Parallel()
-	h := seriesHarness(t)
+	h := appendHarness(t)
 	name := slug(t)
 	h.newSet(name, ownTables(name), `"metadata": {"indicator_rows": 7, "note": "kept"}`)
 	before := h.object("/api/datasets/" + newDataset)
@@ -218,7 +218,7 @@ func arrowRows(t testing.TB, n int) string {
 // The same bars in every format, plain and compressed.
 func TestAppendFormats(t *testing.T) {
 	t.Parallel()
-	h := seriesHarness(t)
+	h := appendHarness(t)
 	for format, c := range map[string]struct{ contentType, body string }{
 		"json":   {"application/json; charset=utf-8", `{"rows": [{"timestamp": 1704067200000, "n": 9007199254740993, "close": null}, {"timestamp": 1704067260000, "close": 1.1, "n": 9007199254740994}]}`},
 		"curl":   {"application/x-www-form-urlencoded", `{"rows": [{"timestamp": 1704067200000, "n": 9007199254740993, "close": null}, {"timestamp": 1704067260000, "close": 1.1, "n": 9007199254740994}]}`},
@@ -263,7 +263,7 @@ func TestAppendFormats(t *testing.T) {
 
 func TestAppendRefusals(t *testing.T) {
 	t.Parallel()
-	h := seriesHarness(t)
+	h := appendHarness(t)
 	name := slug(t)
 	h.newSet(name, ownTables(name))
 	h.store(indicatorsPath(), `{"rows": [{"timestamp": 1704067200000, "rsi_14": 1}]}`, 200)
@@ -350,7 +350,7 @@ func TestAppendRefusals(t *testing.T) {
 // Rows that two send at the same time are all there, once, and counted.
 func TestAppendAtOnce(t *testing.T) {
 	t.Parallel()
-	h := seriesHarness(t)
+	h := appendHarness(t)
 	name := slug(t)
 	h.newSet(name, ownTables(name))
 	var senders sync.WaitGroup
@@ -374,7 +374,7 @@ func TestAppendAtOnce(t *testing.T) {
 // Two data sets in one table do not see each other's rows.
 func TestAppendToSharedTables(t *testing.T) {
 	t.Parallel()
-	h := seriesHarness(t)
+	h := appendHarness(t)
 	name := slug(t)
 	h.newSet(name, `"source": "laptop"`)
 	other := "0a000000-0000-4000-8000-0000000000ff"
@@ -410,7 +410,7 @@ func TestAppendToSharedTables(t *testing.T) {
 // Predictions go by any of their names, and into either style of table.
 func TestAppendPredictions(t *testing.T) {
 	t.Parallel()
-	h := seriesHarness(t)
+	h := appendHarness(t)
 	name := slug(t)
 	h.newSet(name, ownTables(name))
 	h.store(indicatorsPath(), indicatorRows(0, 700), 200)
@@ -483,7 +483,7 @@ func TestAppendPredictions(t *testing.T) {
 // Traces are safe to repeat in their own table by trade_index, and in the shared one although nothing tells rows apart.
 func TestAppendTrace(t *testing.T) {
 	t.Parallel()
-	h := seriesHarness(t)
+	h := appendHarness(t)
 	name := slug(t)
 	h.newSet(name)
 	h.store("/api/runs", runBody(1), 201)
@@ -539,7 +539,7 @@ func TestAppendTrace(t *testing.T) {
 // A table that a line-protocol writer made gets deduplication with the first append, and keeps its rows.
 func TestAppendToForeignTable(t *testing.T) {
 	t.Parallel()
-	h := seriesHarness(t)
+	h := appendHarness(t)
 	name := slug(t)
 	h.newSet(name, ownTables(name))
 	res, err := http.Post(dbtest.QuestDB(t).HTTPURL()+"/write", "text/plain", strings.NewReader(name+"_ind rsi_14=1.5,bar=7i,flag=t 1704067200000000000\n"+name+"_ind rsi_14=2.5,bar=8i 1704070800000000000\n"))
