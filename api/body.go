@@ -60,51 +60,74 @@ const maxWindow = 8 << 20
 
 // readBody reads a body into memory, at most limit bytes of it.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	tooLarge := &apiError{status: http.StatusRequestEntityTooLarge, code: ErrorCodeBodyTooLarge, message: fmt.Sprintf("the body is larger than %d bytes", limit)}
-	size := r.ContentLength
-	if size > limit {
-		return nil, tooLarge
+	in, err := openBody(w, r, limit)
+	if err != nil {
+		return nil, err
 	}
-	arriving := arrivalOf(w)
-	var in io.Reader = arriving.of(http.MaxBytesReader(w, r.Body, limit))
-	encoding := strings.ToLower(strings.Join(r.Header.Values("Content-Encoding"), ","))
+	defer in.close()
+	body, err := readUpTo(in.Reader, in.size, limit, func(most int64) error { return in.arriving.large(r.Context(), most) })
+	if err != nil {
+		return nil, in.fault(err)
+	}
+	in.arriving.end()
+	return body, nil
+}
+
+// bodyReader is a body that is decompressed as it is read.
+type bodyReader struct {
+	io.Reader
+	arriving *arrival
+	size     int64 // -1: not known
+	limit    int64
+	encoding string
+	close    func()
+}
+
+// openBody checks the headers of a body; limit bounds what comes in, before decompression.
+func openBody(w http.ResponseWriter, r *http.Request, limit int64) (*bodyReader, error) {
+	b := &bodyReader{arriving: arrivalOf(w), size: r.ContentLength, limit: limit, close: func() {}}
+	if b.size > limit {
+		return nil, b.fault(errTooLarge)
+	}
+	b.Reader = b.arriving.of(http.MaxBytesReader(w, r.Body, limit))
+	b.encoding = strings.ToLower(strings.Join(r.Header.Values("Content-Encoding"), ","))
 	var err error
-	switch encoding {
+	switch b.encoding {
 	case "", "identity":
 	case "gzip":
-		size = -1
-		in, err = gzip.NewReader(in)
+		b.size = -1
+		b.Reader, err = gzip.NewReader(b.Reader)
 	case "zstd":
-		size = -1
+		b.size = -1
 		var d *zstd.Decoder
-		d, err = zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		d, err = zstd.NewReader(b.Reader, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err == nil {
-			defer d.Close()
-			in = d
+			b.Reader, b.close = d, d.Close
 		}
 	default:
 		return nil, &apiError{status: http.StatusUnsupportedMediaType, code: ErrorCode("unsupported_encoding"), message: "a body is read as it is, as gzip or as zstd"}
 	}
-	var body []byte
-	if err == nil {
-		body, err = readUpTo(in, size, limit, func(most int64) error { return arriving.large(r.Context(), most) })
+	if err != nil {
+		return nil, b.fault(err)
 	}
+	return b, nil
+}
+
+// fault is the answer to an error of the reader.
+func (b *bodyReader) fault(err error) error {
 	var over *http.MaxBytesError
 	switch {
-	case err == nil:
-		arriving.end()
-		return body, nil
 	case errors.Is(err, db.ErrPoolBusy):
-		return nil, err
+		return err
 	case errors.As(err, &over), errors.Is(err, errTooLarge):
-		return nil, tooLarge
+		return &apiError{status: http.StatusRequestEntityTooLarge, code: ErrorCodeBodyTooLarge, message: fmt.Sprintf("the body is larger than %d bytes", b.limit)}
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
-		return nil, invalidJSON("", fmt.Sprintf("is zstd with a window of more than %d bytes", maxWindow)).answer()
+		return invalidJSON("", fmt.Sprintf("is zstd with a window of more than %d bytes", maxWindow)).answer()
 	case damaged(err):
-		return nil, invalidJSON("", "is not "+encoding+", or is damaged").answer()
+		return invalidJSON("", "is not "+b.encoding+", or is damaged").answer()
 	}
 	// The client left, or was too slow: nobody reads this, but nothing is stored.
-	return nil, invalidJSON("", "ends early").answer()
+	return invalidJSON("", "ends early").answer()
 }
 
 // damaged tells compressed data that does not decompress from a body that ends early.

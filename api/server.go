@@ -47,12 +47,14 @@ type Server struct {
 	bodies   *bodyCache
 	large    *shares
 	writes   chan struct{} // one for each write that is at the database: they leave a connection to the reads
+	appends  chan struct{} // one for each request whose rows are on their way to QuestDB: they take memory
 }
 
 // New makes a server; it connects to nothing.
 func New(opts Options) *Server {
 	e := echo.New()
 	s := &Server{Options: opts, echo: e, started: time.Now(), bodies: newBodyCache(opts.BodyCache), large: newShares()}
+	s.appends = make(chan struct{}, maxAppends)
 	s.writes = make(chan struct{}, max(1, opts.DB.Pool.Config().MaxConns-1))
 	e.HTTPErrorHandler = s.writeError
 	e.JSONSerializer = serializer{s.bodies}

@@ -30,6 +30,11 @@ func isTrue(b *bool) bool { return b != nil && *b }
 func (s *Server) write(c echo.Context, dryRun bool, f func(ctx context.Context, q *db.Queries) error) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.WriteTimeout)
 	defer cancel()
+	return s.transact(ctx, dryRun, f)
+}
+
+// transact is write within a deadline that is set already.
+func (s *Server) transact(ctx context.Context, dryRun bool, f func(ctx context.Context, q *db.Queries) error) error {
 	select {
 	case s.writes <- struct{}{}:
 		defer func() { <-s.writes }()

@@ -124,6 +124,23 @@ func (r *GetManifestRow) AppendJSON(b []byte) []byte {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *GetRunDestinationRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"dataset_id":`...)
+	b = appendUUID(b, r.DatasetID)
+	b = append(b, `,"prediction_measurement":`...)
+	b = appendString(b, r.PredictionMeasurement)
+	b = append(b, `,"target_column":`...)
+	b = appendString(b, r.TargetColumn)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"dataset_slug":`...)
+	b = appendString(b, r.DatasetSlug)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *GetRunRow) AppendJSON(b []byte) []byte {
 	b = append(b, `{"run_id":`...)
 	b = appendUUID(b, r.RunID)
@@ -201,6 +218,23 @@ func (r *GetRunVersionRow) AppendJSON(b []byte) []byte {
 	b = appendTime(b, r.CreatedAt)
 	b = append(b, `,"dataset_slug":`...)
 	b = appendString(b, r.DatasetSlug)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetSimulationDestinationRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"dataset_id":`...)
+	b = appendUUID(b, r.DatasetID)
+	b = append(b, `,"run_id":`...)
+	b = appendUUID(b, r.RunID)
+	b = append(b, `,"questdb_namespace":`...)
+	b = appendString(b, r.QuestDBNamespace)
+	b = append(b, `,"mode":`...)
+	b = appendString(b, r.Mode)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
 	return append(b, '}')
 }
 
@@ -423,6 +457,32 @@ func (r *ListFoldBoundsRow) AppendJSON(b []byte) []byte {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *ListFoldGapsRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"fold_number":`...)
+	b = appendInt(b, r.FoldNumber)
+	b = append(b, `,"train_start_idx":`...)
+	b = appendInt(b, r.TrainStartIdx)
+	b = append(b, `,"train_end_idx":`...)
+	b = appendInt(b, r.TrainEndIdx)
+	b = append(b, `,"test_start_idx":`...)
+	b = appendInt(b, r.TestStartIdx)
+	b = append(b, `,"test_end_idx":`...)
+	b = appendInt(b, r.TestEndIdx)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *ListRunMeasurementsRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"run_id":`...)
+	b = appendUUID(b, r.RunID)
+	b = append(b, `,"prediction_measurement":`...)
+	b = appendString(b, r.PredictionMeasurement)
+	b = append(b, `,"run_name":`...)
+	b = appendString(b, r.RunName)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *ListRunsByDatasetRow) AppendJSON(b []byte) []byte {
 	b = append(b, `{"run_id":`...)
 	b = appendUUID(b, r.RunID)
@@ -606,6 +666,17 @@ func (r *ListRunsRow) AppendJSON(b []byte) []byte {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *ListSimulationMeasurementsRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"simulation_id":`...)
+	b = appendUUID(b, r.SimulationID)
+	b = append(b, `,"questdb_namespace":`...)
+	b = appendString(b, r.QuestDBNamespace)
+	b = append(b, `,"simulation_name":`...)
+	b = appendString(b, r.SimulationName)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *ListTradePageRow) AppendJSON(b []byte) []byte {
 	b = append(b, `{"simulation_id":`...)
 	b = appendUUID(b, r.SimulationID)
@@ -726,6 +797,24 @@ func (r *PatchRunRow) AppendJSON(b []byte) []byte {
 
 // AppendJSON appends the row as a JSON object to b.
 func (r *PatchSimulationRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *RefreshBarsRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *RefreshIndicatorsRow) AppendJSON(b []byte) []byte {
 	b = append(b, `{"version":`...)
 	b = appendInt(b, r.Version)
 	b = append(b, `,"created_at":`...)

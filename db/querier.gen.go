@@ -129,6 +129,10 @@ type Querier interface {
 	// GetRun returns one run; a batch form, so that it travels with ListFolds. Called by GET /api/walkforward/runs/{id}.
 	// index: walkforward_runs_pkey, walkforward_folds_pkey. cost: 1 row and an index scan of its folds.
 	GetRun(ctx context.Context, runID []uuid.UUID) *GetRunBatchResults
+	// GetRunDestination returns where the predictions of a run go in QuestDB and what marks them there. Called by
+	// POST /api/runs/{id}/predictions.
+	// index: walkforward_runs_pkey, indicator_datasets_pkey. cost: 1 row.
+	GetRunDestination(ctx context.Context, runID uuid.UUID) (GetRunDestinationRow, error)
 	// GetRunSeries returns where the predictions of a run are in QuestDB, and the name that they may go by in a table that
 	// several runs share. Called by the routes that read or write them.
 	// index: walkforward_runs_pkey. cost: 1 row.
@@ -140,6 +144,10 @@ type Querier interface {
 	// Called by GET /api/tradesim/runs/{id}.
 	// index: simulation_runs_pkey. cost: 1 row.
 	GetSimulation(ctx context.Context, simulationID []uuid.UUID) *GetSimulationBatchResults
+	// GetSimulationDestination returns where the trace of a simulation goes in QuestDB and what marks it there. Called by
+	// POST /api/simulations/{id}/trace.
+	// index: simulation_runs_pkey. cost: 1 row.
+	GetSimulationDestination(ctx context.Context, simulationID uuid.UUID) (GetSimulationDestinationRow, error)
 	// GetSimulationSeries returns where the trace of a simulation is in QuestDB, the name that it may go by in a table that
 	// several simulations share, and what its exporter says it came to. Called by the routes that read or write traces.
 	// index: simulation_runs_pkey. cost: 1 row.
@@ -156,6 +164,9 @@ type Querier interface {
 	// Called by GET /api/tradesim/runs/{id}. Bounded by the four sides there are.
 	// index: simulation_trade_buckets_pkey. cost: at most 4 rows.
 	ListBuckets(ctx context.Context, simulationID []uuid.UUID) *ListBucketsBatchResults
+	// ListDatasetMeasurements returns what data sets say of their rows in QuestDB, in the order of their ids. Called by foldbook doctor.
+	// index: indicator_datasets_pkey. cost: page_size rows.
+	ListDatasetMeasurements(ctx context.Context, arg ListDatasetMeasurementsParams) ([]IndicatorDataset, error)
 	// ListDatasetSummaries returns data sets in the shape of the current API, newest first, from a cursor on when one is given.
 	// Called by GET /api/datasets.
 	// index: indicator_datasets_created_at_idx, walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx.
@@ -172,6 +183,10 @@ type Querier interface {
 	// with=folds. Not limited: predictions without their folds' thresholds cannot be read.
 	// index: walkforward_folds_pkey. cost: the folds of the run.
 	ListFoldBounds(ctx context.Context, runID uuid.UUID) ([]ListFoldBoundsRow, error)
+	// ListFoldGaps returns folds of one run that lack a time and whose rows are among the first so many of the data set.
+	// Called after rows were added.
+	// index: walkforward_folds_pkey. cost: the folds of the run.
+	ListFoldGaps(ctx context.Context, arg ListFoldGapsParams) ([]ListFoldGapsRow, error)
 	// ListFoldPage returns some folds of one run by number, from a fold number on when after is 0 or more; a batch form, so that
 	// it travels with GetRun. Called by GET /api/runs/{id} and /api/walkforward/runs/{id}/folds.
 	// index: walkforward_folds_pkey. cost: page_offset + page_size rows.
@@ -181,6 +196,9 @@ type Querier interface {
 	// Called by GET /api/walkforward/runs/{id}. Not limited: a run detail without all its folds is wrong.
 	// index: walkforward_folds_pkey. cost: the folds of the run.
 	ListFolds(ctx context.Context, runID []uuid.UUID) *ListFoldsBatchResults
+	// ListRunMeasurements returns where runs have their predictions in QuestDB, in the order of their ids. Called by foldbook doctor.
+	// index: walkforward_runs_pkey. cost: page_size rows.
+	ListRunMeasurements(ctx context.Context, arg ListRunMeasurementsParams) ([]ListRunMeasurementsRow, error)
 	// ListRuns returns runs, newest first. Called by GET /api/walkforward/runs.
 	// index: walkforward_runs_created_at_idx, walkforward_folds_pkey. cost: page_offset + page_size rows and an index scan of their folds.
 	ListRuns(ctx context.Context, arg ListRunsParams) ([]ListRunsRow, error)
@@ -191,6 +209,13 @@ type Querier interface {
 	// ListRunsByStatus returns the runs in one status, newest first. Called by GET /api/walkforward/runs?status=.
 	// index: walkforward_runs_status_idx, walkforward_folds_pkey. cost: as ListRuns, within the status.
 	ListRunsByStatus(ctx context.Context, arg ListRunsByStatusParams) ([]ListRunsByStatusRow, error)
+	// ListRunsWithFoldGaps returns the runs of one data set with folds that lack a time and whose rows are among its first so many.
+	// Called after rows were added, page by page: those of a page have no gaps any more when the next is read.
+	// index: walkforward_runs_dataset_id_idx, walkforward_folds_pkey. cost: the folds of the data set's runs.
+	ListRunsWithFoldGaps(ctx context.Context, arg ListRunsWithFoldGapsParams) ([]uuid.UUID, error)
+	// ListSimulationMeasurements returns where simulations have their traces in QuestDB, in the order of their ids. Called by foldbook doctor.
+	// index: simulation_runs_pkey. cost: page_size rows.
+	ListSimulationMeasurements(ctx context.Context, arg ListSimulationMeasurementsParams) ([]ListSimulationMeasurementsRow, error)
 	// ListSimulations returns simulations, newest first. Called by GET /api/tradesim/runs.
 	// index: simulation_runs_created_at_idx. cost: page_offset + page_size rows.
 	ListSimulations(ctx context.Context, arg ListSimulationsParams) ([]SimulationRun, error)
@@ -220,6 +245,10 @@ type Querier interface {
 	// Called by the writes of data sets.
 	// index: indicator_datasets_pkey, indicator_datasets_questdb_tag_key. cost: at most 2 rows.
 	LockDataset(ctx context.Context, arg LockDatasetParams) (LockDatasetRow, error)
+	// LockDatasetRow returns a data set and keeps others from writing it until the transaction ends. Called before its rows in
+	// QuestDB are counted.
+	// index: indicator_datasets_pkey. cost: 1 row.
+	LockDatasetRow(ctx context.Context, datasetID uuid.UUID) (IndicatorDataset, error)
 	// LockRun returns what decides about a write of a run, and keeps others from writing it until the transaction ends.
 	// Called by the writes of runs and of what is below them.
 	// index: walkforward_runs_pkey. cost: 1 row.
@@ -258,6 +287,12 @@ type Querier interface {
 	// Called by PATCH /api/simulations/{id}.
 	// index: simulation_runs_pkey. cost: 1 row.
 	PatchSimulation(ctx context.Context, arg PatchSimulationParams) (PatchSimulationRow, error)
+	// RefreshBars notes what was counted of the bars of a data set, in its metadata too. Called after bars were added.
+	// index: indicator_datasets_pkey. cost: 1 row.
+	RefreshBars(ctx context.Context, arg RefreshBarsParams) (RefreshBarsRow, error)
+	// RefreshIndicators notes what was counted of the indicator rows of a data set, in its metadata too. Called after rows were added.
+	// index: indicator_datasets_pkey. cost: 1 row.
+	RefreshIndicators(ctx context.Context, arg RefreshIndicatorsParams) (RefreshIndicatorsRow, error)
 	// SearchRuns returns the runs that meet every filter given, newest first, from a cursor on when one is given. It is planned
 	// anew for the filters of each call (DB.Planned), so that one that is not given costs nothing. A metric filter is a range
 	// of values that one metric is wanted in, or not wanted in. ids narrows the search to candidates of a selective filter.
@@ -284,6 +319,9 @@ type Querier interface {
 	// index: simulation_run_metrics_created_at_idx, simulation_runs_pkey.
 	// cost: page_offset + page_size rows, and the index entries that the filters skip between them.
 	SearchSimulationsByMetric(ctx context.Context, arg SearchSimulationsByMetricParams) ([]SimulationRun, error)
+	// SetFoldTimes fills the times that folds of one run lack. Called after rows were added.
+	// index: walkforward_folds_pkey. cost: the folds named.
+	SetFoldTimes(ctx context.Context, arg SetFoldTimesParams) (int64, error)
 	// SetWriteLimits gives the transaction the time that a bulk write may take, in place of that of a read.
 	// Called by DB.InTx.
 	// index: none, it reads no table. cost: nothing.

@@ -357,6 +357,38 @@ func (q *Queries) FillSimulationMetrics(ctx context.Context, simulationID uuid.U
 	return result.RowsAffected(), nil
 }
 
+const getSimulationDestination = `-- name: GetSimulationDestination :one
+SELECT dataset_id, run_id, questdb_namespace, mode, version, created_at
+FROM simulation_runs
+WHERE simulation_id = $1
+`
+
+type GetSimulationDestinationRow struct {
+	DatasetID        uuid.UUID `json:"dataset_id"`
+	RunID            uuid.UUID `json:"run_id"`
+	QuestDBNamespace string    `json:"questdb_namespace"`
+	Mode             string    `json:"mode"`
+	Version          int64     `json:"version"`
+	CreatedAt        time.Time `json:"created_at"`
+}
+
+// GetSimulationDestination returns where the trace of a simulation goes in QuestDB and what marks it there. Called by
+// POST /api/simulations/{id}/trace.
+// index: simulation_runs_pkey. cost: 1 row.
+func (q *Queries) GetSimulationDestination(ctx context.Context, simulationID uuid.UUID) (GetSimulationDestinationRow, error) {
+	row := q.db.QueryRow(ctx, getSimulationDestination, simulationID)
+	var i GetSimulationDestinationRow
+	err := row.Scan(
+		&i.DatasetID,
+		&i.RunID,
+		&i.QuestDBNamespace,
+		&i.Mode,
+		&i.Version,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
 const getSimulationSeries = `-- name: GetSimulationSeries :one
 SELECT
     questdb_namespace,
@@ -400,6 +432,50 @@ func (q *Queries) GetSimulationVersion(ctx context.Context, simulationID uuid.UU
 	var i GetSimulationVersionRow
 	err := row.Scan(&i.Version, &i.CreatedAt)
 	return i, err
+}
+
+const listSimulationMeasurements = `-- name: ListSimulationMeasurements :many
+SELECT
+    simulation_id,
+    questdb_namespace,
+    coalesce(config ->> 'questdb_namespace', '')::text AS simulation_name
+FROM simulation_runs
+WHERE simulation_id > $1
+ORDER BY simulation_id
+LIMIT $2::int
+`
+
+type ListSimulationMeasurementsParams struct {
+	AfterID  uuid.UUID `json:"after_id"`
+	PageSize int32     `json:"page_size"`
+}
+
+type ListSimulationMeasurementsRow struct {
+	SimulationID     uuid.UUID `json:"simulation_id"`
+	QuestDBNamespace string    `json:"questdb_namespace"`
+	SimulationName   string    `json:"simulation_name"`
+}
+
+// ListSimulationMeasurements returns where simulations have their traces in QuestDB, in the order of their ids. Called by foldbook doctor.
+// index: simulation_runs_pkey. cost: page_size rows.
+func (q *Queries) ListSimulationMeasurements(ctx context.Context, arg ListSimulationMeasurementsParams) ([]ListSimulationMeasurementsRow, error) {
+	rows, err := q.db.Query(ctx, listSimulationMeasurements, arg.AfterID, arg.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListSimulationMeasurementsRow{}
+	for rows.Next() {
+		var i ListSimulationMeasurementsRow
+		if err := rows.Scan(&i.SimulationID, &i.QuestDBNamespace, &i.SimulationName); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const listSimulations = `-- name: ListSimulations :many

@@ -292,6 +292,45 @@ func (q *Queries) FillRunMetrics(ctx context.Context, runID uuid.UUID) (int64, e
 	return result.RowsAffected(), nil
 }
 
+const getRunDestination = `-- name: GetRunDestination :one
+SELECT
+    r.dataset_id,
+    r.prediction_measurement,
+    r.target_column,
+    r.version,
+    r.created_at,
+    d.questdb_tag AS dataset_slug
+FROM walkforward_runs AS r
+INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+WHERE r.run_id = $1
+`
+
+type GetRunDestinationRow struct {
+	DatasetID             uuid.UUID `json:"dataset_id"`
+	PredictionMeasurement string    `json:"prediction_measurement"`
+	TargetColumn          string    `json:"target_column"`
+	Version               int64     `json:"version"`
+	CreatedAt             time.Time `json:"created_at"`
+	DatasetSlug           string    `json:"dataset_slug"`
+}
+
+// GetRunDestination returns where the predictions of a run go in QuestDB and what marks them there. Called by
+// POST /api/runs/{id}/predictions.
+// index: walkforward_runs_pkey, indicator_datasets_pkey. cost: 1 row.
+func (q *Queries) GetRunDestination(ctx context.Context, runID uuid.UUID) (GetRunDestinationRow, error) {
+	row := q.db.QueryRow(ctx, getRunDestination, runID)
+	var i GetRunDestinationRow
+	err := row.Scan(
+		&i.DatasetID,
+		&i.PredictionMeasurement,
+		&i.TargetColumn,
+		&i.Version,
+		&i.CreatedAt,
+		&i.DatasetSlug,
+	)
+	return i, err
+}
+
 const getRunSeries = `-- name: GetRunSeries :one
 SELECT
     prediction_measurement,
@@ -335,6 +374,50 @@ func (q *Queries) GetRunVersion(ctx context.Context, runID uuid.UUID) (GetRunVer
 	var i GetRunVersionRow
 	err := row.Scan(&i.Version, &i.CreatedAt, &i.DatasetSlug)
 	return i, err
+}
+
+const listRunMeasurements = `-- name: ListRunMeasurements :many
+SELECT
+    run_id,
+    prediction_measurement,
+    coalesce(walk_config ->> 'prediction_measurement', '')::text AS run_name
+FROM walkforward_runs
+WHERE run_id > $1
+ORDER BY run_id
+LIMIT $2::int
+`
+
+type ListRunMeasurementsParams struct {
+	AfterID  uuid.UUID `json:"after_id"`
+	PageSize int32     `json:"page_size"`
+}
+
+type ListRunMeasurementsRow struct {
+	RunID                 uuid.UUID `json:"run_id"`
+	PredictionMeasurement string    `json:"prediction_measurement"`
+	RunName               string    `json:"run_name"`
+}
+
+// ListRunMeasurements returns where runs have their predictions in QuestDB, in the order of their ids. Called by foldbook doctor.
+// index: walkforward_runs_pkey. cost: page_size rows.
+func (q *Queries) ListRunMeasurements(ctx context.Context, arg ListRunMeasurementsParams) ([]ListRunMeasurementsRow, error) {
+	rows, err := q.db.Query(ctx, listRunMeasurements, arg.AfterID, arg.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListRunMeasurementsRow{}
+	for rows.Next() {
+		var i ListRunMeasurementsRow
+		if err := rows.Scan(&i.RunID, &i.PredictionMeasurement, &i.RunName); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const listRuns = `-- name: ListRuns :many
@@ -577,6 +660,52 @@ func (q *Queries) ListRunsByStatus(ctx context.Context, arg ListRunsByStatusPara
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listRunsWithFoldGaps = `-- name: ListRunsWithFoldGaps :many
+SELECT r.run_id
+FROM walkforward_runs AS r
+WHERE
+    r.dataset_id = $1
+    AND EXISTS (
+        SELECT 1
+        FROM walkforward_folds AS f
+        WHERE
+            f.run_id = r.run_id
+            AND greatest(f.train_end_idx, f.test_end_idx) <= $2::bigint
+            AND num_nulls(f.train_start_ts_ms, f.train_end_ts_ms, f.test_start_ts_ms, f.test_end_ts_ms) > 0
+    )
+ORDER BY r.run_id
+LIMIT $3::int
+`
+
+type ListRunsWithFoldGapsParams struct {
+	DatasetID uuid.UUID `json:"dataset_id"`
+	RowCount  int64     `json:"row_count"`
+	PageSize  int32     `json:"page_size"`
+}
+
+// ListRunsWithFoldGaps returns the runs of one data set with folds that lack a time and whose rows are among its first so many.
+// Called after rows were added, page by page: those of a page have no gaps any more when the next is read.
+// index: walkforward_runs_dataset_id_idx, walkforward_folds_pkey. cost: the folds of the data set's runs.
+func (q *Queries) ListRunsWithFoldGaps(ctx context.Context, arg ListRunsWithFoldGapsParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, listRunsWithFoldGaps, arg.DatasetID, arg.RowCount, arg.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var run_id uuid.UUID
+		if err := rows.Scan(&run_id); err != nil {
+			return nil, err
+		}
+		items = append(items, run_id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

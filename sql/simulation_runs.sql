@@ -188,6 +188,14 @@ SELECT *
 FROM simulation_runs
 WHERE simulation_id = @simulation_id;
 
+-- name: GetSimulationDestination :one
+-- GetSimulationDestination returns where the trace of a simulation goes in QuestDB and what marks it there. Called by
+-- POST /api/simulations/{id}/trace.
+-- index: simulation_runs_pkey. cost: 1 row.
+SELECT dataset_id, run_id, questdb_namespace, mode, version, created_at
+FROM simulation_runs
+WHERE simulation_id = @simulation_id;
+
 -- name: GetSimulationSeries :one
 -- GetSimulationSeries returns where the trace of a simulation is in QuestDB, the name that it may go by in a table that
 -- several simulations share, and what its exporter says it came to. Called by the routes that read or write traces.
@@ -215,6 +223,18 @@ WHERE s.simulation_id = @simulation_id;
 SELECT version, created_at
 FROM simulation_runs
 WHERE simulation_id = @simulation_id;
+
+-- name: ListSimulationMeasurements :many
+-- ListSimulationMeasurements returns where simulations have their traces in QuestDB, in the order of their ids. Called by foldbook doctor.
+-- index: simulation_runs_pkey. cost: page_size rows.
+SELECT
+    simulation_id,
+    questdb_namespace,
+    coalesce(config ->> 'questdb_namespace', '')::text AS simulation_name
+FROM simulation_runs
+WHERE simulation_id > @after_id
+ORDER BY simulation_id
+LIMIT @page_size::int;
 
 -- name: ListSimulations :many
 -- ListSimulations returns simulations, newest first. Called by GET /api/tradesim/runs.

@@ -164,6 +164,21 @@ FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE r.run_id = @run_id;
 
+-- name: GetRunDestination :one
+-- GetRunDestination returns where the predictions of a run go in QuestDB and what marks them there. Called by
+-- POST /api/runs/{id}/predictions.
+-- index: walkforward_runs_pkey, indicator_datasets_pkey. cost: 1 row.
+SELECT
+    r.dataset_id,
+    r.prediction_measurement,
+    r.target_column,
+    r.version,
+    r.created_at,
+    d.questdb_tag AS dataset_slug
+FROM walkforward_runs AS r
+INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+WHERE r.run_id = @run_id;
+
 -- name: GetRunSeries :one
 -- GetRunSeries returns where the predictions of a run are in QuestDB, and the name that they may go by in a table that
 -- several runs share. Called by the routes that read or write them.
@@ -181,6 +196,18 @@ SELECT r.version, r.created_at, d.questdb_tag AS dataset_slug
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE r.run_id = @run_id;
+
+-- name: ListRunMeasurements :many
+-- ListRunMeasurements returns where runs have their predictions in QuestDB, in the order of their ids. Called by foldbook doctor.
+-- index: walkforward_runs_pkey. cost: page_size rows.
+SELECT
+    run_id,
+    prediction_measurement,
+    coalesce(walk_config ->> 'prediction_measurement', '')::text AS run_name
+FROM walkforward_runs
+WHERE run_id > @after_id
+ORDER BY run_id
+LIMIT @page_size::int;
 
 -- name: ListRuns :many
 -- ListRuns returns runs, newest first. Called by GET /api/walkforward/runs.
@@ -222,6 +249,25 @@ INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE r.status = @status
 ORDER BY r.created_at DESC, r.run_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
+
+-- name: ListRunsWithFoldGaps :many
+-- ListRunsWithFoldGaps returns the runs of one data set with folds that lack a time and whose rows are among its first so many.
+-- Called after rows were added, page by page: those of a page have no gaps any more when the next is read.
+-- index: walkforward_runs_dataset_id_idx, walkforward_folds_pkey. cost: the folds of the data set's runs.
+SELECT r.run_id
+FROM walkforward_runs AS r
+WHERE
+    r.dataset_id = @dataset_id
+    AND EXISTS (
+        SELECT 1
+        FROM walkforward_folds AS f
+        WHERE
+            f.run_id = r.run_id
+            AND greatest(f.train_end_idx, f.test_end_idx) <= @row_count::bigint
+            AND num_nulls(f.train_start_ts_ms, f.train_end_ts_ms, f.test_start_ts_ms, f.test_end_ts_ms) > 0
+    )
+ORDER BY r.run_id
+LIMIT @page_size::int;
 
 -- name: LockRun :one
 -- LockRun returns what decides about a write of a run, and keeps others from writing it until the transaction ends.
