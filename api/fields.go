@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 )
@@ -177,47 +176,6 @@ func orJSON(v []byte, other string) []byte {
 		return []byte(other)
 	}
 	return v
-}
-
-// readList reads an array of objects, one at a time: row turns an object B of the body into the row R that is stored,
-// and clears it for the next.
-func readList[B, R any](dec *jsontext.Decoder, row func(*fields, *B) R) ([]R, error) {
-	if kind := dec.PeekKind(); kind != jsontext.KindBeginArray {
-		if err := dec.SkipValue(); err != nil {
-			return nil, err
-		}
-		return nil, invalidBody(dec.StackPointer().LastToken(), "must be an array")
-	}
-	if _, err := dec.ReadToken(); err != nil {
-		return nil, err
-	}
-	start := dec.InputOffset()
-	rows := []R{}
-	var b B
-	for dec.PeekKind() != jsontext.KindEndArray {
-		if kind := dec.PeekKind(); kind == jsontext.KindNull {
-			if err := dec.SkipValue(); err != nil {
-				return nil, err
-			}
-			return nil, invalidBody(elementPath(dec), "must be an object")
-		}
-		if err := json.UnmarshalDecode(dec, &b); err != nil {
-			return nil, err
-		}
-		f := fields{dec: dec}
-		r := row(&f, &b)
-		if f.fault != nil {
-			return nil, f.fault
-		}
-		if len(rows) == cap(rows) && len(rows) > 0 {
-			// Rows are as long as those so far, as a rule: then this is the only time that they move.
-			each := (dec.InputOffset() - start) / int64(len(rows)+1)
-			rows = slices.Grow(rows, min(len(dec.UnreadBuffer())/int(each), 1<<16)+1)
-		}
-		rows = append(rows, r)
-	}
-	_, err := dec.ReadToken()
-	return rows, err
 }
 
 // unknown are the names of fields that the service does not know.

@@ -51,6 +51,7 @@ func harnessOn(t testing.TB, url string, change ...func(*api.Options)) *harness 
 		Log:            slog.New(slog.DiscardHandler),
 		Version:        "test",
 		Schema:         func(ctx context.Context) (int64, int64, error) { return 6, 6, store.Pool.Ping(ctx) },
+		ReadTimeout:    10 * time.Second,
 		RequestTimeout: 3 * time.Second,
 		WriteTimeout:   30 * time.Second,
 		BodyCache:      1 << 20,

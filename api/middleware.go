@@ -18,7 +18,7 @@ import (
 // net/http function, because the small routes answer in the time that a chain of middlewares takes.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	rec := &recorder{ResponseWriter: w, id: requestID(r)}
+	rec := &recorder{ResponseWriter: w, id: requestID(r), server: s}
 	header := w.Header()
 	header.Set("X-Request-Id", rec.id)
 	s.allowOrigin(header, r)
@@ -39,6 +39,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.recovered(rec, p)
+		}
+		if rec.giveBack != nil {
+			rec.giveBack()
 		}
 		s.log(r, rec, start)
 		if rec.aborted {
@@ -69,6 +72,9 @@ type recorder struct {
 	bytes   int64
 	cause   error // of an answer that failed
 	aborted bool
+
+	server   *Server
+	giveBack func() // the room that a large body took, nil for none
 }
 
 func (r *recorder) WriteHeader(status int) {
@@ -116,12 +122,12 @@ func (s *Server) allowOrigin(header http.Header, r *http.Request) {
 		}
 		header.Set("Access-Control-Allow-Origin", origin)
 	}
-	header.Set("Access-Control-Expose-Headers", "X-Total-Count, X-Request-Id, Content-Disposition, Retry-After")
+	header.Set("Access-Control-Expose-Headers", "X-Total-Count, X-Request-Id, Content-Disposition, Retry-After, ETag, Link")
 }
 
 func preflight(header http.Header) {
-	header.Set("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS")
-	header.Set("Access-Control-Allow-Headers", "Content-Type, X-Stage1-Token, Authorization")
+	header.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS")
+	header.Set("Access-Control-Allow-Headers", "Content-Type, X-Stage1-Token, Authorization, If-Match, If-None-Match")
 	header.Set("Access-Control-Max-Age", "7200")
 }
 

@@ -101,7 +101,7 @@ func (s *stack) addSimulation(ctx context.Context, id string) error {
 		INSERT INTO simulation_trades (simulation_id, bar_timestamp, side, size, entry_price, exit_price, pnl, return_pct, metadata)
 		SELECT '%s', timestamptz '2024-01-01Z' + n * interval '1 hour', CASE n %% 2 WHEN 0 THEN 'long' ELSE 'short' END,
 			1 + random(), 60000 * random(), 60000 * random(), random() - 0.5, random() - 0.5,
-			jsonb_build_object('fold_index', n / 64, 'entry_signal', random(), 'exit_signal', random(), 'exit_timestamp', 1704067200000 + n * 3600000)
+			jsonb_build_object('fold_index', n / 64, 'entry_signal', random(), 'exit_signal', random(), 'exit_timestamp', 1704067200000 + n::bigint * 3600000)
 		FROM generate_series(1, %d) AS n`, id, seed.BigRunID, id, uploadedTrades))
 }
 

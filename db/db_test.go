@@ -37,7 +37,7 @@ func open(t *testing.T, change ...func(*db.Config)) *db.DB {
 func seeded(t *testing.T, change ...func(*db.Config)) *db.DB {
 	t.Helper()
 	store := open(t, change...)
-	if err := seed.Run(t.Context(), store.Pool, io.Discard); err != nil {
+	if err := seed.Run(t.Context(), store.Pool, nil, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	return store

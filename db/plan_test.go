@@ -215,7 +215,7 @@ func lines(t *testing.T, store *db.DB, sql string, args ...any) []string {
 // grow fills the store with the benchmark's rows, ten times over, some years of use: 500 data sets, 2000 runs.
 func grow(t *testing.T, store *db.DB) {
 	t.Helper()
-	if err := seed.Scale(t.Context(), store.Pool, 1, io.Discard); err != nil {
+	if err := seed.Scale(t.Context(), store.Pool, nil, 1, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	// A copy's id is a hash of the original's and the copy's number. Parents come first.

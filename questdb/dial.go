@@ -2,7 +2,10 @@ package questdb
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"net"
+	"os"
 	"sync"
 	"time"
 )
@@ -41,7 +44,11 @@ func (c *stallConn) Read(b []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return c.Conn.Read(b)
+	n, err := c.Conn.Read(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		_ = c.Conn.Close() // whoever tidies up would only wait for the silent server again
+	}
+	return n, err
 }
 
 // SetReadDeadline also ends a read in progress: that is how a cancelled query is told.
@@ -58,3 +65,20 @@ func (c *stallConn) SetDeadline(t time.Time) error {
 	c.given = t
 	return c.Conn.SetDeadline(t)
 }
+
+// closeOnCancel tells QuestDB that nobody wants an answer any more by closing the connection, which it notices within
+// milliseconds. What pgx does of its own accord, asking on another connection and reading what still comes for up to 15 s,
+// keeps the query running: QuestDB goes on sending and does not look at other connections meanwhile.
+type closeOnCancel struct {
+	conn net.Conn
+}
+
+func (h closeOnCancel) HandleCancel(context.Context) {
+	conn := h.conn
+	if secure, ok := conn.(*tls.Conn); ok { // which would first write a farewell
+		conn = secure.NetConn()
+	}
+	_ = conn.Close()
+}
+
+func (closeOnCancel) HandleUnwatchAfterCancel() {}

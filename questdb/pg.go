@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -31,6 +33,7 @@ func (cfg Config) openPool(user, password string) (*pgxpool.Pool, error) {
 	pc.PingTimeout = 500 * time.Millisecond
 	pc.ConnConfig.ConnectTimeout = cfg.ConnectTimeout
 	pc.ConnConfig.DialFunc = dialer{cfg.ConnectTimeout, cfg.StallTimeout}.dial
+	pc.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler { return closeOnCancel{conn.Conn()} }
 	// The fastest mode but cache_statement, which fails once on each connection after a column was added.
 	pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	pc.ConnConfig.DescriptionCacheCapacity = 128

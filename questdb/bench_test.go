@@ -1,0 +1,160 @@
+package questdb_test
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"foldbook/db/dbtest"
+	"foldbook/questdb"
+)
+
+// millionSQL is 1,000,000 rows of a time, a symbol, seven doubles and a whole number.
+const millionSQL = `create table if not exists million as (
+	select timestamp_sequence('2020-01-01', 60000000L) ts, rnd_symbol('btc','eth','sol') s,
+		rnd_double() c0, rnd_double() c1, rnd_double() c2, rnd_double() c3, rnd_double() c4, rnd_double() c5, rnd_double() c6, rnd_long() l
+	from long_sequence(1000000)) timestamp(ts) partition by month wal`
+
+var millionColumns = []string{"ts", "s", "c0", "c1", "c2", "c3", "c4", "c5", "c6", "l"}
+
+func million(b *testing.B) (url, pgURL string) {
+	b.Helper()
+	server := dbtest.QuestDB(b)
+	get(b, server.HTTPURL(), millionSQL)
+	get(b, server.HTTPURL(), "select wait_wal_table('million')")
+	return server.HTTPURL(), server.PGURL()
+}
+
+func get(b *testing.B, base, sql string) int64 {
+	b.Helper()
+	res, err := http.Get(base + "/exec?query=" + url.QueryEscape(sql))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer res.Body.Close()
+	n, err := io.Copy(io.Discard, res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		b.Fatalf("%s: status %d, %v", sql, res.StatusCode, err)
+	}
+	return n
+}
+
+// BenchmarkMillion reads and decodes 10 million cells: with nothing but pgx, with this package over either path, and, without
+// decoding anything, the bytes of /exec.
+func BenchmarkMillion(b *testing.B) {
+	base, pgURL := million(b)
+	const sql = "select ts, s, c0, c1, c2, c3, c4, c5, c6, l from million order by ts"
+	b.Run("bare", func(b *testing.B) {
+		conn, err := pgx.Connect(b.Context(), pgURL)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer conn.Close(context.Background())
+		b.ReportAllocs()
+		for b.Loop() {
+			rows, err := conn.Query(b.Context(), sql, pgx.QueryExecModeCacheDescribe, pgx.QueryResultFormats{1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			n, sum, whole, size := 0, 0.0, int64(0), 0
+			for rows.Next() {
+				v := rows.RawValues()
+				whole += int64(binary.BigEndian.Uint64(v[0]))
+				size += len(v[1])
+				for _, cell := range v[2:9] {
+					sum += math.Float64frombits(binary.BigEndian.Uint64(cell))
+				}
+				whole += int64(binary.BigEndian.Uint64(v[9]))
+				n++
+			}
+			if rows.Err() != nil || n != 1e6 || sum == 0 {
+				b.Fatal(n, rows.Err())
+			}
+		}
+	})
+	for _, path := range []questdb.Path{questdb.PG, questdb.HTTP} {
+		b.Run(string(path), func(b *testing.B) {
+			c, err := questdb.New(questdb.Config{HTTPURL: base, PGURL: pgURL, Read: path})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer c.Close()
+			table, err := c.Table(b.Context(), "million")
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				rows, err := c.Scan(b.Context(), questdb.Scan{Selection: questdb.Selection{Table: table}, Columns: millionColumns, Limit: -1})
+				if err != nil {
+					b.Fatal(err)
+				}
+				if n := decode(rows); rows.Err() != nil || n != 1e6 {
+					b.Fatal(n, rows.Err())
+				}
+			}
+		})
+	}
+	b.Run("exec bytes", func(b *testing.B) {
+		for b.Loop() {
+			get(b, base, sql)
+		}
+	})
+}
+
+func decode(rows *questdb.Rows) (n int) {
+	sum, whole, size := 0.0, int64(0), 0
+	for rows.Next() {
+		v, _ := rows.Int(0)
+		whole += v
+		text, _ := rows.Text(1)
+		size += len(text)
+		for i := 2; i < 9; i++ {
+			v, _ := rows.Float(i)
+			sum += v
+		}
+		v, _ = rows.Int(9)
+		whole += v
+		n++
+	}
+	return n
+}
+
+// BenchmarkHundred reads 100 of a million rows by time.
+func BenchmarkHundred(b *testing.B) {
+	base, pgURL := million(b)
+	for _, path := range []questdb.Path{questdb.PG, questdb.HTTP} {
+		b.Run(string(path), func(b *testing.B) {
+			c, err := questdb.New(questdb.Config{HTTPURL: base, PGURL: pgURL, Read: path})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer c.Close()
+			table, err := c.Table(b.Context(), "million")
+			if err != nil {
+				b.Fatal(err)
+			}
+			whole, err := c.Bounds(b.Context(), questdb.Selection{Table: table})
+			if err != nil {
+				b.Fatal(err)
+			}
+			scan := questdb.Scan{Selection: questdb.Selection{Table: table, From: whole.First.AddDate(1, 0, 0)}, Columns: millionColumns, Limit: 100}
+			b.ReportAllocs()
+			for b.Loop() {
+				rows, err := c.Scan(b.Context(), scan)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if n := decode(rows); rows.Err() != nil || n != 100 {
+					b.Fatal(n, rows.Err())
+				}
+			}
+		})
+	}
+}
