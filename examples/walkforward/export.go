@@ -80,7 +80,7 @@ func (x exporter) sending(ctx context.Context, path string, body any) func() err
 // appending sends the rows of a series in batches.
 func (x exporter) appending(ctx context.Context, path string, s experiment.Series) func() error {
 	return func() error {
-		rows := make([]map[string]any, 0, min(batch, s.Len))
+		rows := make([]json.RawMessage, 0, min(batch, s.Len))
 		send := func() error {
 			if len(rows) == 0 {
 				return nil
@@ -90,9 +90,9 @@ func (x exporter) appending(ctx context.Context, path string, s experiment.Serie
 			return err
 		}
 		for row := range s.Rows {
-			object := map[string]any{"timestamp": row.TimestampMS}
-			for k, c := range s.Columns {
-				object[c.Name] = row.Cells[k]
+			object, err := rowObject(s.Columns, row)
+			if err != nil {
+				return err
 			}
 			if rows = append(rows, object); len(rows) == batch {
 				if err := send(); err != nil {
@@ -102,6 +102,20 @@ func (x exporter) appending(ctx context.Context, path string, s experiment.Serie
 		}
 		return send()
 	}
+}
+
+// rowObject is a row as it is posted. Its members are in the order of the columns, because the table is made with the
+// columns in the order in which they come.
+func rowObject(columns []experiment.Column, row experiment.Row) (json.RawMessage, error) {
+	object := fmt.Appendf(nil, `{"timestamp":%d`, row.TimestampMS)
+	for k, c := range columns {
+		value, err := json.Marshal(row.Cells[k])
+		if err != nil {
+			return nil, fmt.Errorf("encode %s at %d: %w", c.Name, row.TimestampMS, err)
+		}
+		object = append(fmt.Appendf(object, ",%q:", c.Name), value...)
+	}
+	return append(object, '}'), nil
 }
 
 // checking reads a record and compares it with what it has to hold.
