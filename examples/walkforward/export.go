@@ -48,7 +48,7 @@ func export(ctx context.Context, c *client, e *experiment.Experiment, r *report)
 		// The counts and bounds that the service has taken from the rows are those that the manifest told.
 		{"data set again", 1, func() error { return nil }, x.checking(ctx, dataset, x.datasetAnswer())},
 	} {
-		if err := settle(ctx, step.send, step.check); err != nil {
+		if err := c.settle(ctx, step.send, step.check); err != nil {
 			return fmt.Errorf("%s: %w", step.what, err)
 		}
 		r.stored(step.what, step.count)
@@ -58,7 +58,7 @@ func export(ctx context.Context, c *client, e *experiment.Experiment, r *report)
 
 // known asks whether the data set is there already.
 func (x exporter) known(ctx context.Context, dataset string) (known bool, err error) {
-	err = settle(ctx, func() error {
+	err = x.settle(ctx, func() error {
 		_, err := x.get(ctx, dataset)
 		refused := new(refusal)
 		if errors.As(err, &refused) && refused.status == http.StatusNotFound {

@@ -113,8 +113,36 @@ func read[T any](t *testing.T, s *service, path string) (answer T) {
 	return answer
 }
 
-// Everything that the example exports is read back in the other shapes that the service has: series as CSV, records from
-// the older routes. Then the export is repeated, and the seed, which has the same, changes nothing.
+// impatient is a client with short pauses.
+func impatient(url string) *client {
+	c := newClient(url)
+	for i := range c.pauses {
+		c.pauses[i] = time.Millisecond
+	}
+	return c
+}
+
+// badLine loses every fifth request and the answers of every fifth.
+type badLine struct {
+	line     http.RoundTripper
+	requests int
+}
+
+func (b *badLine) RoundTrip(req *http.Request) (*http.Response, error) {
+	b.requests++
+	if b.requests%5 == 1 {
+		return nil, io.ErrUnexpectedEOF
+	}
+	res, err := b.line.RoundTrip(req)
+	if b.requests%5 == 3 && err == nil {
+		_ = res.Body.Close()
+		return nil, io.ErrUnexpectedEOF
+	}
+	return res, err
+}
+
+// What the example exports, over a bad line, is read back in the other shapes that the service has: series as CSV, records
+// from the older routes. Then the export is repeated, and the seed, which has the same, changes nothing.
 func TestExport(t *testing.T) {
 	t.Parallel()
 	s := startService(t)
@@ -123,16 +151,18 @@ func TestExport(t *testing.T) {
 		t.Fatal(err)
 	}
 	var first, second bytes.Buffer
-	if err := run(t.Context(), []string{"--url", s.url}, &first); err != nil {
+	c := impatient(s.url)
+	c.http.Transport = &badLine{line: http.DefaultTransport}
+	if err := export(t.Context(), c, want, &report{out: &first}); err != nil {
 		t.Fatalf("%v\nafter\n%s", err, &first)
 	}
-	t.Logf("printed:\n%s", &first)
 	checkAll(t, s, want)
 	before := s.snapshot(t, want, false)
 
 	if err := run(t.Context(), []string{"--url", s.url}, &second); err != nil {
 		t.Fatalf("the second time: %v\nafter\n%s", err, &second)
 	}
+	t.Logf("printed:\n%s", &second)
 	checkAll(t, s, want)
 	if diff := cmp.Diff(before, s.snapshot(t, want, false)); diff != "" {
 		t.Errorf("what is stored after the second export (-first +second):\n%s", diff)
@@ -313,7 +343,7 @@ func TestSettle(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			rounds := 0
-			err := settle(t.Context(), func() error {
+			err := impatient("").settle(t.Context(), func() error {
 				if rounds++; rounds <= c.fails {
 					return c.err
 				}
@@ -326,7 +356,7 @@ func TestSettle(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := settle(ctx, func() error { return nil }, func() (string, error) { return "one is less", nil }); err == nil {
+	if err := impatient("").settle(ctx, func() error { return nil }, func() (string, error) { return "one is less", nil }); err == nil {
 		t.Error("a difference that stays is no error")
 	}
 }
