@@ -40,13 +40,13 @@ func export(ctx context.Context, c *client, e *experiment.Experiment, r *report)
 		{"data set", 1, x.sending(ctx, "/api/datasets", e.Dataset), x.checking(ctx, dataset, e.Dataset)},
 		{"bars", e.Bars.Len, x.appending(ctx, dataset+"/ohlcv/append", e.Bars), x.checkingRows(ctx, dataset+"/ohlcv", e.Bars)},
 		{"indicators", e.Indicators.Len, x.appending(ctx, dataset+"/indicators/append", e.Indicators), x.checkingRows(ctx, dataset+"/indicators", e.Indicators)},
-		{"run and folds", len(e.Folds), x.sending(ctx, "/api/runs", map[string]any{"run": e.Run, "folds": e.Folds}), x.checking(ctx, run, x.runAnswer())},
+		{"folds of the run", len(e.Folds), x.sending(ctx, "/api/runs", map[string]any{"run": e.Run, "folds": e.Folds}), x.checking(ctx, run, x.runAnswer())},
 		{"predictions", e.Predictions.Len, x.appending(ctx, run+"/predictions", e.Predictions), x.checkingPredictions(ctx, run)},
-		{"simulation and buckets", len(e.Simulation.Buckets), x.sending(ctx, "/api/simulations", e.Simulation), x.checking(ctx, simulation, x.simulationAnswer())},
+		{"buckets of the simulation", len(e.Simulation.Buckets), x.sending(ctx, "/api/simulations", e.Simulation), x.checking(ctx, simulation, x.simulationAnswer())},
 		{"trades", len(e.Simulation.Trades), func() error { return nil }, x.checkingTrades(ctx, simulation)},
 		{"trace", e.Trace.Len, x.appending(ctx, simulation+"/trace", e.Trace), x.checkingRows(ctx, simulation+"/trace", e.Trace)},
 		// The counts and bounds that the service has taken from the rows are those that the manifest told.
-		{"data set again", 1, func() error { return nil }, x.checking(ctx, dataset, x.datasetAnswer())},
+		{"counts and bounds", 6, func() error { return nil }, x.checking(ctx, dataset, x.datasetAnswer())},
 	} {
 		if err := c.settle(ctx, step.send, step.check); err != nil {
 			return fmt.Errorf("%s: %w", step.what, err)
