@@ -118,9 +118,12 @@ func (s *stack) up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.quest != nil {
+	switch {
+	case s.quest != nil:
 		s.env = append(s.env, "QDB_HTTP_URL="+s.quest.HTTPURL(), "QDB_PG_URL="+s.quest.PGURL(),
 			"QDB_READONLY_USER="+devstack.QuestDBReader, "QDB_READONLY_PASSWORD="+devstack.QuestDBReaderPassword)
+	case s.given["QDB_HTTP_URL"] == "": // not the one that may run at the default address: it would be seeded
+		s.env = append(s.env, "QDB_HTTP_URL=off")
 	}
 	if err := s.seed(ctx); err != nil {
 		return err

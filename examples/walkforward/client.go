@@ -14,12 +14,16 @@ import (
 
 // client talks to the service.
 type client struct {
-	base string
-	http *http.Client
+	base   string
+	http   *http.Client
+	pauses []time.Duration // between the rounds of settle
 }
 
 func newClient(base string) *client {
-	return &client{base: strings.TrimSuffix(base, "/"), http: &http.Client{Timeout: time.Minute}}
+	return &client{
+		base: strings.TrimSuffix(base, "/"), http: &http.Client{Timeout: time.Minute},
+		pauses: []time.Duration{200 * time.Millisecond, 400 * time.Millisecond, 600 * time.Millisecond, 800 * time.Millisecond},
+	}
 }
 
 // refusal is an answer that is none of success.
@@ -75,13 +79,10 @@ func (c *client) call(ctx context.Context, method, path string, body any) (map[s
 	return answer, nil
 }
 
-// pauses are those between the rounds of settle.
-var pauses = []time.Duration{200 * time.Millisecond, 400 * time.Millisecond, 600 * time.Millisecond, 800 * time.Millisecond}
-
 // settle sends something, reads it again and compares, until the two are the same: five rounds at most. A caller's
 // mistake ends it at once; a service that is away, or has not all yet, is asked again, for all that is sent may be sent
 // twice. check returns what differs, or nothing.
-func settle(ctx context.Context, send func() error, check func() (string, error)) error {
+func (c *client) settle(ctx context.Context, send func() error, check func() (string, error)) error {
 	for round := 0; ; round++ {
 		err := send()
 		if err == nil {
@@ -93,11 +94,11 @@ func settle(ctx context.Context, send func() error, check func() (string, error)
 			}
 		}
 		refused := new(refusal)
-		if round == len(pauses) || errors.As(err, &refused) && refused.status < 500 {
+		if round == len(c.pauses) || errors.As(err, &refused) && refused.status < 500 {
 			return err
 		}
 		select {
-		case <-time.After(pauses[round]):
+		case <-time.After(c.pauses[round]):
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -52,7 +52,7 @@ func (r *report) begin(base string, known bool) {
 }
 
 func (r *report) stored(what string, count int) {
-	r.line("", "%s: %d stored, read back and compared", what, count)
+	r.line("", "%d %s: stored, read back and compared", count, what)
 }
 
 func day(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.DateOnly) }
