@@ -66,7 +66,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 		return nil, tooLarge
 	}
 	arriving := arrivalOf(w)
-	var in io.Reader = arriving.of(http.MaxBytesReader(w, r.Body, limit))
+	in := arriving.of(http.MaxBytesReader(w, r.Body, limit))
 	encoding := strings.ToLower(strings.Join(r.Header.Values("Content-Encoding"), ","))
 	var err error
 	switch encoding {

@@ -127,7 +127,7 @@ func (c config) serve(ctx context.Context, listener net.Listener, server *api.Se
 	if err := listener.Close(); err != nil {
 		log.Warn("closing the port failed", "cause", err.Error())
 	}
-	<-failed // Shutdown would close a listener that Serve has not let go of once more, and fail
+	_ = <-failed // Shutdown would close a listener that Serve has not let go of once more, and fail
 	open.wait(stop)
 	if err := h.Shutdown(stop); err != nil {
 		_ = h.Close()
