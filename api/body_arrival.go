@@ -100,7 +100,7 @@ func (a *arrival) end() {
 	}
 }
 
-// large waits until a body of most bytes has room. The room is given back at the end of the request.
+// large waits until a body of less than most bytes has room. The room is given back at the end of the request.
 func (a *arrival) large(ctx context.Context, most int64) error {
 	if a.rec == nil {
 		return nil
@@ -108,7 +108,7 @@ func (a *arrival) large(ctx context.Context, most int64) error {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, a.rec.server.WriteTimeout)
 	defer cancel()
-	giveBack, err := a.rec.server.large.take(ctx, int((most+shareOfBodies-1)/shareOfBodies))
+	giveBack, err := a.rec.server.large.take(ctx, int((most-2)/shareOfBodies+1))
 	if err != nil {
 		return err
 	}

@@ -131,7 +131,7 @@ func (f *finder[T]) byOrder(sort sortOrder, ranges []metricRange, ids []uuid.UUI
 	}
 	without := order
 	without.Want = false
-	others, err := f.list(append(slices.Clone(ranges), without), ids, after, size-int32(len(rows)), offset)
+	others, err := f.list(append(slices.Clone(ranges), without), ids, after, size-int32(len(rows)), offset) //nolint:gosec // there are at most size rows
 	return append(rows, others...), len(rows), err
 }
 
