@@ -49,7 +49,8 @@ func (c cli) search(ctx context.Context, s *stack) error {
 		return fmt.Errorf("load %d runs: %w", c.Runs, err)
 	}
 	progress("loaded in %s", time.Since(began).Round(time.Second))
-	v, err := s.serve(ctx, dsn)
+	// Limits are for callers; what takes longer on a busy machine is to be seen, and not to end the benchmark.
+	v, err := s.serve(ctx, dsn, "POSTGRES_STATEMENT_TIMEOUT=60s", "REQUEST_TIMEOUT=60s")
 	if err != nil {
 		return err
 	}
@@ -132,7 +133,7 @@ type listed struct {
 func (c cli) pages(ctx context.Context, v *service, dsn, root string) error {
 	type listing struct {
 		name, query string
-		took        [3][]time.Duration
+		took        [2][]time.Duration
 	}
 	var last listed
 	list := []listing{{name: "newest first", query: "count=none"}, {name: "by a metric", query: "count=none&sort=-summary_metrics.sharpe"}}
@@ -146,7 +147,7 @@ func (c cli) pages(ctx context.Context, v *service, dsn, root string) error {
 			next = "&cursor=" + last.Next
 		}
 		for range asked * c.Rounds {
-			for k, way := range []string{"", next, fmt.Sprintf("&offset=%d", 50*(manyPages-1))} {
+			for k, way := range []string{"", next} {
 				began := time.Now()
 				if err := v.get(ctx, path+way, &listed{}); err != nil {
 					return err
@@ -155,10 +156,10 @@ func (c cli) pages(ctx context.Context, v *service, dsn, root string) error {
 			}
 		}
 	}
-	fmt.Printf("\n| list of all | page 1 ms | page %d by cursor ms | ratio | the same by offset ms |\n|---|--:|--:|--:|--:|\n", manyPages)
+	fmt.Printf("\n| list of all | page 1 ms | page %d by cursor ms | ratio |\n|---|--:|--:|--:|\n", manyPages)
 	for _, l := range list {
-		first, far, skipped := median(l.took[0]), median(l.took[1]), median(l.took[2])
-		fmt.Printf("| %s | %.1f | %.1f | %s | %.1f |\n", l.name, milliseconds(first), milliseconds(far), times(float64(far)/float64(first)), milliseconds(skipped))
+		first, far := median(l.took[0]), median(l.took[1])
+		fmt.Printf("| %s | %.1f | %.1f | %s |\n", l.name, milliseconds(first), milliseconds(far), times(float64(far)/float64(first)))
 	}
 	at := last.Runs[len(last.Runs)-1]
 	return explainPages(ctx, dsn, root, at.RunID, at.SummaryMetrics["sharpe"])

@@ -1112,7 +1112,7 @@ WHERE
         WHERE ($16::boolean[])[i] <> EXISTS (
             SELECT
             FROM simulation_run_metrics AS m
-            WHERE m.simulation_id = s.simulation_id
+            WHERE m.simulation_id = o.simulation_id
                 AND m.key = ($15::text[])[i]
                 AND m.value BETWEEN ($17::double precision[])[i] AND ($18::double precision[])[i]
         )
@@ -1235,7 +1235,7 @@ WHERE
         WHERE ($16::boolean[])[i] <> EXISTS (
             SELECT
             FROM simulation_run_metrics AS m
-            WHERE m.simulation_id = s.simulation_id
+            WHERE m.simulation_id = o.simulation_id
                 AND m.key = ($15::text[])[i]
                 AND m.value BETWEEN ($17::double precision[])[i] AND ($18::double precision[])[i]
         )

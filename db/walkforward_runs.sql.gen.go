@@ -1174,7 +1174,7 @@ WHERE
         WHERE ($15::boolean[])[i] <> EXISTS (
             SELECT
             FROM walkforward_run_metrics AS m
-            WHERE m.run_id = r.run_id
+            WHERE m.run_id = o.run_id
                 AND m.key = ($14::text[])[i]
                 AND m.value BETWEEN ($16::double precision[])[i] AND ($17::double precision[])[i]
         )
@@ -1320,7 +1320,7 @@ WHERE
         WHERE ($15::boolean[])[i] <> EXISTS (
             SELECT
             FROM walkforward_run_metrics AS m
-            WHERE m.run_id = r.run_id
+            WHERE m.run_id = o.run_id
                 AND m.key = ($14::text[])[i]
                 AND m.value BETWEEN ($16::double precision[])[i] AND ($17::double precision[])[i]
         )

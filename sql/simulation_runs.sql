@@ -452,7 +452,7 @@ WHERE
         WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
             SELECT
             FROM simulation_run_metrics AS m
-            WHERE m.simulation_id = s.simulation_id
+            WHERE m.simulation_id = o.simulation_id
                 AND m.key = (@metric_keys::text[])[i]
                 AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
         )
@@ -495,7 +495,7 @@ WHERE
         WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
             SELECT
             FROM simulation_run_metrics AS m
-            WHERE m.simulation_id = s.simulation_id
+            WHERE m.simulation_id = o.simulation_id
                 AND m.key = (@metric_keys::text[])[i]
                 AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
         )

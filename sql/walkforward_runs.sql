@@ -443,7 +443,7 @@ WHERE
         WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
             SELECT
             FROM walkforward_run_metrics AS m
-            WHERE m.run_id = r.run_id
+            WHERE m.run_id = o.run_id
                 AND m.key = (@metric_keys::text[])[i]
                 AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
         )
@@ -486,7 +486,7 @@ WHERE
         WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
             SELECT
             FROM walkforward_run_metrics AS m
-            WHERE m.run_id = r.run_id
+            WHERE m.run_id = o.run_id
                 AND m.key = (@metric_keys::text[])[i]
                 AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
         )
