@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +32,8 @@ type comparison struct {
 	theirBest float64
 	ourBytes  int64
 	bytes     int64
+	ourCPU    time.Duration // of all servers for one answer, the least of the rounds
+	theirCPU  time.Duration
 }
 
 const (
@@ -131,22 +135,32 @@ func (c cli) runSeries(ctx context.Context, s *stack) error {
 	for round := range c.Rounds + 1 { // the first fills caches and is not counted
 		for _, k := range list {
 			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round, c.Rounds, k.name)
-			ours, n, err := c.ask(ctx, "http://"+s.address+k.ours, k.rate)
+			before := s.cpu()
+			ours, n, count, err := c.ask(ctx, "http://"+s.address+k.ours, k.rate)
 			if err != nil {
 				return fmt.Errorf("ask the service for %s: %w", k.ours, err)
 			}
-			theirs, m, err := c.ask(ctx, s.questdb.HTTPURL()+k.theirs, k.rate)
+			between := s.cpu()
+			theirs, m, theirCount, err := c.ask(ctx, s.questdb.HTTPURL()+k.theirs, k.rate)
 			if err != nil {
 				return fmt.Errorf("ask QuestDB for %s: %w", k.theirs, err)
 			}
-			if round > 0 {
-				k.ourBest, k.theirBest, k.ourBytes, k.bytes = max(k.ourBest, ours), max(k.theirBest, theirs), n, m
+			if round == 0 {
+				continue
+			}
+			k.ourBest, k.theirBest, k.ourBytes, k.bytes = max(k.ourBest, ours), max(k.theirBest, theirs), n, m
+			ourCPU, theirCPU := (between-before)/time.Duration(count), (s.cpu()-between)/time.Duration(theirCount)
+			if round == 1 || ourCPU < k.ourCPU {
+				k.ourCPU = ourCPU
+			}
+			if round == 1 || theirCPU < k.theirCPU {
+				k.theirCPU = theirCPU
 			}
 		}
 	}
 	fmt.Printf("\nBest of %d rounds that take turns, on one QuestDB; small answers on %d connections.\n\n", c.Rounds, c.Connections)
-	fmt.Println("| what | the service | QuestDB itself | ratio | target | | bytes | QuestDB's bytes |")
-	fmt.Println("|---|--:|--:|--:|--:|---|--:|--:|")
+	fmt.Println("| what | the service | QuestDB itself | ratio | target | | CPU ms | QuestDB's | bytes | QuestDB's |")
+	fmt.Println("|---|--:|--:|--:|--:|---|--:|--:|--:|--:|")
 	for _, k := range list {
 		unit := func(rate float64) string { return fmt.Sprintf("%.3f s", 1/rate) }
 		if k.rate {
@@ -156,13 +170,14 @@ func (c cli) runSeries(ctx context.Context, s *stack) error {
 		if k.ourBest/k.theirBest >= k.want {
 			verdict = "PASS"
 		}
-		fmt.Printf("| %s | %s | %s | %.2f× | %.2f× | %s | %d | %d |\n", k.name, unit(k.ourBest), unit(k.theirBest), k.ourBest/k.theirBest, k.want, verdict, k.ourBytes, k.bytes)
+		fmt.Printf("| %s | %s | %s | %.2f× | %.2f× | %s | %.2f | %.2f | %d | %d |\n", k.name, unit(k.ourBest), unit(k.theirBest), k.ourBest/k.theirBest, k.want, verdict,
+			milliseconds(k.ourCPU), milliseconds(k.theirCPU), k.ourBytes, k.bytes)
 	}
 	return nil
 }
 
-// ask returns how many answers a second there are, and the length of one.
-func (c cli) ask(ctx context.Context, address string, many bool) (rate float64, length int64, err error) {
+// ask returns how many answers a second there are, the length of one, and how many there were.
+func (c cli) ask(ctx context.Context, address string, many bool) (rate float64, length, count int64, err error) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: c.Connections, DisableCompression: true, ReadBufferSize: 64 << 10}}
 	defer client.CloseIdleConnections()
 	connections, until := 1, time.Now()
@@ -186,9 +201,9 @@ func (c cli) ask(ctx context.Context, address string, many bool) (rate float64, 
 	}
 	all.Wait()
 	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
-		return 0, 0, errs[i]
+		return 0, 0, 0, errs[i]
 	}
-	return float64(answers.Load()) / time.Since(began).Seconds(), bytes.Load(), nil
+	return float64(answers.Load()) / time.Since(began).Seconds(), bytes.Load(), answers.Load(), nil
 }
 
 // fetch reads an answer to its end.
@@ -216,4 +231,27 @@ func fetch(ctx context.Context, client *http.Client, address string, buf []byte)
 			return n, err
 		}
 	}
+}
+
+// cpu is the time that the service and its databases have used so far; 0 where there is no /proc.
+func (s *stack) cpu() time.Duration {
+	pids := []string{strconv.Itoa(s.server.PID()), strconv.Itoa(s.questdb.PID())}
+	if s.postgres != nil {
+		pids = append(pids, strconv.Itoa(s.postgres.PID()))
+	}
+	var ticks int64
+	files, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		_, rest, _ := strings.Cut(string(text), ") ")
+		fields := strings.Fields(rest) // from the state on: the parent is the second, the times are the 12th and 13th
+		if len(fields) < 13 || !slices.Contains(pids, filepath.Base(filepath.Dir(file))) && !slices.Contains(pids, fields[1]) {
+			continue
+		}
+		for _, field := range fields[11:13] {
+			n, _ := strconv.ParseInt(field, 10, 64)
+			ticks += n
+		}
+	}
+	return time.Duration(ticks) * time.Second / 100
 }
