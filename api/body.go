@@ -15,6 +15,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"foldbook/db"
 )
 
 // fault is what is wrong with a body, and where.
@@ -63,16 +65,18 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 		return nil, err
 	}
 	defer in.close()
-	body, err := readUpTo(in.Reader, in.size, limit)
+	body, err := readUpTo(in.Reader, in.size, limit, func(most int64) error { return in.arriving.large(r.Context(), most) })
 	if err != nil {
 		return nil, in.fault(err)
 	}
+	in.arriving.end()
 	return body, nil
 }
 
 // bodyReader is a body that is decompressed as it is read.
 type bodyReader struct {
 	io.Reader
+	arriving *arrival
 	size     int64 // -1: not known
 	limit    int64
 	encoding string
@@ -81,11 +85,11 @@ type bodyReader struct {
 
 // openBody checks the headers of a body; limit bounds what comes in, before decompression.
 func openBody(w http.ResponseWriter, r *http.Request, limit int64) (*bodyReader, error) {
-	b := &bodyReader{size: r.ContentLength, limit: limit, close: func() {}}
+	b := &bodyReader{arriving: arrivalOf(w), size: r.ContentLength, limit: limit, close: func() {}}
 	if b.size > limit {
 		return nil, b.fault(errTooLarge)
 	}
-	b.Reader = http.MaxBytesReader(w, r.Body, limit)
+	b.Reader = b.arriving.of(http.MaxBytesReader(w, r.Body, limit))
 	b.encoding = strings.ToLower(strings.Join(r.Header.Values("Content-Encoding"), ","))
 	var err error
 	switch b.encoding {
@@ -113,6 +117,8 @@ func openBody(w http.ResponseWriter, r *http.Request, limit int64) (*bodyReader,
 func (b *bodyReader) fault(err error) error {
 	var over *http.MaxBytesError
 	switch {
+	case errors.Is(err, db.ErrPoolBusy):
+		return err
 	case errors.As(err, &over), errors.Is(err, errTooLarge):
 		return &apiError{status: http.StatusRequestEntityTooLarge, code: ErrorCodeBodyTooLarge, message: fmt.Sprintf("the body is larger than %d bytes", b.limit)}
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
@@ -144,17 +150,23 @@ func damaged(err error) bool {
 var errTooLarge = errors.New("too large")
 
 // readUpTo reads all of r; size is its length if that is known, else -1. Memory follows what has arrived, not what was
-// announced: it grows eightfold to a known size, twofold to an unknown one.
-func readUpTo(r io.Reader, size, limit int64) ([]byte, error) {
+// announced: it grows eightfold to a known size, twofold to an unknown one. Before it grows for the first time, large is
+// asked for what it can grow to.
+func readUpTo(r io.Reader, size, limit int64, large func(most int64) error) ([]byte, error) {
 	growth, last := int64(2), limit+1
 	if size >= 0 {
 		growth, last = 8, size+1 // one byte more, so that the end is seen without growing
 	}
-	buf := make([]byte, 0, min(last, 1<<20))
+	buf := make([]byte, 0, min(last, smallBody))
 	for {
 		if len(buf) == cap(buf) {
 			if int64(len(buf)) >= last {
 				return nil, errTooLarge
+			}
+			if len(buf) == smallBody {
+				if err := large(last); err != nil {
+					return nil, err
+				}
 			}
 			buf = append(make([]byte, 0, min(last, growth*int64(cap(buf)))), buf...)
 		}

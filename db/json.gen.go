@@ -823,6 +823,67 @@ func (r *RefreshIndicatorsRow) AppendJSON(b []byte) []byte {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *SearchRunsByMetricRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"run_id":`...)
+	b = appendUUID(b, r.RunID)
+	b = append(b, `,"dataset_id":`...)
+	b = appendUUID(b, r.DatasetID)
+	b = append(b, `,"prediction_measurement":`...)
+	b = appendString(b, r.PredictionMeasurement)
+	b = append(b, `,"target_column":`...)
+	b = appendString(b, r.TargetColumn)
+	b = append(b, `,"feature_columns":`...)
+	b = appendRaw(b, r.FeatureColumns)
+	b = append(b, `,"hyperparameters":`...)
+	b = appendRaw(b, r.Hyperparameters)
+	b = append(b, `,"walk_config":`...)
+	b = appendRaw(b, r.WalkConfig)
+	b = append(b, `,"summary_metrics":`...)
+	b = appendRaw(b, r.SummaryMetrics)
+	b = append(b, `,"status":`...)
+	b = appendString(b, r.Status)
+	b = append(b, `,"requested_by":`...)
+	if r.RequestedBy == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendString(b, *r.RequestedBy)
+	}
+	b = append(b, `,"started_at":`...)
+	if r.StartedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.StartedAt)
+	}
+	b = append(b, `,"completed_at":`...)
+	if r.CompletedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.CompletedAt)
+	}
+	b = append(b, `,"duration_ms":`...)
+	if r.DurationMS == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendInt(b, *r.DurationMS)
+	}
+	b = append(b, `,"serialized_config":`...)
+	if r.SerializedConfig == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendString(b, *r.SerializedConfig)
+	}
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"dataset_slug":`...)
+	b = appendString(b, r.DatasetSlug)
+	b = append(b, `,"fold_count":`...)
+	b = appendInt(b, r.FoldCount)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *SearchRunsRow) AppendJSON(b []byte) []byte {
 	b = append(b, `{"run_id":`...)
 	b = appendUUID(b, r.RunID)
@@ -936,6 +997,8 @@ func (r *SimulationRunMetric) AppendJSON(b []byte) []byte {
 	b = appendString(b, r.Key)
 	b = append(b, `,"value":`...)
 	b = appendFloat(b, r.Value)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
 	return append(b, '}')
 }
 
@@ -1275,5 +1338,7 @@ func (r *WalkforwardRunMetric) AppendJSON(b []byte) []byte {
 	b = appendString(b, r.Key)
 	b = append(b, `,"value":`...)
 	b = appendFloat(b, r.Value)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
 	return append(b, '}')
 }
