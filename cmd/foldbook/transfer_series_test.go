@@ -89,7 +89,7 @@ func seriesFiles(name string) (documents, series map[string]string) {
 		fmt.Fprintf(&indicators, `{"timestamp":"%s","rsi_14":%v,"TGT_315":%v}`+"\n", time.Unix(at, 0).UTC().Format(time.RFC3339), float64(i)/7, -float64(i)/9)
 		if i < 500 {
 			fmt.Fprintf(&predictions, "%d000,%d,%d,%v,,%d\n", at, i, i%3, float64(i)/11, i)
-			fmt.Fprintf(&trace, "%d000000,%d,%s,%s,%d,%v,\n", at, i, []string{"LONG", "short \"é\""}[i%2], "dual", i%2, float64(i)/13)
+			fmt.Fprintf(&trace, "%d000000,%d,%s,%s,%d,%v,\n", at, i, []string{"LONG", `"short ""é"""`}[i%2], "dual", i%2, float64(i)/13)
 		}
 	}
 	return documents, map[string]string{"bars.csv": bars.String(), "indicators.ndjson": indicators.String(), "predictions.csv": predictions.String(), "trace.csv": trace.String()}
