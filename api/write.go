@@ -30,6 +30,8 @@ func isTrue(b *bool) bool { return b != nil && *b }
 func (s *Server) write(c echo.Context, dryRun bool, f func(ctx context.Context, q *db.Queries) error) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.WriteTimeout)
 	defer cancel()
+	// The limit for the request to arrive is over; to net/http it would be as if the client had left.
+	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Time{}) // a connection that has none, as in tests, needs no change
 	select {
 	case s.writes <- struct{}{}:
 		defer func() { <-s.writes }()
