@@ -118,7 +118,7 @@ func (d *destination) read(c echo.Context) (*rows.Batch, error) {
 	case err != nil:
 		return nil, body.fault(err)
 	}
-	body.arriving.end()
+	arrived(c)
 	return batch, d.complete(batch)
 }
 
