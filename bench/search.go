@@ -50,7 +50,7 @@ func (c cli) search(ctx context.Context, s *stack) error {
 	}
 	progress("loaded in %s", time.Since(began).Round(time.Second))
 	// Limits are for callers; what takes longer on a busy machine is to be seen, and not to end the benchmark.
-	v, err := s.serve(ctx, dsn, "POSTGRES_STATEMENT_TIMEOUT=60s", "REQUEST_TIMEOUT=60s")
+	v, err := s.serve(ctx, dsn, "POSTGRES_STATEMENT_TIMEOUT=50s", "REQUEST_TIMEOUT=60s")
 	if err != nil {
 		return err
 	}
