@@ -157,6 +157,19 @@ func arrays(ranges []metricRange) (keys []string, wanted []bool, lows, highs []f
 	return keys, wanted, lows, highs
 }
 
+// joined is how many ranges a count joins.
+const joined = 2
+
+// joinable splits ranges into those that a count joins and those that it tests row by row: all of them when there are
+// few rows to test.
+func joinable(ranges []metricRange, ids []uuid.UUID) (join, test []metricRange) {
+	if ids != nil {
+		return nil, ranges
+	}
+	n := min(len(ranges), joined)
+	return ranges[:n], ranges[n:]
+}
+
 // leading takes a wanted range out of the others, for the queries that start from what has one metric.
 func leading(ranges []metricRange) (first metricRange, others []metricRange, ok bool) {
 	i := slices.IndexFunc(ranges, func(r metricRange) bool { return r.Want })

@@ -66,6 +66,12 @@ func TestSearchBothPlans(t *testing.T) {
 		"sorted by its filter":        {conditions: []condition{wide, mod}, sort: "summary_metrics.n", descending: true},
 		"status and sort":             {attrs: map[string]string{"status": "COMPLETED"}, sort: "summary_metrics.third", conditions: []condition{third}},
 		"nothing":                     {conditions: []condition{wide, {"summary_metrics.n", "<", 0}}},
+		"many filters": {conditions: []condition{
+			wide, {"summary_metrics.mod", "<=", 5}, {"summary_metrics.mod", "!=", 2}, {"summary_metrics.none", "missing", 0}, {"summary_metrics.third", "missing", 0},
+		}},
+		"many filters and a status": {attrs: map[string]string{"status": "COMPLETED"}, conditions: []condition{
+			wide, {"summary_metrics.mod", "<=", 5}, {"summary_metrics.mod", "!=", 2}, {"summary_metrics.none", "missing", 0}, {"summary_metrics.third", "exists", 0},
+		}},
 	} {
 		for _, k := range []kind{runKind, simulationKind} {
 			want := q.answer(rows)

@@ -107,14 +107,18 @@ func (s *Server) runFinder(ctx context.Context, f runSearch) *finder[db.SearchRu
 		count: func(ranges []metricRange, ids []uuid.UUID, most int64) (int64, error) {
 			if first, others, ok := leading(ranges); ok && f.onlyMetrics() && (ids == nil || len(others) == 0) {
 				args := db.CountRunsByMetricsParams{Key: first.Key, Low: first.Low, High: first.High, MaxCount: most}
-				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(others)
+				join, test := joinable(others, nil)
+				args.JoinedKeys, args.JoinedWanted, args.JoinedLows, args.JoinedHighs = arrays(join)
+				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(test)
 				return q.CountRunsByMetrics(ctx, args)
 			}
 			args := db.CountSearchedRunsParams{
 				DatasetID: f.dataset, Status: f.status, Measurement: f.measurement, Target: f.target, RequestedBy: f.requestedBy, Pattern: f.pattern,
 				Ids: ids, MaxCount: most,
 			}
-			args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(ranges)
+			join, test := joinable(ranges, ids)
+			args.JoinedKeys, args.JoinedWanted, args.JoinedLows, args.JoinedHighs = arrays(join)
+			args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(test)
 			return q.CountSearchedRuns(ctx, args)
 		},
 		byMetric: func(r metricRange, most int32) ([]uuid.UUID, error) {

@@ -99,14 +99,18 @@ func (s *Server) simulationFinder(ctx context.Context, f simulationSearch) *find
 		count: func(ranges []metricRange, ids []uuid.UUID, most int64) (int64, error) {
 			if first, others, ok := leading(ranges); ok && f.onlyMetrics() && (ids == nil || len(others) == 0) {
 				args := db.CountSimulationsByMetricsParams{Key: first.Key, Low: first.Low, High: first.High, MaxCount: most}
-				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(others)
+				join, test := joinable(others, nil)
+				args.JoinedKeys, args.JoinedWanted, args.JoinedLows, args.JoinedHighs = arrays(join)
+				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(test)
 				return q.CountSimulationsByMetrics(ctx, args)
 			}
 			args := db.CountSearchedSimulationsParams{
 				RunID: f.run, DatasetID: f.dataset, Status: f.status, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace, Pattern: f.pattern,
 				Ids: ids, MaxCount: most,
 			}
-			args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(ranges)
+			join, test := joinable(ranges, ids)
+			args.JoinedKeys, args.JoinedWanted, args.JoinedLows, args.JoinedHighs = arrays(join)
+			args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(test)
 			return q.CountSearchedSimulations(ctx, args)
 		},
 		byMetric: func(r metricRange, most int32) ([]uuid.UUID, error) {

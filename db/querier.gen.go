@@ -48,9 +48,10 @@ type Querier interface {
 	// Called for the totals of its lists. It looks across all runs.
 	// index: walkforward_run_metrics_value_idx. cost: the index entries in the ranges.
 	CountRunsByMetrics(ctx context.Context, arg CountRunsByMetricsParams) (int64, error)
-	// CountSearchedRuns counts what SearchRuns pages through, at most as far as max_count. Each of the first three ranges is a
-	// join, which the planner turns into a join of what is wanted, an anti join of what is not, or nothing where there is no
-	// range: a filter tested row by row takes ten times as long. Planned anew for each call (DB.Planned).
+	// CountSearchedRuns counts what SearchRuns pages through, at most as far as max_count. Up to two ranges of metrics are
+	// joined, which the planner makes a join of what is wanted, an anti join of what is not, or nothing where there is no
+	// range: testing each row takes ten times as long. The others are tested, and all of them where ids are given, because
+	// an inner side of a join would go through the ids again for each row. Planned anew for each call (DB.Planned).
 	// Called for the totals of its lists.
 	// index: none, the filters decide. cost: all runs that the filters look at.
 	CountSearchedRuns(ctx context.Context, arg CountSearchedRunsParams) (int64, error)

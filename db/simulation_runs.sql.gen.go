@@ -39,9 +39,6 @@ FROM (
     LEFT JOIN simulation_run_metrics AS m2
         ON s.simulation_id = m2.simulation_id AND m2.key = coalesce(($1::text[])[2], '')
         AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
-    LEFT JOIN simulation_run_metrics AS m3
-        ON s.simulation_id = m3.simulation_id AND m3.key = coalesce(($1::text[])[3], '')
-        AND m3.value BETWEEN coalesce(($2::double precision[])[3], 0) AND coalesce(($3::double precision[])[3], 0)
     WHERE
         ($4::uuid IS NULL OR s.run_id = $4)
         AND ($5::uuid IS NULL OR s.dataset_id = $5)
@@ -67,29 +64,28 @@ FROM (
         AND ($11::uuid[] IS NULL OR s.simulation_id = ANY($11))
         AND (($1::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = ($12::boolean[])[1])
         AND (($1::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = ($12::boolean[])[2])
-        AND (($1::text[])[3] IS NULL OR (m3.simulation_id IS NOT NULL) = ($12::boolean[])[3])
         AND (
-            cardinality($1::text[]) < 4
+            coalesce(cardinality($13::text[]), 0) = 0
             OR NOT EXISTS (
                 SELECT
-                FROM generate_series(4, cardinality($1::text[])) AS i
-                WHERE ($12::boolean[])[i] <> EXISTS (
+                FROM generate_subscripts($13::text[], 1) AS i
+                WHERE ($14::boolean[])[i] <> EXISTS (
                     SELECT
                     FROM simulation_run_metrics AS m
                     WHERE m.simulation_id = s.simulation_id
-                        AND m.key = ($1::text[])[i]
-                        AND m.value BETWEEN ($2::double precision[])[i] AND ($3::double precision[])[i]
+                        AND m.key = ($13::text[])[i]
+                        AND m.value BETWEEN ($15::double precision[])[i] AND ($16::double precision[])[i]
                 )
             )
         )
-    LIMIT $13::bigint
+    LIMIT $17::bigint
 ) AS matching
 `
 
 type CountSearchedSimulationsParams struct {
-	MetricKeys   []string    `json:"metric_keys"`
-	MetricLows   []float64   `json:"metric_lows"`
-	MetricHighs  []float64   `json:"metric_highs"`
+	JoinedKeys   []string    `json:"joined_keys"`
+	JoinedLows   []float64   `json:"joined_lows"`
+	JoinedHighs  []float64   `json:"joined_highs"`
 	RunID        *uuid.UUID  `json:"run_id"`
 	DatasetID    *uuid.UUID  `json:"dataset_id"`
 	Status       *string     `json:"status"`
@@ -98,7 +94,11 @@ type CountSearchedSimulationsParams struct {
 	Namespace    *string     `json:"namespace"`
 	Pattern      *string     `json:"pattern"`
 	Ids          []uuid.UUID `json:"ids"`
+	JoinedWanted []bool      `json:"joined_wanted"`
+	MetricKeys   []string    `json:"metric_keys"`
 	MetricWanted []bool      `json:"metric_wanted"`
+	MetricLows   []float64   `json:"metric_lows"`
+	MetricHighs  []float64   `json:"metric_highs"`
 	MaxCount     int64       `json:"max_count"`
 }
 
@@ -107,9 +107,9 @@ type CountSearchedSimulationsParams struct {
 // index: none, the filters decide. cost: all simulations that the filters look at.
 func (q *Queries) CountSearchedSimulations(ctx context.Context, arg CountSearchedSimulationsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countSearchedSimulations,
-		arg.MetricKeys,
-		arg.MetricLows,
-		arg.MetricHighs,
+		arg.JoinedKeys,
+		arg.JoinedLows,
+		arg.JoinedHighs,
 		arg.RunID,
 		arg.DatasetID,
 		arg.Status,
@@ -118,7 +118,11 @@ func (q *Queries) CountSearchedSimulations(ctx context.Context, arg CountSearche
 		arg.Namespace,
 		arg.Pattern,
 		arg.Ids,
+		arg.JoinedWanted,
+		arg.MetricKeys,
 		arg.MetricWanted,
+		arg.MetricLows,
+		arg.MetricHighs,
 		arg.MaxCount,
 	)
 	var total int64
@@ -186,31 +190,35 @@ FROM (
         AND (($1::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = ($7::boolean[])[1])
         AND (($1::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = ($7::boolean[])[2])
         AND (
-            cardinality($1::text[]) < 3
+            coalesce(cardinality($8::text[]), 0) = 0
             OR NOT EXISTS (
                 SELECT
-                FROM generate_series(3, cardinality($1::text[])) AS i
-                WHERE ($7::boolean[])[i] <> EXISTS (
+                FROM generate_subscripts($8::text[], 1) AS i
+                WHERE ($9::boolean[])[i] <> EXISTS (
                     SELECT
                     FROM simulation_run_metrics AS o
                     WHERE o.simulation_id = m.simulation_id
-                        AND o.key = ($1::text[])[i]
-                        AND o.value BETWEEN ($2::double precision[])[i] AND ($3::double precision[])[i]
+                        AND o.key = ($8::text[])[i]
+                        AND o.value BETWEEN ($10::double precision[])[i] AND ($11::double precision[])[i]
                 )
             )
         )
-    LIMIT $8::bigint
+    LIMIT $12::bigint
 ) AS matching
 `
 
 type CountSimulationsByMetricsParams struct {
-	MetricKeys   []string  `json:"metric_keys"`
-	MetricLows   []float64 `json:"metric_lows"`
-	MetricHighs  []float64 `json:"metric_highs"`
+	JoinedKeys   []string  `json:"joined_keys"`
+	JoinedLows   []float64 `json:"joined_lows"`
+	JoinedHighs  []float64 `json:"joined_highs"`
 	Key          string    `json:"key"`
 	Low          float64   `json:"low"`
 	High         float64   `json:"high"`
+	JoinedWanted []bool    `json:"joined_wanted"`
+	MetricKeys   []string  `json:"metric_keys"`
 	MetricWanted []bool    `json:"metric_wanted"`
+	MetricLows   []float64 `json:"metric_lows"`
+	MetricHighs  []float64 `json:"metric_highs"`
 	MaxCount     int64     `json:"max_count"`
 }
 
@@ -220,13 +228,17 @@ type CountSimulationsByMetricsParams struct {
 // index: any of simulation_run_metrics. cost: the index entries in the ranges.
 func (q *Queries) CountSimulationsByMetrics(ctx context.Context, arg CountSimulationsByMetricsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countSimulationsByMetrics,
-		arg.MetricKeys,
-		arg.MetricLows,
-		arg.MetricHighs,
+		arg.JoinedKeys,
+		arg.JoinedLows,
+		arg.JoinedHighs,
 		arg.Key,
 		arg.Low,
 		arg.High,
+		arg.JoinedWanted,
+		arg.MetricKeys,
 		arg.MetricWanted,
+		arg.MetricLows,
+		arg.MetricHighs,
 		arg.MaxCount,
 	)
 	var total int64

@@ -96,31 +96,35 @@ FROM (
         AND (($1::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = ($7::boolean[])[1])
         AND (($1::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = ($7::boolean[])[2])
         AND (
-            cardinality($1::text[]) < 3
+            coalesce(cardinality($8::text[]), 0) = 0
             OR NOT EXISTS (
                 SELECT
-                FROM generate_series(3, cardinality($1::text[])) AS i
-                WHERE ($7::boolean[])[i] <> EXISTS (
+                FROM generate_subscripts($8::text[], 1) AS i
+                WHERE ($9::boolean[])[i] <> EXISTS (
                     SELECT
                     FROM walkforward_run_metrics AS o
                     WHERE o.run_id = m.run_id
-                        AND o.key = ($1::text[])[i]
-                        AND o.value BETWEEN ($2::double precision[])[i] AND ($3::double precision[])[i]
+                        AND o.key = ($8::text[])[i]
+                        AND o.value BETWEEN ($10::double precision[])[i] AND ($11::double precision[])[i]
                 )
             )
         )
-    LIMIT $8::bigint
+    LIMIT $12::bigint
 ) AS matching
 `
 
 type CountRunsByMetricsParams struct {
-	MetricKeys   []string  `json:"metric_keys"`
-	MetricLows   []float64 `json:"metric_lows"`
-	MetricHighs  []float64 `json:"metric_highs"`
+	JoinedKeys   []string  `json:"joined_keys"`
+	JoinedLows   []float64 `json:"joined_lows"`
+	JoinedHighs  []float64 `json:"joined_highs"`
 	Key          string    `json:"key"`
 	Low          float64   `json:"low"`
 	High         float64   `json:"high"`
+	JoinedWanted []bool    `json:"joined_wanted"`
+	MetricKeys   []string  `json:"metric_keys"`
 	MetricWanted []bool    `json:"metric_wanted"`
+	MetricLows   []float64 `json:"metric_lows"`
+	MetricHighs  []float64 `json:"metric_highs"`
 	MaxCount     int64     `json:"max_count"`
 }
 
@@ -130,13 +134,17 @@ type CountRunsByMetricsParams struct {
 // index: walkforward_run_metrics_value_idx. cost: the index entries in the ranges.
 func (q *Queries) CountRunsByMetrics(ctx context.Context, arg CountRunsByMetricsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countRunsByMetrics,
-		arg.MetricKeys,
-		arg.MetricLows,
-		arg.MetricHighs,
+		arg.JoinedKeys,
+		arg.JoinedLows,
+		arg.JoinedHighs,
 		arg.Key,
 		arg.Low,
 		arg.High,
+		arg.JoinedWanted,
+		arg.MetricKeys,
 		arg.MetricWanted,
+		arg.MetricLows,
+		arg.MetricHighs,
 		arg.MaxCount,
 	)
 	var total int64
@@ -155,9 +163,6 @@ FROM (
     LEFT JOIN walkforward_run_metrics AS m2
         ON r.run_id = m2.run_id AND m2.key = coalesce(($1::text[])[2], '')
         AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
-    LEFT JOIN walkforward_run_metrics AS m3
-        ON r.run_id = m3.run_id AND m3.key = coalesce(($1::text[])[3], '')
-        AND m3.value BETWEEN coalesce(($2::double precision[])[3], 0) AND coalesce(($3::double precision[])[3], 0)
     WHERE
         ($4::uuid IS NULL OR r.dataset_id = $4)
         AND ($5::text IS NULL OR r.status = $5)
@@ -176,29 +181,28 @@ FROM (
         AND ($10::uuid[] IS NULL OR r.run_id = ANY($10))
         AND (($1::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = ($11::boolean[])[1])
         AND (($1::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = ($11::boolean[])[2])
-        AND (($1::text[])[3] IS NULL OR (m3.run_id IS NOT NULL) = ($11::boolean[])[3])
         AND (
-            cardinality($1::text[]) < 4
+            coalesce(cardinality($12::text[]), 0) = 0
             OR NOT EXISTS (
                 SELECT
-                FROM generate_series(4, cardinality($1::text[])) AS i
-                WHERE ($11::boolean[])[i] <> EXISTS (
+                FROM generate_subscripts($12::text[], 1) AS i
+                WHERE ($13::boolean[])[i] <> EXISTS (
                     SELECT
                     FROM walkforward_run_metrics AS m
                     WHERE m.run_id = r.run_id
-                        AND m.key = ($1::text[])[i]
-                        AND m.value BETWEEN ($2::double precision[])[i] AND ($3::double precision[])[i]
+                        AND m.key = ($12::text[])[i]
+                        AND m.value BETWEEN ($14::double precision[])[i] AND ($15::double precision[])[i]
                 )
             )
         )
-    LIMIT $12::bigint
+    LIMIT $16::bigint
 ) AS matching
 `
 
 type CountSearchedRunsParams struct {
-	MetricKeys   []string    `json:"metric_keys"`
-	MetricLows   []float64   `json:"metric_lows"`
-	MetricHighs  []float64   `json:"metric_highs"`
+	JoinedKeys   []string    `json:"joined_keys"`
+	JoinedLows   []float64   `json:"joined_lows"`
+	JoinedHighs  []float64   `json:"joined_highs"`
 	DatasetID    *uuid.UUID  `json:"dataset_id"`
 	Status       *string     `json:"status"`
 	Measurement  *string     `json:"measurement"`
@@ -206,20 +210,25 @@ type CountSearchedRunsParams struct {
 	RequestedBy  *string     `json:"requested_by"`
 	Pattern      *string     `json:"pattern"`
 	Ids          []uuid.UUID `json:"ids"`
+	JoinedWanted []bool      `json:"joined_wanted"`
+	MetricKeys   []string    `json:"metric_keys"`
 	MetricWanted []bool      `json:"metric_wanted"`
+	MetricLows   []float64   `json:"metric_lows"`
+	MetricHighs  []float64   `json:"metric_highs"`
 	MaxCount     int64       `json:"max_count"`
 }
 
-// CountSearchedRuns counts what SearchRuns pages through, at most as far as max_count. Each of the first three ranges is a
-// join, which the planner turns into a join of what is wanted, an anti join of what is not, or nothing where there is no
-// range: a filter tested row by row takes ten times as long. Planned anew for each call (DB.Planned).
+// CountSearchedRuns counts what SearchRuns pages through, at most as far as max_count. Up to two ranges of metrics are
+// joined, which the planner makes a join of what is wanted, an anti join of what is not, or nothing where there is no
+// range: testing each row takes ten times as long. The others are tested, and all of them where ids are given, because
+// an inner side of a join would go through the ids again for each row. Planned anew for each call (DB.Planned).
 // Called for the totals of its lists.
 // index: none, the filters decide. cost: all runs that the filters look at.
 func (q *Queries) CountSearchedRuns(ctx context.Context, arg CountSearchedRunsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countSearchedRuns,
-		arg.MetricKeys,
-		arg.MetricLows,
-		arg.MetricHighs,
+		arg.JoinedKeys,
+		arg.JoinedLows,
+		arg.JoinedHighs,
 		arg.DatasetID,
 		arg.Status,
 		arg.Measurement,
@@ -227,7 +236,11 @@ func (q *Queries) CountSearchedRuns(ctx context.Context, arg CountSearchedRunsPa
 		arg.RequestedBy,
 		arg.Pattern,
 		arg.Ids,
+		arg.JoinedWanted,
+		arg.MetricKeys,
 		arg.MetricWanted,
+		arg.MetricLows,
+		arg.MetricHighs,
 		arg.MaxCount,
 	)
 	var total int64

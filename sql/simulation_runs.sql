@@ -13,14 +13,11 @@ FROM (
     SELECT
     FROM simulation_runs AS s
     LEFT JOIN simulation_run_metrics AS m1
-        ON s.simulation_id = m1.simulation_id AND m1.key = coalesce((@metric_keys::text[])[1], '')
-        AND m1.value BETWEEN coalesce((@metric_lows::double precision[])[1], 0) AND coalesce((@metric_highs::double precision[])[1], 0)
+        ON s.simulation_id = m1.simulation_id AND m1.key = coalesce((@joined_keys::text[])[1], '')
+        AND m1.value BETWEEN coalesce((@joined_lows::double precision[])[1], 0) AND coalesce((@joined_highs::double precision[])[1], 0)
     LEFT JOIN simulation_run_metrics AS m2
-        ON s.simulation_id = m2.simulation_id AND m2.key = coalesce((@metric_keys::text[])[2], '')
-        AND m2.value BETWEEN coalesce((@metric_lows::double precision[])[2], 0) AND coalesce((@metric_highs::double precision[])[2], 0)
-    LEFT JOIN simulation_run_metrics AS m3
-        ON s.simulation_id = m3.simulation_id AND m3.key = coalesce((@metric_keys::text[])[3], '')
-        AND m3.value BETWEEN coalesce((@metric_lows::double precision[])[3], 0) AND coalesce((@metric_highs::double precision[])[3], 0)
+        ON s.simulation_id = m2.simulation_id AND m2.key = coalesce((@joined_keys::text[])[2], '')
+        AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
     WHERE
         (sqlc.narg('run_id')::uuid IS NULL OR s.run_id = sqlc.narg('run_id'))
         AND (sqlc.narg('dataset_id')::uuid IS NULL OR s.dataset_id = sqlc.narg('dataset_id'))
@@ -44,14 +41,13 @@ FROM (
             )
         )
         AND (sqlc.narg('ids')::uuid[] IS NULL OR s.simulation_id = ANY(sqlc.narg('ids')))
-        AND ((@metric_keys::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = (@metric_wanted::boolean[])[1])
-        AND ((@metric_keys::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = (@metric_wanted::boolean[])[2])
-        AND ((@metric_keys::text[])[3] IS NULL OR (m3.simulation_id IS NOT NULL) = (@metric_wanted::boolean[])[3])
+        AND ((@joined_keys::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
+        AND ((@joined_keys::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[2])
         AND (
-            cardinality(@metric_keys::text[]) < 4
+            coalesce(cardinality(@metric_keys::text[]), 0) = 0
             OR NOT EXISTS (
                 SELECT
-                FROM generate_series(4, cardinality(@metric_keys::text[])) AS i
+                FROM generate_subscripts(@metric_keys::text[], 1) AS i
                 WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
                     SELECT
                     FROM simulation_run_metrics AS m
@@ -81,20 +77,20 @@ FROM (
     SELECT
     FROM simulation_run_metrics AS m
     LEFT JOIN simulation_run_metrics AS m1
-        ON m.simulation_id = m1.simulation_id AND m1.key = coalesce((@metric_keys::text[])[1], '')
-        AND m1.value BETWEEN coalesce((@metric_lows::double precision[])[1], 0) AND coalesce((@metric_highs::double precision[])[1], 0)
+        ON m.simulation_id = m1.simulation_id AND m1.key = coalesce((@joined_keys::text[])[1], '')
+        AND m1.value BETWEEN coalesce((@joined_lows::double precision[])[1], 0) AND coalesce((@joined_highs::double precision[])[1], 0)
     LEFT JOIN simulation_run_metrics AS m2
-        ON m.simulation_id = m2.simulation_id AND m2.key = coalesce((@metric_keys::text[])[2], '')
-        AND m2.value BETWEEN coalesce((@metric_lows::double precision[])[2], 0) AND coalesce((@metric_highs::double precision[])[2], 0)
+        ON m.simulation_id = m2.simulation_id AND m2.key = coalesce((@joined_keys::text[])[2], '')
+        AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
     WHERE
         m.key = @key AND m.value BETWEEN @low::double precision AND @high::double precision
-        AND ((@metric_keys::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = (@metric_wanted::boolean[])[1])
-        AND ((@metric_keys::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = (@metric_wanted::boolean[])[2])
+        AND ((@joined_keys::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
+        AND ((@joined_keys::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[2])
         AND (
-            cardinality(@metric_keys::text[]) < 3
+            coalesce(cardinality(@metric_keys::text[]), 0) = 0
             OR NOT EXISTS (
                 SELECT
-                FROM generate_series(3, cardinality(@metric_keys::text[])) AS i
+                FROM generate_subscripts(@metric_keys::text[], 1) AS i
                 WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
                     SELECT
                     FROM simulation_run_metrics AS o

@@ -33,20 +33,20 @@ FROM (
     SELECT
     FROM walkforward_run_metrics AS m
     LEFT JOIN walkforward_run_metrics AS m1
-        ON m.run_id = m1.run_id AND m1.key = coalesce((@metric_keys::text[])[1], '')
-        AND m1.value BETWEEN coalesce((@metric_lows::double precision[])[1], 0) AND coalesce((@metric_highs::double precision[])[1], 0)
+        ON m.run_id = m1.run_id AND m1.key = coalesce((@joined_keys::text[])[1], '')
+        AND m1.value BETWEEN coalesce((@joined_lows::double precision[])[1], 0) AND coalesce((@joined_highs::double precision[])[1], 0)
     LEFT JOIN walkforward_run_metrics AS m2
-        ON m.run_id = m2.run_id AND m2.key = coalesce((@metric_keys::text[])[2], '')
-        AND m2.value BETWEEN coalesce((@metric_lows::double precision[])[2], 0) AND coalesce((@metric_highs::double precision[])[2], 0)
+        ON m.run_id = m2.run_id AND m2.key = coalesce((@joined_keys::text[])[2], '')
+        AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
     WHERE
         m.key = @key AND m.value BETWEEN @low::double precision AND @high::double precision
-        AND ((@metric_keys::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = (@metric_wanted::boolean[])[1])
-        AND ((@metric_keys::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = (@metric_wanted::boolean[])[2])
+        AND ((@joined_keys::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
+        AND ((@joined_keys::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = (@joined_wanted::boolean[])[2])
         AND (
-            cardinality(@metric_keys::text[]) < 3
+            coalesce(cardinality(@metric_keys::text[]), 0) = 0
             OR NOT EXISTS (
                 SELECT
-                FROM generate_series(3, cardinality(@metric_keys::text[])) AS i
+                FROM generate_subscripts(@metric_keys::text[], 1) AS i
                 WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
                     SELECT
                     FROM walkforward_run_metrics AS o
@@ -60,9 +60,10 @@ FROM (
 ) AS matching;
 
 -- name: CountSearchedRuns :one
--- CountSearchedRuns counts what SearchRuns pages through, at most as far as max_count. Each of the first three ranges is a
--- join, which the planner turns into a join of what is wanted, an anti join of what is not, or nothing where there is no
--- range: a filter tested row by row takes ten times as long. Planned anew for each call (DB.Planned).
+-- CountSearchedRuns counts what SearchRuns pages through, at most as far as max_count. Up to two ranges of metrics are
+-- joined, which the planner makes a join of what is wanted, an anti join of what is not, or nothing where there is no
+-- range: testing each row takes ten times as long. The others are tested, and all of them where ids are given, because
+-- an inner side of a join would go through the ids again for each row. Planned anew for each call (DB.Planned).
 -- Called for the totals of its lists.
 -- index: none, the filters decide. cost: all runs that the filters look at.
 SELECT count(*)::bigint AS total
@@ -70,14 +71,11 @@ FROM (
     SELECT
     FROM walkforward_runs AS r
     LEFT JOIN walkforward_run_metrics AS m1
-        ON r.run_id = m1.run_id AND m1.key = coalesce((@metric_keys::text[])[1], '')
-        AND m1.value BETWEEN coalesce((@metric_lows::double precision[])[1], 0) AND coalesce((@metric_highs::double precision[])[1], 0)
+        ON r.run_id = m1.run_id AND m1.key = coalesce((@joined_keys::text[])[1], '')
+        AND m1.value BETWEEN coalesce((@joined_lows::double precision[])[1], 0) AND coalesce((@joined_highs::double precision[])[1], 0)
     LEFT JOIN walkforward_run_metrics AS m2
-        ON r.run_id = m2.run_id AND m2.key = coalesce((@metric_keys::text[])[2], '')
-        AND m2.value BETWEEN coalesce((@metric_lows::double precision[])[2], 0) AND coalesce((@metric_highs::double precision[])[2], 0)
-    LEFT JOIN walkforward_run_metrics AS m3
-        ON r.run_id = m3.run_id AND m3.key = coalesce((@metric_keys::text[])[3], '')
-        AND m3.value BETWEEN coalesce((@metric_lows::double precision[])[3], 0) AND coalesce((@metric_highs::double precision[])[3], 0)
+        ON r.run_id = m2.run_id AND m2.key = coalesce((@joined_keys::text[])[2], '')
+        AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
     WHERE
         (sqlc.narg('dataset_id')::uuid IS NULL OR r.dataset_id = sqlc.narg('dataset_id'))
         AND (sqlc.narg('status')::text IS NULL OR r.status = sqlc.narg('status'))
@@ -94,14 +92,13 @@ FROM (
             ))
         )
         AND (sqlc.narg('ids')::uuid[] IS NULL OR r.run_id = ANY(sqlc.narg('ids')))
-        AND ((@metric_keys::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = (@metric_wanted::boolean[])[1])
-        AND ((@metric_keys::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = (@metric_wanted::boolean[])[2])
-        AND ((@metric_keys::text[])[3] IS NULL OR (m3.run_id IS NOT NULL) = (@metric_wanted::boolean[])[3])
+        AND ((@joined_keys::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
+        AND ((@joined_keys::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = (@joined_wanted::boolean[])[2])
         AND (
-            cardinality(@metric_keys::text[]) < 4
+            coalesce(cardinality(@metric_keys::text[]), 0) = 0
             OR NOT EXISTS (
                 SELECT
-                FROM generate_series(4, cardinality(@metric_keys::text[])) AS i
+                FROM generate_subscripts(@metric_keys::text[], 1) AS i
                 WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
                     SELECT
                     FROM walkforward_run_metrics AS m
