@@ -43,7 +43,7 @@ func (c *Client) exec(ctx context.Context, sql string) (*Rows, error) {
 	if c.cfg.User != "" {
 		req.SetBasicAuth(c.cfg.User, c.cfg.Password)
 	}
-	res, err := c.http.Do(req)
+	res, err := c.http.Do(req) //nolint:bodyclose // execSource does
 	if err != nil {
 		defer cancel(nil)
 		return nil, failure(ctx, err, sql, false)

@@ -148,8 +148,12 @@ func (e *execSource) broken(err error) error {
 		e.err = errTooLarge
 	case context.Cause(e.ctx) != nil:
 		e.err = failure(e.ctx, err, e.sql, true)
-	case err == nil, errors.As(err, &syntax), errors.Is(err, io.EOF):
-		e.err = fmt.Errorf("%w: it is not the JSON of a result, or cut", ErrBroken)
+	case err == nil:
+		e.err = fmt.Errorf("%w: it is not the JSON of a result", ErrBroken)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		e.err = fmt.Errorf("%w: it is cut", ErrBroken)
+	case errors.As(err, &syntax):
+		e.err = fmt.Errorf("%w: it is not JSON at byte %d", ErrBroken, syntax.ByteOffset)
 	default:
 		e.err = failure(e.ctx, err, e.sql, true)
 	}

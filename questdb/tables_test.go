@@ -34,7 +34,7 @@ func TestTableNames(t *testing.T) {
 		}
 		for _, fine := range []string{"a-b.c" + name(t), name(t) + "-x", map[bool]string{true: "select", false: "where"}[strings.HasSuffix(t.Name(), "pg")]} {
 			table := ensure(t, c, questdb.Spec{Name: fine, PartitionBy: "YEAR", Columns: column("order", "Mixed Case", "ü")})
-			fill(t, c, table, 2, func(w *questdb.Writer, i int) { w.Float("mixed case", 1); w.Float("order", 2); w.Float("ü", 3) })
+			fill(t, c, table, 2, func(w *questdb.Writer, _ int) { w.Float("mixed case", 1); w.Float("order", 2); w.Float("ü", 3) })
 			rows, err := c.Scan(t.Context(), questdb.Scan{Selection: questdb.Selection{Table: table}, Columns: []string{"ORDER", "mixed CASE", "ü"}, Limit: 1})
 			if diff := cmp.Diff([][]any{{2.0, 1.0, 3.0}}, cells(t, rows, err)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", fine, diff)
@@ -175,7 +175,11 @@ func TestEnsure(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		fill(t, c, got, 3, func(w *questdb.Writer, i int) { w.Float("close", float64(i)); w.Int("trade_index", 1); w.Float("a", 0.5) })
+		fill(t, c, got, 3, func(w *questdb.Writer, i int) {
+			w.Float("close", float64(i))
+			w.Int("trade_index", 1)
+			w.Float("a", 0.5)
+		})
 		if n, err := c.Count(t.Context(), questdb.Selection{Table: got}); err != nil || n != 3 {
 			t.Errorf("it counts %d, %v", n, err)
 		}

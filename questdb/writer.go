@@ -18,6 +18,7 @@ type Writer struct {
 	kinds  map[string]Kind // of the columns, by the names that were used
 	sender ilp.LineSender  // nil before the first row and after Flush
 	open   bool            // a row is in progress
+	filled bool            // and has a cell
 	rows   int
 	err    error // the first thing that is wrong
 }
@@ -51,7 +52,7 @@ func (w *Writer) start() bool {
 		}
 	}
 	w.sender.Table(w.table.Name)
-	w.open = true
+	w.open, w.filled = true, false
 	return true
 }
 
@@ -79,8 +80,9 @@ func (c *Client) sender(repeatable bool) (ilp.LineSender, error) {
 	return sender, nil
 }
 
-// kind is that of a column, which has to be there: QuestDB would add it, with a type of its own choice.
+// kind is that of a column that gets a cell. It has to be there: QuestDB would add it, with a type of its own choice.
 func (w *Writer) kind(column string) Kind {
+	w.filled = true
 	kind, ok := w.kinds[column]
 	if !ok {
 		c, found := w.table.Column(column)
@@ -99,8 +101,7 @@ func (w *Writer) fail(err error) {
 	}
 }
 
-// Symbol, Float, Int and Text set cells of the row in progress, symbols first; Row ends it at a time in microseconds since 1970.
-// A float that is not finite is left out, which makes it NULL. What is wrong shows in Flush.
+// Symbol sets a cell of a SYMBOL column in the row in progress; in each row symbols come first. What is wrong shows in Flush.
 func (w *Writer) Symbol(column, value string) {
 	if w.start() {
 		w.kind(column)
@@ -108,7 +109,7 @@ func (w *Writer) Symbol(column, value string) {
 	}
 }
 
-// Float sets a cell of a DOUBLE column; a LONG one takes whole numbers.
+// Float sets a cell of a DOUBLE column; a LONG one takes whole numbers. What is not finite is left out, which makes it NULL.
 func (w *Writer) Float(column string, v float64) {
 	if v-v != 0 || !w.start() {
 		return
@@ -140,7 +141,7 @@ func (w *Writer) Text(column, v string) {
 	}
 }
 
-// Row ends a row. Times before 2001-09-09 and after 2286 are refused in Flush: they are milliseconds or nanoseconds taken for microseconds.
+// Row ends a row at a time in microseconds since 1970. Times before 2001-09-09 and after 2286 are refused in Flush: they are milliseconds or nanoseconds taken for microseconds.
 func (w *Writer) Row(micros int64) {
 	if !w.start() {
 		return
@@ -148,6 +149,14 @@ func (w *Writer) Row(micros int64) {
 	if micros < firstMicros || micros >= lastMicros {
 		w.fail(&Refused{Message: fmt.Sprintf("row %d: %d is no time in microseconds between 2001-09-09 and 2286", w.rows, micros)})
 		return
+	}
+	if !w.filled { // the line protocol has no row without a cell, but NaN, which is stored as NULL
+		for _, c := range w.table.Columns {
+			if KindOf(c.Type) == Float {
+				w.sender.Float64Column(c.Name, math.NaN())
+				break
+			}
+		}
 	}
 	if err := w.sender.At(context.Background(), time.UnixMicro(micros)); err != nil {
 		w.fail(&Refused{Message: fmt.Sprintf("row %d: %v", w.rows, err)})
