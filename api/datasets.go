@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"foldbook/db"
@@ -130,7 +131,7 @@ func (s *Server) GetDatasetManifest(c echo.Context, datasetID string, params Get
 	if unchanged(c, params.IfNoneMatch, etag(row.Version, row.CreatedAt)) {
 		return nil
 	}
-	return c.JSON(http.StatusOK, rawJSON(s.withInterval(c, datasetID, row.Manifest)))
+	return c.JSON(http.StatusOK, rawJSON(s.withInterval(c.Request().Context(), id, row.Manifest)))
 }
 
 // stepRows is how many of the first rows tell how far apart the rows of a series are.
@@ -138,15 +139,15 @@ const stepRows = 100
 
 // withInterval fills a bar interval in that neither the exporter nor the granularity told: it is the median distance of the
 // first rows. Without QuestDB it stays 0.
-func (s *Server) withInterval(c echo.Context, datasetID string, manifest json.RawMessage) json.RawMessage {
+func (s *Server) withInterval(ctx context.Context, id uuid.UUID, manifest json.RawMessage) json.RawMessage {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(manifest, &members); err != nil || string(members["bar_interval_ms"]) != "0" {
 		return manifest
 	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	for _, bars := range []bool{true, false} {
-		r, _, err := s.datasetSeries(c, datasetID, bars)
+		r, err := s.openDataset(ctx, id, bars)
 		if err != nil {
 			continue
 		}

@@ -288,7 +288,7 @@ func python(t *testing.T) string {
 		return program
 	}
 	for _, args := range [][]string{{"python3", "-m", "venv", venv}, {program, "-m", "pip", "install", "--quiet", "pyarrow", "polars"}} {
-		if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil { //nolint:gosec // constants
+		if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
 			missing(err, out)
 		}
 	}

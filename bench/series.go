@@ -51,7 +51,7 @@ func (s *stack) startQuestDB(ctx context.Context) error {
 		return err
 	}
 	dir := filepath.Join(s.scratch.Dir, "questdb")
-	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // QuestDB may run as another user
+	if err := os.Mkdir(dir, 0o755); err != nil { // QuestDB may run as another user
 		return err
 	}
 	s.questdb, err = devstack.StartQuestDB(ctx, dir, program)
