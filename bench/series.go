@@ -51,7 +51,7 @@ func (s *stack) startQuestDB(ctx context.Context) error {
 		return err
 	}
 	dir := filepath.Join(s.scratch.Dir, "questdb")
-	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // QuestDB may run as another user
+	if err := os.Mkdir(dir, 0o755); err != nil { // QuestDB may run as another user
 		return err
 	}
 	s.questdb, err = devstack.StartQuestDB(ctx, dir, program)
@@ -138,6 +138,9 @@ func (c cli) series(ctx context.Context, s *stack) error {
 			name: "`width=1000` of one series, to `SAMPLE BY` min and max", want: 1. / 3, ours: base + "/series?columns=c0&width=1000",
 			theirs: execPath("select timestamp, min(c0) lo, max(c0) hi from bench_ind sample by 1000m"),
 		},
+	}
+	if err := s.reportMemory(ctx, base); err != nil { // before anything else has made the service grow
+		return err
 	}
 	for round := range c.Rounds + 1 { // the first fills caches and is not counted
 		for _, k := range list {
