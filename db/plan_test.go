@@ -142,6 +142,8 @@ func TestPlans(t *testing.T) {
 		"metric_highs": "'{}'", "pattern": "'%0042_run3%'", "key": "'summary_metrics.sharpe'", "low": "3", "high": "'Infinity'",
 		"sort_key": "'summary_metrics.sharpe'", "sort_low": "'-Infinity'", "sort_high": "'Infinity'",
 		"lead_key": "'summary_metrics.sharpe'", "lead_low": "'-Infinity'", "lead_high": "'Infinity'", "statement_ms": "'1'", "lock_ms": "'1'",
+		"ohlcv_measurement": "'m'", "ohlcv_row_count": "1000", "ohlcv_first_ts": "'2024-01-01'", "ohlcv_last_ts": "'2024-01-01'", "row_count": "1000", "first_bar_ts": "'2024-01-01'",
+		"last_bar_ts": "'2024-01-01'", "column_schema": "'[]'", "train_starts": "'{1,2}'", "train_ends": "'{1,2}'", "test_starts": "'{1,2}'", "test_ends": "'{1,2}'",
 	}
 	for name, sql := range map[string]string{
 		"dataset_id":    "SELECT dataset_id::text FROM indicator_datasets ORDER BY created_at LIMIT 1",
