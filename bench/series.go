@@ -139,7 +139,7 @@ func (c cli) series(ctx context.Context, s *stack) error {
 			theirs: execPath("select timestamp, min(c0) lo, max(c0) hi from bench_ind sample by 1000m"),
 		},
 	}
-	if err := s.reportMemory(ctx, base); err != nil { // before anything else has made the service grow
+	if err := service.reportMemory(ctx, base); err != nil { // before anything else has made the service grow
 		return err
 	}
 	for round := range c.Rounds + 1 { // the first fills caches and is not counted

@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -22,37 +21,6 @@ import (
 	"foldbook/db"
 	"foldbook/seed"
 )
-
-// rowTypes makes one of each row type that encodes itself.
-var rowTypes = []db.Appender{
-	&db.CountDatasetChildrenRow{}, &db.CountRunChildrenRow{}, &db.CountSimulationChildrenRow{}, &db.GetDatasetSummaryRow{},
-	&db.GetDatasetVersionRow{}, &db.GetManifestRow{}, &db.GetRunRow{}, &db.GetRunVersionRow{}, &db.GetSimulationSummaryRow{},
-	&db.GetSimulationVersionRow{}, &db.IndicatorDataset{}, &db.ListDatasetSummariesRow{}, &db.ListRunsByDatasetRow{},
-	&db.ListRunsByStatusRow{}, &db.ListRunsRow{}, &db.ListTradePageRow{}, &db.LockDatasetRow{}, &db.LockRunRow{},
-	&db.LockSimulationRow{}, &db.MergeDatasetRow{}, &db.PatchRunRow{}, &db.PatchSimulationRow{}, &db.SearchRunsRow{},
-	&db.SimulationRun{}, &db.SimulationRunMetric{}, &db.SimulationTrade{}, &db.SimulationTradeBucket{},
-	&db.SortRunsByMetricDescRow{}, &db.SortRunsByMetricRow{}, &db.UpsertRunRow{}, &db.UpsertSimulationRow{}, &db.WalkforwardFold{},
-	&db.WalkforwardRun{}, &db.WalkforwardRunMetric{},
-}
-
-func TestRowTypesAreAll(t *testing.T) {
-	t.Parallel()
-	text, err := os.ReadFile("json.gen.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var want, got []string
-	for _, m := range regexp.MustCompile(`func \(r \*(\w+)\) AppendJSON`).FindAllSubmatch(text, -1) {
-		want = append(want, string(m[1]))
-	}
-	for _, row := range rowTypes {
-		got = append(got, reflect.TypeOf(row).Elem().Name())
-	}
-	slices.Sort(want)
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("rowTypes lacks (-) or has too many (+):\n%s", diff)
-	}
-}
 
 // sameJSON compares what a row makes of itself with what encoding/json makes of it: the same keys in the same order and
 // the same values, where a number may be written in another way, and a time has no fraction or one of 3 or 6 digits.
