@@ -74,7 +74,7 @@ func (serveCmd) Run(a *app) error {
 			return migrator.Version(ctx, store.Pool, migrations.FS)
 		},
 		RequestTimeout: cfg.RequestTimeout, WriteTimeout: cfg.WriteTimeout, StreamTimeout: cfg.StreamTimeout, StreamWriteTimeout: cfg.StreamWrite,
-		BodyCache: cfg.BodyCacheMB << 20,
+		BodyCache:   cfg.BodyCacheMB << 20,
 		CORSOrigins: cfg.CORSOrigins, TraderPrefixes: cfg.TraderPrefixes,
 	})
 
