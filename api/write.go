@@ -28,10 +28,8 @@ func isTrue(b *bool) bool { return b != nil && *b }
 // its COMMIT is done again: f must be able to run more than once. After a COMMIT whose answer was lost the caller
 // repeats the request, which by its ids makes no duplicate.
 func (s *Server) write(c echo.Context, dryRun bool, f func(ctx context.Context, q *db.Queries) error) error {
-	ctx, cancel := context.WithTimeout(c.Request().Context(), s.WriteTimeout)
-	defer cancel()
 	arrived(c)
-	return s.transact(ctx, dryRun, f)
+	return s.transact(c.Request().Context(), dryRun, f)
 }
 
 // arrived lifts the limit for the request to arrive; to net/http its end would be as if the client had left.
@@ -39,14 +37,18 @@ func arrived(c echo.Context) {
 	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Time{}) // a connection that has none, as in tests, needs no change
 }
 
-// transact is write within a deadline that is set already.
+// transact is write as a part of a request. It waits for other writes, and then works, for WriteTimeout each at most.
 func (s *Server) transact(ctx context.Context, dryRun bool, f func(ctx context.Context, q *db.Queries) error) error {
+	queue, leave := context.WithTimeout(ctx, s.WriteTimeout)
+	defer leave()
 	select {
 	case s.writes <- struct{}{}:
 		defer func() { <-s.writes }()
-	case <-ctx.Done():
-		return busyOr(ctx.Err())
+	case <-queue.Done():
+		return busyOr(queue.Err())
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.WriteTimeout)
+	defer cancel()
 	began := time.Now()
 	err := s.DB.InTx(ctx, dryRun, func(q *db.Queries) error { return f(ctx, q) })
 	for _, pause := range pauses {

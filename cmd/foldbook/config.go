@@ -57,7 +57,7 @@ type config struct {
 	QDBStallTimeout     time.Duration `env:"QDB_STALL_TIMEOUT" envDefault:"10s"`
 
 	RequestTimeout    time.Duration `env:"REQUEST_TIMEOUT" envDefault:"3s"`
-	WriteTimeout      time.Duration `env:"WRITE_TIMEOUT" envDefault:"30s"`
+	WriteTimeout      time.Duration `env:"WRITE_TIMEOUT" envDefault:"60s"`
 	StreamTimeout     time.Duration `env:"STREAM_TIMEOUT" envDefault:"5m"`
 	StreamWrite       time.Duration `env:"STREAM_WRITE_TIMEOUT" envDefault:"30s"`
 	ReadHeaderTimeout time.Duration `env:"READ_HEADER_TIMEOUT" envDefault:"5s"`
