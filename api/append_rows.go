@@ -98,11 +98,15 @@ func (d *destination) read(c echo.Context) (*rows.Batch, error) {
 		return nil, err
 	}
 	defer body.close()
-	reader := rows.New(format, &upTo{body, maxBody}, rows.Options{
+	in := &upTo{Reader: body, left: maxBody, large: func() error { return body.arriving.large(r.Context(), max(body.size, smallBody)) }}
+	if body.size < 0 {
+		in.large = func() error { return body.arriving.large(r.Context(), maxBody) }
+	}
+	reader := rows.New(format, in, rows.Options{
 		Rows: 1 << 31, Cells: maxCells, Time: []string{"timestamp", "timestamp_ms"}, Column: d.resolve(),
 	})
 	batch, err := reader.Next()
-	var fault *rows.Fault
+	var fault *rows.FaultError
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil, invalidBody("rows", "must not be empty").answer()
@@ -121,16 +125,24 @@ func (d *destination) read(c echo.Context) (*rows.Batch, error) {
 	return batch, d.complete(batch)
 }
 
-// upTo ends with an error behind so many bytes.
+// upTo ends with an error behind so many bytes, and asks for room in memory when it comes to many.
 type upTo struct {
 	io.Reader
-	left int64
+	left  int64
+	large func() error // nil: there is room
 }
 
 func (u *upTo) Read(p []byte) (int, error) {
 	n, err := u.Reader.Read(p)
-	if u.left -= int64(n); u.left < 0 {
+	u.left -= int64(n)
+	switch {
+	case u.left < 0:
 		return n, errTooLarge
+	case u.left < maxBody-smallBody && u.large != nil:
+		if err := u.large(); err != nil {
+			return n, err
+		}
+		u.large = nil
 	}
 	return n, err
 }

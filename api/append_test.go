@@ -369,3 +369,17 @@ func TestAppendAtOnce(t *testing.T) {
 		t.Errorf("the record says %v rows of %v", d["indicator_row_count"], d["column_schema"])
 	}
 }
+
+// Bars of the last century are as good as any; the limit is what tells milliseconds from seconds.
+func TestAppendOldBars(t *testing.T) {
+	t.Parallel()
+	h := appendHarness(t)
+	name := slug(t)
+	h.newSet(name, ownTables(name))
+	if a := h.store(barsPath(), `{"rows": [{"timestamp": 100000000000, "close": 1}, {"timestamp": 788918400000, "close": 2}]}`, 200); a["row_count"] != 2.0 || a["first_ts"] != 1e11 {
+		t.Errorf("answer %v", a)
+	}
+	if status, _ := h.send(http.MethodPost, barsPath(), `{"rows": [{"timestamp": 99999999999, "close": 1}]}`); status != 400 {
+		t.Errorf("seconds are answered with %d", status)
+	}
+}

@@ -85,14 +85,14 @@ func (r *arrowReader) begin() error {
 	reader, err := ipc.NewReaderFromMessageReader(messages, ipc.WithAllocator(&bounded{}))
 	if err != nil {
 		if r.seen.n == 0 && r.seen.err == nil {
-			return &Fault{Row: -1, What: "is empty", Syntax: true}
+			return &FaultError{Row: -1, What: "is empty", Syntax: true}
 		}
 		return r.wrong(err)
 	}
 	r.reader = reader
 	fields := reader.Schema().Fields()
 	if len(fields) > MaxColumns {
-		return &Fault{Row: -1, What: fmt.Sprintf("has %d columns: %d are taken", len(fields), MaxColumns)}
+		return &FaultError{Row: -1, What: fmt.Sprintf("has %d columns: %d are taken", len(fields), MaxColumns)}
 	}
 	has := func(name string) bool {
 		_, ok := reader.Schema().FieldsByName(name)
@@ -139,7 +139,7 @@ func (r *arrowReader) finish() error {
 		return r.seen.err
 	}
 	if r.seen.last != [8]byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0} {
-		return &Fault{Row: -1, What: "ends early: the Arrow stream has no end", Syntax: true}
+		return &FaultError{Row: -1, What: "ends early: the Arrow stream has no end", Syntax: true}
 	}
 	return io.EOF
 }
@@ -151,7 +151,7 @@ func (r *arrowReader) wrong(err error) error {
 	if strings.Contains(err.Error(), errMemory) || strings.Contains(err.Error(), "body length") {
 		return ErrTooMany
 	}
-	return &Fault{Row: -1, What: "is not an Arrow IPC stream, or is damaged", Syntax: true}
+	return &FaultError{Row: -1, What: "is not an Arrow IPC stream, or is damaged", Syntax: true}
 }
 
 // take reads rows of the record batch.
@@ -225,7 +225,7 @@ func (r *arrowReader) cells(c *Column, column arrow.Array) (func(*Column, int) e
 	case interface{ Value(int) string }: // String, LargeString, StringView
 		return func(c *Column, i int) error { return r.text(c, a.Value(i)) }, nil
 	}
-	return nil, &Fault{Row: -1, Column: c.Name, What: "has the type " + column.DataType().Name() + ", which is none of numbers, texts and timestamps"}
+	return nil, &FaultError{Row: -1, Column: c.Name, What: "has the type " + column.DataType().Name() + ", which is none of numbers, texts and timestamps"}
 }
 
 func (r *arrowReader) float(c *Column, v float64) error {
@@ -257,7 +257,11 @@ func (r *arrowReader) text(c *Column, v string) error {
 // moments reads a column of timestamps, which say their unit. The time of a row is whole milliseconds; as any other column
 // they are numbers of their unit.
 func (b *builder) moments(a *array.Timestamp) (func(*Column, int) error, error) {
-	unit := a.DataType().(*arrow.TimestampType).Unit.Multiplier()
+	kind, ok := a.DataType().(*arrow.TimestampType)
+	if !ok {
+		return nil, &FaultError{Row: -1, What: "is not an Arrow IPC stream, or is damaged", Syntax: true}
+	}
+	unit := kind.Unit.Multiplier()
 	return func(c *Column, i int) error {
 		v := int64(a.Value(i))
 		switch {

@@ -31,8 +31,10 @@ func (a *ArrowWriter) Write(b *Batch) error {
 	}
 	build := array.NewRecordBuilder(memory.DefaultAllocator, a.schema)
 	defer build.Release()
-	for _, micros := range b.Times {
-		build.Field(0).(*array.Int64Builder).Append(micros / 1000)
+	if times, ok := build.Field(0).(*array.Int64Builder); ok {
+		for _, micros := range b.Times {
+			times.Append(micros / 1000)
+		}
 	}
 	for i, known := range a.columns {
 		c := b.Column(known.Name)
@@ -90,7 +92,7 @@ func (a *ArrowWriter) Close() error {
 func About(in io.Reader) (map[string]string, error) {
 	reader, err := ipc.NewReader(in, ipc.WithAllocator(&bounded{}), ipc.WithMetadataSizeLimit(16<<20))
 	if err != nil {
-		return nil, &Fault{Row: -1, What: "is not an Arrow IPC stream, or is damaged", Syntax: true}
+		return nil, &FaultError{Row: -1, What: "is not an Arrow IPC stream, or is damaged", Syntax: true}
 	}
 	defer reader.Release()
 	about := reader.Schema().Metadata()

@@ -42,11 +42,11 @@ func (b *builder) clear() {
 func (b *builder) full() bool { return len(b.times) >= b.o.Rows }
 
 func (b *builder) fault(column, what string) error {
-	return &Fault{Row: b.before + int64(len(b.times)), Column: column, What: what}
+	return &FaultError{Row: b.before + int64(len(b.times)), Column: column, What: what}
 }
 
 func (b *builder) syntax(what string) error {
-	return &Fault{Row: b.before + int64(len(b.times)), What: what, Syntax: true}
+	return &FaultError{Row: b.before + int64(len(b.times)), What: what, Syntax: true}
 }
 
 // column finds a column by its name, or adds it.
@@ -119,7 +119,7 @@ func (b *builder) chooseTime(has func(name string) bool) error {
 			return nil
 		}
 	}
-	return &Fault{Row: -1, What: "has no column of times: " + strings.Join(b.o.Time, ", ")}
+	return &FaultError{Row: -1, What: "has no column of times: " + strings.Join(b.o.Time, ", ")}
 }
 
 // meet notes that the row has the column.

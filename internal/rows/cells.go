@@ -111,7 +111,7 @@ func (j *jsonReader) cell(c *Column, b []byte) (int, error) {
 		}
 		value, err := jsontext.AppendUnquote(nil, b[:n])
 		if err != nil {
-			return 0, &Fault{Row: j.rowOr(), Column: c.Name, What: "is not a JSON text", Syntax: true}
+			return 0, &FaultError{Row: j.rowOr(), Column: c.Name, What: "is not a JSON text", Syntax: true}
 		}
 		return n, j.setTextCell(c, value)
 	case first == '{' || first == '[' || first == 't' || first == 'f':

@@ -49,7 +49,7 @@ var errMore = errors.New("more")
 // fill reads on, so that what begins at pos is all there in the end.
 func (j *jsonReader) fill() error {
 	if j.eof {
-		return &Fault{Row: j.rowOr(), What: "ends early", Syntax: true}
+		return &FaultError{Row: j.rowOr(), What: "ends early", Syntax: true}
 	}
 	j.offset += int64(j.pos)
 	n := copy(j.buf, j.buf[j.pos:j.end])
@@ -246,9 +246,9 @@ func (j *jsonReader) toRows() error {
 	case err != nil:
 		return err
 	case c == 0:
-		return &Fault{Row: -1, What: "is empty", Syntax: true}
+		return &FaultError{Row: -1, What: "is empty", Syntax: true}
 	case c != '{':
-		return &Fault{Row: -1, What: `must be an object, {"rows": […]}`, Syntax: bytes.IndexByte([]byte(`"[-0123456789tfn`), c) < 0}
+		return &FaultError{Row: -1, What: `must be an object, {"rows": […]}`, Syntax: bytes.IndexByte([]byte(`"[-0123456789tfn`), c) < 0}
 	}
 	j.pos++
 	j.names = map[string]bool{}
@@ -257,7 +257,7 @@ func (j *jsonReader) toRows() error {
 			return err
 		}
 		if c == '}' && member == 0 {
-			return &Fault{Row: -1, What: "has no rows"}
+			return &FaultError{Row: -1, What: "has no rows"}
 		}
 		name, err := j.memberName()
 		if err != nil {
@@ -271,7 +271,7 @@ func (j *jsonReader) toRows() error {
 				if c == 0 {
 					return j.fill()
 				}
-				return &Fault{Row: -1, Column: "rows", What: "must be an array"}
+				return &FaultError{Row: -1, Column: "rows", What: "must be an array"}
 			}
 			j.pos++
 			j.state = first
@@ -287,7 +287,7 @@ func (j *jsonReader) toRows() error {
 		case ',':
 			j.pos++
 		case '}':
-			return &Fault{Row: -1, What: "has no rows"}
+			return &FaultError{Row: -1, What: "has no rows"}
 		default:
 			return j.unexpected(j.buf[j.pos:j.end])
 		}
@@ -321,10 +321,10 @@ func (j *jsonReader) memberName() (string, error) {
 		return "", j.at(err)
 	}
 	if j.names[string(name)] {
-		return "", &Fault{Row: -1, Column: string(name), What: "is there twice", Syntax: true}
+		return "", &FaultError{Row: -1, Column: string(name), What: "is there twice", Syntax: true}
 	}
 	if len(j.names) == MaxColumns {
-		return "", &Fault{Row: -1, What: "has too many fields"}
+		return "", &FaultError{Row: -1, What: "has too many fields"}
 	}
 	j.names[string(name)] = true
 	if c, err = j.next(); err != nil {
@@ -365,7 +365,7 @@ func (j *jsonReader) toEnd() error {
 	if c, err := j.next(); err != nil {
 		return err
 	} else if c != 0 {
-		return &Fault{Row: -1, What: fmt.Sprintf("goes on after its JSON document, at byte %d", j.offset+int64(j.pos)), Syntax: true}
+		return &FaultError{Row: -1, What: fmt.Sprintf("goes on after its JSON document, at byte %d", j.offset+int64(j.pos)), Syntax: true}
 	}
 	return io.EOF
 }
@@ -378,7 +378,7 @@ var (
 // at makes a fault of what is wrong with a value.
 func (j *jsonReader) at(err error) error {
 	if errors.Is(err, errNotText) || errors.Is(err, errNotValue) {
-		return &Fault{Row: j.rowOr(), What: fmt.Sprintf("%s, at byte %d", err, j.offset+int64(j.pos)), Syntax: true}
+		return &FaultError{Row: j.rowOr(), What: fmt.Sprintf("%s, at byte %d", err, j.offset+int64(j.pos)), Syntax: true}
 	}
 	return err
 }
@@ -394,5 +394,5 @@ func (j *jsonReader) unexpected(rest []byte) error {
 	if c == utf8.RuneError && n == 1 {
 		what = "is not UTF-8"
 	}
-	return &Fault{Row: j.rowOr(), What: fmt.Sprintf("%s, at byte %d", what, at), Syntax: true}
+	return &FaultError{Row: j.rowOr(), What: fmt.Sprintf("%s, at byte %d", what, at), Syntax: true}
 }

@@ -127,15 +127,15 @@ func (b *Batch) Column(name string) *Column {
 	return nil
 }
 
-// Fault is what is wrong with what is read, and where.
-type Fault struct {
+// FaultError is what is wrong with what is read, and where.
+type FaultError struct {
 	Row    int64  // counted from 0 through all batches; -1: it is about no single row
 	Column string // empty: all of the row
 	What   string
 	Syntax bool // it is not the format that it should be
 }
 
-func (f *Fault) Error() string {
+func (f *FaultError) Error() string {
 	where := ""
 	if f.Row >= 0 {
 		where = "rows[" + strconv.FormatInt(f.Row, 10) + "]"
@@ -193,7 +193,7 @@ type Reader struct {
 // source reads rows into the builder until that is full, and returns io.EOF with the end of the input.
 type source interface{ read() error }
 
-// New makes a reader. Errors of in come back as they are; everything else is a *Fault.
+// New makes a reader. Errors of in come back as they are; everything else is a *FaultError.
 func New(format Format, in io.Reader, o Options) *Reader {
 	b := &builder{o: o, attempt: 1, names: map[string]*Column{}, folded: map[string]*Column{}}
 	r := &Reader{b: b}
