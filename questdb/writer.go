@@ -28,8 +28,8 @@ const (
 	maxBatch = 1 << 30
 	// writeRetry is how long a batch is sent again whose answer was lost.
 	writeRetry = time.Second
-	// The times that are taken: 2001-09-09 to 2286-11-20. Milliseconds or nanoseconds taken for microseconds lie outside.
-	firstMicros, lastMicros = 1e15, 1e16
+	// The times that are taken: 1973-03-03 to 2286-11-20. Milliseconds or nanoseconds taken for microseconds lie outside.
+	firstMicros, lastMicros = 1e14, 1e16
 )
 
 // Writer starts an empty batch.
@@ -141,13 +141,14 @@ func (w *Writer) Text(column, v string) {
 	}
 }
 
-// Row ends a row at a time in microseconds since 1970. Times before 2001-09-09 and after 2286 are refused in Flush: they are milliseconds or nanoseconds taken for microseconds.
+// Row ends a row at a time in microseconds since 1970. Times before 1973-03-03 and after 2286 are refused in Flush: they are
+// milliseconds or nanoseconds taken for microseconds.
 func (w *Writer) Row(micros int64) {
 	if !w.start() {
 		return
 	}
 	if micros < firstMicros || micros >= lastMicros {
-		w.fail(&Refused{Message: fmt.Sprintf("row %d: %d is no time in microseconds between 2001-09-09 and 2286", w.rows, micros)})
+		w.fail(&Refused{Message: fmt.Sprintf("row %d: %d is no time in microseconds between 1973-03-03 and 2286", w.rows, micros)})
 		return
 	}
 	if !w.filled { // the line protocol has no row without a cell, but NaN, which is stored as NULL

@@ -214,7 +214,7 @@ func (e *exporter) predict(run string) {
 	}
 	for i := 0; ; i++ {
 		line, err := lines.Read()
-		if err == io.EOF { //nolint:errorlint // a reader's own
+		if err == io.EOF {
 			if i != len(rows) {
 				e.t.Errorf("%d lines of CSV, want %d", i, len(rows))
 			}

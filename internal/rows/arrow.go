@@ -45,7 +45,7 @@ func (w *watched) Read(p []byte) (int, error) {
 		copy(w.last[:], append(w.last[n:], p[:n]...))
 	}
 	w.n += int64(n)
-	if err != nil && err != io.EOF { //nolint:errorlint // as io.Reader has it
+	if err != nil && err != io.EOF {
 		w.err = err
 	}
 	return n, err
@@ -85,14 +85,14 @@ func (r *arrowReader) begin() error {
 	reader, err := ipc.NewReaderFromMessageReader(messages, ipc.WithAllocator(&bounded{}))
 	if err != nil {
 		if r.seen.n == 0 && r.seen.err == nil {
-			return &Fault{Row: -1, What: "is empty", Syntax: true}
+			return &FaultError{Row: -1, What: "is empty", Syntax: true}
 		}
 		return r.wrong(err)
 	}
 	r.reader = reader
 	fields := reader.Schema().Fields()
 	if len(fields) > MaxColumns {
-		return &Fault{Row: -1, What: fmt.Sprintf("has %d columns: %d are taken", len(fields), MaxColumns)}
+		return &FaultError{Row: -1, What: fmt.Sprintf("has %d columns: %d are taken", len(fields), MaxColumns)}
 	}
 	has := func(name string) bool {
 		_, ok := reader.Schema().FieldsByName(name)
@@ -139,7 +139,7 @@ func (r *arrowReader) finish() error {
 		return r.seen.err
 	}
 	if r.seen.last != [8]byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0} {
-		return &Fault{Row: -1, What: "ends early: the Arrow stream has no end", Syntax: true}
+		return &FaultError{Row: -1, What: "ends early: the Arrow stream has no end", Syntax: true}
 	}
 	return io.EOF
 }
@@ -151,7 +151,7 @@ func (r *arrowReader) wrong(err error) error {
 	if strings.Contains(err.Error(), errMemory) || strings.Contains(err.Error(), "body length") {
 		return ErrTooMany
 	}
-	return &Fault{Row: -1, What: "is not an Arrow IPC stream, or is damaged", Syntax: true}
+	return &FaultError{Row: -1, What: "is not an Arrow IPC stream, or is damaged", Syntax: true}
 }
 
 // take reads rows of the record batch.
@@ -225,7 +225,7 @@ func (r *arrowReader) cells(c *Column, column arrow.Array) (func(*Column, int) e
 	case interface{ Value(int) string }: // String, LargeString, StringView
 		return func(c *Column, i int) error { return r.text(c, a.Value(i)) }, nil
 	}
-	return nil, &Fault{Row: -1, Column: c.Name, What: "has the type " + column.DataType().Name() + ", which is none of numbers, texts and timestamps"}
+	return nil, &FaultError{Row: -1, Column: c.Name, What: "has the type " + column.DataType().Name() + ", which is none of numbers, texts and timestamps"}
 }
 
 func (r *arrowReader) float(c *Column, v float64) error {
@@ -257,7 +257,11 @@ func (r *arrowReader) text(c *Column, v string) error {
 // moments reads a column of timestamps, which say their unit. The time of a row is whole milliseconds; as any other column
 // they are numbers of their unit.
 func (b *builder) moments(a *array.Timestamp) (func(*Column, int) error, error) {
-	unit := a.DataType().(*arrow.TimestampType).Unit.Multiplier()
+	kind, ok := a.DataType().(*arrow.TimestampType)
+	if !ok {
+		return nil, &FaultError{Row: -1, What: "is not an Arrow IPC stream, or is damaged", Syntax: true}
+	}
+	unit := kind.Unit.Multiplier()
 	return func(c *Column, i int) error {
 		v := int64(a.Value(i))
 		switch {
@@ -280,93 +284,6 @@ func (b *builder) moments(a *array.Timestamp) (func(*Column, int) error, error) 
 		}
 		return b.setTime(c.Name, nanos*v/int64(time.Millisecond))
 	}, nil
-}
-
-// ArrowWriter writes batches as one Arrow IPC stream, whose columns are those of the first.
-type ArrowWriter struct {
-	out     io.Writer
-	about   map[string]string
-	columns []Column // names and kinds
-	schema  *arrow.Schema
-	w       *ipc.Writer
-}
-
-// NewArrowWriter makes a writer. about is kept in the stream, beside the columns.
-func NewArrowWriter(out io.Writer, about map[string]string) *ArrowWriter {
-	return &ArrowWriter{out: out, about: about}
-}
-
-// Write adds a batch. The time is the column timestamp_ms.
-func (a *ArrowWriter) Write(b *Batch) error {
-	if a.w == nil {
-		a.begin(b.Columns)
-	}
-	build := array.NewRecordBuilder(memory.DefaultAllocator, a.schema)
-	defer build.Release()
-	for _, micros := range b.Times {
-		build.Field(0).(*array.Int64Builder).Append(micros / 1000)
-	}
-	for i, known := range a.columns {
-		c := b.Column(known.Name)
-		for row := range b.Times {
-			if c == nil || c.Missing(row) {
-				build.Field(i + 1).AppendNull()
-				continue
-			}
-			switch field := build.Field(i + 1).(type) {
-			case *array.Int64Builder:
-				field.Append(c.Int(row))
-			case *array.StringBuilder:
-				text, _ := c.Text(row)
-				field.Append(text)
-			case *array.Float64Builder:
-				field.Append(c.Float(row))
-			}
-		}
-	}
-	record := build.NewRecordBatch()
-	defer record.Release()
-	if err := a.w.Write(record); err != nil {
-		return fmt.Errorf("write as Arrow: %w", err)
-	}
-	return nil
-}
-
-func (a *ArrowWriter) begin(columns []*Column) {
-	fields := []arrow.Field{{Name: "timestamp_ms", Type: arrow.PrimitiveTypes.Int64}}
-	for _, c := range columns {
-		a.columns = append(a.columns, Column{Name: c.Name, Kind: c.Kind})
-		field := arrow.Field{Name: c.Name, Type: arrow.PrimitiveTypes.Float64, Nullable: true}
-		switch c.Kind {
-		case Int:
-			field.Type = arrow.PrimitiveTypes.Int64
-		case Text:
-			field.Type = arrow.BinaryTypes.String
-		}
-		fields = append(fields, field)
-	}
-	about := arrow.MetadataFrom(a.about)
-	a.schema = arrow.NewSchema(fields, &about)
-	a.w = ipc.NewWriter(a.out, ipc.WithSchema(a.schema))
-}
-
-// Close ends the stream. Without a batch there is none.
-func (a *ArrowWriter) Close() error {
-	if a.w == nil {
-		return nil
-	}
-	return a.w.Close()
-}
-
-// About is what the writer of an Arrow IPC stream says of it.
-func About(in io.Reader) (map[string]string, error) {
-	reader, err := ipc.NewReader(in, ipc.WithAllocator(&bounded{}), ipc.WithMetadataSizeLimit(16<<20))
-	if err != nil {
-		return nil, &Fault{Row: -1, What: "is not an Arrow IPC stream, or is damaged", Syntax: true}
-	}
-	defer reader.Release()
-	about := reader.Schema().Metadata()
-	return about.ToMap(), nil
 }
 
 // bounded is an allocator that holds at most arrowMemory: what a message says of its length is not to be trusted.

@@ -53,13 +53,13 @@ func (r *csvReader) begin() error {
 	r.csv.ReuseRecord = true
 	record, err := r.csv.Read()
 	if errors.Is(err, io.EOF) {
-		return &Fault{Row: -1, What: "is empty", Syntax: true}
+		return &FaultError{Row: -1, What: "is empty", Syntax: true}
 	} else if err != nil {
 		return r.wrong(err)
 	}
 	names := slices.Clone(record)
 	if len(names) > MaxColumns {
-		return &Fault{Row: -1, What: fmt.Sprintf("has %d columns: %d are taken", len(names), MaxColumns)}
+		return &FaultError{Row: -1, What: fmt.Sprintf("has %d columns: %d are taken", len(names), MaxColumns)}
 	}
 	for i, name := range names {
 		names[i] = strings.TrimSpace(name)
@@ -82,7 +82,7 @@ func (r *csvReader) begin() error {
 
 // inHeader says that a fault is about no row.
 func (b *builder) inHeader(err error) error {
-	var f *Fault
+	var f *FaultError
 	if errors.As(err, &f) {
 		f.Row = -1
 	}
@@ -129,7 +129,7 @@ func (r *csvReader) cell(c *Column, text string) error {
 
 func (r *csvReader) csvText(c *Column, text string) error {
 	if !utf8.ValidString(text) {
-		return &Fault{Row: r.before + int64(len(r.times)), Column: c.Name, What: "is not UTF-8", Syntax: true}
+		return &FaultError{Row: r.before + int64(len(r.times)), Column: c.Name, What: "is not UTF-8", Syntax: true}
 	}
 	return r.setTextCell(c, []byte(text))
 }

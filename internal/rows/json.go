@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"strconv"
 	"unicode/utf8"
 
@@ -50,7 +49,7 @@ var errMore = errors.New("more")
 // fill reads on, so that what begins at pos is all there in the end.
 func (j *jsonReader) fill() error {
 	if j.eof {
-		return &Fault{Row: j.rowOr(), What: "ends early", Syntax: true}
+		return &FaultError{Row: j.rowOr(), What: "ends early", Syntax: true}
 	}
 	j.offset += int64(j.pos)
 	n := copy(j.buf, j.buf[j.pos:j.end])
@@ -62,7 +61,7 @@ func (j *jsonReader) fill() error {
 	for j.end < len(j.buf) {
 		n, err := j.in.Read(j.buf[j.end:])
 		j.end += n
-		if err == io.EOF { //nolint:errorlint // as io.Reader has it
+		if err == io.EOF {
 			j.eof = true
 			return nil
 		} else if err != nil {
@@ -247,9 +246,9 @@ func (j *jsonReader) toRows() error {
 	case err != nil:
 		return err
 	case c == 0:
-		return &Fault{Row: -1, What: "is empty", Syntax: true}
+		return &FaultError{Row: -1, What: "is empty", Syntax: true}
 	case c != '{':
-		return &Fault{Row: -1, What: `must be an object, {"rows": […]}`, Syntax: bytes.IndexByte([]byte(`"[-0123456789tfn`), c) < 0}
+		return &FaultError{Row: -1, What: `must be an object, {"rows": […]}`, Syntax: bytes.IndexByte([]byte(`"[-0123456789tfn`), c) < 0}
 	}
 	j.pos++
 	j.names = map[string]bool{}
@@ -258,7 +257,7 @@ func (j *jsonReader) toRows() error {
 			return err
 		}
 		if c == '}' && member == 0 {
-			return &Fault{Row: -1, What: "has no rows"}
+			return &FaultError{Row: -1, What: "has no rows"}
 		}
 		name, err := j.memberName()
 		if err != nil {
@@ -272,7 +271,7 @@ func (j *jsonReader) toRows() error {
 				if c == 0 {
 					return j.fill()
 				}
-				return &Fault{Row: -1, Column: "rows", What: "must be an array"}
+				return &FaultError{Row: -1, Column: "rows", What: "must be an array"}
 			}
 			j.pos++
 			j.state = first
@@ -288,7 +287,7 @@ func (j *jsonReader) toRows() error {
 		case ',':
 			j.pos++
 		case '}':
-			return &Fault{Row: -1, What: "has no rows"}
+			return &FaultError{Row: -1, What: "has no rows"}
 		default:
 			return j.unexpected(j.buf[j.pos:j.end])
 		}
@@ -322,10 +321,10 @@ func (j *jsonReader) memberName() (string, error) {
 		return "", j.at(err)
 	}
 	if j.names[string(name)] {
-		return "", &Fault{Row: -1, Column: string(name), What: "is there twice", Syntax: true}
+		return "", &FaultError{Row: -1, Column: string(name), What: "is there twice", Syntax: true}
 	}
 	if len(j.names) == MaxColumns {
-		return "", &Fault{Row: -1, What: "has too many fields"}
+		return "", &FaultError{Row: -1, What: "has too many fields"}
 	}
 	j.names[string(name)] = true
 	if c, err = j.next(); err != nil {
@@ -366,7 +365,7 @@ func (j *jsonReader) toEnd() error {
 	if c, err := j.next(); err != nil {
 		return err
 	} else if c != 0 {
-		return &Fault{Row: -1, What: fmt.Sprintf("goes on after its JSON document, at byte %d", j.offset+int64(j.pos)), Syntax: true}
+		return &FaultError{Row: -1, What: fmt.Sprintf("goes on after its JSON document, at byte %d", j.offset+int64(j.pos)), Syntax: true}
 	}
 	return io.EOF
 }
@@ -379,7 +378,7 @@ var (
 // at makes a fault of what is wrong with a value.
 func (j *jsonReader) at(err error) error {
 	if errors.Is(err, errNotText) || errors.Is(err, errNotValue) {
-		return &Fault{Row: j.rowOr(), What: fmt.Sprintf("%s, at byte %d", err, j.offset+int64(j.pos)), Syntax: true}
+		return &FaultError{Row: j.rowOr(), What: fmt.Sprintf("%s, at byte %d", err, j.offset+int64(j.pos)), Syntax: true}
 	}
 	return err
 }
@@ -390,347 +389,10 @@ func (j *jsonReader) unexpected(rest []byte) error {
 		return j.fill()
 	}
 	at := j.offset + int64(j.end-len(rest))
-	what := "is not JSON: unexpected " + strconv.QuoteRune(rune(rest[0]))
-	if c, n := utf8.DecodeRune(rest); c == utf8.RuneError && n == 1 {
+	c, n := utf8.DecodeRune(rest)
+	what := "is not JSON: unexpected " + strconv.QuoteRune(c)
+	if c == utf8.RuneError && n == 1 {
 		what = "is not UTF-8"
-	} else {
-		what = "is not JSON: unexpected " + strconv.QuoteRune(c)
 	}
-	return &Fault{Row: j.rowOr(), What: fmt.Sprintf("%s, at byte %d", what, at), Syntax: true}
-}
-
-// skip reads over a value.
-func skip(b []byte) (int, error) {
-	n, err := extent(b)
-	if err != nil {
-		return 0, err
-	}
-	if !jsontext.Value(b[:n]).IsValid() {
-		return 0, errNotValue
-	}
-	return n, nil
-}
-
-// extent is the length of the value at the beginning of b, if it is one.
-func extent(b []byte) (int, error) {
-	depth := 0
-	for i := 0; i < len(b); {
-		switch c := b[i]; c {
-		case '"':
-			n, err := text(b[i:])
-			if err != nil {
-				return 0, err
-			}
-			i += n
-		case '{', '[':
-			depth++
-			i++
-			continue
-		case '}', ']':
-			if depth--; depth < 0 {
-				return 0, errNotValue
-			}
-			i++
-		case ',', ':', ' ', '\t', '\r', '\n':
-			if depth == 0 {
-				return 0, errNotValue
-			}
-			i++
-			continue
-		default:
-			for i < len(b) && bytes.IndexByte([]byte(",:]}{[\" \t\r\n"), b[i]) < 0 {
-				i++
-			}
-			if i == len(b) {
-				return 0, errMore
-			}
-		}
-		if depth == 0 {
-			return i, nil
-		}
-	}
-	return 0, errMore
-}
-
-// text is the length of the text at the beginning of b, with its quotes.
-func text(b []byte) (int, error) {
-	for i := 1; i < len(b); i++ {
-		switch b[i] {
-		case '"':
-			return i + 1, nil
-		case '\\':
-			i++
-		}
-	}
-	return 0, errMore
-}
-
-func blank(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
-		i++
-	}
-	return i
-}
-
-// cells reads one row, of which b has the {, and returns its length.
-func (j *jsonReader) cells(b []byte) (int, error) {
-	i := 1
-	for k := 0; ; k++ {
-		if i = blank(b, i); i == len(b) {
-			return 0, errMore
-		}
-		if b[i] == '}' && k == 0 {
-			return i + 1, nil
-		}
-		c, n, err := j.name(b[i:], k)
-		if err != nil {
-			return 0, err
-		}
-		if i = blank(b, i+n); i == len(b) {
-			return 0, errMore
-		}
-		if n, err = j.cell(c, b[i:]); err != nil {
-			return 0, err
-		}
-		if i = blank(b, i+n); i == len(b) {
-			return 0, errMore
-		}
-		switch b[i] {
-		case ',':
-			i++
-		case '}':
-			return i + 1, nil
-		default:
-			return 0, j.unexpected(b[i:])
-		}
-	}
-}
-
-// name reads the name of the k-th cell and the colon behind it. Mostly it is that of the row before.
-func (j *jsonReader) name(b []byte, k int) (*Column, int, error) {
-	if k < len(j.order) {
-		o := &j.order[k]
-		if n := len(o.quoted); len(b) >= n && string(b[:n]) == o.quoted {
-			if o.column.seen == j.attempt {
-				return nil, 0, j.fault(o.column.Name, "is there twice")
-			}
-			o.column.seen = j.attempt
-			return o.column, n, nil
-		}
-	}
-	if b[0] != '"' {
-		return nil, 0, j.unexpected(b)
-	}
-	n, err := text(b)
-	if err != nil {
-		return nil, 0, err
-	}
-	name := b[1 : n-1]
-	if bytes.IndexByte(name, '\\') >= 0 || !utf8.Valid(name) {
-		if name, err = jsontext.AppendUnquote(nil, b[:n]); err != nil {
-			return nil, 0, j.syntax("has a name that is not a JSON text")
-		}
-	}
-	c, err := j.column(string(name))
-	if err != nil {
-		return nil, 0, err
-	}
-	if err := j.meet(c, string(name)); err != nil {
-		return nil, 0, err
-	}
-	i := blank(b, n)
-	switch {
-	case i == len(b):
-		c.seen = 0
-		return nil, 0, errMore
-	case b[i] != ':':
-		return nil, 0, j.unexpected(b[i:])
-	case k < len(j.order):
-		j.order[k] = named{string(b[:i+1]), c}
-	case k == len(j.order):
-		j.order = append(j.order, named{string(b[:i+1]), c})
-	}
-	return c, i + 1, nil
-}
-
-// cell reads a cell and returns its length.
-func (j *jsonReader) cell(c *Column, b []byte) (int, error) {
-	switch first := b[0]; {
-	case c.skip && first != '-' && first-'0' >= 10:
-		n, err := skip(b)
-		return n, j.at(err)
-	case first == '-' || first-'0' < 10:
-		return j.number(c, b)
-	case first == 'n':
-		if len(b) < 4 {
-			return 0, errMore
-		}
-		if string(b[:4]) != "null" {
-			return 0, j.unexpected(b)
-		}
-		return 4, nil
-	case first == '"':
-		n, err := text(b)
-		if err != nil {
-			return 0, err
-		}
-		value, err := jsontext.AppendUnquote(nil, b[:n])
-		if err != nil {
-			return 0, &Fault{Row: j.rowOr(), Column: c.Name, What: "is not a JSON text", Syntax: true}
-		}
-		return n, j.setTextCell(c, value)
-	case first == '{' || first == '[' || first == 't' || first == 'f':
-		return 0, j.fault(c.Name, "must be "+wanted(c))
-	}
-	return 0, j.unexpected(b)
-}
-
-// wanted says what a cell of the column must be.
-func wanted(c *Column) string {
-	switch {
-	case c.time:
-		return "a whole number of milliseconds since the epoch"
-	case c.Kind == Int:
-		return "a whole number"
-	case c.Kind == Text:
-		return "a text"
-	}
-	return "a number"
-}
-
-// setTextCell sets a cell that is a text.
-func (b *builder) setTextCell(c *Column, value []byte) error {
-	switch {
-	case c.skip:
-		return nil
-	case c.time:
-		return b.setMoment(c.Name, string(value))
-	case c.Kind == Text || (c.Kind == Any && b.o.Texts):
-		if bytes.IndexByte(value, 0) >= 0 {
-			return b.fault(c.Name, "has the character U+0000, which cannot be stored")
-		}
-		c.Kind = Text
-		return b.setText(c, value)
-	}
-	return b.fault(c.Name, "must be "+wanted(c))
-}
-
-// number reads a cell that is a number.
-func (j *jsonReader) number(c *Column, b []byte) (int, error) {
-	i, negative := 0, false
-	if b[0] == '-' {
-		negative, i = true, 1
-	}
-	var mantissa uint64 // of all digits, as long as they fit
-	start := i
-	for i < len(b) && b[i]-'0' < 10 {
-		mantissa = mantissa*10 + uint64(b[i]-'0')
-		i++
-	}
-	digits, exponent, whole := i-start, 0, true
-	if i < len(b) && (digits == 0 || (digits > 1 && b[start] == '0')) {
-		return 0, j.unexpected(b[i:])
-	}
-	if i < len(b) && b[i] == '.' {
-		whole = false
-		i++
-		from := i
-		for i < len(b) && b[i]-'0' < 10 {
-			mantissa = mantissa*10 + uint64(b[i]-'0')
-			i++
-		}
-		if i < len(b) && i == from {
-			return 0, j.unexpected(b[i:])
-		}
-		exponent = from - i
-		digits += i - from
-	}
-	if i < len(b) && b[i]|0x20 == 'e' {
-		whole = false
-		i++
-		if i < len(b) && (b[i] == '-' || b[i] == '+') {
-			i++
-		}
-		from := i
-		for i < len(b) && b[i]-'0' < 10 {
-			i++
-		}
-		if i < len(b) && i == from {
-			return 0, j.unexpected(b[i:])
-		}
-		digits = 100 // the exponent is read below
-	}
-	if i == len(b) {
-		return 0, errMore
-	}
-	if digits <= 18 { // then the mantissa fits
-		if whole && c.wantsInt() {
-			v := int64(mantissa) //nolint:gosec // below 10^18
-			if negative {
-				v = -v
-			}
-			return i, j.setWhole(c, v)
-		}
-		if mantissa <= 1<<53 && exponent >= -22 {
-			v := float64(mantissa) // both are exact, so their quotient is rounded once
-			if exponent < 0 {
-				v /= powers[-exponent]
-			}
-			if negative {
-				v = -v
-			}
-			if c.Kind == Float && !c.time {
-				return i, j.setFloat(c, v)
-			}
-			return i, j.setNumber(c, v)
-		}
-	}
-	return i, j.setNumberText(c, string(b[:i]))
-}
-
-var powers = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
-
-func (c *Column) wantsInt() bool { return c.time || c.Kind == Int }
-
-func (b *builder) setWhole(c *Column, v int64) error {
-	if c.time {
-		return b.setTime(c.Name, v)
-	}
-	return b.setInt(c, v)
-}
-
-// setNumberText sets a cell that is a number in a text.
-func (b *builder) setNumberText(c *Column, text string) error {
-	if c.wantsInt() {
-		if v, err := strconv.ParseInt(text, 10, 64); err == nil {
-			if v == Null {
-				return b.fault(c.Name, "is out of range")
-			}
-			return b.setWhole(c, v)
-		}
-	}
-	v, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return b.fault(c.Name, "is out of range")
-	}
-	return b.setNumber(c, v)
-}
-
-// setNumber sets a cell that is a number.
-func (b *builder) setNumber(c *Column, v float64) error {
-	switch {
-	case c.skip:
-		return nil
-	case c.wantsInt():
-		if v != math.Trunc(v) || math.Abs(v) > 1<<53 {
-			return b.fault(c.Name, "must be "+wanted(c))
-		}
-		return b.setWhole(c, int64(v))
-	case c.label && v == math.Trunc(v) && math.Abs(v) <= 1<<53:
-		return b.setText(c, strconv.AppendInt(nil, int64(v), 10))
-	case c.Kind == Text:
-		return b.fault(c.Name, "must be a text")
-	}
-	c.Kind = Float
-	return b.setFloat(c, v)
+	return &FaultError{Row: j.rowOr(), What: fmt.Sprintf("%s, at byte %d", what, at), Syntax: true}
 }

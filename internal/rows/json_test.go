@@ -143,7 +143,7 @@ func TestJSONFaults(t *testing.T) {
 		{`{"rows": [{` + ok + `, "` + strings.Repeat("a", 128) + `": 1}]}`, `rows[0]."` + strings.Repeat("a", 100) + `…": is no name of a column: letters, digits, _ and blanks between them, at most 127 bytes`},
 	} {
 		_, err := all(JSON, strings.NewReader(c.body), o)
-		var f *Fault
+		var f *FaultError
 		if !errors.As(err, &f) || f.Error() != c.want {
 			t.Errorf("%s\n got %v\nwant %s", c.body, err, c.want)
 		}
@@ -174,7 +174,7 @@ func TestBatches(t *testing.T) {
 			t.Fatalf("got %v, %v", b, err)
 		}
 	}
-	var f *Fault
+	var f *FaultError
 	if _, err := r.Next(); !errors.As(err, &f) || f.Row != 25 {
 		t.Errorf("the fault is %v, want row 25", err)
 	}

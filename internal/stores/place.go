@@ -103,7 +103,7 @@ func Interval(ms int64, granularity string) time.Duration {
 	}{{"ms", time.Millisecond}, {"s", time.Second}, {"m", time.Minute}, {"h", time.Hour}, {"d", 24 * time.Hour}, {"w", 7 * 24 * time.Hour}} {
 		if digits, ok := strings.CutSuffix(granularity, unit.name); ok {
 			if n, err := strconv.ParseUint(digits, 10, 16); err == nil {
-				return time.Duration(n) * unit.length //nolint:gosec // 16 bits
+				return time.Duration(n) * unit.length
 			}
 		}
 	}

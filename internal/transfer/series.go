@@ -160,7 +160,7 @@ func (im *Import) postSeries(ctx context.Context, d *Document, before int64) (a 
 
 // wordsOf says of a file what a fault says of a body.
 func wordsOf(err error) error {
-	var fault *rows.Fault
+	var fault *rows.FaultError
 	if !errors.As(err, &fault) {
 		return err
 	}
@@ -309,7 +309,7 @@ func (c *Client) copySeries(ctx context.Context, r Rows, w io.Writer) (found boo
 	in, out := rows.New(rows.Arrow, resp.Body, readOptions(batchRows)), rows.NewArrowWriter(w, r.about())
 	for {
 		batch, err := in.Next()
-		var fault *rows.Fault
+		var fault *rows.FaultError
 		switch {
 		case errors.Is(err, io.EOF):
 			return found, out.Close()
