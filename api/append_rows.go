@@ -98,10 +98,11 @@ func (d *destination) read(c echo.Context) (*rows.Batch, error) {
 		return nil, err
 	}
 	defer body.close()
-	in := &upTo{Reader: body, left: maxBody, large: func() error { return body.arriving.large(r.Context(), max(body.size, smallBody)) }}
-	if body.size < 0 {
-		in.large = func() error { return body.arriving.large(r.Context(), maxBody) }
+	most := body.size
+	if most < 0 {
+		most = maxBody
 	}
+	in := &upTo{Reader: body, left: maxBody, room: func() error { return body.arriving.room(r.Context(), most+1) }}
 	reader := rows.New(format, in, rows.Options{
 		Rows: 1 << 31, Cells: maxCells, Time: []string{"timestamp", "timestamp_ms"}, Column: d.resolve(),
 	})
@@ -125,24 +126,24 @@ func (d *destination) read(c echo.Context) (*rows.Batch, error) {
 	return batch, d.complete(batch)
 }
 
-// upTo ends with an error behind so many bytes, and asks for room in memory when it comes to many.
+// upTo ends with an error behind so many bytes, and asks for room in memory when a body proves to be more than a small
+// one, and once more when it is a large one.
 type upTo struct {
 	io.Reader
 	left  int64
-	large func() error // nil: there is room
+	room  func() error
+	asked int
 }
 
 func (u *upTo) Read(p []byte) (int, error) {
 	n, err := u.Reader.Read(p)
-	u.left -= int64(n)
-	switch {
-	case u.left < 0:
+	if u.left -= int64(n); u.left < 0 {
 		return n, errTooLarge
-	case u.left < maxBody-smallBody && u.large != nil:
-		if err := u.large(); err != nil {
+	}
+	for ; u.asked < 2 && maxBody-u.left > []int64{smallBody, mediumBody}[u.asked]; u.asked++ {
+		if err := u.room(); err != nil {
 			return n, err
 		}
-		u.large = nil
 	}
 	return n, err
 }
