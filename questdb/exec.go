@@ -92,6 +92,7 @@ func (e *execSource) Read(b []byte) (int, error) {
 	}
 	n, err := e.body.Read(b[:min(len(b), e.budget)])
 	e.budget -= n
+	e.cut = err
 	return n, err
 }
 
