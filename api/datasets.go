@@ -45,7 +45,7 @@ func (s *Server) GetIndicatorDataset(c echo.Context, datasetID string, params Ge
 	if err != nil {
 		return err
 	}
-	row, err := s.DB.GetDataset(c.Request().Context(), id)
+	row, err := s.DB.Point.GetDataset(c.Request().Context(), id)
 	if err != nil {
 		return missing(err, "data set", id)
 	}
@@ -102,7 +102,7 @@ func (s *Server) GetDataset(c echo.Context, datasetID string, params GetDatasetP
 	}
 	ctx := c.Request().Context()
 	if params.IfNoneMatch != nil {
-		v, err := s.DB.GetDatasetVersion(ctx, id)
+		v, err := s.DB.Point.GetDatasetVersion(ctx, id)
 		if err != nil {
 			return missing(err, "data set", id)
 		}
@@ -110,7 +110,7 @@ func (s *Server) GetDataset(c echo.Context, datasetID string, params GetDatasetP
 			return nil
 		}
 	}
-	row, err := s.DB.GetDatasetSummary(ctx, id)
+	row, err := s.DB.Point.GetDatasetSummary(ctx, id)
 	if err != nil {
 		return missing(err, "data set", id)
 	}
@@ -124,7 +124,7 @@ func (s *Server) GetDatasetManifest(c echo.Context, datasetID string, params Get
 	if err != nil {
 		return err
 	}
-	row, err := s.DB.GetManifest(c.Request().Context(), id)
+	row, err := s.DB.Point.GetManifest(c.Request().Context(), id)
 	if err != nil {
 		return missing(err, "data set", id)
 	}

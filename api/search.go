@@ -27,9 +27,10 @@ type finder[T any] struct {
 	// byMetric and byText return ids that pass one filter; byText is nil when there is no text to search.
 	byMetric func(r metricRange, most int32) ([]uuid.UUID, error)
 	byText   func(most int32) ([]uuid.UUID, error)
-	// position tells where a row is in the list, and column the JSON column of a row by name.
+	// position tells where a row is in the list, column the JSON column of a row by name, and field a number or time of it.
 	position func(row *T) (time.Time, uuid.UUID)
 	column   func(row *T, name string) json.RawMessage
+	field    func(row *T, name string) float64
 }
 
 // found is one page of a search.
@@ -64,7 +65,7 @@ func (f *finder[T]) search(ranges []metricRange, sort sortOrder, after *cursor, 
 		c.At, c.ID = f.position(&page[last])
 		if sort.Metric != "" {
 			if c.Missing = last >= tail; !c.Missing {
-				c.Value = metricOf(f.column, &page[last], sort.Metric)
+				c.Value = f.metric(&page[last], sort.Metric)
 			}
 		}
 		result.next = &c
@@ -130,15 +131,18 @@ func (f *finder[T]) byOrder(sort sortOrder, ranges []metricRange, ids []uuid.UUI
 	}
 	without := order
 	without.Want = false
-	others, err := f.list(append(slices.Clone(ranges), without), ids, after, size-int32(len(rows)), offset)
+	others, err := f.list(append(slices.Clone(ranges), without), ids, after, size-int32(len(rows)), offset) //nolint:gosec // there are at most size rows
 	return append(rows, others...), len(rows), err
 }
 
-// metricOf reads a metric of a row as PostgreSQL does: the number at a key of one of its JSON columns.
-func metricOf[T any](column func(*T, string) json.RawMessage, row *T, path string) float64 {
-	name, key, _ := strings.Cut(path, ".")
+// metric reads a metric of a row as PostgreSQL does: the number at a key of one of its JSON columns, or a field.
+func (f *finder[T]) metric(row *T, path string) float64 {
+	name, key, inColumn := strings.Cut(path, ".")
+	if !inColumn {
+		return f.field(row, name)
+	}
 	var object map[string]json.RawMessage
-	if json.Unmarshal(column(row, name), &object) != nil {
+	if json.Unmarshal(f.column(row, name), &object) != nil {
 		return 0
 	}
 	value, _ := strconv.ParseFloat(string(object[key]), 64)
@@ -153,12 +157,34 @@ func arrays(ranges []metricRange) (keys []string, wanted []bool, lows, highs []f
 	return keys, wanted, lows, highs
 }
 
-// metricsOf reads the metric filters and the sort of a search over the JSON columns named.
-func metricsOf(metrics *[]string, sort *string, columns []string) ([]metricRange, sortOrder, error) {
+// joined is how many ranges a count joins.
+const joined = 2
+
+// joinable splits ranges into those that a count joins and those that it tests row by row: all of them when there are
+// few rows to test.
+func joinable(ranges []metricRange, ids []uuid.UUID) (join, test []metricRange) {
+	if ids != nil {
+		return nil, ranges
+	}
+	n := min(len(ranges), joined)
+	return ranges[:n], ranges[n:]
+}
+
+// leading takes a wanted range out of the others, for the queries that start from what has one metric.
+func leading(ranges []metricRange) (first metricRange, others []metricRange, ok bool) {
+	i := slices.IndexFunc(ranges, func(r metricRange) bool { return r.Want })
+	if i < 0 {
+		return first, nil, false
+	}
+	return ranges[i], slices.Delete(slices.Clone(ranges), i, i+1), true
+}
+
+// metricsOf reads the metric filters and the sort of a search over the JSON columns and fields named.
+func metricsOf(metrics *[]string, sort *string, columns, fields []string) ([]metricRange, sortOrder, error) {
 	var ranges []metricRange
 	if metrics != nil {
 		for _, text := range *metrics {
-			filter, err := parseMetric(text, columns)
+			filter, err := parseMetric(text, columns, fields...)
 			if err != nil {
 				return nil, sortOrder{}, err
 			}
@@ -169,7 +195,7 @@ func metricsOf(metrics *[]string, sort *string, columns []string) ([]metricRange
 	if sort != nil {
 		text = *sort
 	}
-	order, err := parseSort(text, columns)
+	order, err := parseSort(text, columns, fields...)
 	return mergeRanges(ranges), order, err
 }
 

@@ -30,15 +30,27 @@ func isTrue(b *bool) bool { return b != nil && *b }
 func (s *Server) write(c echo.Context, dryRun bool, f func(ctx context.Context, q *db.Queries) error) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.WriteTimeout)
 	defer cancel()
+	arrived(c)
+	return s.transact(ctx, dryRun, f)
+}
+
+// arrived lifts the limit for the request to arrive; to net/http its end would be as if the client had left.
+func arrived(c echo.Context) {
+	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Time{}) // a connection that has none, as in tests, needs no change
+}
+
+// transact is write within a deadline that is set already.
+func (s *Server) transact(ctx context.Context, dryRun bool, f func(ctx context.Context, q *db.Queries) error) error {
 	select {
 	case s.writes <- struct{}{}:
 		defer func() { <-s.writes }()
 	case <-ctx.Done():
 		return busyOr(ctx.Err())
 	}
+	began := time.Now()
 	err := s.DB.InTx(ctx, dryRun, func(q *db.Queries) error { return f(ctx, q) })
 	for _, pause := range pauses {
-		if err == nil || errors.Is(err, db.ErrUnknownOutcome) || !repeatable(err) {
+		if err == nil || errors.Is(err, db.ErrUnknownOutcome) || !repeatable(err) || time.Since(began) > s.RequestTimeout {
 			break
 		}
 		select {
@@ -51,16 +63,15 @@ func (s *Server) write(c echo.Context, dryRun bool, f func(ctx context.Context, 
 	return err
 }
 
-func busyOr(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return db.ErrPoolBusy
-	}
-	return err
-}
+// errRaced is for a write that found nothing to lock and then something to replace: what it knew of that was wrong.
+var errRaced = errors.New("another transaction created it meanwhile")
 
-// repeatable tells failures after which the same transaction can succeed: those that pass, and a slug that another
-// transaction took between the look and the write, which the next look finds.
+// repeatable tells failures after which the same transaction can succeed: those that pass, and something that another
+// transaction created between the look and the write, which the next look finds.
 func repeatable(err error) bool {
+	if errors.Is(err, errRaced) {
+		return true
+	}
 	var e *pgconn.PgError
 	if errors.As(err, &e) {
 		switch e.Code {

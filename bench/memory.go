@@ -14,8 +14,8 @@ import (
 )
 
 // growth is how much memory the service takes more while so many clients read a million rows slowly.
-func (s *stack) growth(ctx context.Context, path string, readers int) (mib float64, err error) {
-	before, err := s.resident()
+func (v *service) growth(ctx context.Context, path string, readers int) (mib float64, err error) {
+	before, err := v.resident()
 	if err != nil {
 		return 0, err
 	}
@@ -24,11 +24,11 @@ func (s *stack) growth(ctx context.Context, path string, readers int) (mib float
 	var all sync.WaitGroup
 	errs := make([]error, readers)
 	for i := range readers {
-		all.Go(func() { errs[i] = readSlowly(ctx, "http://"+s.address+path) })
+		all.Go(func() { errs[i] = readSlowly(ctx, "http://"+v.address+path) })
 	}
 	most := before
 	for ctx.Err() == nil {
-		now, err := s.resident()
+		now, err := v.resident()
 		if err != nil {
 			return 0, err
 		}
@@ -68,8 +68,8 @@ func readSlowly(ctx context.Context, address string) error {
 }
 
 // resident is the service's resident memory in KiB.
-func (s *stack) resident() (int64, error) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(s.server.PID()) + "/status")
+func (v *service) resident() (int64, error) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(v.process.PID()) + "/status")
 	if err != nil {
 		return 0, fmt.Errorf("read the memory of the service: %w", err)
 	}
@@ -82,13 +82,13 @@ func (s *stack) resident() (int64, error) {
 }
 
 // reportMemory prints what readers cost.
-func (s *stack) reportMemory(ctx context.Context, base string) error {
+func (v *service) reportMemory(ctx context.Context, base string) error {
 	fmt.Println("\n| slow readers of 1M × 10 | RSS growth | target | |")
 	fmt.Println("|---|--:|--:|---|")
 	const most = 64
 	for _, readers := range []int{1, 8} {
 		for _, format := range []string{"json", "csv", "ndjson", "arrow"} {
-			mib, err := s.growth(ctx, base+"/indicators?format="+format, readers)
+			mib, err := v.growth(ctx, base+"/indicators?format="+format, readers)
 			if err != nil {
 				return fmt.Errorf("read %s slowly: %w", format, err)
 			}

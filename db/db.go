@@ -30,8 +30,9 @@ type Config struct {
 // DB is a pool of connections with the queries on it. It is made without connecting, so it outlives any outage.
 type DB struct {
 	*Queries
-	Pool *pgxpool.Pool
-	conn pooled
+	Point *Queries // for reads of one row by its key: those that come at the same time share a round trip
+	Pool  *pgxpool.Pool
+	conn  pooled
 }
 
 // Open makes the pool. It fails on a DSN that does not parse, not on a server that does not answer.
@@ -66,7 +67,7 @@ func Open(cfg Config) (*DB, error) {
 // Wrap puts the queries on a pool that exists. A connection is waited for at most acquire, or without limit when that is 0.
 func Wrap(pool *pgxpool.Pool, acquire time.Duration) *DB {
 	conn := pooled{pool, acquire}
-	return &DB{Queries: New(conn), Pool: pool, conn: conn}
+	return &DB{Queries: New(conn), Point: New(&point{pooled: conn}), Pool: pool, conn: conn}
 }
 
 // Close closes the pool when all its connections have come back.
@@ -83,20 +84,19 @@ var ErrUnknownOutcome = errors.New("the outcome of the transaction is not known"
 var errDryRun = errors.New("dry run")
 
 // InTx runs f in one transaction, which is committed when f returns nil and rolled back otherwise, or in any case when
-// dry is true. It waits for a connection, and each statement for locks and its end, as long as ctx allows.
+// dry is true. A connection and the beginning are waited for no longer than for a read, so that a server that hangs is
+// told soon; after that each statement may wait for locks and its end as long as ctx allows.
 func (d *DB) InTx(ctx context.Context, dry bool, f func(q *Queries) error) error {
-	conn, err := d.Pool.Acquire(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w: %w", ErrPoolBusy, err)
-	} else if err != nil {
-		return err
-	}
-	defer conn.Release()
-	tx, err := conn.Begin(ctx)
+	conn, err := d.conn.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	err = d.inTx(ctx, New(tx), f)
+	defer conn.Release()
+	tx, err := d.begin(ctx, conn)
+	if err != nil {
+		return err
+	}
+	err = f(New(tx))
 	if err == nil && dry {
 		err = errDryRun
 	}
@@ -116,24 +116,38 @@ func (d *DB) InTx(ctx context.Context, dry bool, f func(q *Queries) error) error
 	return nil
 }
 
-func (d *DB) inTx(ctx context.Context, q *Queries, f func(q *Queries) error) error {
+// begin starts a transaction whose statements may take as long as ctx allows.
+func (d *DB) begin(ctx context.Context, conn *pgxpool.Conn) (pgx.Tx, error) {
 	limit := "0"
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = strconv.FormatInt(max(1, time.Until(deadline).Milliseconds()), 10)
 	}
-	if err := q.SetWriteLimits(ctx, SetWriteLimitsParams{StatementMS: limit, LockMS: limit}); err != nil {
-		return err
+	if d.conn.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d.conn.timeout)
+		defer cancel()
 	}
-	return f(q)
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := New(tx).SetWriteLimits(ctx, SetWriteLimitsParams{StatementMS: limit, LockMS: limit}); err != nil {
+		_ = tx.Rollback(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return tx, nil
 }
 
-// registerTypes makes timestamps leave in UTC, and JSONB and UUIDs travel as they came (codecs.go): the defaults would
+// registerTypes makes timestamps leave in UTC, and lets the types of our rows take no detours (codecs.go): the defaults would
 // parse each value once more, which costs more than the whole rest of a run detail.
 func registerTypes(_ context.Context, conn *pgx.Conn) error {
 	m := conn.TypeMap()
 	m.RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
-	m.RegisterType(&pgtype.Type{Name: "jsonb", OID: pgtype.JSONBOID, Codec: jsonbCodec{&pgtype.JSONBCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}}})
+	m.RegisterType(&pgtype.Type{Name: "jsonb", OID: pgtype.JSONBOID, Codec: &jsonbCodec{JSONBCodec: &pgtype.JSONBCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}}})
 	m.RegisterType(&pgtype.Type{Name: "uuid", OID: pgtype.UUIDOID, Codec: uuidCodec{}})
+	m.RegisterType(&pgtype.Type{Name: "int4", OID: pgtype.Int4OID, Codec: nullableInt4})
+	m.RegisterType(&pgtype.Type{Name: "int8", OID: pgtype.Int8OID, Codec: nullableInt8})
+	m.RegisterType(&pgtype.Type{Name: "float8", OID: pgtype.Float8OID, Codec: nullableFloat8})
 	return nil
 }
 

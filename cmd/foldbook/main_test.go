@@ -6,12 +6,15 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 
 	"foldbook/db/dbtest"
+	"foldbook/internal/migrator"
+	"foldbook/migrations"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
@@ -20,7 +23,8 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 func command(t *testing.T, environ []string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
-	code = run(t.Context(), args, &out, &err, environ)
+	// without a QuestDB that the test does not name, for one may run at the default address
+	code = run(t.Context(), args, &out, &err, append([]string{"QDB_HTTP_URL=off"}, environ...))
 	return code, out.String(), err.String()
 }
 
@@ -35,6 +39,16 @@ func TestHelp(t *testing.T) {
 			t.Errorf("foldbook %s: exit code %d, want 0 and examples\n%s%s", strings.Join(args, " "), code, out, stderr)
 		}
 	}
+}
+
+// down is how many migrations are undone when that of a version is the last of them.
+func down(t *testing.T, version int64) string {
+	t.Helper()
+	files, err := migrator.Parse(migrations.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strconv.FormatInt(files[len(files)-1].Version-version+1, 10)
 }
 
 func TestExitCodes(t *testing.T) {
@@ -52,9 +66,10 @@ func TestExitCodes(t *testing.T) {
 		{full, "version", exitOK, "schema "},
 		{full, "migrate status", exitOK, "00006  00006_simulation_trades"},
 		{full, "migrate up", exitOK, "nothing to do"},
-		{full, "migrate down --dry-run", exitOK, "DROP TABLE simulation_trades;\n\ndry run: nothing was changed\n"},
+		{full, "migrate down --dry-run " + down(t, 6), exitOK, "DROP TABLE simulation_trades;\n\ndry run: nothing was changed\n"},
 		{full, "migrate --dry-run reset", exitOK, "indicator_datasets"},
-		{full, "migrate down", exitDataLoss, "simulation_trades"},
+		{full, "migrate down " + down(t, 6), exitDataLoss, "simulation_trades"},
+		{full, "migrate down --yes " + down(t, 7), exitOK, "done        down 00007"},
 		{full, "migrate redo", exitDataLoss, "refused, nothing was changed: data would be lost; --yes goes on all the same"},
 		{full, "migrate reset", exitDataLoss, "indicator_datasets        2 rows"},
 		{full, "migrate down 0", exitUsage, "at least 1"},
@@ -90,9 +105,9 @@ func TestMigrateAndSeed(t *testing.T) {
 		{"migrate status", "applied 20"},
 		{"seed", "all        2          2     5      2            3"},
 		{"seed", "all        2          2     5      2            3"},
-		{"migrate down 2 --yes", "done        down 00005_simulation_trade_buckets.sql"},
+		{"migrate down --yes " + down(t, 5), "done        down 00005_simulation_trade_buckets.sql"},
 		{"migrate up", "done        up   00005"},
-		{"migrate redo", "no rows would be lost"},
+		{"migrate redo --yes", "done        up   000"},
 		{"seed", "all        2          2     5      2            3"},
 		{"migrate reset --yes", "done        down 00001"},
 		{"migrate reset", "no migration is applied"},
