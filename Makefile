@@ -84,7 +84,6 @@ vuln: $(GOVULNCHECK) ## Look for known vulnerabilities; skipped, and said so, wh
 bench: build ## Measure: Go benchmarks of routes and encoding, then the routes over HTTP against pgbench.
 	go test -run '^$$' -bench . -benchtime 500ms ./api
 	go run ./bench
-	go run ./bench --series
 
 reset: ## Remove .dev: databases, fetched programs, tools. Refuses while something runs there.
 	@mkdir -p .dev/bin && go build -o .dev/bin/ ./cmd/dev && exec .dev/bin/dev reset
