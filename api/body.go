@@ -15,6 +15,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"foldbook/db"
 )
 
 // fault is what is wrong with a body, and where.
@@ -63,7 +65,8 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	if size > limit {
 		return nil, tooLarge
 	}
-	var in io.Reader = http.MaxBytesReader(w, r.Body, limit)
+	arriving := arrivalOf(w)
+	var in io.Reader = arriving.of(http.MaxBytesReader(w, r.Body, limit))
 	encoding := strings.ToLower(strings.Join(r.Header.Values("Content-Encoding"), ","))
 	var err error
 	switch encoding {
@@ -84,12 +87,15 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	}
 	var body []byte
 	if err == nil {
-		body, err = readUpTo(in, size, limit)
+		body, err = readUpTo(in, size, limit, func(most int64) error { return arriving.large(r.Context(), most) })
 	}
 	var over *http.MaxBytesError
 	switch {
 	case err == nil:
+		arriving.end()
 		return body, nil
+	case errors.Is(err, db.ErrPoolBusy):
+		return nil, err
 	case errors.As(err, &over), errors.Is(err, errTooLarge):
 		return nil, tooLarge
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
@@ -121,17 +127,23 @@ func damaged(err error) bool {
 var errTooLarge = errors.New("too large")
 
 // readUpTo reads all of r; size is its length if that is known, else -1. Memory follows what has arrived, not what was
-// announced: it grows eightfold to a known size, twofold to an unknown one.
-func readUpTo(r io.Reader, size, limit int64) ([]byte, error) {
+// announced: it grows eightfold to a known size, twofold to an unknown one. Before it grows for the first time, large is
+// asked for what it can grow to.
+func readUpTo(r io.Reader, size, limit int64, large func(most int64) error) ([]byte, error) {
 	growth, last := int64(2), limit+1
 	if size >= 0 {
 		growth, last = 8, size+1 // one byte more, so that the end is seen without growing
 	}
-	buf := make([]byte, 0, min(last, 1<<20))
+	buf := make([]byte, 0, min(last, smallBody))
 	for {
 		if len(buf) == cap(buf) {
 			if int64(len(buf)) >= last {
 				return nil, errTooLarge
+			}
+			if len(buf) == smallBody {
+				if err := large(last); err != nil {
+					return nil, err
+				}
 			}
 			buf = append(make([]byte, 0, min(last, growth*int64(cap(buf)))), buf...)
 		}

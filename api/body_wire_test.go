@@ -17,6 +17,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
+
+	"foldbook/api"
 )
 
 // wire is a connection to the service, for requests that no client of net/http would send.
@@ -253,5 +255,63 @@ func TestLargeBody(t *testing.T) {
 	}
 	if want := (strings.Count(curve.String(), ",") + 1) * folds; values != want {
 		t.Errorf("%d values, want %d", values, want)
+	}
+}
+
+// A sender that only drips is cut off; one that keeps the pace may take longer than the limit for a request.
+func TestSlowSenders(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, func(o *api.Options) { o.ReadTimeout = 400 * time.Millisecond })
+	h.store("/api/datasets", datasetBody(newDataset, "btc25_1"), 201)
+	server := httptest.NewServer(h.http)
+	defer server.Close()
+	body := runBody(312)
+	const head = "POST /api/runs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+	drips := make([]*wire, 20)
+	began := time.Now()
+	for i := range drips {
+		drips[i] = dial(t, server)
+		drips[i].send(head, len(body))
+	}
+	stop := make(chan struct{})
+	dripping := make(chan struct{})
+	go func() {
+		defer close(dripping)
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+				for _, w := range drips {
+					_, _ = w.conn.Write([]byte(body[n : n+1])) // which fails once it is cut off
+				}
+			}
+		}
+	}()
+	for _, w := range drips {
+		if status, text := w.answer(); status != 400 || !strings.Contains(text, "ends early") {
+			t.Errorf("a dripping body: %d %s", status, text)
+		}
+	}
+	close(stop)
+	<-dripping
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("dripping bodies were cut off after %s", took)
+	}
+
+	w := dial(t, server)
+	w.send(head, len(body))
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for rest := body; rest != ""; {
+		n := min(len(rest), 32<<10)
+		w.send("%s", rest[:n])
+		rest = rest[n:]
+		<-tick.C
+	}
+	if status, text := w.answer(); status != 201 || !strings.Contains(text, `"folds_stored":312`) {
+		t.Errorf("a slow body: %d %s", status, text)
 	}
 }

@@ -33,6 +33,7 @@ var (
 	errTimeout        = &apiError{status: http.StatusGatewayTimeout, code: ErrorCodeTimeout, message: "the request took too long"}
 	errAway           = &apiError{status: http.StatusServiceUnavailable, code: ErrorCodeDatabaseUnavailable, message: "the database cannot be reached"}
 	errUnknownOutcome = &apiError{status: http.StatusServiceUnavailable, code: ErrorCodeDatabaseUnavailable, message: "the database was lost while it stored this: repeat the request, which stores it once"}
+	errSchema         = &apiError{status: http.StatusServiceUnavailable, code: ErrorCodeDatabaseUnavailable, message: "the schema of the database is not that of this build: /readyz says more"}
 	errBusy           = &apiError{status: http.StatusServiceUnavailable, code: ErrorCodeDatabaseUnavailable, message: "the database is busy"}
 )
 
@@ -88,6 +89,7 @@ func writeErrorBody(w http.ResponseWriter, e *apiError, id string) {
 		panic(err) // texts and numbers only: they always encode
 	}
 	header := w.Header()
+	header.Del("ETag") // of what was looked at before it failed
 	header.Set("Content-Type", "application/json")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	if e.status == http.StatusServiceUnavailable || e.status == http.StatusGatewayTimeout {
@@ -117,7 +119,7 @@ func classify(ctx context.Context, err error) *apiError {
 		return classifyPostgres(fromPostgres)
 	case errors.Is(err, db.ErrUnknownOutcome):
 		return errUnknownOutcome
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, tooSlow(err):
 		return errTimeout
 	case lostConnection(err):
 		return errAway
@@ -153,6 +155,8 @@ func classifyPostgres(e *pgconn.PgError) *apiError {
 		return errTimeout
 	case unavailable(e.Code):
 		return errAway
+	case e.Code == "42P01", e.Code == "42703", e.Code == "42883": // undefined_table, undefined_column, undefined_function
+		return errSchema
 	case e.Code == "55P03", e.Code == "40001", e.Code == "40P01": // lock_not_available, serialization_failure, deadlock_detected
 		return errBusy
 	case strings.HasPrefix(e.Code, "23"): // integrity constraints
@@ -198,6 +202,12 @@ func lostConnection(err error) bool {
 		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err)
 }
 
+// tooSlow tells a server that was reached and did not answer in time from one that cannot be reached.
+func tooSlow(err error) bool {
+	var connect *pgconn.ConnectError
+	return errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &connect)
+}
+
 // passing tells errors that are likely gone at the next try: a lost connection, and once for each prepared statement
 // the plan that a change of the schema made stale.
 func passing(err error) bool {
@@ -207,7 +217,7 @@ func passing(err error) bool {
 	}
 	var own *apiError
 	var fromEcho *echo.HTTPError
-	if errors.As(err, &own) || errors.As(err, &fromEcho) || errors.Is(err, db.ErrPoolBusy) || seriesAnswer(err) != nil {
+	if errors.As(err, &own) || errors.As(err, &fromEcho) || errors.Is(err, db.ErrPoolBusy) || seriesAnswer(err) != nil || tooSlow(err) {
 		return false
 	}
 	return lostConnection(err)

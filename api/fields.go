@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 )
@@ -22,7 +21,20 @@ const maxName = 1000
 type fields struct {
 	path  string            // of the object; for an element of a list it is asked of the decoder
 	dec   *jsontext.Decoder // that has just read the element of a list, else nil
+	extra *unknown          // of all elements of a list
 	fault *fault
+}
+
+// ignore notes fields of an element that the service does not know.
+func (f *fields) ignore(names unknown) {
+	for name := range names {
+		if *f.extra == nil {
+			*f.extra = unknown{}
+		}
+		if len(*f.extra) < 5*maxWarnings {
+			(*f.extra)[name] = skipped{}
+		}
+	}
 }
 
 func (f *fields) fail(name, what string) {
@@ -117,12 +129,23 @@ func (f *fields) time(name string, text *string) *time.Time {
 	return f.inRange(name, t)
 }
 
+// leastMilliseconds is in 1973: what is below it is seconds, as a rule, and would be a time in 1970.
+const leastMilliseconds = 100_000_000_000
+
 // milliseconds reads milliseconds since the epoch; 0 is no time.
 func (f *fields) milliseconds(name string, ms *int64) *time.Time {
-	if ms == nil || *ms == 0 {
+	if ms = f.epoch(name, ms); ms == nil || *ms == 0 {
 		return nil
 	}
 	return f.inRange(name, time.UnixMilli(*ms))
+}
+
+// epoch checks the unit of milliseconds since the epoch.
+func (f *fields) epoch(name string, ms *int64) *int64 {
+	if ms != nil && *ms < leastMilliseconds && *ms != 0 {
+		f.fail(name, fmt.Sprintf("must be milliseconds since the epoch, which are not below %d", int64(leastMilliseconds)))
+	}
+	return ms
 }
 
 // inRange refuses times whose year does not have four digits, in which the service writes it.
@@ -177,47 +200,6 @@ func orJSON(v []byte, other string) []byte {
 		return []byte(other)
 	}
 	return v
-}
-
-// readList reads an array of objects, one at a time: row turns an object B of the body into the row R that is stored,
-// and clears it for the next.
-func readList[B, R any](dec *jsontext.Decoder, row func(*fields, *B) R) ([]R, error) {
-	if kind := dec.PeekKind(); kind != jsontext.KindBeginArray {
-		if err := dec.SkipValue(); err != nil {
-			return nil, err
-		}
-		return nil, invalidBody(dec.StackPointer().LastToken(), "must be an array")
-	}
-	if _, err := dec.ReadToken(); err != nil {
-		return nil, err
-	}
-	start := dec.InputOffset()
-	rows := []R{}
-	var b B
-	for dec.PeekKind() != jsontext.KindEndArray {
-		if kind := dec.PeekKind(); kind == jsontext.KindNull {
-			if err := dec.SkipValue(); err != nil {
-				return nil, err
-			}
-			return nil, invalidBody(elementPath(dec), "must be an object")
-		}
-		if err := json.UnmarshalDecode(dec, &b); err != nil {
-			return nil, err
-		}
-		f := fields{dec: dec}
-		r := row(&f, &b)
-		if f.fault != nil {
-			return nil, f.fault
-		}
-		if len(rows) == cap(rows) && len(rows) > 0 {
-			// Rows are as long as those so far, as a rule: then this is the only time that they move.
-			each := (dec.InputOffset() - start) / int64(len(rows)+1)
-			rows = slices.Grow(rows, min(len(dec.UnreadBuffer())/int(each), 1<<16)+1)
-		}
-		rows = append(rows, r)
-	}
-	_, err := dec.ReadToken()
-	return rows, err
 }
 
 // unknown are the names of fields that the service does not know.

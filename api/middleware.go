@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -18,7 +20,7 @@ import (
 // net/http function, because the small routes answer in the time that a chain of middlewares takes.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	rec := &recorder{ResponseWriter: w, id: requestID(r), client: r.Context()}
+	rec := &recorder{ResponseWriter: w, id: requestID(r), server: s, client: r.Context()}
 	header := w.Header()
 	header.Set("X-Request-Id", rec.id)
 	s.allowOrigin(header, r)
@@ -42,6 +44,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.recovered(rec, p)
+		}
+		if rec.giveBack != nil {
+			rec.giveBack()
 		}
 		s.log(r, rec, start)
 		if rec.aborted {
@@ -73,6 +78,9 @@ type recorder struct {
 	bytes   int64
 	cause   error // of an answer that failed
 	aborted bool
+
+	server   *Server
+	giveBack func() // the room that a large body took, nil for none
 }
 
 func (r *recorder) WriteHeader(status int) {
@@ -120,12 +128,12 @@ func (s *Server) allowOrigin(header http.Header, r *http.Request) {
 		}
 		header.Set("Access-Control-Allow-Origin", origin)
 	}
-	header.Set("Access-Control-Expose-Headers", "X-Total-Count, X-Request-Id, Content-Disposition, Retry-After")
+	header.Set("Access-Control-Expose-Headers", "X-Total-Count, X-Request-Id, Content-Disposition, Retry-After, ETag, Link")
 }
 
 func preflight(header http.Header) {
-	header.Set("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS")
-	header.Set("Access-Control-Allow-Headers", "Content-Type, X-Stage1-Token, Authorization")
+	header.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS")
+	header.Set("Access-Control-Allow-Headers", "Content-Type, X-Stage1-Token, Authorization, If-Match, If-None-Match")
 	header.Set("Access-Control-Max-Age", "7200")
 }
 
@@ -164,6 +172,12 @@ func (s *Server) rideOut(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if rec, ok := c.Response().Writer.(*recorder); ok {
 			rec.route = c.Path()
+		}
+		if query := c.Request().URL.RawQuery; strings.ContainsAny(query, "%;") {
+			// A part that does not parse would be left out, and a filter with it.
+			if _, err := url.ParseQuery(query); err != nil {
+				return &apiError{status: http.StatusBadRequest, code: ErrorCodeInvalidParameter, message: "the query of the URL is malformed"}
+			}
 		}
 		err := next(c)
 		if err == nil || (c.Request().Method != http.MethodGet && c.Request().Method != http.MethodHead) {

@@ -15,6 +15,9 @@ import (
 // simulationColumns are the JSON columns of a simulation whose numbers can be searched.
 var simulationColumns = []string{"summary_metrics", "config"}
 
+// simulationNumbers are those of its own that are searched in the same way.
+var simulationNumbers = []string{"created_at", "started_at", "completed_at"}
+
 // simulationSearch is what a list of simulations is asked for.
 type simulationSearch struct {
 	run, dataset           *uuid.UUID
@@ -43,7 +46,7 @@ func simulationSearchOf(run, dataset *string, status *Status, mode, measurement,
 		return f, err
 	}
 	f.mode, f.measurement, f.namespace = mode, measurement, namespace
-	f.ranges, f.sort, err = metricsOf(metrics, sort, simulationColumns)
+	f.ranges, f.sort, err = metricsOf(metrics, sort, simulationColumns, simulationNumbers)
 	return f, err
 }
 
@@ -91,12 +94,18 @@ func (s *Server) simulationFinder(ctx context.Context, f simulationSearch) *find
 		byMetric: func(r metricRange, most int32) ([]uuid.UUID, error) {
 			return q.MatchSimulationsByMetric(ctx, db.MatchSimulationsByMetricParams{Key: r.Key, Low: r.Low, High: r.High, PageSize: most})
 		},
+		byText: matchText(f.pattern, func(pattern string, most int32) ([]uuid.UUID, error) {
+			return q.MatchSimulationsByText(ctx, db.MatchSimulationsByTextParams{Pattern: pattern, PageSize: most})
+		}),
 		position: func(r *db.SimulationRun) (time.Time, uuid.UUID) { return r.CreatedAt, r.SimulationID },
 		column: func(r *db.SimulationRun, name string) json.RawMessage {
 			if name == "config" {
 				return r.Config
 			}
 			return r.SummaryMetrics
+		},
+		field: func(r *db.SimulationRun, name string) float64 {
+			return timeField(name, r.CreatedAt, r.StartedAt, r.CompletedAt)
 		},
 	}
 }

@@ -803,35 +803,6 @@ type ImportAccepted struct {
 	Status  JobStatus `json:"status"`
 }
 
-// ImportError defines model for ImportError.
-type ImportError struct {
-	Error string `json:"error"`
-
-	// Row The row of the file, counted from 1 without the first line.
-	Row int64 `json:"row"`
-}
-
-// ImportResult defines model for ImportResult.
-type ImportResult struct {
-	// Columns The columns that were written beside the time.
-	Columns []string `json:"columns"`
-
-	// Errors What is wrong with the first ten of these.
-	Errors []ImportError `json:"errors"`
-
-	// Imported Rows that are in the table.
-	Imported int64 `json:"imported"`
-
-	// Measurement The table.
-	Measurement string `json:"measurement"`
-
-	// Rejected Rows that are not.
-	Rejected int64 `json:"rejected"`
-
-	// Rows Rows of the file.
-	Rows int64 `json:"rows"`
-}
-
 // IndexMap defines model for IndexMap.
 type IndexMap struct {
 	Count int `json:"count"`
@@ -1519,9 +1490,10 @@ type ListDatasetRunsParams struct {
 
 	// Metric Only those whose number at this place of a JSON column compares so: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
 	// `exists` or `missing` after the key. Repeated: all of them hold. Texts, booleans and nested values never match.
+	// So are `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms`: `started_at>=2026-01-02T00:00:00Z`.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`; those without it come last.
+	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`, or `started_at`, `completed_at`, `duration_ms`; those without it come last.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Limit Most items to answer. Above 1000 counts as 1000; the answer says which limit was used.
@@ -1667,9 +1639,10 @@ type ListRunsParams struct {
 
 	// Metric Only those whose number at this place of a JSON column compares so: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
 	// `exists` or `missing` after the key. Repeated: all of them hold. Texts, booleans and nested values never match.
+	// So are `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms`: `started_at>=2026-01-02T00:00:00Z`.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`; those without it come last.
+	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`, or `started_at`, `completed_at`, `duration_ms`; those without it come last.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Limit Most items to answer. Above 1000 counts as 1000; the answer says which limit was used.
@@ -1833,9 +1806,10 @@ type ListSimulationsParams struct {
 
 	// Metric Only those whose number at this place of a JSON column compares so: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
 	// `exists` or `missing` after the key. Repeated: all of them hold. Texts, booleans and nested values never match.
+	// So are `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms`: `started_at>=2026-01-02T00:00:00Z`.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`; those without it come last.
+	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`, or `started_at`, `completed_at`, `duration_ms`; those without it come last.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Limit Most items to answer. Above 1000 counts as 1000; the answer says which limit was used.
@@ -2014,9 +1988,10 @@ type ListTradesimRunsParams struct {
 
 	// Metric Only those whose number at this place of a JSON column compares so: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
 	// `exists` or `missing` after the key. Repeated: all of them hold. Texts, booleans and nested values never match.
+	// So are `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms`: `started_at>=2026-01-02T00:00:00Z`.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`; those without it come last.
+	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`, or `started_at`, `completed_at`, `duration_ms`; those without it come last.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in any case.
@@ -2120,9 +2095,10 @@ type ListWalkforwardRunsParams struct {
 
 	// Metric Only those whose number at this place of a JSON column compares so: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
 	// `exists` or `missing` after the key. Repeated: all of them hold. Texts, booleans and nested values never match.
+	// So are `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms`: `started_at>=2026-01-02T00:00:00Z`.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`; those without it come last.
+	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`, or `started_at`, `completed_at`, `duration_ms`; those without it come last.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in any case.

@@ -26,6 +26,7 @@ type Options struct {
 	// Schema returns the version of the database's schema and the one that this build is made for.
 	Schema func(context.Context) (have, want int64, err error)
 
+	ReadTimeout    time.Duration // for a body to arrive, and a second more for each 64 KiB
 	RequestTimeout time.Duration // for a whole read
 	WriteTimeout   time.Duration // for storing a body, once it has been read
 	StreamTimeout  time.Duration // for a whole answer of rows; its first row has to be there within RequestTimeout
@@ -44,13 +45,14 @@ type Server struct {
 	started  time.Time
 	draining atomic.Bool
 	bodies   *bodyCache
+	large    *shares
 	writes   chan struct{} // one for each write that is at the database: they leave a connection to the reads
 }
 
 // New makes a server; it connects to nothing.
 func New(opts Options) *Server {
 	e := echo.New()
-	s := &Server{Options: opts, echo: e, started: time.Now(), bodies: newBodyCache(opts.BodyCache)}
+	s := &Server{Options: opts, echo: e, started: time.Now(), bodies: newBodyCache(opts.BodyCache), large: newShares()}
 	s.writes = make(chan struct{}, max(1, opts.DB.Pool.Config().MaxConns-1))
 	e.HTTPErrorHandler = s.writeError
 	e.JSONSerializer = serializer{s.bodies}

@@ -51,13 +51,12 @@ func TestReadRun(t *testing.T) {
 			SummaryMetrics: json.RawMessage(`{"folds":3}`), Status: "INCOMPLETE", RequestedBy: ptr(""),
 			StartedAt: ptr(time.Date(2026, 1, 2, 13, 0, 0, 250e6, time.UTC)), DurationMS: ptr(int64(465321)),
 		},
-		HasFolds: true,
-		Folds: []db.CopyFoldsParams{
-			{RunID: id, FoldNumber: 7, TrainEndIdx: 650, TestStartIdx: 654, TestEndIdx: 678, SamplesTrain: 650, SamplesTest: 24, BestIteration: ptr(int32(412)),
-				BestScore: ptr(0.0009110000100918114), Thresholds: json.RawMessage(`{}`), Metrics: json.RawMessage(metrics)},
-			{RunID: id, FoldNumber: 1, TrainEndIdx: 650, TestStartIdx: 654, TestEndIdx: 678, SamplesTrain: 650, SamplesTest: 24,
-				Thresholds: json.RawMessage(`{}`), Metrics: json.RawMessage(`{}`)},
-		},
+	}
+	wantFolds := []db.CopyFoldsParams{
+		{RunID: id, FoldNumber: 7, TrainEndIdx: 650, TestStartIdx: 654, TestEndIdx: 678, SamplesTrain: 650, SamplesTest: 24, BestIteration: ptr(int32(412)),
+			BestScore: ptr(0.0009110000100918114), Thresholds: json.RawMessage(`{}`), Metrics: json.RawMessage(metrics)},
+		{RunID: id, FoldNumber: 1, TrainEndIdx: 650, TestStartIdx: 654, TestEndIdx: 678, SamplesTrain: 650, SamplesTest: 24,
+			Thresholds: json.RawMessage(`{}`), Metrics: json.RawMessage(`{}`)},
 	}
 	for name, tt := range map[string]struct {
 		body     string
@@ -74,6 +73,10 @@ func TestReadRun(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		want.Warnings = slices.Concat(tt.warnings, []string{"summary_metrics.folds is 3, but 2 folds were posted"})
+		if diff := cmp.Diff(wantFolds, foldsOf(t, got.Folds, id)); diff != "" {
+			t.Errorf("%s: (-want +got)\n%s", name, diff)
+		}
+		got.Folds = nil
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", name, diff)
 		}
@@ -81,21 +84,44 @@ func TestReadRun(t *testing.T) {
 	for body, has := range map[string]bool{`{` + runHead + `}`: false, `{` + runHead + `,"folds":null}`: false, `{` + runHead + `,"folds":[]}`: true} {
 		w, r := post(body)
 		got, err := readRun(w, r, testLimit)
-		if err != nil || got.HasFolds != has || len(got.Folds) != 0 || got.Run.Status != "PENDING" || string(got.Run.FeatureColumns) != "[]" {
+		if err != nil || (got.Folds != nil) != has || got.Folds.count() != 0 || got.Run.Status != "PENDING" || string(got.Run.FeatureColumns) != "[]" {
 			t.Errorf("%s: got %+v, %v", body, got, err)
 		}
 	}
 	w, r := post(`{"folds":` + folds + `,"run_id":1}`)
 	rows, warnings, err := readFolds(w, r, testLimit, id)
-	if diff := cmp.Diff(want.Folds, rows); err != nil || diff != "" || !cmp.Equal(warnings, []string{"unknown field run_id is ignored"}) {
+	if diff := cmp.Diff(wantFolds, foldsOf(t, rows, id)); err != nil || diff != "" || !cmp.Equal(warnings, []string{"unknown field run_id is ignored"}) {
 		t.Errorf("folds alone: %v, warnings %q (-want +got)\n%s", err, warnings, diff)
 	}
+}
+
+// foldsOf collects the folds as they are stored.
+func foldsOf(t *testing.T, l *foldList, run uuid.UUID) (rows []db.CopyFoldsParams) {
+	t.Helper()
+	if err := l.store(run, func(some []db.CopyFoldsParams) error {
+		rows = append(rows, some...)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+func tradesOf(t *testing.T, l *tradeList, id uuid.UUID) (rows []db.CopyTradesParams) {
+	t.Helper()
+	if err := l.store(id, func(some []db.CopyTradesParams) error {
+		rows = append(rows, some...)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return rows
 }
 
 func TestReadSimulation(t *testing.T) {
 	t.Parallel()
 	trades := `"trades":[` + trade(runID) + `,` +
-		`{"bar_timestamp":"2025-01-03T08:00:00.000001Z","bar_timestamp_ms":1,"simulation_id":"` + simID + `","side":"short","size":1,"entry_price":2,"exit_price":null,"metadata":{"fold_index": 1 }},` +
+		`{"bar_timestamp":"2025-01-03T08:00:00.000001Z","bar_timestamp_ms":1735891200000,"simulation_id":"` + simID + `","side":"short","size":1,"entry_price":2,"exit_price":null,"metadata":{"fold_index": 1 }},` +
 		`{"entry_timestamp":1735891200000,"side":"short","size":1,"entry_price":2,"metadata":{"a":1},"fold_index":12345678901234567890},` +
 		`{"bar_timestamp_ms":1735891200000,"side":"short","size":1,"entry_price":2}]`
 	buckets := `"buckets":[{"side":"dual","trade_count":128,"win_count":73,"profit_factor":1.31,"notes":"all trades"},{"side":"long"}]`
@@ -115,21 +141,28 @@ func TestReadSimulation(t *testing.T) {
 				SimulationID: id, RunID: uuid.MustParse(runID), DatasetID: uuid.MustParse(datasetID), QuestDBNamespace: "trading_sim_traces", Mode: "dual",
 				Config: json.RawMessage(`{}`), SummaryMetrics: json.RawMessage(`{}`), Status: "PENDING",
 			},
-			HasBuckets: true, HasTrades: true,
-			Buckets: []db.CopyBucketsParams{
-				{SimulationID: id, Side: "dual", TradeCount: 128, WinCount: 73, ProfitFactor: ptr(1.31), Notes: ptr("all trades")},
-				{SimulationID: id, Side: "long"},
-			},
-			Trades: []db.CopyTradesParams{
-				{SimulationID: id, TradeID: uuid.MustParse(runID), BarTimestamp: entry, Side: "long", Size: 1.5, EntryPrice: 64125.5, ExitPrice: ptr(64310.25), Pnl: ptr(277.125),
-					ReturnPct: ptr(0.29), Metadata: json.RawMessage(`{"fold_index":3,"entry_signal":0.68,"exit_signal":0.44,"exit_timestamp":1735898400000}`)},
-				{SimulationID: id, TradeID: uuid.NewSHA1(id, []byte("trade 1")), BarTimestamp: entry.Add(time.Microsecond), Side: "short", Size: 1, EntryPrice: 2,
-					Metadata: json.RawMessage(`{"fold_index": 1 }`)},
-				{SimulationID: id, TradeID: uuid.NewSHA1(id, []byte("trade 2")), BarTimestamp: entry, Side: "short", Size: 1, EntryPrice: 2,
-					Metadata: json.RawMessage(`{"a":1,"fold_index":12345678901234567890}`)},
-				{SimulationID: id, TradeID: uuid.NewSHA1(id, []byte("trade 3")), BarTimestamp: entry, Side: "short", Size: 1, EntryPrice: 2, Metadata: json.RawMessage(`{}`)},
-			},
 		}
+		wantBuckets := []db.CopyBucketsParams{
+			{SimulationID: id, Side: "dual", TradeCount: 128, WinCount: 73, ProfitFactor: ptr(1.31), Notes: ptr("all trades")},
+			{SimulationID: id, Side: "long"},
+		}
+		wantTrades := []db.CopyTradesParams{
+			{SimulationID: id, TradeID: uuid.MustParse(runID), BarTimestamp: entry, Side: "long", Size: 1.5, EntryPrice: 64125.5, ExitPrice: ptr(64310.25), Pnl: ptr(277.125),
+				ReturnPct: ptr(0.29), Metadata: json.RawMessage(`{"fold_index":3,"entry_signal":0.68,"exit_signal":0.44,"exit_timestamp":1735898400000}`)},
+			{SimulationID: id, TradeID: uuid.NewSHA1(id, []byte("trade 1")), BarTimestamp: entry.Add(time.Microsecond), Side: "short", Size: 1, EntryPrice: 2,
+				Metadata: json.RawMessage(`{"fold_index": 1 }`)},
+			{SimulationID: id, TradeID: uuid.NewSHA1(id, []byte("trade 2")), BarTimestamp: entry, Side: "short", Size: 1, EntryPrice: 2,
+				Metadata: json.RawMessage(`{"a":1,"fold_index":12345678901234567890}`)},
+			{SimulationID: id, TradeID: uuid.NewSHA1(id, []byte("trade 3")), BarTimestamp: entry, Side: "short", Size: 1, EntryPrice: 2, Metadata: json.RawMessage(`{}`)},
+		}
+		var buckets []db.CopyBucketsParams
+		if err := got.Buckets.store(id, func(rows []db.CopyBucketsParams) error { buckets = rows; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(wantBuckets, buckets) + cmp.Diff(wantTrades, tradesOf(t, got.Trades, id)); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+		got.Buckets, got.Trades = nil, nil
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
 		}
@@ -222,7 +255,10 @@ func FuzzRunBody(f *testing.F) {
 				t.Fatalf("a part is not JSON: %q", part)
 			}
 		}
-		for _, fold := range u.Folds {
+		if u.Folds == nil {
+			return
+		}
+		for _, fold := range foldsOf(t, u.Folds, u.Run.RunID) {
 			if !json.Valid(fold.Metrics) || !json.Valid(fold.Thresholds) || fold.RunID != u.Run.RunID {
 				t.Fatalf("fold %d: %q %q", fold.FoldNumber, fold.Metrics, fold.Thresholds)
 			}

@@ -17,8 +17,7 @@ import (
 // runUpload is a run as it was posted, checked and ready to be stored.
 type runUpload struct {
 	Run      db.UpsertRunParams
-	Folds    []db.CopyFoldsParams
-	HasFolds bool // false: the stored folds stay
+	Folds    *foldList // nil: the stored folds stay
 	Warnings []string
 }
 
@@ -64,12 +63,11 @@ func readRun(w http.ResponseWriter, r *http.Request, limit int64) (*runUpload, e
 	if f.fault != nil {
 		return nil, f.fault.answer()
 	}
-	if body.Folds != nil {
-		u.Folds, u.HasFolds = body.Folds.rows, true
-		if wrong := finishFolds(u.Folds, u.Run.RunID, "folds"); wrong != nil {
+	if u.Folds = body.Folds; u.Folds != nil {
+		if wrong := u.Folds.of(u.Run.RunID); wrong != nil {
 			return nil, wrong.answer()
 		}
-		u.Warnings = append(u.Warnings, u.compareFolds()...)
+		u.Warnings = append(append(u.Warnings, u.Folds.more.warnings("folds[]")...), u.compareFolds()...)
 	}
 	return u, nil
 }
@@ -105,14 +103,18 @@ func (u *runUpload) compareFolds() []string {
 	if err := jsonv2.Unmarshal(u.Run.SummaryMetrics, &summary); err != nil || summary.Folds == nil {
 		return nil
 	}
-	if n, err := strconv.ParseFloat(string(summary.Folds), 64); err == nil && n == float64(len(u.Folds)) {
+	if n, err := strconv.ParseFloat(string(summary.Folds), 64); err == nil && n == float64(u.Folds.n) {
 		return nil
 	}
-	return []string{fmt.Sprintf("summary_metrics.folds is %s, but %d folds were posted", shorten(string(summary.Folds)), len(u.Folds))}
+	return []string{fmt.Sprintf("summary_metrics.folds is %s, but %d folds were posted", shorten(string(summary.Folds)), u.Folds.n)}
 }
 
-// foldList is the folds of a body, one row each; a row without run_id has uuid.Nil there.
-type foldList struct{ rows []db.CopyFoldsParams }
+// foldList is the folds of a body, one row each.
+type foldList struct {
+	rowList[foldFields, db.CopyFoldsParams]
+	numbers map[int32]int32
+	parents parents
+}
 
 type foldFields struct {
 	RunID          *string  `json:"run_id"`
@@ -131,72 +133,78 @@ type foldFields struct {
 	TrainEndTSMS   *int64   `json:"train_end_ts_ms"`
 	TestStartTSMS  *int64   `json:"test_start_ts_ms"`
 	TestEndTSMS    *int64   `json:"test_end_ts_ms"`
+	Unknown        unknown  `json:",embed"`
 }
 
 // UnmarshalJSONFrom reads the folds; a fault names its fold.
-func (l *foldList) UnmarshalJSONFrom(dec *jsontext.Decoder) (err error) {
-	l.rows, err = readList(dec, func(f *fields, b *foldFields) db.CopyFoldsParams {
-		row := db.CopyFoldsParams{
-			RunID:          f.id("run_id", b.RunID),
-			FoldNumber:     need(f, "fold_number", b.FoldNumber),
-			TrainStartIdx:  need(f, "train_start_idx", b.TrainStartIdx),
-			TrainEndIdx:    need(f, "train_end_idx", b.TrainEndIdx),
-			TestStartIdx:   need(f, "test_start_idx", b.TestStartIdx),
-			TestEndIdx:     need(f, "test_end_idx", b.TestEndIdx),
-			SamplesTrain:   need(f, "samples_train", f.count("samples_train", b.SamplesTrain)),
-			SamplesTest:    need(f, "samples_test", f.count("samples_test", b.SamplesTest)),
-			BestIteration:  b.BestIteration,
-			BestScore:      b.BestScore,
-			Thresholds:     orJSON(f.object("thresholds", b.Thresholds), "{}"),
-			Metrics:        orJSON(f.object("metrics", b.Metrics), "{}"),
-			TrainStartTSMS: b.TrainStartTSMS,
-			TrainEndTSMS:   b.TrainEndTSMS,
-			TestStartTSMS:  b.TestStartTSMS,
-			TestEndTSMS:    b.TestEndTSMS,
-		}
-		switch {
-		case row.FoldNumber < 0:
-			f.fail("fold_number", "must not be below 0")
-		case row.TrainEndIdx < row.TrainStartIdx:
-			f.fail("train_end_idx", "must not be below train_start_idx")
-		case row.TestEndIdx < row.TestStartIdx:
-			f.fail("test_end_idx", "must not be below test_start_idx")
-		}
-		*b = foldFields{}
-		return row
+func (l *foldList) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	l.numbers, l.parents = map[int32]int32{}, nil
+	return l.read(dec, foldRow, func(f *fields, i int, row *db.CopyFoldsParams) {
+		l.parents.note(f, "run_id", row.RunID)
+		once(f, "fold_number", l.numbers, row.FoldNumber, i)
 	})
-	return err
 }
 
-// finishFolds gives the folds at a path the id of their run, and finds numbers that are there twice.
-func finishFolds(folds []db.CopyFoldsParams, runID uuid.UUID, path string) *fault {
-	seen := make(map[int32]int, len(folds))
-	for i := range folds {
-		fold := &folds[i]
-		at := func(name string) string { return fmt.Sprintf("%s[%d].%s", path, i, name) }
-		if fold.RunID != uuid.Nil && fold.RunID != runID {
-			return invalidBody(at("run_id"), "is not the run_id of the run")
-		}
-		fold.RunID = runID
-		if first, twice := seen[fold.FoldNumber]; twice {
-			return invalidBody(at("fold_number"), fmt.Sprintf("%d is already %s[%d]", fold.FoldNumber, path, first))
-		}
-		seen[fold.FoldNumber] = i
+func foldRow(f *fields, b *foldFields) db.CopyFoldsParams {
+	row := db.CopyFoldsParams{
+		RunID:          f.id("run_id", b.RunID),
+		FoldNumber:     need(f, "fold_number", b.FoldNumber),
+		TrainStartIdx:  need(f, "train_start_idx", b.TrainStartIdx),
+		TrainEndIdx:    need(f, "train_end_idx", b.TrainEndIdx),
+		TestStartIdx:   need(f, "test_start_idx", b.TestStartIdx),
+		TestEndIdx:     need(f, "test_end_idx", b.TestEndIdx),
+		SamplesTrain:   need(f, "samples_train", f.count("samples_train", b.SamplesTrain)),
+		SamplesTest:    need(f, "samples_test", f.count("samples_test", b.SamplesTest)),
+		BestIteration:  b.BestIteration,
+		BestScore:      b.BestScore,
+		Thresholds:     orJSON(f.object("thresholds", b.Thresholds), "{}"),
+		Metrics:        orJSON(f.object("metrics", b.Metrics), "{}"),
+		TrainStartTSMS: f.epoch("train_start_ts_ms", b.TrainStartTSMS),
+		TrainEndTSMS:   f.epoch("train_end_ts_ms", b.TrainEndTSMS),
+		TestStartTSMS:  f.epoch("test_start_ts_ms", b.TestStartTSMS),
+		TestEndTSMS:    f.epoch("test_end_ts_ms", b.TestEndTSMS),
 	}
-	return nil
+	f.ignore(b.Unknown)
+	switch {
+	case row.FoldNumber < 0:
+		f.fail("fold_number", "must not be below 0")
+	case row.TrainEndIdx < row.TrainStartIdx:
+		f.fail("train_end_idx", "must not be below train_start_idx")
+	case row.TestEndIdx < row.TestStartIdx:
+		f.fail("test_end_idx", "must not be below test_start_idx")
+	}
+	*b = foldFields{}
+	return row
+}
+
+// count is how many folds were given.
+func (l *foldList) count() int {
+	if l == nil {
+		return 0
+	}
+	return l.n
+}
+
+// of tells whether all folds are of the run.
+func (l *foldList) of(run uuid.UUID) *fault {
+	return l.parents.check(run, "is not the run_id of the run")
+}
+
+// store hands the folds out in pieces, as rows of the run.
+func (l *foldList) store(run uuid.UUID, store func([]db.CopyFoldsParams) error) error {
+	return l.each(func(_ int, row *db.CopyFoldsParams) { row.RunID = run }, store)
 }
 
 // foldsBody is {"folds": […]} or the array alone.
 type foldsBody struct {
 	Folds   *foldList `json:"folds"`
 	Unknown unknown   `json:",embed"`
-	alone   bool
 }
 
 // UnmarshalJSONFrom reads either form.
 func (b *foldsBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if dec.PeekKind() == jsontext.KindBeginArray {
-		b.Folds, b.alone = new(foldList), true
+		b.Folds = new(foldList)
 		return b.Folds.UnmarshalJSONFrom(dec)
 	}
 	type object foldsBody // without this method
@@ -204,21 +212,18 @@ func (b *foldsBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 }
 
 // readFolds reads folds of a run that is stored already, with what there is to warn of.
-func readFolds(w http.ResponseWriter, r *http.Request, limit int64, runID uuid.UUID) ([]db.CopyFoldsParams, []string, error) {
+func readFolds(w http.ResponseWriter, r *http.Request, limit int64, runID uuid.UUID) (*foldList, []string, error) {
 	var body foldsBody
 	if err := decodeBody(w, r, limit, &body); err != nil {
 		return nil, nil, err
 	}
-	path := "folds"
 	if body.Folds == nil {
-		return nil, nil, invalidBody(path, "is missing").answer()
-	} else if body.alone {
-		path = ""
+		return nil, nil, invalidBody("folds", "is missing").answer()
 	}
-	if wrong := finishFolds(body.Folds.rows, runID, path); wrong != nil {
+	if wrong := body.Folds.of(runID); wrong != nil {
 		return nil, nil, wrong.answer()
 	}
-	return body.Folds.rows, body.Unknown.warnings(""), nil
+	return body.Folds, append(body.Unknown.warnings(""), body.Folds.more.warnings("folds[]")...), nil
 }
 
 // runPatch is what a PATCH changes of a run; nil stays as it is.

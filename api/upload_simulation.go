@@ -2,7 +2,6 @@ package api
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -17,10 +16,8 @@ import (
 // simulationUpload is a simulation as it was posted, checked and ready to be stored.
 type simulationUpload struct {
 	Simulation db.UpsertSimulationParams
-	Buckets    []db.CopyBucketsParams
-	HasBuckets bool // false: the stored buckets stay
-	Trades     []db.CopyTradesParams
-	HasTrades  bool // false: the stored trades stay
+	Buckets    *bucketList // nil: the stored buckets stay
+	Trades     *tradeList  // nil: the stored trades stay
 	Warnings   []string
 }
 
@@ -68,16 +65,17 @@ func readSimulation(w http.ResponseWriter, r *http.Request, limit int64) (*simul
 	}
 	u := &simulationUpload{Simulation: simulation.row(&f), Warnings: warnings}
 	wrong := f.fault
-	if wrong == nil && body.Buckets != nil {
-		u.Buckets, u.HasBuckets = body.Buckets.rows, true
-		wrong = finishBuckets(u.Buckets, u.Simulation.SimulationID)
+	if u.Buckets = body.Buckets; wrong == nil && u.Buckets != nil {
+		wrong = u.Buckets.parents.check(u.Simulation.SimulationID, notOfSimulation)
 	}
-	if wrong == nil && body.Trades != nil {
-		u.Trades, u.HasTrades = body.Trades.rows, true
-		wrong = finishTrades(u.Trades, u.Simulation.SimulationID)
+	if u.Trades = body.Trades; wrong == nil && u.Trades != nil {
+		wrong = u.Trades.parents.check(u.Simulation.SimulationID, notOfSimulation)
 	}
 	if wrong != nil {
 		return nil, wrong.answer()
+	}
+	if u.Buckets != nil {
+		u.Warnings = append(u.Warnings, u.Buckets.more.warnings("buckets[]")...)
 	}
 	return u, nil
 }
@@ -99,8 +97,14 @@ func (b *simulationFields) row(f *fields) db.UpsertSimulationParams {
 	}
 }
 
-// bucketList is the buckets of a body; a row without simulation_id has uuid.Nil there.
-type bucketList struct{ rows []db.CopyBucketsParams }
+const notOfSimulation = "is not the simulation_id of the simulation"
+
+// bucketList is the buckets of a body.
+type bucketList struct {
+	rowList[bucketFields, db.CopyBucketsParams]
+	sides   map[string]int32
+	parents parents
+}
 
 type bucketFields struct {
 	SimulationID   *string  `json:"simulation_id"`
@@ -111,48 +115,48 @@ type bucketFields struct {
 	AvgReturnPct   *float64 `json:"avg_return_pct"`
 	MaxDrawdownPct *float64 `json:"max_drawdown_pct"`
 	Notes          *string  `json:"notes"`
+	Unknown        unknown  `json:",embed"`
 }
 
 // UnmarshalJSONFrom reads the buckets; a fault names its bucket.
-func (l *bucketList) UnmarshalJSONFrom(dec *jsontext.Decoder) (err error) {
-	l.rows, err = readList(dec, func(f *fields, b *bucketFields) db.CopyBucketsParams {
-		row := db.CopyBucketsParams{
-			SimulationID:   f.id("simulation_id", b.SimulationID),
-			Side:           need(f, "side", f.oneOf("side", b.Side, "long", "short", "all", "dual")),
-			TradeCount:     orElse(f.count("trade_count", b.TradeCount), 0),
-			WinCount:       orElse(f.count("win_count", b.WinCount), 0),
-			ProfitFactor:   b.ProfitFactor,
-			AvgReturnPct:   b.AvgReturnPct,
-			MaxDrawdownPct: b.MaxDrawdownPct,
-			Notes:          b.Notes,
-		}
-		if row.WinCount > row.TradeCount {
-			f.fail("win_count", "must not be above trade_count")
-		}
-		*b = bucketFields{}
-		return row
+func (l *bucketList) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	l.sides, l.parents = map[string]int32{}, nil
+	return l.read(dec, bucketRow, func(f *fields, i int, row *db.CopyBucketsParams) {
+		l.parents.note(f, "simulation_id", row.SimulationID)
+		once(f, "side", l.sides, row.Side, i)
 	})
-	return err
 }
 
-func finishBuckets(buckets []db.CopyBucketsParams, id uuid.UUID) *fault {
-	seen := make(map[string]int, 4)
-	for i := range buckets {
-		b := &buckets[i]
-		if b.SimulationID != uuid.Nil && b.SimulationID != id {
-			return invalidBody(fmt.Sprintf("buckets[%d].simulation_id", i), "is not the simulation_id of the simulation")
-		}
-		b.SimulationID = id
-		if first, twice := seen[b.Side]; twice {
-			return invalidBody(fmt.Sprintf("buckets[%d].side", i), fmt.Sprintf("%s is already buckets[%d]", b.Side, first))
-		}
-		seen[b.Side] = i
+func bucketRow(f *fields, b *bucketFields) db.CopyBucketsParams {
+	row := db.CopyBucketsParams{
+		SimulationID:   f.id("simulation_id", b.SimulationID),
+		Side:           need(f, "side", f.oneOf("side", b.Side, "long", "short", "all", "dual")),
+		TradeCount:     orElse(f.count("trade_count", b.TradeCount), 0),
+		WinCount:       orElse(f.count("win_count", b.WinCount), 0),
+		ProfitFactor:   b.ProfitFactor,
+		AvgReturnPct:   b.AvgReturnPct,
+		MaxDrawdownPct: b.MaxDrawdownPct,
+		Notes:          b.Notes,
 	}
-	return nil
+	f.ignore(b.Unknown)
+	if row.WinCount > row.TradeCount {
+		f.fail("win_count", "must not be above trade_count")
+	}
+	*b = bucketFields{}
+	return row
 }
 
-// tradeList is the trades of a body; a row has uuid.Nil for an id that is not given.
-type tradeList struct{ rows []db.CopyTradesParams }
+// store hands the buckets out as rows of the simulation.
+func (l *bucketList) store(id uuid.UUID, store func([]db.CopyBucketsParams) error) error {
+	return l.each(func(_ int, row *db.CopyBucketsParams) { row.SimulationID = id }, store)
+}
+
+// tradeList is the trades of a body.
+type tradeList struct {
+	rowList[tradeFields, db.CopyTradesParams]
+	ids     map[uuid.UUID]int32 // of those that have one
+	parents parents
+}
 
 type tradeFields struct {
 	SimulationID   *string        `json:"simulation_id"`
@@ -171,24 +175,41 @@ type tradeFields struct {
 }
 
 // UnmarshalJSONFrom reads the trades; a fault names its trade.
-func (l *tradeList) UnmarshalJSONFrom(dec *jsontext.Decoder) (err error) {
-	l.rows, err = readList(dec, func(f *fields, b *tradeFields) db.CopyTradesParams {
-		row := db.CopyTradesParams{
-			SimulationID: f.id("simulation_id", b.SimulationID),
-			TradeID:      f.id("trade_id", b.TradeID),
-			BarTimestamp: b.entry(f),
-			Side:         need(f, "side", f.oneOf("side", b.Side, "long", "short")),
-			Size:         need(f, "size", b.Size),
-			EntryPrice:   need(f, "entry_price", b.EntryPrice),
-			ExitPrice:    b.ExitPrice,
-			Pnl:          b.Pnl,
-			ReturnPct:    b.ReturnPct,
-			Metadata:     mergeObjects(f.object("metadata", b.Metadata), b.Rest),
+func (l *tradeList) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	l.ids, l.parents = map[uuid.UUID]int32{}, nil
+	return l.read(dec, tradeRow, func(f *fields, i int, row *db.CopyTradesParams) {
+		l.parents.note(f, "simulation_id", row.SimulationID)
+		if row.TradeID != uuid.Nil {
+			once(f, "trade_id", l.ids, row.TradeID, i)
 		}
-		*b = tradeFields{Rest: b.Rest[:0]} // copied into the row, so its memory serves the next
-		return row
 	})
-	return err
+}
+
+func tradeRow(f *fields, b *tradeFields) db.CopyTradesParams {
+	row := db.CopyTradesParams{
+		SimulationID: f.id("simulation_id", b.SimulationID),
+		TradeID:      f.id("trade_id", b.TradeID),
+		BarTimestamp: b.entry(f),
+		Side:         need(f, "side", f.oneOf("side", b.Side, "long", "short")),
+		Size:         need(f, "size", b.Size),
+		EntryPrice:   need(f, "entry_price", b.EntryPrice),
+		ExitPrice:    b.ExitPrice,
+		Pnl:          b.Pnl,
+		ReturnPct:    b.ReturnPct,
+		Metadata:     mergeObjects(f.object("metadata", b.Metadata), b.Rest),
+	}
+	*b = tradeFields{Rest: b.Rest[:0]} // copied into the row, so its memory serves the next
+	return row
+}
+
+// store hands the trades out in pieces, as rows of the simulation. Those without an id get one that is the same at each
+// repeat.
+func (l *tradeList) store(id uuid.UUID, store func([]db.CopyTradesParams) error) error {
+	return l.each(func(i int, row *db.CopyTradesParams) {
+		if row.SimulationID = id; row.TradeID == uuid.Nil {
+			row.TradeID = uuid.NewSHA1(id, []byte("trade "+strconv.Itoa(i)))
+		}
+	}, store)
 }
 
 // entry is the time of entry in the first of its three forms that is there.
@@ -230,26 +251,6 @@ func emptyObject(v []byte) bool {
 		}
 	}
 	return true
-}
-
-// finishTrades gives the trades the id of their simulation, and those without an id one that is the same at each repeat.
-func finishTrades(trades []db.CopyTradesParams, id uuid.UUID) *fault {
-	seen := make(map[uuid.UUID]int, len(trades))
-	for i := range trades {
-		t := &trades[i]
-		if t.SimulationID != uuid.Nil && t.SimulationID != id {
-			return invalidBody(fmt.Sprintf("trades[%d].simulation_id", i), "is not the simulation_id of the simulation")
-		}
-		t.SimulationID = id
-		if t.TradeID == uuid.Nil {
-			t.TradeID = uuid.NewSHA1(id, []byte("trade "+strconv.Itoa(i)))
-		}
-		if first, twice := seen[t.TradeID]; twice {
-			return invalidBody(fmt.Sprintf("trades[%d].trade_id", i), fmt.Sprintf("%s is already trades[%d]", t.TradeID, first))
-		}
-		seen[t.TradeID] = i
-	}
-	return nil
 }
 
 // simulationPatch is what a PATCH changes of a simulation; nil stays as it is.

@@ -36,9 +36,10 @@ func (s *Server) write(c echo.Context, dryRun bool, f func(ctx context.Context, 
 	case <-ctx.Done():
 		return busyOr(ctx.Err())
 	}
+	began := time.Now()
 	err := s.DB.InTx(ctx, dryRun, func(q *db.Queries) error { return f(ctx, q) })
 	for _, pause := range pauses {
-		if err == nil || errors.Is(err, db.ErrUnknownOutcome) || !repeatable(err) {
+		if err == nil || errors.Is(err, db.ErrUnknownOutcome) || !repeatable(err) || time.Since(began) > s.RequestTimeout {
 			break
 		}
 		select {
@@ -51,16 +52,15 @@ func (s *Server) write(c echo.Context, dryRun bool, f func(ctx context.Context, 
 	return err
 }
 
-func busyOr(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return db.ErrPoolBusy
-	}
-	return err
-}
+// errRaced is for a write that found nothing to lock and then something to replace: what it knew of that was wrong.
+var errRaced = errors.New("another transaction created it meanwhile")
 
-// repeatable tells failures after which the same transaction can succeed: those that pass, and a slug that another
-// transaction took between the look and the write, which the next look finds.
+// repeatable tells failures after which the same transaction can succeed: those that pass, and something that another
+// transaction created between the look and the write, which the next look finds.
 func repeatable(err error) bool {
+	if errors.Is(err, errRaced) {
+		return true
+	}
 	var e *pgconn.PgError
 	if errors.As(err, &e) {
 		switch e.Code {

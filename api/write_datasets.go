@@ -66,7 +66,7 @@ func (s *Server) storeDataset(c echo.Context, path *uuid.UUID, ch change) error 
 	if answer.Created {
 		answer.Message = "data set created"
 	}
-	c.Response().Header().Set("ETag", tag)
+	showTag(c, tag, ch.dryRun)
 	return c.JSON(createdStatus(answer.Created), answer)
 }
 

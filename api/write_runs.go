@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -39,7 +40,7 @@ func (s *Server) storeRun(c echo.Context, path *uuid.UUID, ch change) error {
 	}
 	answer := RunStored{
 		Success: true, Message: "run stored", RunID: up.Run.RunID, PredictionMeasurement: up.Run.PredictionMeasurement,
-		FoldsReceived: len(up.Folds), DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings),
+		FoldsReceived: up.Folds.count(), DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings),
 	}
 	var tag string
 	err = s.write(c, ch.dryRun, func(ctx context.Context, q *db.Queries) error {
@@ -54,7 +55,10 @@ func (s *Server) storeRun(c echo.Context, path *uuid.UUID, ch change) error {
 		if err != nil {
 			return fmt.Errorf("store run %s: %w", up.Run.RunID, err)
 		}
-		if up.HasFolds {
+		if !row.Created && before.CreatedAt.IsZero() {
+			return errRaced
+		}
+		if up.Folds != nil {
 			if err := replaceFolds(ctx, q, up.Run.RunID, up.Folds); err != nil {
 				return err
 			}
@@ -70,7 +74,7 @@ func (s *Server) storeRun(c echo.Context, path *uuid.UUID, ch change) error {
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set("ETag", tag)
+	showTag(c, tag, ch.dryRun)
 	return c.JSON(createdStatus(answer.Created), answer)
 }
 
@@ -83,11 +87,19 @@ func lockRun(ctx context.Context, q *db.Queries, id uuid.UUID, ifMatch *string) 
 	return row, checkMatch(ifMatch, "run", etag(row.Version, row.CreatedAt, row.DatasetSlug))
 }
 
-func replaceFolds(ctx context.Context, q *db.Queries, run uuid.UUID, folds []db.CopyFoldsParams) error {
+func replaceFolds(ctx context.Context, q *db.Queries, run uuid.UUID, folds *foldList) error {
 	if _, err := q.DeleteFolds(ctx, run); err != nil {
 		return fmt.Errorf("remove the folds of run %s: %w", run, err)
 	}
-	if _, err := q.CopyFolds(ctx, folds); err != nil {
+	return copyFolds(ctx, q, run, folds)
+}
+
+func copyFolds(ctx context.Context, q *db.Queries, run uuid.UUID, folds *foldList) error {
+	err := folds.store(run, func(rows []db.CopyFoldsParams) error {
+		_, err := q.CopyFolds(ctx, rows)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("store the folds of run %s: %w", run, err)
 	}
 	return nil
@@ -169,7 +181,7 @@ func (s *Server) PatchRun(c echo.Context, runID string, params PatchRunParams) e
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set("ETag", tag)
+	showTag(c, tag, answer.DryRun)
 	return c.JSON(http.StatusOK, answer)
 }
 
@@ -183,11 +195,8 @@ func (s *Server) AppendFolds(c echo.Context, runID string, params AppendFoldsPar
 	if err != nil {
 		return err
 	}
-	numbers := make([]int32, len(folds))
-	for i, f := range folds {
-		numbers[i] = f.FoldNumber
-	}
-	answer := FoldsStored{Success: true, RunID: id, FoldsReceived: len(folds), DryRun: isTrue(params.DryRun), Warnings: orEmpty(warnings)}
+	numbers := slices.Collect(maps.Keys(folds.numbers))
+	answer := FoldsStored{Success: true, RunID: id, FoldsReceived: folds.n, DryRun: isTrue(params.DryRun), Warnings: orEmpty(warnings)}
 	var tag string
 	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
 		stored, err := lockRun(ctx, q, id, params.IfMatch)
@@ -202,8 +211,8 @@ func (s *Server) AppendFolds(c echo.Context, runID string, params AppendFoldsPar
 		if _, err := q.DeleteFoldsByNumber(ctx, db.DeleteFoldsByNumberParams{RunID: id, FoldNumbers: numbers}); err != nil {
 			return fmt.Errorf("replace folds of run %s: %w", id, err)
 		}
-		if _, err := q.CopyFolds(ctx, folds); err != nil {
-			return fmt.Errorf("add folds to run %s: %w", id, err)
+		if err := copyFolds(ctx, q, id, folds); err != nil {
+			return err
 		}
 		row, err := q.PatchRun(ctx, db.PatchRunParams{RunID: id})
 		if err != nil {
@@ -216,7 +225,7 @@ func (s *Server) AppendFolds(c echo.Context, runID string, params AppendFoldsPar
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set("ETag", tag)
+	showTag(c, tag, answer.DryRun)
 	return c.JSON(http.StatusOK, answer)
 }
 

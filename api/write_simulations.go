@@ -50,6 +50,9 @@ func (s *Server) storeSimulation(c echo.Context, path *uuid.UUID, ch change) err
 		if err != nil {
 			return fmt.Errorf("store simulation %s: %w", id, err)
 		}
+		if !row.Created && before.CreatedAt.IsZero() {
+			return errRaced
+		}
 		if err := replaceChildren(ctx, q, up); err != nil {
 			return err
 		}
@@ -61,7 +64,7 @@ func (s *Server) storeSimulation(c echo.Context, path *uuid.UUID, ch change) err
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set("ETag", tag)
+	showTag(c, tag, ch.dryRun)
 	return c.JSON(createdStatus(answer.Created), answer)
 }
 
@@ -76,19 +79,27 @@ func lockSimulation(ctx context.Context, q *db.Queries, id uuid.UUID, ifMatch *s
 
 func replaceChildren(ctx context.Context, q *db.Queries, up *simulationUpload) error {
 	id := up.Simulation.SimulationID
-	if up.HasBuckets {
+	if up.Buckets != nil {
 		if _, err := q.DeleteBuckets(ctx, id); err != nil {
 			return fmt.Errorf("remove the buckets of simulation %s: %w", id, err)
 		}
-		if _, err := q.CopyBuckets(ctx, up.Buckets); err != nil {
+		err := up.Buckets.store(id, func(rows []db.CopyBucketsParams) error {
+			_, err := q.CopyBuckets(ctx, rows)
+			return err
+		})
+		if err != nil {
 			return fmt.Errorf("store the buckets of simulation %s: %w", id, err)
 		}
 	}
-	if up.HasTrades {
+	if up.Trades != nil {
 		if _, err := q.DeleteTrades(ctx, id); err != nil {
 			return fmt.Errorf("remove the trades of simulation %s: %w", id, err)
 		}
-		if _, err := q.CopyTrades(ctx, up.Trades); err != nil {
+		err := up.Trades.store(id, func(rows []db.CopyTradesParams) error {
+			_, err := q.CopyTrades(ctx, rows)
+			return err
+		})
+		if err != nil {
 			return fmt.Errorf("store the trades of simulation %s: %w", id, err)
 		}
 	}
@@ -146,7 +157,7 @@ func (s *Server) PatchSimulation(c echo.Context, simulationID string, params Pat
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set("ETag", tag)
+	showTag(c, tag, answer.DryRun)
 	return c.JSON(http.StatusOK, answer)
 }
 

@@ -211,7 +211,7 @@ type GetSimulationSummaryRow struct {
 
 // GetSimulationSummary returns one simulation with the number of its trades; a batch form, so that it travels with ListBuckets.
 // Called by GET /api/simulations/{id}.
-// index: simulation_runs_pkey, simulation_trades_pkey. cost: 1 row and an index scan of its trades.
+// index: simulation_runs_pkey, any of simulation_trades. cost: 1 row and an index scan of its trades.
 func (q *Queries) GetSimulationSummary(ctx context.Context, simulationID []uuid.UUID) *GetSimulationSummaryBatchResults {
 	batch := &pgx.Batch{}
 	for _, a := range simulationID {

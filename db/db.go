@@ -83,20 +83,19 @@ var ErrUnknownOutcome = errors.New("the outcome of the transaction is not known"
 var errDryRun = errors.New("dry run")
 
 // InTx runs f in one transaction, which is committed when f returns nil and rolled back otherwise, or in any case when
-// dry is true. It waits for a connection, and each statement for locks and its end, as long as ctx allows.
+// dry is true. A connection and the beginning are waited for no longer than for a read, so that a server that hangs is
+// told soon; after that each statement may wait for locks and its end as long as ctx allows.
 func (d *DB) InTx(ctx context.Context, dry bool, f func(q *Queries) error) error {
-	conn, err := d.Pool.Acquire(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w: %w", ErrPoolBusy, err)
-	} else if err != nil {
-		return err
-	}
-	defer conn.Release()
-	tx, err := conn.Begin(ctx)
+	conn, err := d.conn.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	err = d.inTx(ctx, New(tx), f)
+	defer conn.Release()
+	tx, err := d.begin(ctx, conn)
+	if err != nil {
+		return err
+	}
+	err = f(New(tx))
 	if err == nil && dry {
 		err = errDryRun
 	}
@@ -122,15 +121,26 @@ func (q *Queries) Tx() pgx.Tx {
 	return tx
 }
 
-func (d *DB) inTx(ctx context.Context, q *Queries, f func(q *Queries) error) error {
+// begin starts a transaction whose statements may take as long as ctx allows.
+func (d *DB) begin(ctx context.Context, conn *pgxpool.Conn) (pgx.Tx, error) {
 	limit := "0"
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = strconv.FormatInt(max(1, time.Until(deadline).Milliseconds()), 10)
 	}
-	if err := q.SetWriteLimits(ctx, SetWriteLimitsParams{StatementMS: limit, LockMS: limit}); err != nil {
-		return err
+	if d.conn.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d.conn.timeout)
+		defer cancel()
 	}
-	return f(q)
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := New(tx).SetWriteLimits(ctx, SetWriteLimitsParams{StatementMS: limit, LockMS: limit}); err != nil {
+		_ = tx.Rollback(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return tx, nil
 }
 
 // registerTypes makes timestamps leave in UTC, and JSONB and UUIDs travel as they came (codecs.go): the defaults would

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"foldbook/db"
@@ -29,7 +30,8 @@ var (
 	annotation = regexp.MustCompile(`(?m)^-- name: (\w+) (:\w+)\n`)
 	parameter  = regexp.MustCompile(`@(\w+)|sqlc\.n?arg\('(\w+)'\)`)
 	generated  = regexp.MustCompile("(?s)= `-- name: (\\w+) :\\w+\n(.*?)`")
-	indexNames = regexp.MustCompile(`\bindex: ((?:any of )?[a-z0-9_]+(?:, (?:any of )?[a-z0-9_]+)*)\.`)
+	indexNames = regexp.MustCompile(`\bindex: (none, [^.]+|(?:any of )?[a-z0-9_]+(?:, (?:any of )?[a-z0-9_]+)*)\.`)
+	optional   = regexp.MustCompile(`(\$\d+)::\w+(?:\[\])? IS NULL`)
 	costText   = regexp.MustCompile(`\bcost: \S`)
 )
 
@@ -98,11 +100,15 @@ func (q query) execute(t *testing.T, values map[string]string) string {
 	if len(places) != len(q.params) {
 		t.Fatalf("%s uses %d parameters in sql/ and %d in the generated code: is it generated anew?", q.name, len(q.params), len(places))
 	}
+	var filters []string
+	for _, m := range optional.FindAllStringSubmatch(q.sql, -1) {
+		filters = append(filters, m[1])
+	}
 	args := map[string]string{}
 	for i, place := range places {
 		value := "NULL"
 		// An optional filter is used as $1::text IS NULL OR ..., and a list without it is the one that is asked for most.
-		if v, ok := values[q.params[i]]; ok && !strings.Contains(q.sql, place[0]+"::text IS NULL") && !strings.Contains(q.sql, place[0]+"::uuid IS NULL") {
+		if v, ok := values[q.params[i]]; ok && !slices.Contains(filters, place[0]) {
 			value = v
 		}
 		if value == "NULL" && !strings.Contains(q.sql, place[0]+"::") && !strings.HasPrefix(q.sql, "INSERT") {
@@ -130,16 +136,23 @@ func TestPlans(t *testing.T) {
 	exec(t, store, "SET plan_cache_mode = force_custom_plan") // for the parameters given, not for any
 	exec(t, store, "SELECT setseed(0.5)")
 	grow(t, store)
-	values := map[string]string{"page_size": "100", "page_offset": "0"}
+	values := map[string]string{
+		"page_size": "100", "page_offset": "0", "max_count": "1000000", "after": "-1", "fold_numbers": "'{1,2}'", "after_id": "'" + uuid.Nil.String() + "'",
+		"after_at": "'2020-01-01'", "has_cursor": "false", "after_value": "0", "metric_keys": "'{}'", "metric_wanted": "'{}'", "metric_lows": "'{}'",
+		"metric_highs": "'{}'", "pattern": "'%0042_run3%'", "key": "'summary_metrics.sharpe'", "low": "3", "high": "'Infinity'",
+		"sort_key": "'summary_metrics.sharpe'", "sort_low": "'-Infinity'", "sort_high": "'Infinity'", "statement_ms": "'1'", "lock_ms": "'1'",
+	}
 	for name, sql := range map[string]string{
 		"dataset_id":    "SELECT dataset_id::text FROM indicator_datasets ORDER BY created_at LIMIT 1",
 		"run_id":        "SELECT run_id::text FROM walkforward_runs ORDER BY created_at LIMIT 1",
 		"simulation_id": "SELECT simulation_id::text FROM simulation_runs ORDER BY created_at LIMIT 1",
 		"symbol":        "SELECT symbol FROM indicator_datasets ORDER BY created_at LIMIT 1",
+		"questdb_tag":   "SELECT questdb_tag FROM indicator_datasets ORDER BY created_at LIMIT 1",
 		"status":        "SELECT 'RUNNING'",
 	} {
 		values[name] = "'" + lines(t, store, sql)[0] + "'"
 	}
+	trigrams := len(lines(t, store, "SELECT extname::text FROM pg_extension WHERE extname = 'pg_trgm'")) > 0
 	for _, q := range readQueries(t) {
 		stated := indexNames.FindStringSubmatch(q.comment)
 		if !strings.HasPrefix(strings.TrimSpace(q.comment), q.name+" ") && !strings.Contains(q.comment, " "+q.name+" ") {
@@ -149,6 +162,9 @@ func TestPlans(t *testing.T) {
 			t.Errorf("%s: its comment does not say index: and cost:", q.name)
 			continue
 		}
+		if strings.HasPrefix(stated[1], "none, ") {
+			continue
+		}
 		var plan string
 		if q.kind == ":copyfrom" { // COPY has no plan: it writes every index of its table
 			plan = strings.Join(indexesOf(t, store, q.table), "\n")
@@ -156,6 +172,9 @@ func TestPlans(t *testing.T) {
 			plan = explain(t, store, q, values)
 		}
 		for _, index := range strings.Split(stated[1], ", ") {
+			if strings.HasSuffix(index, "_text_idx") && !trigrams {
+				continue
+			}
 			names := index
 			if table, ok := strings.CutPrefix(index, "any of "); ok { // equally good ones: the planner takes the smallest
 				names = strings.Join(indexesOf(t, store, table), "|")
@@ -202,7 +221,8 @@ func grow(t *testing.T, store *db.DB) {
 	// A copy's id is a hash of the original's and the copy's number. Parents come first.
 	ids := []string{"dataset_id", "run_id", "simulation_id", "trade_id"}
 	for _, table := range []string{
-		"indicator_datasets", "walkforward_runs", "walkforward_folds", "simulation_runs", "simulation_trade_buckets", "simulation_trades",
+		"indicator_datasets", "walkforward_runs", "walkforward_folds", "walkforward_run_metrics",
+		"simulation_runs", "simulation_trade_buckets", "simulation_trades", "simulation_run_metrics",
 	} {
 		var copied []string
 		columns := lines(t, store, "SELECT attname::text FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 ORDER BY attnum", table)
@@ -221,7 +241,11 @@ func grow(t *testing.T, store *db.DB) {
 		}
 		// In the order of time, as rows come, because the size of an index depends on it.
 		exec(t, store, fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s, generate_series(1, 9) AS n ORDER BY %d",
-			table, strings.Join(columns, ", "), strings.Join(copied, ", "), table, 1+slices.Index(columns, "created_at")))
+			table, strings.Join(columns, ", "), strings.Join(copied, ", "), table, 1+max(0, slices.Index(columns, "created_at"))))
 	}
+	// One simulation has as many trades as some really have: the way through a few is no matter.
+	exec(t, store, `INSERT INTO simulation_trades (simulation_id, bar_timestamp, side, size, entry_price)
+		SELECT simulation_id, timestamptz '2024-01-01' + n * interval '1 hour', 'long', 1, n
+		FROM (SELECT simulation_id FROM simulation_runs ORDER BY created_at LIMIT 1), generate_series(1, 2000) AS n`)
 	exec(t, store, "VACUUM ANALYZE") // as autovacuum does on a server in use
 }

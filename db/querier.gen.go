@@ -46,7 +46,7 @@ type Querier interface {
 	// index: any of jobs. cost: a scan of an index, or of the table.
 	CountJobs(ctx context.Context, arg CountJobsParams) (int64, error)
 	// CountRunChildren counts what goes with a run. Called by DELETE /api/runs/{id}.
-	// index: walkforward_folds_pkey, simulation_runs_run_id_idx, simulation_trade_buckets_pkey, simulation_trades_pkey.
+	// index: walkforward_folds_pkey, simulation_runs_run_id_idx, simulation_trade_buckets_pkey, any of simulation_trades.
 	// cost: index scans of all below the run.
 	CountRunChildren(ctx context.Context, runID uuid.UUID) (CountRunChildrenRow, error)
 	// CountRuns counts the runs that the lists of runs page through. Called for X-Total-Count when a page is full.
@@ -60,13 +60,13 @@ type Querier interface {
 	// index: none, the filters decide. cost: all simulations that the filters look at.
 	CountSearchedSimulations(ctx context.Context, arg CountSearchedSimulationsParams) (int64, error)
 	// CountSimulationChildren counts what goes with a simulation. Called by DELETE /api/simulations/{id}.
-	// index: simulation_trade_buckets_pkey, simulation_trades_pkey. cost: index scans of all below the simulation.
+	// index: simulation_trade_buckets_pkey, any of simulation_trades. cost: index scans of all below the simulation.
 	CountSimulationChildren(ctx context.Context, simulationID uuid.UUID) (CountSimulationChildrenRow, error)
 	// CountSimulations counts the simulations that their lists page through. Called for X-Total-Count when a page is full.
 	// index: simulation_runs_pkey. cost: one pass over the simulations.
 	CountSimulations(ctx context.Context, arg CountSimulationsParams) (int64, error)
 	// CountTrades counts the trades of one simulation, of one side if that is given. Called for the totals of its lists.
-	// index: simulation_trades_pkey. cost: an index scan of the trades of the simulation.
+	// index: any of simulation_trades. cost: an index scan of the trades of the simulation.
 	CountTrades(ctx context.Context, arg CountTradesParams) (int64, error)
 	// DeleteBuckets removes the buckets of one simulation. Called by the writes of simulations and by the seed before CopyBuckets.
 	// index: simulation_trade_buckets_pkey. cost: at most 4 rows.
@@ -101,7 +101,7 @@ type Querier interface {
 	// @sqlc-vet-disable list-has-limit
 	DeleteSimulationsByRun(ctx context.Context, runID uuid.UUID) ([]uuid.UUID, error)
 	// DeleteTrades removes the trades of one simulation. Called by the writes of simulations and by the seed before CopyTrades.
-	// index: simulation_trades_bar_timestamp_idx. cost: the trades of the simulation.
+	// index: any of simulation_trades. cost: the trades of the simulation.
 	DeleteTrades(ctx context.Context, simulationID uuid.UUID) (int64, error)
 	// EndJob ends a job that is being worked. Called by the worker.
 	// index: jobs_pkey. cost: 1 row.
@@ -110,10 +110,10 @@ type Querier interface {
 	// not know them. Called by the workers once a minute.
 	// index: jobs_open_idx, river_job_pkey. cost: the jobs that are open.
 	FailLostJobs(ctx context.Context) (int64, error)
-	// FillRunMetrics stores the top-level numbers of one run's JSON columns. Called by every write of a run and by the seed.
+	// FillRunMetrics stores the top-level numbers of one run's JSON columns, its duration and its times. Called by every write of a run and by the seed.
 	// index: walkforward_runs_pkey. cost: the metrics of the run.
 	FillRunMetrics(ctx context.Context, runID uuid.UUID) (int64, error)
-	// FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns. Called by every write of one and by the seed.
+	// FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns, and its times. Called by every write of one and by the seed.
 	// index: simulation_runs_pkey. cost: the metrics of the simulation.
 	FillSimulationMetrics(ctx context.Context, simulationID uuid.UUID) (int64, error)
 	// FinishImportPart notes that the rows of a part are in QuestDB, and removes it. It does nothing when another worker has done
@@ -162,7 +162,7 @@ type Querier interface {
 	GetSimulationSeries(ctx context.Context, simulationID uuid.UUID) (GetSimulationSeriesRow, error)
 	// GetSimulationSummary returns one simulation with the number of its trades; a batch form, so that it travels with ListBuckets.
 	// Called by GET /api/simulations/{id}.
-	// index: simulation_runs_pkey, simulation_trades_pkey. cost: 1 row and an index scan of its trades.
+	// index: simulation_runs_pkey, any of simulation_trades. cost: 1 row and an index scan of its trades.
 	GetSimulationSummary(ctx context.Context, simulationID []uuid.UUID) *GetSimulationSummaryBatchResults
 	// GetSimulationVersion returns what the ETag of a simulation is made of. Called for If-None-Match.
 	// index: simulation_runs_pkey. cost: 1 row.
@@ -256,12 +256,18 @@ type Querier interface {
 	MatchRunsByMetric(ctx context.Context, arg MatchRunsByMetricParams) ([]uuid.UUID, error)
 	// MatchRunsByText returns the ids of runs whose texts, or whose data set's, match a pattern, at most page_size: fewer than
 	// that are all of them. Called before SearchRuns, which is faster on few candidates. It looks across all runs.
-	// index: none where pg_trgm is missing, else walkforward_runs_text_idx. cost: the matching rows.
+	// index: walkforward_runs_text_idx, walkforward_runs_dataset_id_idx. cost: the matching rows; where pg_trgm is missing, all of them.
 	MatchRunsByText(ctx context.Context, arg MatchRunsByTextParams) ([]uuid.UUID, error)
 	// MatchSimulationsByMetric returns the ids of simulations with a metric in a range, at most page_size: fewer than that are all
 	// of them. Called before SearchSimulations, which is faster on few candidates. It looks across all simulations.
 	// index: simulation_run_metrics_value_idx. cost: page_size index entries.
 	MatchSimulationsByMetric(ctx context.Context, arg MatchSimulationsByMetricParams) ([]uuid.UUID, error)
+	// MatchSimulationsByText returns the ids of simulations whose texts, or whose run's or data set's, match a pattern, at most
+	// page_size: fewer than that are all of them. Called before SearchSimulations, which is faster on few candidates. It looks
+	// across all simulations.
+	// index: simulation_runs_text_idx, walkforward_runs_text_idx, simulation_runs_run_id_idx, simulation_runs_dataset_id_idx.
+	// cost: the matching rows; where pg_trgm is missing, all of them.
+	MatchSimulationsByText(ctx context.Context, arg MatchSimulationsByTextParams) ([]uuid.UUID, error)
 	// MergeDataset creates a data set or merges what is given into the stored one: what is null is kept, metadata is merged
 	// by top-level key. Called by POST and PUT /api/datasets.
 	// index: indicator_datasets_pkey. cost: 1 row.

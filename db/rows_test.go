@@ -25,8 +25,14 @@ import (
 
 // rowTypes makes one of each row type that encodes itself.
 var rowTypes = []db.Appender{
-	&db.GetRunRow{}, &db.IndicatorDataset{}, &db.ListRunsByDatasetRow{}, &db.ListRunsByStatusRow{}, &db.ListRunsRow{}, &db.SimulationRun{},
-	&db.SimulationTrade{}, &db.SimulationTradeBucket{}, &db.WalkforwardFold{}, &db.WalkforwardRun{},
+	&db.CountDatasetChildrenRow{}, &db.CountRunChildrenRow{}, &db.CountSimulationChildrenRow{}, &db.GetDatasetSummaryRow{},
+	&db.GetDatasetVersionRow{}, &db.GetManifestRow{}, &db.GetRunRow{}, &db.GetRunVersionRow{}, &db.GetSimulationSummaryRow{},
+	&db.GetSimulationVersionRow{}, &db.IndicatorDataset{}, &db.ListDatasetSummariesRow{}, &db.ListRunsByDatasetRow{},
+	&db.ListRunsByStatusRow{}, &db.ListRunsRow{}, &db.ListTradePageRow{}, &db.LockDatasetRow{}, &db.LockRunRow{},
+	&db.LockSimulationRow{}, &db.MergeDatasetRow{}, &db.PatchRunRow{}, &db.PatchSimulationRow{}, &db.SearchRunsRow{},
+	&db.SimulationRun{}, &db.SimulationRunMetric{}, &db.SimulationTrade{}, &db.SimulationTradeBucket{},
+	&db.SortRunsByMetricDescRow{}, &db.SortRunsByMetricRow{}, &db.UpsertRunRow{}, &db.UpsertSimulationRow{}, &db.WalkforwardFold{},
+	&db.WalkforwardRun{}, &db.WalkforwardRunMetric{},
 }
 
 func TestRowTypesAreAll(t *testing.T) {
@@ -110,6 +116,7 @@ func sameTime(a, b string) bool {
 func TestRowsEncode(t *testing.T) {
 	t.Parallel()
 	values := map[reflect.Type][]any{
+		reflect.TypeFor[bool]():   {false, true},
 		reflect.TypeFor[string](): {"", `"quoted" \ and / <b>&`, "\x00\x1f\t\r\n\x7f", "Füße 東京 😀 \u2028\u2029", "bad \xff\xe2\x82 bytes"},
 		reflect.TypeFor[int32]():  {int32(0), int32(math.MinInt32), int32(math.MaxInt32)},
 		reflect.TypeFor[int64]():  {int64(0), int64(math.MinInt64), int64(math.MaxInt64), int64(1<<53 + 1)},

@@ -117,7 +117,7 @@ type CountSimulationChildrenRow struct {
 }
 
 // CountSimulationChildren counts what goes with a simulation. Called by DELETE /api/simulations/{id}.
-// index: simulation_trade_buckets_pkey, simulation_trades_pkey. cost: index scans of all below the simulation.
+// index: simulation_trade_buckets_pkey, any of simulation_trades. cost: index scans of all below the simulation.
 func (q *Queries) CountSimulationChildren(ctx context.Context, simulationID uuid.UUID) (CountSimulationChildrenRow, error) {
 	row := q.db.QueryRow(ctx, countSimulationChildren, simulationID)
 	var i CountSimulationChildrenRow
@@ -238,18 +238,31 @@ func (q *Queries) DeleteSimulationsByRun(ctx context.Context, runID uuid.UUID) (
 
 const fillSimulationMetrics = `-- name: FillSimulationMetrics :execrows
 INSERT INTO simulation_run_metrics (simulation_id, key, value)
-SELECT s.simulation_id, 'summary_metrics.' || e.key, e.value::text::double precision
+SELECT s.simulation_id, 'summary_metrics.' || e.key, metric_number(e.value)
 FROM simulation_runs AS s
 CROSS JOIN LATERAL jsonb_each(s.summary_metrics) AS e
-WHERE s.simulation_id = $1 AND jsonb_typeof(e.value) = 'number'
+WHERE s.simulation_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT s.simulation_id, 'config.' || e.key, e.value::text::double precision
+SELECT s.simulation_id, 'config.' || e.key, metric_number(e.value)
 FROM simulation_runs AS s
 CROSS JOIN LATERAL jsonb_each(s.config) AS e
-WHERE s.simulation_id = $1 AND jsonb_typeof(e.value) = 'number'
+WHERE s.simulation_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
+UNION ALL
+SELECT s.simulation_id, f.key, f.value
+FROM simulation_runs AS s
+CROSS JOIN LATERAL (
+    SELECT
+        unnest(ARRAY['created_at', 'started_at', 'completed_at']) AS key,
+        unnest(ARRAY[
+            (extract(EPOCH FROM s.created_at) * 1000)::double precision,
+            (extract(EPOCH FROM s.started_at) * 1000)::double precision,
+            (extract(EPOCH FROM s.completed_at) * 1000)::double precision
+        ]) AS value
+) AS f
+WHERE s.simulation_id = $1 AND f.value IS NOT NULL
 `
 
-// FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns. Called by every write of one and by the seed.
+// FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns, and its times. Called by every write of one and by the seed.
 // index: simulation_runs_pkey. cost: the metrics of the simulation.
 func (q *Queries) FillSimulationMetrics(ctx context.Context, simulationID uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, fillSimulationMetrics, simulationID)
@@ -583,6 +596,66 @@ func (q *Queries) MatchSimulationsByMetric(ctx context.Context, arg MatchSimulat
 		arg.High,
 		arg.PageSize,
 	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var simulation_id uuid.UUID
+		if err := rows.Scan(&simulation_id); err != nil {
+			return nil, err
+		}
+		items = append(items, simulation_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const matchSimulationsByText = `-- name: MatchSimulationsByText :many
+SELECT ids.simulation_id::uuid AS simulation_id
+FROM (
+    (
+        SELECT s.simulation_id
+        FROM simulation_runs AS s
+        WHERE s.input_run_measurement || ' ' || s.questdb_namespace ILIKE $1
+        LIMIT $2::int
+    )
+    UNION
+    (
+        SELECT s.simulation_id
+        FROM walkforward_runs AS r
+        INNER JOIN simulation_runs AS s ON r.run_id = s.run_id
+        WHERE r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $1
+        LIMIT $2::int
+    )
+    UNION
+    (
+        SELECT s.simulation_id
+        FROM indicator_datasets AS d
+        INNER JOIN simulation_runs AS s ON d.dataset_id = s.dataset_id
+        WHERE d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $1
+        LIMIT $2::int
+    )
+) AS ids
+ORDER BY ids.simulation_id
+LIMIT $2::int
+`
+
+type MatchSimulationsByTextParams struct {
+	Pattern  string `json:"pattern"`
+	PageSize int32  `json:"page_size"`
+}
+
+// MatchSimulationsByText returns the ids of simulations whose texts, or whose run's or data set's, match a pattern, at most
+// page_size: fewer than that are all of them. Called before SearchSimulations, which is faster on few candidates. It looks
+// across all simulations.
+// index: simulation_runs_text_idx, walkforward_runs_text_idx, simulation_runs_run_id_idx, simulation_runs_dataset_id_idx.
+// cost: the matching rows; where pg_trgm is missing, all of them.
+func (q *Queries) MatchSimulationsByText(ctx context.Context, arg MatchSimulationsByTextParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, matchSimulationsByText, arg.Pattern, arg.PageSize)
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ type CountTradesParams struct {
 }
 
 // CountTrades counts the trades of one simulation, of one side if that is given. Called for the totals of its lists.
-// index: simulation_trades_pkey. cost: an index scan of the trades of the simulation.
+// index: any of simulation_trades. cost: an index scan of the trades of the simulation.
 func (q *Queries) CountTrades(ctx context.Context, arg CountTradesParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countTrades, arg.SimulationID, arg.Side)
 	var total int64
@@ -54,7 +54,7 @@ WHERE simulation_id = $1
 `
 
 // DeleteTrades removes the trades of one simulation. Called by the writes of simulations and by the seed before CopyTrades.
-// index: simulation_trades_bar_timestamp_idx. cost: the trades of the simulation.
+// index: any of simulation_trades. cost: the trades of the simulation.
 func (q *Queries) DeleteTrades(ctx context.Context, simulationID uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteTrades, simulationID)
 	if err != nil {

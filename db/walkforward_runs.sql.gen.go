@@ -44,7 +44,7 @@ type CountRunChildrenRow struct {
 }
 
 // CountRunChildren counts what goes with a run. Called by DELETE /api/runs/{id}.
-// index: walkforward_folds_pkey, simulation_runs_run_id_idx, simulation_trade_buckets_pkey, simulation_trades_pkey.
+// index: walkforward_folds_pkey, simulation_runs_run_id_idx, simulation_trade_buckets_pkey, any of simulation_trades.
 // cost: index scans of all below the run.
 func (q *Queries) CountRunChildren(ctx context.Context, runID uuid.UUID) (CountRunChildrenRow, error) {
 	row := q.db.QueryRow(ctx, countRunChildren, runID)
@@ -168,23 +168,37 @@ func (q *Queries) DeleteRun(ctx context.Context, runID uuid.UUID) (int64, error)
 
 const fillRunMetrics = `-- name: FillRunMetrics :execrows
 INSERT INTO walkforward_run_metrics (run_id, key, value)
-SELECT r.run_id, 'summary_metrics.' || e.key, e.value::text::double precision
+SELECT r.run_id, 'summary_metrics.' || e.key, metric_number(e.value)
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL jsonb_each(r.summary_metrics) AS e
-WHERE r.run_id = $1 AND jsonb_typeof(e.value) = 'number'
+WHERE r.run_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT r.run_id, 'hyperparameters.' || e.key, e.value::text::double precision
+SELECT r.run_id, 'hyperparameters.' || e.key, metric_number(e.value)
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL jsonb_each(r.hyperparameters) AS e
-WHERE r.run_id = $1 AND jsonb_typeof(e.value) = 'number'
+WHERE r.run_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT r.run_id, 'walk_config.' || e.key, e.value::text::double precision
+SELECT r.run_id, 'walk_config.' || e.key, metric_number(e.value)
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL jsonb_each(r.walk_config) AS e
-WHERE r.run_id = $1 AND jsonb_typeof(e.value) = 'number'
+WHERE r.run_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
+UNION ALL
+SELECT r.run_id, f.key, f.value
+FROM walkforward_runs AS r
+CROSS JOIN LATERAL (
+    SELECT
+        unnest(ARRAY['duration_ms', 'created_at', 'started_at', 'completed_at']) AS key,
+        unnest(ARRAY[
+            r.duration_ms::double precision,
+            (extract(EPOCH FROM r.created_at) * 1000)::double precision,
+            (extract(EPOCH FROM r.started_at) * 1000)::double precision,
+            (extract(EPOCH FROM r.completed_at) * 1000)::double precision
+        ]) AS value
+) AS f
+WHERE r.run_id = $1 AND f.value IS NOT NULL
 `
 
-// FillRunMetrics stores the top-level numbers of one run's JSON columns. Called by every write of a run and by the seed.
+// FillRunMetrics stores the top-level numbers of one run's JSON columns, its duration and its times. Called by every write of a run and by the seed.
 // index: walkforward_runs_pkey. cost: the metrics of the run.
 func (q *Queries) FillRunMetrics(ctx context.Context, runID uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, fillRunMetrics, runID)
@@ -590,7 +604,7 @@ type MatchRunsByTextParams struct {
 
 // MatchRunsByText returns the ids of runs whose texts, or whose data set's, match a pattern, at most page_size: fewer than
 // that are all of them. Called before SearchRuns, which is faster on few candidates. It looks across all runs.
-// index: none where pg_trgm is missing, else walkforward_runs_text_idx. cost: the matching rows.
+// index: walkforward_runs_text_idx, walkforward_runs_dataset_id_idx. cost: the matching rows; where pg_trgm is missing, all of them.
 func (q *Queries) MatchRunsByText(ctx context.Context, arg MatchRunsByTextParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, matchRunsByText, arg.Pattern, arg.PageSize)
 	if err != nil {

@@ -4,15 +4,40 @@
 -- +goose StatementBegin
 DO $$
 BEGIN
-    IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm') THEN
-        CREATE EXTENSION IF NOT EXISTS pg_trgm;
-        -- Serves MatchRunsByText.
-        CREATE INDEX walkforward_runs_text_idx ON walkforward_runs
-        USING gin ((target_column || ' ' || prediction_measurement || ' ' || coalesce(requested_by, '')) gin_trgm_ops);
+    IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_trgm') THEN
+        IF NOT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm') THEN
+            RETURN;
+        END IF;
+        BEGIN
+            CREATE EXTENSION pg_trgm;
+            COMMENT ON EXTENSION pg_trgm IS 'installed by foldbook';
+        EXCEPTION WHEN insufficient_privilege THEN
+            RAISE NOTICE 'pg_trgm is not installed, as this user may not: searches for a text read the whole table';
+            RETURN;
+        END;
     END IF;
+    -- Serves MatchRunsByText and MatchSimulationsByText.
+    CREATE INDEX walkforward_runs_text_idx ON walkforward_runs
+    USING gin ((target_column || ' ' || prediction_measurement || ' ' || coalesce(requested_by, '')) gin_trgm_ops);
+    -- Serves MatchSimulationsByText.
+    CREATE INDEX simulation_runs_text_idx ON simulation_runs
+    USING gin ((input_run_measurement || ' ' || questdb_namespace) gin_trgm_ops);
 END
 $$;
 -- +goose StatementEnd
 
 -- +goose Down
+DROP INDEX IF EXISTS simulation_runs_text_idx;
 DROP INDEX IF EXISTS walkforward_runs_text_idx;
+-- One that was there before, or that others use by now, stays.
+-- +goose StatementBegin
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_trgm' AND obj_description(oid, 'pg_extension') = 'installed by foldbook') THEN
+        DROP EXTENSION pg_trgm;
+    END IF;
+EXCEPTION WHEN dependent_objects_still_exist THEN
+    RAISE NOTICE 'pg_trgm stays, as others use it';
+END
+$$;
+-- +goose StatementEnd

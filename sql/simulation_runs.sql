@@ -45,7 +45,7 @@ FROM (
 
 -- name: CountSimulationChildren :one
 -- CountSimulationChildren counts what goes with a simulation. Called by DELETE /api/simulations/{id}.
--- index: simulation_trade_buckets_pkey, simulation_trades_pkey. cost: index scans of all below the simulation.
+-- index: simulation_trade_buckets_pkey, any of simulation_trades. cost: index scans of all below the simulation.
 SELECT
     (SELECT count(*) FROM simulation_trade_buckets AS b WHERE b.simulation_id = @simulation_id)::bigint AS buckets,
     (SELECT count(*) FROM simulation_trades AS t WHERE t.simulation_id = @simulation_id)::bigint AS trades;
@@ -97,18 +97,31 @@ FROM gone
 ORDER BY gone.dataset_id;
 
 -- name: FillSimulationMetrics :execrows
--- FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns. Called by every write of one and by the seed.
+-- FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns, and its times. Called by every write of one and by the seed.
 -- index: simulation_runs_pkey. cost: the metrics of the simulation.
 INSERT INTO simulation_run_metrics (simulation_id, key, value)
-SELECT s.simulation_id, 'summary_metrics.' || e.key, e.value::text::double precision
+SELECT s.simulation_id, 'summary_metrics.' || e.key, metric_number(e.value)
 FROM simulation_runs AS s
 CROSS JOIN LATERAL jsonb_each(s.summary_metrics) AS e
-WHERE s.simulation_id = @simulation_id AND jsonb_typeof(e.value) = 'number'
+WHERE s.simulation_id = @simulation_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT s.simulation_id, 'config.' || e.key, e.value::text::double precision
+SELECT s.simulation_id, 'config.' || e.key, metric_number(e.value)
 FROM simulation_runs AS s
 CROSS JOIN LATERAL jsonb_each(s.config) AS e
-WHERE s.simulation_id = @simulation_id AND jsonb_typeof(e.value) = 'number';
+WHERE s.simulation_id = @simulation_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
+UNION ALL
+SELECT s.simulation_id, f.key, f.value
+FROM simulation_runs AS s
+CROSS JOIN LATERAL (
+    SELECT
+        unnest(ARRAY['created_at', 'started_at', 'completed_at']) AS key,
+        unnest(ARRAY[
+            (extract(EPOCH FROM s.created_at) * 1000)::double precision,
+            (extract(EPOCH FROM s.started_at) * 1000)::double precision,
+            (extract(EPOCH FROM s.completed_at) * 1000)::double precision
+        ]) AS value
+) AS f
+WHERE s.simulation_id = @simulation_id AND f.value IS NOT NULL;
 
 -- name: GetSimulation :batchone
 -- GetSimulation returns one simulation; a batch form, so that it travels with ListBuckets.
@@ -132,7 +145,7 @@ WHERE simulation_id = @simulation_id;
 -- name: GetSimulationSummary :batchone
 -- GetSimulationSummary returns one simulation with the number of its trades; a batch form, so that it travels with ListBuckets.
 -- Called by GET /api/simulations/{id}.
--- index: simulation_runs_pkey, simulation_trades_pkey. cost: 1 row and an index scan of its trades.
+-- index: simulation_runs_pkey, any of simulation_trades. cost: 1 row and an index scan of its trades.
 SELECT
     s.*,
     (SELECT count(*) FROM simulation_trades AS t WHERE t.simulation_id = s.simulation_id)::bigint AS trade_count
@@ -205,6 +218,40 @@ SELECT m.simulation_id
 FROM simulation_run_metrics AS m
 WHERE m.key = @key AND m.value BETWEEN @low::double precision AND @high::double precision
 ORDER BY m.value, m.simulation_id
+LIMIT @page_size::int;
+
+-- name: MatchSimulationsByText :many
+-- MatchSimulationsByText returns the ids of simulations whose texts, or whose run's or data set's, match a pattern, at most
+-- page_size: fewer than that are all of them. Called before SearchSimulations, which is faster on few candidates. It looks
+-- across all simulations.
+-- index: simulation_runs_text_idx, walkforward_runs_text_idx, simulation_runs_run_id_idx, simulation_runs_dataset_id_idx.
+-- cost: the matching rows; where pg_trgm is missing, all of them.
+SELECT ids.simulation_id::uuid AS simulation_id
+FROM (
+    (
+        SELECT s.simulation_id
+        FROM simulation_runs AS s
+        WHERE s.input_run_measurement || ' ' || s.questdb_namespace ILIKE @pattern
+        LIMIT @page_size::int
+    )
+    UNION
+    (
+        SELECT s.simulation_id
+        FROM walkforward_runs AS r
+        INNER JOIN simulation_runs AS s ON r.run_id = s.run_id
+        WHERE r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE @pattern
+        LIMIT @page_size::int
+    )
+    UNION
+    (
+        SELECT s.simulation_id
+        FROM indicator_datasets AS d
+        INNER JOIN simulation_runs AS s ON d.dataset_id = s.dataset_id
+        WHERE d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE @pattern
+        LIMIT @page_size::int
+    )
+) AS ids
+ORDER BY ids.simulation_id
 LIMIT @page_size::int;
 
 -- name: PatchSimulation :one

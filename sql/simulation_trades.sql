@@ -9,7 +9,7 @@ INSERT INTO simulation_trades (
 
 -- name: CountTrades :one
 -- CountTrades counts the trades of one simulation, of one side if that is given. Called for the totals of its lists.
--- index: simulation_trades_pkey. cost: an index scan of the trades of the simulation.
+-- index: any of simulation_trades. cost: an index scan of the trades of the simulation.
 SELECT count(*)::bigint AS total
 FROM simulation_trades
 WHERE
@@ -18,7 +18,7 @@ WHERE
 
 -- name: DeleteTrades :execrows
 -- DeleteTrades removes the trades of one simulation. Called by the writes of simulations and by the seed before CopyTrades.
--- index: simulation_trades_bar_timestamp_idx. cost: the trades of the simulation.
+-- index: any of simulation_trades. cost: the trades of the simulation.
 DELETE FROM simulation_trades
 WHERE simulation_id = @simulation_id;
 

@@ -6,7 +6,7 @@ WHERE run_id = @run_id;
 
 -- name: CountRunChildren :one
 -- CountRunChildren counts what goes with a run. Called by DELETE /api/runs/{id}.
--- index: walkforward_folds_pkey, simulation_runs_run_id_idx, simulation_trade_buckets_pkey, simulation_trades_pkey.
+-- index: walkforward_folds_pkey, simulation_runs_run_id_idx, simulation_trade_buckets_pkey, any of simulation_trades.
 -- cost: index scans of all below the run.
 SELECT
     (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = @run_id)::bigint AS folds,
@@ -65,23 +65,37 @@ DELETE FROM walkforward_runs
 WHERE run_id = @run_id;
 
 -- name: FillRunMetrics :execrows
--- FillRunMetrics stores the top-level numbers of one run's JSON columns. Called by every write of a run and by the seed.
+-- FillRunMetrics stores the top-level numbers of one run's JSON columns, its duration and its times. Called by every write of a run and by the seed.
 -- index: walkforward_runs_pkey. cost: the metrics of the run.
 INSERT INTO walkforward_run_metrics (run_id, key, value)
-SELECT r.run_id, 'summary_metrics.' || e.key, e.value::text::double precision
+SELECT r.run_id, 'summary_metrics.' || e.key, metric_number(e.value)
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL jsonb_each(r.summary_metrics) AS e
-WHERE r.run_id = @run_id AND jsonb_typeof(e.value) = 'number'
+WHERE r.run_id = @run_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT r.run_id, 'hyperparameters.' || e.key, e.value::text::double precision
+SELECT r.run_id, 'hyperparameters.' || e.key, metric_number(e.value)
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL jsonb_each(r.hyperparameters) AS e
-WHERE r.run_id = @run_id AND jsonb_typeof(e.value) = 'number'
+WHERE r.run_id = @run_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT r.run_id, 'walk_config.' || e.key, e.value::text::double precision
+SELECT r.run_id, 'walk_config.' || e.key, metric_number(e.value)
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL jsonb_each(r.walk_config) AS e
-WHERE r.run_id = @run_id AND jsonb_typeof(e.value) = 'number';
+WHERE r.run_id = @run_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
+UNION ALL
+SELECT r.run_id, f.key, f.value
+FROM walkforward_runs AS r
+CROSS JOIN LATERAL (
+    SELECT
+        unnest(ARRAY['duration_ms', 'created_at', 'started_at', 'completed_at']) AS key,
+        unnest(ARRAY[
+            r.duration_ms::double precision,
+            (extract(EPOCH FROM r.created_at) * 1000)::double precision,
+            (extract(EPOCH FROM r.started_at) * 1000)::double precision,
+            (extract(EPOCH FROM r.completed_at) * 1000)::double precision
+        ]) AS value
+) AS f
+WHERE r.run_id = @run_id AND f.value IS NOT NULL;
 
 -- name: GetRun :batchone
 -- GetRun returns one run; a batch form, so that it travels with ListFolds. Called by GET /api/walkforward/runs/{id}.
@@ -176,7 +190,7 @@ LIMIT @page_size::int;
 -- name: MatchRunsByText :many
 -- MatchRunsByText returns the ids of runs whose texts, or whose data set's, match a pattern, at most page_size: fewer than
 -- that are all of them. Called before SearchRuns, which is faster on few candidates. It looks across all runs.
--- index: none where pg_trgm is missing, else walkforward_runs_text_idx. cost: the matching rows.
+-- index: walkforward_runs_text_idx, walkforward_runs_dataset_id_idx. cost: the matching rows; where pg_trgm is missing, all of them.
 SELECT ids.run_id::uuid AS run_id
 FROM (
     (

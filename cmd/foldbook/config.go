@@ -61,7 +61,7 @@ type config struct {
 	StreamTimeout     time.Duration `env:"STREAM_TIMEOUT" envDefault:"5m"`
 	StreamWrite       time.Duration `env:"STREAM_WRITE_TIMEOUT" envDefault:"30s"`
 	ReadHeaderTimeout time.Duration `env:"READ_HEADER_TIMEOUT" envDefault:"5s"`
-	ReadTimeout       time.Duration `env:"READ_TIMEOUT" envDefault:"30s"`
+	ReadTimeout       time.Duration `env:"READ_TIMEOUT" envDefault:"10s"`
 	IdleTimeout       time.Duration `env:"IDLE_TIMEOUT" envDefault:"60s"`
 	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"8s"`
 

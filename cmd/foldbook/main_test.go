@@ -6,12 +6,15 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 
 	"foldbook/db/dbtest"
+	"foldbook/internal/migrator"
+	"foldbook/migrations"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
@@ -37,6 +40,16 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// down is how many migrations are undone when that of a version is the last of them.
+func down(t *testing.T, version int64) string {
+	t.Helper()
+	files, err := migrator.Parse(migrations.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strconv.FormatInt(files[len(files)-1].Version-version+1, 10)
+}
+
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	full := "POSTGRES_URL=" + dbtest.NewURL(t)
@@ -52,9 +65,10 @@ func TestExitCodes(t *testing.T) {
 		{full, "version", exitOK, "schema "},
 		{full, "migrate status", exitOK, "00006  00006_simulation_trades"},
 		{full, "migrate up", exitOK, "nothing to do"},
-		{full, "migrate down --dry-run", exitOK, "DROP TABLE simulation_trades;\n\ndry run: nothing was changed\n"},
+		{full, "migrate down --dry-run " + down(t, 6), exitOK, "DROP TABLE simulation_trades;\n\ndry run: nothing was changed\n"},
 		{full, "migrate --dry-run reset", exitOK, "indicator_datasets"},
-		{full, "migrate down", exitDataLoss, "simulation_trades"},
+		{full, "migrate down " + down(t, 6), exitDataLoss, "simulation_trades"},
+		{full, "migrate down --yes " + down(t, 7), exitOK, "done        down 00007"},
 		{full, "migrate redo", exitDataLoss, "refused, nothing was changed: data would be lost; --yes goes on all the same"},
 		{full, "migrate reset", exitDataLoss, "indicator_datasets        2 rows"},
 		{full, "migrate down 0", exitUsage, "at least 1"},
@@ -90,9 +104,9 @@ func TestMigrateAndSeed(t *testing.T) {
 		{"migrate status", "applied 20"},
 		{"seed", "all        2          2     5      2            3"},
 		{"seed", "all        2          2     5      2            3"},
-		{"migrate down 2 --yes", "done        down 00005_simulation_trade_buckets.sql"},
+		{"migrate down --yes " + down(t, 5), "done        down 00005_simulation_trade_buckets.sql"},
 		{"migrate up", "done        up   00005"},
-		{"migrate redo", "no rows would be lost"},
+		{"migrate redo --yes", "done        up   000"},
 		{"seed", "all        2          2     5      2            3"},
 		{"migrate reset --yes", "done        down 00001"},
 		{"migrate reset", "no migration is applied"},

@@ -27,6 +27,8 @@ const (
 	// gcPercent is GOGC unless that is set. What lives is a few megabytes and one large answer allocates one, so at Go's
 	// 100 every few answers would wait for a collection: 12 % of the CPU time of a large one, against some 20 MB.
 	gcPercent = 400
+	// memoryLimit is GOMEMLIMIT unless that is set: near it garbage is collected sooner, as while large bodies are stored.
+	memoryLimit = 384 << 20
 )
 
 type serveCmd struct{}
@@ -51,6 +53,9 @@ func (serveCmd) Run(a *app) error {
 	if a.env["GOGC"] == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	if a.env["GOMEMLIMIT"] == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	log, flush := cfg.newLogger(a.out)
 	defer flush()
 	store, err := cfg.openDB()
@@ -73,7 +78,7 @@ func (serveCmd) Run(a *app) error {
 		Schema: func(ctx context.Context) (have, want int64, err error) {
 			return migrator.Version(ctx, store.Pool, migrations.FS)
 		},
-		RequestTimeout: cfg.RequestTimeout, WriteTimeout: cfg.WriteTimeout, StreamTimeout: cfg.StreamTimeout, StreamWriteTimeout: cfg.StreamWrite,
+		ReadTimeout: cfg.ReadTimeout, RequestTimeout: cfg.RequestTimeout, WriteTimeout: cfg.WriteTimeout, StreamTimeout: cfg.StreamTimeout, StreamWriteTimeout: cfg.StreamWrite,
 		BodyCache: cfg.BodyCacheMB << 20,
 		CORSOrigins: cfg.CORSOrigins, TraderPrefixes: cfg.TraderPrefixes,
 	})

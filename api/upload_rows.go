@@ -1,0 +1,162 @@
+package api
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+)
+
+const (
+	// keptRows is how many bytes of decoded rows a list keeps. A row can be many times as long as its JSON, so those of a
+	// longer list stay in the body, checked, and are decoded once more when they are stored.
+	keptRows = 4 << 20
+	// storedRows is how many of them are decoded at a time.
+	storedRows = 2000
+)
+
+// rowList is the rows R of a list in a body, as objects B.
+type rowList[B, R any] struct {
+	kept []R     // the first, decoded
+	rest []byte  // the others, as they are in the body: a comma, objects, a bracket
+	n    int     // how many there are in all
+	more unknown // fields of them that the service does not know
+	row  func(*fields, *B) R
+}
+
+// read reads an array of objects, one at a time: row turns an object into the row that is stored, and check sees what
+// the rows before it have to do with it.
+func (l *rowList[B, R]) read(dec *jsontext.Decoder, row func(*fields, *B) R, check func(*fields, int, *R)) error {
+	if kind := dec.PeekKind(); kind != jsontext.KindBeginArray {
+		if err := dec.SkipValue(); err != nil {
+			return err
+		}
+		return invalidBody(dec.StackPointer().LastToken(), "must be an array")
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	*l = rowList[B, R]{kept: []R{}, row: row}
+	most := keptRows / int(reflect.TypeFor[R]().Size())
+	start := dec.InputOffset()
+	var b B
+	for ; dec.PeekKind() != jsontext.KindEndArray; l.n++ {
+		if l.n == most {
+			l.rest = dec.UnreadBuffer()
+		}
+		r, err := l.next(dec, &b)
+		if err != nil {
+			return err
+		}
+		f := fields{dec: dec}
+		if check(&f, l.n, &r); f.fault != nil {
+			return f.fault
+		}
+		if l.n >= most {
+			continue
+		}
+		if l.n == cap(l.kept) && l.n > 0 {
+			// Rows are as long as those so far, as a rule: then this is the only time that they move.
+			each := (dec.InputOffset() - start) / int64(l.n+1)
+			l.kept = slices.Grow(l.kept, min(len(dec.UnreadBuffer())/int(each)+1, most-l.n))
+		}
+		l.kept = append(l.kept, r)
+	}
+	_, err := dec.ReadToken()
+	if l.rest != nil {
+		l.rest = l.rest[:len(l.rest)-len(dec.UnreadBuffer())]
+	}
+	return err
+}
+
+func (l *rowList[B, R]) next(dec *jsontext.Decoder, b *B) (r R, err error) {
+	if dec.PeekKind() == jsontext.KindNull {
+		if err := dec.SkipValue(); err != nil {
+			return r, err
+		}
+		return r, invalidBody(elementPath(dec), "must be an object")
+	}
+	if err := json.UnmarshalDecode(dec, b); err != nil {
+		return r, err
+	}
+	f := fields{dec: dec, extra: &l.more}
+	if r = l.row(&f, b); f.fault != nil {
+		return r, f.fault
+	}
+	return r, nil
+}
+
+// each hands all rows out in pieces, as often as it is called; finish completes the row at an index.
+func (l *rowList[B, R]) each(finish func(int, *R), store func([]R) error) error {
+	for i := range l.kept {
+		finish(i, &l.kept[i])
+	}
+	if err := store(l.kept); err != nil || l.rest == nil {
+		return err
+	}
+	if l.rest[0] != '[' { // the first time
+		l.rest = l.rest[bytes.IndexByte(l.rest, ','):]
+		l.rest[0] = '[' // which makes an array of its own of them: the body as such is not read any more
+	}
+	dec := jsontext.NewDecoder(bytes.NewBuffer(l.rest))
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	var b B
+	rows := make([]R, 0, storedRows)
+	for i := len(l.kept); i < l.n; i++ {
+		r, err := l.next(dec, &b)
+		if err != nil {
+			return err
+		}
+		finish(i, &r)
+		if rows = append(rows, r); len(rows) == storedRows || i == l.n-1 {
+			if err := store(rows); err != nil {
+				return err
+			}
+			rows = rows[:0]
+		}
+	}
+	return nil
+}
+
+// parents are the ids of their parent that the rows of a list name, before the parent itself may have been read. Two
+// different ones are enough: one of them is wrong.
+type parents []parent
+
+type parent struct {
+	id   uuid.UUID
+	path string
+}
+
+func (p *parents) note(f *fields, name string, id uuid.UUID) {
+	if id == uuid.Nil || len(*p) == 2 || (len(*p) == 1 && (*p)[0].id == id) {
+		return
+	}
+	*p = append(*p, parent{id, joinPath(elementPath(f.dec), name)})
+}
+
+// check tells the first that is not the id of the parent.
+func (p parents) check(id uuid.UUID, what string) *fault {
+	for _, q := range p {
+		if q.id != id {
+			return invalidBody(q.path, what)
+		}
+	}
+	return nil
+}
+
+// once tells a key that an earlier row of the list has; seen keeps the rows by their keys.
+func once[K comparable](f *fields, name string, seen map[K]int32, key K, i int) {
+	first, twice := seen[key]
+	if !twice {
+		seen[key] = int32(i)
+		return
+	}
+	list, _, _ := bytes.Cut([]byte(elementPath(f.dec)), []byte("["))
+	f.fail(name, fmt.Sprintf("%v is already %s[%d]", key, list, first))
+}
