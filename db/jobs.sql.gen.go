@@ -53,7 +53,7 @@ type CountJobsParams struct {
 }
 
 // CountJobs counts the jobs that match the filters given. Called for the total of their list.
-// index: any of jobs. cost: a scan of an index, or of the table.
+// index: none, it reads the whole table. cost: a scan of the jobs, which are few.
 func (q *Queries) CountJobs(ctx context.Context, arg CountJobsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countJobs, arg.JobType, arg.Status)
 	var total int64

@@ -141,6 +141,7 @@ func TestPlans(t *testing.T) {
 		"after_at": "'2020-01-01'", "has_cursor": "false", "after_value": "0", "metric_keys": "'{}'", "metric_wanted": "'{}'", "metric_lows": "'{}'",
 		"metric_highs": "'{}'", "pattern": "'%0042_run3%'", "key": "'summary_metrics.sharpe'", "low": "3", "high": "'Infinity'",
 		"sort_key": "'summary_metrics.sharpe'", "sort_low": "'-Infinity'", "sort_high": "'Infinity'", "statement_ms": "'1'", "lock_ms": "'1'",
+		"part": "3", "row_count": "1000", "message": "'importing'", "state": "'{}'", "before_at": "'2100-01-01'", "error": "'x'", "result": "'{}'",
 	}
 	for name, sql := range map[string]string{
 		"dataset_id":    "SELECT dataset_id::text FROM indicator_datasets ORDER BY created_at LIMIT 1",
@@ -149,6 +150,7 @@ func TestPlans(t *testing.T) {
 		"symbol":        "SELECT symbol FROM indicator_datasets ORDER BY created_at LIMIT 1",
 		"questdb_tag":   "SELECT questdb_tag FROM indicator_datasets ORDER BY created_at LIMIT 1",
 		"status":        "SELECT 'RUNNING'",
+		"job_id":        "SELECT job_id::text FROM import_parts ORDER BY job_id LIMIT 1",
 	} {
 		values[name] = "'" + lines(t, store, sql)[0] + "'"
 	}
@@ -247,5 +249,15 @@ func grow(t *testing.T, store *db.DB) {
 	exec(t, store, `INSERT INTO simulation_trades (simulation_id, bar_timestamp, side, size, entry_price)
 		SELECT simulation_id, timestamptz '2024-01-01' + n * interval '1 hour', 'long', 1, n
 		FROM (SELECT simulation_id FROM simulation_runs ORDER BY created_at LIMIT 1), generate_series(1, 2000) AS n`)
+	// Most jobs have ended.
+	exec(t, store, `INSERT INTO river.river_job (state, max_attempts, finalized_at, kind, args)
+		SELECT CASE WHEN n % 1000 = 0 THEN 'available' ELSE 'completed' END::river.river_job_state, 50, CASE WHEN n % 1000 <> 0 THEN now() END, 'questdb_import', '{}'
+		FROM generate_series(1, 20000) AS n`)
+	exec(t, store, `INSERT INTO jobs (job_type, status, created_at, updated_at, completed_at, river_id)
+		SELECT 'questdb_import', CASE WHEN n % 1000 = 0 THEN 'RUNNING' ELSE 'COMPLETED' END, timestamptz '2024-01-01' + n * interval '1 hour',
+			timestamptz '2024-01-01' + n * interval '1 hour', CASE WHEN n % 1000 <> 0 THEN now() END, n
+		FROM generate_series(1, 20000) AS n`)
+	exec(t, store, `INSERT INTO import_parts (job_id, part, first_row, data)
+		SELECT job_id, n, n * 1000, '\x00' FROM jobs, generate_series(1, 60) AS n WHERE status = 'RUNNING'`)
 	exec(t, store, "VACUUM ANALYZE") // as autovacuum does on a server in use
 }

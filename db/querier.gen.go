@@ -43,7 +43,7 @@ type Querier interface {
 	// index: indicator_datasets_questdb_tag_key. cost: one pass over the data sets, of which there are few.
 	CountDatasets(ctx context.Context, arg CountDatasetsParams) (int64, error)
 	// CountJobs counts the jobs that match the filters given. Called for the total of their list.
-	// index: any of jobs. cost: a scan of an index, or of the table.
+	// index: none, it reads the whole table. cost: a scan of the jobs, which are few.
 	CountJobs(ctx context.Context, arg CountJobsParams) (int64, error)
 	// CountRunChildren counts what goes with a run. Called by DELETE /api/runs/{id}.
 	// index: walkforward_folds_pkey, simulation_runs_run_id_idx, simulation_trade_buckets_pkey, any of simulation_trades.

@@ -25,14 +25,14 @@ import (
 
 // rowTypes makes one of each row type that encodes itself.
 var rowTypes = []db.Appender{
-	&db.CountDatasetChildrenRow{}, &db.CountRunChildrenRow{}, &db.CountSimulationChildrenRow{}, &db.GetDatasetSummaryRow{},
-	&db.GetDatasetVersionRow{}, &db.GetManifestRow{}, &db.GetRunRow{}, &db.GetRunVersionRow{}, &db.GetSimulationSummaryRow{},
-	&db.GetSimulationVersionRow{}, &db.IndicatorDataset{}, &db.ListDatasetSummariesRow{}, &db.ListRunsByDatasetRow{},
-	&db.ListRunsByStatusRow{}, &db.ListRunsRow{}, &db.ListTradePageRow{}, &db.LockDatasetRow{}, &db.LockRunRow{},
-	&db.LockSimulationRow{}, &db.MergeDatasetRow{}, &db.PatchRunRow{}, &db.PatchSimulationRow{}, &db.SearchRunsRow{},
-	&db.SimulationRun{}, &db.SimulationRunMetric{}, &db.SimulationTrade{}, &db.SimulationTradeBucket{},
-	&db.SortRunsByMetricDescRow{}, &db.SortRunsByMetricRow{}, &db.UpsertRunRow{}, &db.UpsertSimulationRow{}, &db.WalkforwardFold{},
-	&db.WalkforwardRun{}, &db.WalkforwardRunMetric{},
+	&db.CountDatasetChildrenRow{}, &db.CountRunChildrenRow{}, &db.CountSimulationChildrenRow{}, &db.GetDatasetSeriesRow{},
+	&db.GetDatasetSummaryRow{}, &db.GetDatasetVersionRow{}, &db.GetManifestRow{}, &db.GetRunRow{}, &db.GetRunSeriesRow{},
+	&db.GetRunVersionRow{}, &db.GetSimulationSeriesRow{}, &db.GetSimulationSummaryRow{}, &db.GetSimulationVersionRow{},
+	&db.IndicatorDataset{}, &db.Job{}, &db.ListDatasetSummariesRow{}, &db.ListFoldBoundsRow{}, &db.ListRunsByDatasetRow{},
+	&db.ListRunsByStatusRow{}, &db.ListRunsRow{}, &db.ListTradePageRow{}, &db.ListTradeReturnsRow{}, &db.LockDatasetRow{},
+	&db.LockRunRow{}, &db.LockSimulationRow{}, &db.MergeDatasetRow{}, &db.PatchRunRow{}, &db.PatchSimulationRow{},
+	&db.SearchRunsRow{}, &db.SimulationRun{}, &db.SimulationTrade{}, &db.SimulationTradeBucket{}, &db.SortRunsByMetricDescRow{},
+	&db.SortRunsByMetricRow{}, &db.UpsertRunRow{}, &db.UpsertSimulationRow{}, &db.WalkforwardFold{},
 }
 
 func TestRowTypesAreAll(t *testing.T) {

@@ -109,13 +109,14 @@ func (k *Queue) Import(ctx context.Context, q *db.Queries, u *Upload) (db.Job, e
 	return job, nil
 }
 
-// Cancel ends a job in the transaction of q, and reports whether it was open; its worker notices when it next notes its progress.
-func (k *Queue) Cancel(ctx context.Context, q *db.Queries, id uuid.UUID) (bool, error) {
+// Cancel ends a job, if it is open, in the transaction of q; its worker notices when it next notes its progress.
+func (*Queue) Cancel(ctx context.Context, q *db.Queries, id uuid.UUID) error {
 	n, err := q.CancelJob(ctx, id)
-	if err != nil || n == 0 {
-		return false, err
+	if err == nil && n > 0 {
+		_, err = q.DeleteImportParts(ctx, id)
 	}
-	_, err = q.DeleteImportParts(ctx, id)
-	return true, err
+	if err != nil {
+		return fmt.Errorf("cancel a job: %w", err)
+	}
+	return nil
 }
-

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -45,7 +46,9 @@ type importer struct {
 func (*importer) Timeout(*river.Job[importArgs]) time.Duration { return taskTimeout }
 
 // NextRetry is when a task that failed is tried again.
-func (*importer) NextRetry(task *river.Job[importArgs]) time.Time { return time.Now().Add(pause(task.Attempt)) }
+func (*importer) NextRetry(task *river.Job[importArgs]) time.Time {
+	return time.Now().Add(pause(task.Attempt))
+}
 
 func pause(attempt int) time.Duration {
 	return min(time.Second<<min(max(attempt-1, 0), 10), longestPause)
@@ -72,7 +75,7 @@ func (w *importer) Work(ctx context.Context, task *river.Job[importArgs]) error 
 	case err == nil:
 		return nil
 	}
-	if isPermanent(err) || task.Attempt >= task.MaxAttempts {
+	if _, permanent := Mistake(err); permanent || task.Attempt >= task.MaxAttempts {
 		return w.fail(ctx, &job, err)
 	}
 	w.log.Warn("a job waits for its next attempt", "job_id", id, "attempt", task.Attempt, "cause", err.Error())
@@ -179,23 +182,27 @@ func (w *importer) end(ctx context.Context, how db.EndJobParams) error {
 	return nil
 }
 
-// isPermanent tells errors that the next attempt would meet again.
-func isPermanent(err error) bool {
-	return errors.As(err, new(*csvimport.Fault)) || errors.As(err, new(*questdb.Refused)) ||
-		errors.Is(err, questdb.ErrInvalidName) || errors.Is(err, questdb.ErrNoColumn)
-}
-
-// explain says what went wrong as callers may read it: no text of a database, save what QuestDB says of the rows.
-func explain(err error) string {
+// Mistake tells errors of an import that are in what was sent, so that the next attempt would meet them again, and says what it is.
+func Mistake(err error) (what string, ok bool) {
 	refused, fault := new(questdb.Refused), new(csvimport.Fault)
 	switch {
 	case errors.As(err, &fault):
-		return fault.What
+		return fault.What, true
 	case errors.As(err, &refused):
-		return "QuestDB does not take the rows: " + oneLine(refused.Message)
+		return "QuestDB does not take the rows: " + strings.Join(strings.Fields(refused.Message), " "), true
+	case errors.Is(err, questdb.ErrInvalidName):
+		return questdb.ErrInvalidName.Error(), true
+	}
+	return "", false
+}
+
+// explain says what went wrong as callers may read it.
+func explain(err error) string {
+	if what, ok := Mistake(err); ok {
+		return what
 	}
 	for _, known := range []error{
-		questdb.ErrInvalidName, questdb.ErrNoColumn, questdb.ErrNoTable, questdb.ErrSuspended, questdb.ErrNotVisible,
+		questdb.ErrNoColumn, questdb.ErrNoTable, questdb.ErrSuspended, questdb.ErrNotVisible,
 		questdb.ErrUnavailable, questdb.ErrBusy, questdb.ErrTimeout, questdb.ErrBroken,
 	} {
 		if errors.Is(err, known) {

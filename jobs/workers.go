@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -134,5 +133,3 @@ func (s *sparse) WithAttrs(attrs []slog.Attr) slog.Handler {
 func (s *sparse) WithGroup(name string) slog.Handler {
 	return &sparse{s.Handler.WithGroup(name), s.last}
 }
-
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

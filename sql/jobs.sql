@@ -15,7 +15,7 @@ INSERT INTO import_parts (job_id, part, first_row, data) VALUES (@job_id, @part,
 
 -- name: CountJobs :one
 -- CountJobs counts the jobs that match the filters given. Called for the total of their list.
--- index: any of jobs. cost: a scan of an index, or of the table.
+-- index: none, it reads the whole table. cost: a scan of the jobs, which are few.
 SELECT count(*)::bigint AS total
 FROM jobs
 WHERE
