@@ -143,6 +143,9 @@ func classifyEcho(e *echo.HTTPError) *apiError {
 		if strings.Contains(cause, "ParseBool") {
 			return &apiError{status: e.Code, code: ErrorCodeInvalidParameter, message: "parameter " + name + " is not true or false"}
 		}
+		if strings.Contains(cause, "ParseFloat") {
+			return &apiError{status: e.Code, code: ErrorCodeInvalidParameter, message: "parameter " + name + " is not a number"}
+		}
 		return &apiError{status: e.Code, code: ErrorCodeInvalidParameter, message: "parameter " + name + " is not a whole number"}
 	}
 	return errInternal

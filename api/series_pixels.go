@@ -231,8 +231,8 @@ func (t *thinning) copyTo(b *questdb.Batch, ref int) {
 // pixelShape is what differs between the routes that thin out.
 type pixelShape struct {
 	arrays bool
-	head   func(b []byte) []byte         // JSON: members before the measurement
-	tail   func(b []byte) []byte         // JSON: members at the end
+	head   func(b []byte) []byte // JSON: members before the measurement
+	tail   func(b []byte) []byte // JSON: members at the end
 }
 
 // listPixels answers rows thinned out for a chart.

@@ -21,6 +21,7 @@ type cli struct {
 	For         time.Duration `default:"2s" help:"Length of one measurement, a whole number of seconds."`
 	Connections int           `default:"8" help:"HTTP connections, each with one request at a time."`
 	Clients     int           `default:"4" help:"Connections of pgbench."`
+	Series      bool          `help:"Measure the routes of series against QuestDB's own endpoints instead."`
 	Pool        int           `default:"4" help:"Connections of the service to PostgreSQL (POSTGRES_POOL_SIZE)."`
 }
 
@@ -44,11 +45,14 @@ func (c cli) run(ctx context.Context) (err error) {
 	if c.Rounds < 1 || c.For < time.Second || c.Connections < 1 || c.Clients < 1 {
 		return errors.New("--rounds, --connections and --clients are at least 1, --for is at least 1s")
 	}
-	s, err := openStack(ctx, c.Binary, c.Pool)
+	s, err := openStack(ctx, c.Binary, c.Pool, c.Series)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	if c.Series {
+		return c.runSeries(ctx, s)
+	}
 	routes, err := s.routes(ctx)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -28,6 +29,7 @@ type stack struct {
 	root     string // of the module
 	scratch  *devstack.Scratch
 	postgres *devstack.Postgres // nil when POSTGRES_URL says where it is
+	questdb  *devstack.QuestDB  // nil when it is not measured, or cannot be started
 	admin    string             // connection string of the server's own database
 	name     string             // of the benchmark's database
 	url      string
@@ -38,7 +40,7 @@ type stack struct {
 }
 
 // openStack starts everything and loads the data; the caller closes the stack.
-func openStack(ctx context.Context, binary string, pool int) (_ *stack, err error) {
+func openStack(ctx context.Context, binary string, pool int, series bool) (_ *stack, err error) {
 	s := &stack{pool: pool}
 	defer func() {
 		if err != nil {
@@ -51,7 +53,11 @@ func openStack(ctx context.Context, binary string, pool int) (_ *stack, err erro
 	if s.root, err = devstack.Root(); err != nil {
 		return nil, err
 	}
-	for _, step := range []func(context.Context) error{s.startPostgres, s.createDatabase, s.fill, s.serve} {
+	steps := []func(context.Context) error{s.startPostgres, s.createDatabase, s.fill, s.serve}
+	if series {
+		steps = slices.Insert(steps, 1, s.startQuestDB)
+	}
+	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -66,6 +72,9 @@ func (s *stack) close() error {
 	}
 	if s.name != "" {
 		errs = append(errs, s.exec(context.Background(), s.admin, "DROP DATABASE "+pgx.Identifier{s.name}.Sanitize()))
+	}
+	if s.questdb != nil {
+		errs = append(errs, s.questdb.Stop())
 	}
 	if s.postgres != nil {
 		errs = append(errs, s.postgres.Stop())
@@ -156,6 +165,9 @@ func (s *stack) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, s.binary, args...)
 	cmd.Dir = s.scratch.Dir
 	cmd.Env = []string{"POSTGRES_URL=" + s.url, "POSTGRES_POOL_SIZE=" + strconv.Itoa(s.pool), "QDB_HTTP_URL=off"}
+	if s.questdb != nil {
+		cmd.Env = append(cmd.Env, "QDB_HTTP_URL="+s.questdb.HTTPURL(), "QDB_PG_URL="+s.questdb.PGURL())
+	}
 	return cmd
 }
 

@@ -95,7 +95,7 @@ func listTables(ctx context.Context, read reader, name string) ([]*Table, error)
 	if name != "" {
 		st.add(" where lower(table_name) = ").text(name)
 	}
-	st.add(" order by table_name")
+	st.add(" order by lower(table_name)")
 	var list []*Table
 	rows, err := read(ctx, st)
 	err = each(rows, err, func(r *Rows) {

@@ -66,7 +66,8 @@ type Client struct {
 	cfg       Config
 	base      *url.URL // of the HTTP interface, without a user
 	http      *http.Client
-	transport *http.Transport
+	transport *http.Transport // of http
+	once      *http.Transport // of writes: a connection for each
 	pool      *pgxpool.Pool // nil: reads go over HTTP
 	readOnly  *pgxpool.Pool // nil: Query reads as all else does
 	slots     chan struct{} // one is held by each read
@@ -101,6 +102,10 @@ func New(cfg Config) (*Client, error) {
 		slots:   make(chan struct{}, cfg.PoolSize),
 		streams: make(chan struct{}, max(1, cfg.PoolSize-cfg.PoolSize/4)),
 	}
+	// QuestDB 9.3 keeps the tables that it has written to over a connection. When one was dropped and made anew, it goes on
+	// writing to the old one, says 204, and the rows are lost.
+	c.once = c.transport.Clone()
+	c.once.DisableKeepAlives = true
 	c.http = &http.Client{
 		Transport:     c.transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

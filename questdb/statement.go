@@ -91,7 +91,7 @@ func (s *statement) float(v float64) *statement {
 }
 
 func (s *statement) text(v string) *statement {
-	v = strings.ToValidUTF8(v, "\uFFFD")
+	v = strings.ReplaceAll(strings.ToValidUTF8(v, "\uFFFD"), "\x00", "\uFFFD") // no text of QuestDB has either
 	return s.value(v, textLiteral(v))
 }
 
@@ -130,7 +130,8 @@ func (s *statement) value(v any, literal string) *statement {
 	return s
 }
 
-// textLiteral writes a string of SQL. QuestDB knows no escape but the doubled quote.
+// textLiteral writes a string of SQL. QuestDB knows no escape but the doubled quote. Compare it, or cast it to STRING: in a
+// cast to VARCHAR or a function, QuestDB 9.3 takes away the quotes that the text itself begins and ends with.
 func textLiteral(v string) string { return "'" + strings.ReplaceAll(v, "'", "''") + "'" }
 
 const maxName = 127 // QuestDB's cairo.max.file.name.length

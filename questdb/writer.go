@@ -60,7 +60,7 @@ func (w *Writer) start() bool {
 func (c *Client) sender(repeatable bool) (ilp.LineSender, error) {
 	options := []ilp.LineSenderOption{
 		ilp.WithHttp(), ilp.WithAddress(c.base.Host + c.base.Path), ilp.WithProtocolVersion(ilp.ProtocolVersion2), ilp.WithAutoFlushDisabled(),
-		ilp.WithMaxBufferSize(maxBatch), ilp.WithHttpTransport(c.transport),
+		ilp.WithMaxBufferSize(maxBatch), ilp.WithHttpTransport(c.once),
 	}
 	if c.base.Scheme == "https" {
 		options = append(options, ilp.WithTls())
