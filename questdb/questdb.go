@@ -68,10 +68,10 @@ type Client struct {
 	http      *http.Client
 	transport *http.Transport // of http
 	once      *http.Transport // of writes: a connection for each
-	pool      *pgxpool.Pool // nil: reads go over HTTP
-	readOnly  *pgxpool.Pool // nil: Query reads as all else does
-	slots     chan struct{} // one is held by each read
-	streams   chan struct{} // and one of these by each long one
+	pool      *pgxpool.Pool   // nil: reads go over HTTP
+	readOnly  *pgxpool.Pool   // nil: Query reads as all else does
+	slots     chan struct{}   // one is held by each read
+	streams   chan struct{}   // and one of these by each long one
 	tables    tableCache
 }
 

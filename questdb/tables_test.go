@@ -175,7 +175,11 @@ func TestEnsure(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		fill(t, c, got, 3, func(w *questdb.Writer, i int) { w.Float("close", float64(i)); w.Int("trade_index", 1); w.Float("a", 0.5) })
+		fill(t, c, got, 3, func(w *questdb.Writer, i int) {
+			w.Float("close", float64(i))
+			w.Int("trade_index", 1)
+			w.Float("a", 0.5)
+		})
 		if n, err := c.Count(t.Context(), questdb.Selection{Table: got}); err != nil || n != 3 {
 			t.Errorf("it counts %d, %v", n, err)
 		}

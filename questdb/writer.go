@@ -18,6 +18,7 @@ type Writer struct {
 	kinds  map[string]Kind // of the columns, by the names that were used
 	sender ilp.LineSender  // nil before the first row and after Flush
 	open   bool            // a row is in progress
+	filled bool            // and has a cell
 	rows   int
 	err    error // the first thing that is wrong
 }
@@ -51,7 +52,7 @@ func (w *Writer) start() bool {
 		}
 	}
 	w.sender.Table(w.table.Name)
-	w.open = true
+	w.open, w.filled = true, false
 	return true
 }
 
@@ -79,8 +80,9 @@ func (c *Client) sender(repeatable bool) (ilp.LineSender, error) {
 	return sender, nil
 }
 
-// kind is that of a column, which has to be there: QuestDB would add it, with a type of its own choice.
+// kind is that of a column that gets a cell. It has to be there: QuestDB would add it, with a type of its own choice.
 func (w *Writer) kind(column string) Kind {
+	w.filled = true
 	kind, ok := w.kinds[column]
 	if !ok {
 		c, found := w.table.Column(column)
@@ -148,6 +150,14 @@ func (w *Writer) Row(micros int64) {
 	if micros < firstMicros || micros >= lastMicros {
 		w.fail(&Refused{Message: fmt.Sprintf("row %d: %d is no time in microseconds between 2001-09-09 and 2286", w.rows, micros)})
 		return
+	}
+	if !w.filled { // the line protocol has no row without a cell, but NaN, which is stored as NULL
+		for _, c := range w.table.Columns {
+			if KindOf(c.Type) == Float {
+				w.sender.Float64Column(c.Name, math.NaN())
+				break
+			}
+		}
 	}
 	if err := w.sender.At(context.Background(), time.UnixMicro(micros)); err != nil {
 		w.fail(&Refused{Message: fmt.Sprintf("row %d: %v", w.rows, err)})
