@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"foldbook/internal/sqlread"
 	"foldbook/questdb"
 )
 
@@ -91,7 +92,7 @@ func (s *Server) runStatement(ctx context.Context, c echo.Context) (text string,
 	if body.SQL == nil {
 		return "", nil, invalidBody("sql", "is missing").answer()
 	}
-	statement, err := readingStatement(*body.SQL)
+	statement, err := sqlread.Check(*body.SQL)
 	if err != nil {
 		return "", nil, invalidBody("sql", err.Error()).answer()
 	}

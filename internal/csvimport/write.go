@@ -64,6 +64,7 @@ type Target struct {
 	client  *questdb.Client
 	table   *questdb.Table
 	columns []target // symbols first, as the line protocol wants them
+	empty   bool     // it takes rows with nothing beside their time
 }
 
 type target struct {
@@ -114,6 +115,7 @@ func (p *Plan) Ready(ctx context.Context, client *questdb.Client) (*Target, erro
 			}
 			if (k == symbol) == symbols {
 				t.columns = append(t.columns, target{c, k})
+				t.empty = t.empty || k == float
 			}
 		}
 	}
@@ -185,16 +187,16 @@ func (t *Target) read(r record, values []value) (micros int64, problem string) {
 	if problem != "" {
 		return 0, problem
 	}
-	any := false
+	found := t.empty
 	for i, c := range t.columns {
 		v, wrong := readCell(c.kind, r.cells[c.Cell])
 		if wrong != "" {
 			return 0, fmt.Sprintf("%s: %s %s", c.Name, shown(r.cells[c.Cell]), wrong)
 		}
 		values[i] = v
-		any = any || v.there
+		found = found || v.there
 	}
-	if !any {
+	if !found {
 		return 0, "has no value beside its time"
 	}
 	return micros, ""
@@ -210,7 +212,10 @@ func readCell(k kind, cell string) (value, string) {
 		if !ok {
 			return value{}, "is not a number"
 		}
-		return value{there: v-v == 0, float: v}, "" // QuestDB has neither NaN nor the infinities
+		if v-v != 0 { // QuestDB has neither NaN nor the infinities
+			return value{}, ""
+		}
+		return value{there: true, float: v}, ""
 	case whole:
 		v, err := strconv.ParseInt(strings.TrimSpace(cell), 10, 64)
 		if err != nil || v == math.MinInt64 {

@@ -1,4 +1,5 @@
-package api
+// Package sqlread tells statements of QuestDB's SQL that only read from all others, before QuestDB sees them.
+package sqlread
 
 import (
 	"errors"
@@ -15,9 +16,9 @@ var (
 	errOpenBrackets = errors.New("a bracket is not closed, or not opened")
 )
 
-// readingStatement checks that a text is one statement that reads, and returns it as QuestDB is to see it: comments are blanks, and
+// Check makes sure that a text is one statement that reads, and returns it as QuestDB is to see it: comments are blanks, and
 // a semicolon at the end is gone, so that it is made of just what was checked. Positions in it are those of the text.
-func readingStatement(text string) (string, error) {
+func Check(text string) (string, error) {
 	plain, words, err := tokens([]rune(text))
 	if err != nil {
 		return "", err
