@@ -103,7 +103,7 @@ func tokens(text []rune) (plain []rune, words []token, err error) {
 				return nil, nil, errOpenBrackets
 			}
 			words = append(words, token{")", depth, next})
-		case c > ' ':
+		case !strings.ContainsRune(" \t\n\v\f\r", c):
 			words = append(words, token{string(c), depth, next})
 		}
 		i = next

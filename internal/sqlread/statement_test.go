@@ -41,7 +41,7 @@ func TestOtherStatements(t *testing.T) {
 			"tables()", "x", "(select 1)", "copy x to 'y'", "cancel query 1", "checkpoint create", "vacuum table x", "backup table x", "set a = 1", "begin", "selecta 1",
 			"explain", "explain insert into x select 1", "explain explain select 1", "explain show tables", "declare @x := 1 select @x",
 			"with", "with x as (select 1)", "with x as (select 1) insert into y select 1", "with x as (select 1) update y set a = 1", "with x as (select 1), select 1",
-			"with select 1", "with x as select 1", "with x as (select 1) x", "'select' 1", "\"select\" 1", "/**/drop/**/table x", "--\ndrop table x", "sélect 1",
+			"with select 1", "with x as select 1", "with x as (select 1) x", "'select' 1", "\"select\" 1", "/**/drop/**/table x", "--\ndrop table x", "sélect 1", "explain\x03select 1", "\x00select 1",
 			"with x as (select 1) -- select\n drop table x",
 		},
 		errOpenText:     {"select '", "select \"", "select 'a''", "select ''' -- '' "},
@@ -60,7 +60,7 @@ func TestOtherStatements(t *testing.T) {
 // semicolon in it, and it begins as it may.
 func FuzzCheck(f *testing.F) {
 	for _, seed := range []string{
-		"select 1", "select ';' -- x\n;", "/* /* */ */ with x as (select 1) select \"a\" from x;", "explain select '''", "SHOW TABLES; drop", "with x as (select ')') insert", "é",
+		"select 1", "select ';' -- x\n;", "/* /* */ */ with x as (select 1) select \"a\" from x;", "explain select '''", "SHOW TABLES; drop", "with x as (select ')') insert", "é", "explain\x03select 1",
 	} {
 		f.Add(seed)
 	}
