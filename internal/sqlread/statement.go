@@ -10,6 +10,7 @@ import (
 var (
 	errNotReading   = errors.New("only SELECT, WITH … SELECT, SHOW and EXPLAIN are run")
 	errTwo          = errors.New("one statement is run at a time")
+	errEndless      = errors.New("long_sequence and generate_series are not run: QuestDB does not stop them when nobody waits any more")
 	errNothing      = errors.New("is empty")
 	errOpenText     = errors.New("a quote is not closed")
 	errOpenComment  = errors.New("a comment is not closed")
@@ -31,12 +32,26 @@ func Check(text string) (string, error) {
 		return "", errNothing
 	case slices.ContainsFunc(words, func(t token) bool { return t.text == ";" }):
 		return "", errTwo
+	case makesRows(words):
+		return "", errEndless
 	case words[0].text == "SHOW":
 	case words[0].text == "EXPLAIN" && reads(words[1:]), reads(words):
 	default:
 		return "", errNotReading
 	}
 	return string(plain[:words[len(words)-1].end]), nil
+}
+
+// makesRows finds the functions that make rows out of nothing. A query of them alone looks at its connection too seldom, so that its
+// time limit would not end it, and it holds one of QuestDB's few workers.
+func makesRows(words []token) bool {
+	for i, t := range words {
+		name := strings.ToUpper(strings.Trim(t.text, `'"`))
+		if (name == "LONG_SEQUENCE" || name == "GENERATE_SERIES") && i+1 < len(words) && words[i+1].text == "(" {
+			return true
+		}
+	}
+	return false
 }
 
 // reads tells a SELECT, or a WITH that is followed by one, from everything else.
@@ -59,7 +74,7 @@ func reads(words []token) bool {
 
 // token is a word, a quoted text, or another character of a statement.
 type token struct {
-	text  string // words in capitals; of a quoted text its quote alone
+	text  string // words in capitals
 	depth int    // brackets around it
 	end   int    // where it ends, in characters
 }
@@ -79,7 +94,7 @@ func tokens(text []rune) (plain []rune, words []token, err error) {
 				return nil, nil, errOpenText
 			}
 			next++ // a doubled quote is a text right behind another, which makes no difference here
-			words = append(words, token{string(c), depth, next})
+			words = append(words, token{string(text[i:next]), depth, next})
 		case begins(text[i:], "--"):
 			for next < len(text) && text[next] != '\n' && text[next] != '\r' {
 				next++
@@ -103,7 +118,7 @@ func tokens(text []rune) (plain []rune, words []token, err error) {
 				return nil, nil, errOpenBrackets
 			}
 			words = append(words, token{")", depth, next})
-		case !strings.ContainsRune(" \t\n\v\f\r", c):
+		case !strings.ContainsRune(" \t\r\n", c):
 			words = append(words, token{string(c), depth, next})
 		}
 		i = next
