@@ -1003,7 +1003,7 @@ WHERE
         OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $13
         OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $13
     )
-    AND ($14::uuid[] IS NULL OR s.simulation_id = ANY($14))
+    AND ($14::uuid[] IS NULL OR o.simulation_id = ANY($14))
     AND NOT EXISTS (
         SELECT
         FROM generate_subscripts($15::text[], 1) AS i
@@ -1126,7 +1126,7 @@ WHERE
         OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $13
         OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $13
     )
-    AND ($14::uuid[] IS NULL OR s.simulation_id = ANY($14))
+    AND ($14::uuid[] IS NULL OR o.simulation_id = ANY($14))
     AND NOT EXISTS (
         SELECT
         FROM generate_subscripts($15::text[], 1) AS i

@@ -397,7 +397,7 @@ WHERE
         OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
         OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
     )
-    AND (sqlc.narg('ids')::uuid[] IS NULL OR s.simulation_id = ANY(sqlc.narg('ids')))
+    AND (sqlc.narg('ids')::uuid[] IS NULL OR o.simulation_id = ANY(sqlc.narg('ids')))
     AND NOT EXISTS (
         SELECT
         FROM generate_subscripts(@metric_keys::text[], 1) AS i
@@ -440,7 +440,7 @@ WHERE
         OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
         OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
     )
-    AND (sqlc.narg('ids')::uuid[] IS NULL OR s.simulation_id = ANY(sqlc.narg('ids')))
+    AND (sqlc.narg('ids')::uuid[] IS NULL OR o.simulation_id = ANY(sqlc.narg('ids')))
     AND NOT EXISTS (
         SELECT
         FROM generate_subscripts(@metric_keys::text[], 1) AS i
