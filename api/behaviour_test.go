@@ -327,6 +327,37 @@ func TestSchemaOfAnotherVersion(t *testing.T) {
 	}
 }
 
+// On a schema that is older than the build, routes say so, and do not fail.
+func TestOlderSchema(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.storeAll(1, 1)
+	h.exec(`ALTER TABLE walkforward_runs DROP COLUMN version; DROP TABLE simulation_run_metrics; DROP FUNCTION epoch_ms; ALTER TABLE simulation_runs RENAME TO gone`)
+	for _, path := range []string{"/api/runs", "/api/runs/" + newRun, "/api/datasets", "/api/simulations?metric=config.a>=1", "/api/tradesim/runs", "/api/simulations/" + newSim + "/trades"} {
+		res := h.get(strings.ReplaceAll(path, ">", "%3E"))
+		if body := readBody(t, res); res.StatusCode != 503 || !strings.Contains(body, `"code":"database_unavailable"`) || res.Header.Get("Retry-After") == "" || strings.Contains(body, "relation") {
+			t.Errorf("%s: %d %s", path, res.StatusCode, body)
+		}
+	}
+	if status, a := h.send(http.MethodPost, "/api/runs", runBody(1)); status != 503 || a["code"] != "database_unavailable" {
+		t.Errorf("POST: %d %v", status, a)
+	}
+}
+
+// A query that does not parse is refused: without the part that is broken it would ask for something else.
+func TestMalformedQuery(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	for _, query := range []string{"search=%", "search=%zz", "status=RUNNING;limit=1", "limit=1&%"} {
+		if res := h.get("/api/runs?" + query); res.StatusCode != 400 || !strings.Contains(readBody(t, res), `"code":"invalid_parameter"`) {
+			t.Errorf("%s: %d %s", query, res.StatusCode, readBody(t, res))
+		}
+	}
+	if res := h.get("/api/runs?search=100%25%3B"); res.StatusCode != 200 {
+		t.Errorf("a percent sign and a semicolon: %d %s", res.StatusCode, readBody(t, res))
+	}
+}
+
 func TestDraining(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)

@@ -66,7 +66,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 		return nil, tooLarge
 	}
 	arriving := arrivalOf(w)
-	var in io.Reader = arriving.of(http.MaxBytesReader(w, r.Body, limit))
+	in := arriving.of(http.MaxBytesReader(w, r.Body, limit))
 	encoding := strings.ToLower(strings.Join(r.Header.Values("Content-Encoding"), ","))
 	var err error
 	switch encoding {
@@ -87,12 +87,11 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	}
 	var body []byte
 	if err == nil {
-		body, err = readUpTo(in, size, limit, func(most int64) error { return arriving.large(r.Context(), most) })
+		body, err = readUpTo(in, size, limit, func(most int64) error { return arriving.room(r.Context(), most) })
 	}
 	var over *http.MaxBytesError
 	switch {
 	case err == nil:
-		arriving.end()
 		return body, nil
 	case errors.Is(err, db.ErrPoolBusy):
 		return nil, err
@@ -127,12 +126,11 @@ func damaged(err error) bool {
 var errTooLarge = errors.New("too large")
 
 // readUpTo reads all of r; size is its length if that is known, else -1. Memory follows what has arrived, not what was
-// announced: it grows eightfold to a known size, twofold to an unknown one. Before it grows for the first time, large is
-// asked for what it can grow to.
-func readUpTo(r io.Reader, size, limit int64, large func(most int64) error) ([]byte, error) {
-	growth, last := int64(2), limit+1
+// announced. Before it grows beyond smallBody and mediumBody, room is asked for what it can grow to.
+func readUpTo(r io.Reader, size, limit int64, room func(most int64) error) ([]byte, error) {
+	last := limit + 1
 	if size >= 0 {
-		growth, last = 8, size+1 // one byte more, so that the end is seen without growing
+		last = size + 1 // one byte more, so that the end is seen without growing
 	}
 	buf := make([]byte, 0, min(last, smallBody))
 	for {
@@ -140,12 +138,18 @@ func readUpTo(r io.Reader, size, limit int64, large func(most int64) error) ([]b
 			if int64(len(buf)) >= last {
 				return nil, errTooLarge
 			}
-			if len(buf) == smallBody {
-				if err := large(last); err != nil {
+			next := min(2*int64(cap(buf)), last)
+			if size >= 0 && len(buf) >= mediumBody {
+				next = last
+			} else if size >= 0 {
+				next = min(mediumBody, last)
+			}
+			if len(buf) == smallBody || len(buf) == mediumBody {
+				if err := room(last); err != nil {
 					return nil, err
 				}
 			}
-			buf = append(make([]byte, 0, min(last, growth*int64(cap(buf)))), buf...)
+			buf = append(make([]byte, 0, next), buf...)
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]

@@ -60,7 +60,7 @@ func TestETagsUnderWrites(t *testing.T) {
 			for path, size := range tc.reads {
 				for _, encoding := range []string{"", "gzip", "zstd"} {
 					readers.Go(func() {
-						tag, have := "", int64(-1)
+						tag, have, last := "", int64(-1), 0
 						for {
 							before := stored.Load()
 							header := []string{"Accept-Encoding", encoding}
@@ -103,8 +103,11 @@ func TestETagsUnderWrites(t *testing.T) {
 								return
 							}
 							select {
-							case <-done:
-								return
+							case <-done: // when nothing changes any more, there is a 304 at last
+								if unchanged.Load() > 0 || last == 100 {
+									return
+								}
+								last++
 							default:
 							}
 						}
@@ -231,5 +234,64 @@ func TestSimulationOfAnotherDataset(t *testing.T) {
 	}
 	if h.object("/api/datasets/" + other)["simulation_count"] != 0.0 || tag() == moved {
 		t.Errorf("the data set that lost its simulation keeps its ETag %s", moved)
+	}
+}
+
+// An ETag changes with every write of the thing or of what is below it; a write for another state is refused.
+func TestETags(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.storeAll(2, 2)
+	paths := []string{
+		"/api/datasets/" + newDataset, "/api/indicators/datasets/" + newDataset, "/api/datasets/" + newDataset + "/manifest", "/api/datasets/" + newDataset + "/runs",
+		"/api/runs/" + newRun, "/api/walkforward/runs/" + newRun, "/api/walkforward/runs/" + newRun + "/folds",
+		"/api/simulations/" + newSim, "/api/tradesim/runs/" + newSim, "/api/simulations/" + newSim + "/trades", "/api/tradesim/runs/" + newSim + "/trades",
+	}
+	tags := map[string]string{}
+	for _, path := range paths {
+		res := h.get(path)
+		tag := res.Header.Get("ETag")
+		tags[path] = tag
+		for _, header := range []string{tag, "W/" + tag, `"x", ` + tag, strings.TrimSuffix(tag, `"`) + `-gzip"`, "*"} {
+			if again := h.get(path, "If-None-Match", header); again.StatusCode != 304 || again.Header.Get("ETag") != tag || readBody(t, again) != "" {
+				t.Errorf("%s with If-None-Match %s: %d %q", path, header, again.StatusCode, again.Header.Get("ETag"))
+			}
+		}
+		if other := h.get(path, "If-None-Match", `"0-0"`); other.StatusCode != 200 {
+			t.Errorf("%s with another ETag: %d", path, other.StatusCode)
+		}
+	}
+	h.store("/api/runs/"+newRun+"/folds?force=true", "["+foldBody(7)+"]", 200)
+	for _, path := range paths {
+		changed := h.get(path, "If-None-Match", tags[path]).StatusCode == 200
+		if want := !strings.Contains(path, newSim); changed != want {
+			t.Errorf("%s after a fold was added: changed is %v", path, changed)
+		}
+	}
+	for _, tc := range []struct{ method, path, body string }{
+		{"POST", "/api/runs", runBody(1)},
+		{"PATCH", "/api/runs/" + newRun, `{"duration_ms": 1}`},
+		{"POST", "/api/runs/" + newRun + "/folds?force=true", "[" + foldBody(0) + "]"},
+		{"POST", "/api/datasets", datasetBody(newDataset, "btc25_1")},
+		{"PUT", "/api/datasets/" + newDataset, datasetBody(newDataset, "btc25_1")},
+		{"DELETE", "/api/runs/" + newRun + "?cascade=true", ""},
+	} {
+		if status, a := h.send(tc.method, tc.path, tc.body, "If-Match", `"1-1"`); status != 412 || a["code"] != "precondition_failed" {
+			t.Errorf("%s %s for another state: %d %v", tc.method, tc.path, status, a)
+		}
+		current := h.get("/api/runs/" + newRun).Header.Get("ETag")
+		if strings.Contains(tc.path, "datasets") {
+			current = h.get("/api/datasets/" + newDataset).Header.Get("ETag")
+		}
+		status, a := h.send(tc.method, tc.path, tc.body, "If-Match", current)
+		if status != 200 {
+			t.Errorf("%s %s for the current state: %d %v", tc.method, tc.path, status, a)
+		}
+		if tag := a["ETag"]; tc.method != "DELETE" && (tag == current || tag == "") {
+			t.Errorf("%s %s: the ETag stays %v", tc.method, tc.path, tag)
+		}
+	}
+	if status, _ := h.send("POST", "/api/runs", runBody(1), "If-Match", `"1-1"`); status != 412 {
+		t.Errorf("If-Match for a run that is gone: %d", status)
 	}
 }

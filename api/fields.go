@@ -21,7 +21,20 @@ const maxName = 1000
 type fields struct {
 	path  string            // of the object; for an element of a list it is asked of the decoder
 	dec   *jsontext.Decoder // that has just read the element of a list, else nil
+	extra *unknown          // of all elements of a list
 	fault *fault
+}
+
+// ignore notes fields of an element that the service does not know.
+func (f *fields) ignore(names unknown) {
+	for name := range names {
+		if *f.extra == nil {
+			*f.extra = unknown{}
+		}
+		if len(*f.extra) < 5*maxWarnings {
+			(*f.extra)[name] = skipped{}
+		}
+	}
 }
 
 func (f *fields) fail(name, what string) {
@@ -116,12 +129,23 @@ func (f *fields) time(name string, text *string) *time.Time {
 	return f.inRange(name, t)
 }
 
+// leastMilliseconds is in 1973: what is below it is seconds, as a rule, and would be a time in 1970.
+const leastMilliseconds = 100_000_000_000
+
 // milliseconds reads milliseconds since the epoch; 0 is no time.
 func (f *fields) milliseconds(name string, ms *int64) *time.Time {
-	if ms == nil || *ms == 0 {
+	if ms = f.epoch(name, ms); ms == nil || *ms == 0 {
 		return nil
 	}
 	return f.inRange(name, time.UnixMilli(*ms))
+}
+
+// epoch checks the unit of milliseconds since the epoch.
+func (f *fields) epoch(name string, ms *int64) *int64 {
+	if ms != nil && *ms < leastMilliseconds && *ms != 0 {
+		f.fail(name, fmt.Sprintf("must be milliseconds since the epoch, which are not below %d", int64(leastMilliseconds)))
+	}
+	return ms
 }
 
 // inRange refuses times whose year does not have four digits, in which the service writes it.

@@ -40,7 +40,8 @@ func newHarness(t testing.TB, change ...func(*api.Options)) *harness {
 func harnessOn(t testing.TB, url string, change ...func(*api.Options)) *harness {
 	t.Helper()
 	store, err := db.Open(db.Config{
-		URL: url, PoolSize: 4, ConnectTimeout: time.Second, AcquireTimeout: 2 * time.Second, StatementTimeout: 2500 * time.Millisecond,
+		// The machine that runs the tests may be a busy one.
+		URL: url, PoolSize: 4, ConnectTimeout: 5 * time.Second, AcquireTimeout: 10 * time.Second, StatementTimeout: 12 * time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +53,7 @@ func harnessOn(t testing.TB, url string, change ...func(*api.Options)) *harness 
 		Version:        "test",
 		Schema:         func(ctx context.Context) (int64, int64, error) { return 6, 6, store.Pool.Ping(ctx) },
 		ReadTimeout:    10 * time.Second,
-		RequestTimeout: 3 * time.Second,
+		RequestTimeout: 15 * time.Second,
 		WriteTimeout:   30 * time.Second,
 		BodyCache:      1 << 20,
 		CORSOrigins:    []string{"*"},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,7 +14,7 @@ import (
 
 // metricFilter is one metric= of a query: summary_metrics.pf_long>=1.2.
 type metricFilter struct {
-	Key   string // column.key
+	Key   string // column.key, or a field that is a number or a time itself
 	Op    string // one of metricOps or metricStates
 	Value float64
 }
@@ -40,18 +41,18 @@ type sortOrder struct {
 // maxKey is the length in bytes of a metric's name, as of every name that is indexed.
 const maxKey = maxName
 
-// parseMetric reads a filter of a metric inside one of the columns: column.key, then >=, >, <=, <, = or != with a
+// parseMetric reads a filter of a metric inside one of the columns, or of one of the fields: column.key, then >=, >, <=, <, = or != with a
 // number, or exists or missing behind a blank or a colon. A key with operators in it is written as a JSON text:
-// summary_metrics."a>=b". Errors are 400 invalid_parameter with the position, in characters from 1.
-func parseMetric(text string, columns []string) (metricFilter, error) {
-	p := metricParser{name: "metric", text: text}
+// summary_metrics."a>=b". A field whose name ends in _at takes RFC 3339 too. Errors are 400 invalid_parameter with the position, in characters from 1.
+func parseMetric(text string, columns []string, fields ...string) (metricFilter, error) {
+	p := metricParser{name: "metric", text: text, fields: fields}
 	f := metricFilter{Key: p.key(columns, p.endOfKey)}
 	rest := strings.TrimLeft(p.rest(), " ")
 	p.at = len(text) - len(rest)
 	for _, op := range metricOps {
 		if strings.HasPrefix(rest, op) {
 			p.at += len(op)
-			f.Op, f.Value = op, p.number()
+			f.Op, f.Value = op, p.number(strings.HasSuffix(f.Key, "_at") && !strings.Contains(f.Key, "."))
 			return f, p.err
 		}
 	}
@@ -67,11 +68,11 @@ func parseMetric(text string, columns []string) (metricFilter, error) {
 
 // parseSort reads the order of a list: nothing or -created_at, which is the newest first, or column.key, with - before it
 // for descending.
-func parseSort(text string, columns []string) (sortOrder, error) {
+func parseSort(text string, columns []string, fields ...string) (sortOrder, error) {
 	if text == "" {
 		return sortOrder{Descending: true}, nil
 	}
-	p := metricParser{name: "sort", text: text}
+	p := metricParser{name: "sort", text: text, fields: fields}
 	var s sortOrder
 	if s.Descending = text[0] == '-'; s.Descending {
 		p.at++
@@ -91,10 +92,11 @@ func parseSort(text string, columns []string) (sortOrder, error) {
 
 // metricParser keeps the first error; what it returns after that is of no use.
 type metricParser struct {
-	name string // of the parameter
-	text string
-	at   int // byte
-	err  error
+	name   string // of the parameter
+	text   string
+	fields []string
+	at     int // byte
+	err    error
 }
 
 func (p *metricParser) rest() string { return p.text[p.at:] }
@@ -105,11 +107,19 @@ func (p *metricParser) fail(what string) {
 	}
 }
 
-// key reads column.key; end finds where a key that is not quoted ends.
+// key reads column.key or a field; end finds where a key that is not quoted ends.
 func (p *metricParser) key(columns []string, end func(string) int) string {
+	if field := p.rest()[:len(p.rest())-len(strings.TrimLeft(p.rest(), "_abcdefghijklmnopqrstuvwxyz"))]; slices.Contains(p.fields, field) {
+		p.at += len(field)
+		return field
+	}
 	column, _, dot := strings.Cut(p.rest(), ".")
 	if !dot || !slices.Contains(columns, column) {
-		p.fail("expected " + strings.Join(columns, " or ") + ", a dot and a key")
+		what := "expected " + strings.Join(columns, " or ") + ", a dot and a key"
+		if len(p.fields) > 0 {
+			what += "; or one of " + strings.Join(p.fields, ", ")
+		}
+		p.fail(what)
 		return ""
 	}
 	p.at += len(column) + 1
@@ -175,11 +185,16 @@ func endOfQuoted(s string) int {
 	return len(s)
 }
 
-// number reads the rest as a number.
-func (p *metricParser) number() float64 {
+// number reads the rest as a number, or as a time, which becomes milliseconds since the epoch.
+func (p *metricParser) number(orTime bool) float64 {
 	rest := strings.TrimLeft(p.rest(), " ")
 	p.at = len(p.text) - len(rest)
 	rest = strings.TrimRight(rest, " ")
+	if orTime {
+		if t, err := time.Parse(time.RFC3339, rest); err == nil {
+			return millisecondsOf(t)
+		}
+	}
 	v := jsontext.Value(rest)
 	if v.Kind() != jsontext.KindNumber || !v.IsValid() {
 		p.fail("expected a number")
@@ -191,6 +206,9 @@ func (p *metricParser) number() float64 {
 	}
 	return x
 }
+
+// millisecondsOf is a time as PostgreSQL keeps it, to the microsecond, in milliseconds since the epoch.
+func millisecondsOf(t time.Time) float64 { return float64(t.UnixMicro()) / 1000 }
 
 // ranges says the filter in ranges, all of which have to hold.
 func (f metricFilter) ranges() []metricRange {

@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -40,8 +42,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		if p := recover(); p != nil {
 			s.recovered(rec, p)
 		}
-		if rec.giveBack != nil {
-			rec.giveBack()
+		for _, giveBack := range rec.giveBack {
+			giveBack()
 		}
 		s.log(r, rec, start)
 		if rec.aborted {
@@ -74,7 +76,7 @@ type recorder struct {
 	aborted bool
 
 	server   *Server
-	giveBack func() // the room that a large body took, nil for none
+	giveBack []func() // of the room that a large body took
 }
 
 func (r *recorder) WriteHeader(status int) {
@@ -166,6 +168,12 @@ func (s *Server) rideOut(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if rec, ok := c.Response().Writer.(*recorder); ok {
 			rec.route = c.Path()
+		}
+		if query := c.Request().URL.RawQuery; strings.ContainsAny(query, "%;") {
+			// A part that does not parse would be left out, and a filter with it.
+			if _, err := url.ParseQuery(query); err != nil {
+				return &apiError{status: http.StatusBadRequest, code: ErrorCodeInvalidParameter, message: "the query of the URL is malformed"}
+			}
 		}
 		err := next(c)
 		if err == nil || (c.Request().Method != http.MethodGet && c.Request().Method != http.MethodHead) {

@@ -115,36 +115,71 @@ func (o *outage) restart() {
 	}
 }
 
-// whole checks that the run that newRun names is stored once, with all of its folds.
-func (o *outage) whole(folds int, version float64) {
-	o.t.Helper()
-	run := o.object("/api/runs/" + newRun)
-	if run["total_folds"] != float64(folds) || run["version"] != version || o.count("walkforward_runs") != 1 || o.count("walkforward_folds") != folds {
-		o.t.Errorf("%v folds of %d, version %v of %v, %d runs", run["total_folds"], folds, run["version"], version, o.count("walkforward_runs"))
+// written is one of the three writes, with what it needs to be there before.
+type written struct {
+	name, path, get string
+	table           string
+	last            string // the table that it comes to last but the data set
+	body            func(n int) string
+	children        string // the field of an answer that counts what is below
+	tables          string // of the children
+}
+
+var allWrites = []written{
+	{"data set", "/api/datasets", "/api/datasets/" + newDataset, "indicator_datasets", "indicator_datasets", func(int) string { return datasetBody(newDataset, "btc25_1") }, "", ""},
+	{"run", "/api/runs", "/api/runs/" + newRun, "walkforward_runs", "walkforward_run_metrics", runBody, "total_folds", "walkforward_folds"},
+	{"simulation", "/api/simulations", "/api/simulations/" + newSim, "simulation_runs", "simulation_run_metrics", simulationBody, "trade_count", "simulation_trades"},
+}
+
+// parents stores what a write needs.
+func (w written) parents(h *harness) {
+	h.t.Helper()
+	if w.name != "data set" {
+		h.store("/api/datasets", datasetBody(newDataset, "btc25_1"), 201)
+	}
+	if w.name == "simulation" {
+		h.store("/api/runs", runBody(1), 201)
 	}
 }
 
-// A database that is killed while a run is stored, before COMMIT: 503 to be repeated, and nothing of it is there.
+// whole checks that what a write stores is there once, with all of its children.
+func (w written) whole(h *harness, children int, version float64) {
+	h.t.Helper()
+	got := h.object(w.get)
+	if got["version"] != version || h.count(w.table) != 1 {
+		h.t.Errorf("%s: version %v of %v, %d of them", w.name, got["version"], version, h.count(w.table))
+	}
+	if w.children != "" && (got[w.children] != float64(children) || h.count(w.tables) != children) {
+		h.t.Errorf("%s: %v children of %d, %d in the table", w.name, got[w.children], children, h.count(w.tables))
+	}
+}
+
+// A database that is killed while something is stored, before COMMIT: 503 to be repeated, and nothing of it is there.
 func TestKilledBeforeCommit(t *testing.T) {
 	t.Parallel()
-	o := newOutage(t)
-	o.store("/api/datasets", datasetBody(newDataset, "btc25_1"), 201)
-	before := o.counts()
-	// The folds are copied when the write comes to the metrics.
-	other := o.beside()
-	o.on(other, `BEGIN; LOCK TABLE walkforward_run_metrics IN ACCESS EXCLUSIVE MODE`)
-	got := o.posted("/api/runs", runBody(300))
-	o.waitFor(o.beside(), 1, "Lock %")
-	o.server.Kill()
-	if a := <-got; a.status != 503 || a.body["code"] != "database_unavailable" || a.header.Get("Retry-After") == "" || strings.Contains(fmt.Sprint(a.body), "postgres") {
-		t.Errorf("while the database is away: %d %v", a.status, a.body)
+	for _, w := range allWrites {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			o := newOutage(t)
+			w.parents(o.harness)
+			before := o.counts()
+			// The children are copied when the write comes to the last table.
+			other := o.beside()
+			o.on(other, `BEGIN; LOCK TABLE `+w.last+` IN ACCESS EXCLUSIVE MODE`)
+			got := o.posted(w.path, w.body(300))
+			o.waitFor(o.beside(), 1, "Lock %")
+			o.server.Kill()
+			if a := <-got; a.status != 503 || a.body["code"] != "database_unavailable" || a.header.Get("Retry-After") == "" || strings.Contains(fmt.Sprint(a.body), "postgres") {
+				t.Errorf("while the database is away: %d %v", a.status, a.body)
+			}
+			o.restart()
+			if diff := cmp.Diff(before, o.counts()); diff != "" {
+				t.Errorf("half of a write is stored (-before +after):\n%s", diff)
+			}
+			o.store(w.path, w.body(300), 201)
+			w.whole(o.harness, 300, 1)
+		})
 	}
-	o.restart()
-	if diff := cmp.Diff(before, o.counts()); diff != "" {
-		t.Errorf("half of a write is stored (-before +after):\n%s", diff)
-	}
-	o.store("/api/runs", runBody(300), 201)
-	o.whole(300, 1)
 }
 
 // A connection that is lost before COMMIT, and a server that comes back at once, are nothing that the client sees.
@@ -162,7 +197,7 @@ func TestLostConnectionIsRetried(t *testing.T) {
 		if a := <-got; a.status/100 != 2 || a.body["folds_stored"] != float64(100+version) || a.body["created"] != (version == 0) {
 			t.Fatalf("a lost connection: %d %v", a.status, a.body)
 		}
-		o.whole(100+version, float64(version+1))
+		allWrites[1].whole(o.harness, 100+version, float64(version+1))
 	}
 }
 
@@ -176,42 +211,45 @@ func TestKilledAtCommit(t *testing.T) {
 	}{
 		// A constraint that is checked at COMMIT waits for a lock: nothing is durable yet.
 		"before it is durable": {`CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(42); RETURN NULL; END';
-			CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON walkforward_runs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait();
+			CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON @ DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait();
 			SELECT pg_advisory_lock(42)`, "Lock advisory", false},
 		// A standby that is not there is waited for when the COMMIT is on disk, and before it is answered.
 		"after it is durable": {`ALTER SYSTEM SET synchronous_standby_names = 'nobody'`, "IPC SyncRep", true},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			o := newOutage(t)
-			o.store("/api/datasets", datasetBody(newDataset, "btc25_1"), 201)
-			other := o.beside()
-			for statement := range strings.SplitSeq(tc.prepare, ";\n") {
-				o.on(other, statement)
-			}
-			o.on(other, `SELECT pg_reload_conf()`)
-			got := o.posted("/api/runs", runBody(200))
-			o.waitFor(other, 1, tc.event)
-			o.server.Kill()
-			if a := <-got; a.status != 503 || !strings.Contains(fmt.Sprint(a.body["message"]), "repeat the request") || a.header.Get("Retry-After") == "" {
-				t.Errorf("a lost COMMIT: %d %v", a.status, a.body)
-			}
-			o.restart()
-			other = o.beside()
-			o.on(other, `ALTER SYSTEM RESET synchronous_standby_names`)
-			o.on(other, `SELECT pg_reload_conf()`)
-			status, version := 201, 1.0
-			if tc.committed {
-				o.whole(200, 1)
-				status, version = 200, 2
-			} else if n := o.count("walkforward_runs") + o.count("walkforward_folds") + o.count("walkforward_run_metrics"); n != 0 {
-				t.Errorf("%d rows of a write that was not committed", n)
-			}
-			if a := o.store("/api/runs", runBody(200), status); a["created"] != !tc.committed {
-				t.Errorf("the repeat: %v", a)
-			}
-			o.whole(200, version)
-		})
+		for _, w := range allWrites {
+			t.Run(w.name+" "+name, func(t *testing.T) {
+				t.Parallel()
+				o := newOutage(t)
+				w.parents(o.harness)
+				before := o.counts()
+				other := o.beside()
+				for statement := range strings.SplitSeq(strings.ReplaceAll(tc.prepare, "@", w.table), ";\n") {
+					o.on(other, statement)
+				}
+				o.on(other, `SELECT pg_reload_conf()`)
+				got := o.posted(w.path, w.body(200))
+				o.waitFor(other, 1, tc.event)
+				o.server.Kill()
+				if a := <-got; a.status != 503 || !strings.Contains(fmt.Sprint(a.body["message"]), "repeat the request") || a.header.Get("Retry-After") == "" {
+					t.Errorf("a lost COMMIT: %d %v", a.status, a.body)
+				}
+				o.restart()
+				other = o.beside()
+				o.on(other, `ALTER SYSTEM RESET synchronous_standby_names`)
+				o.on(other, `SELECT pg_reload_conf()`)
+				status, version := 201, 1.0
+				if tc.committed {
+					w.whole(o.harness, 200, 1)
+					status, version = 200, 2
+				} else if diff := cmp.Diff(before, o.counts()); diff != "" {
+					t.Errorf("rows of a write that was not committed (-before +after):\n%s", diff)
+				}
+				if a := o.store(w.path, w.body(200), status); a["created"] != !tc.committed {
+					t.Errorf("the repeat: %v", a)
+				}
+				w.whole(o.harness, 200, version)
+			})
+		}
 	}
 }
 

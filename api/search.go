@@ -27,9 +27,10 @@ type finder[T any] struct {
 	// byMetric and byText return ids that pass one filter; byText is nil when there is no text to search.
 	byMetric func(r metricRange, most int32) ([]uuid.UUID, error)
 	byText   func(most int32) ([]uuid.UUID, error)
-	// position tells where a row is in the list, and column the JSON column of a row by name.
+	// position tells where a row is in the list, column the JSON column of a row by name, and field a number or time of it.
 	position func(row *T) (time.Time, uuid.UUID)
 	column   func(row *T, name string) json.RawMessage
+	field    func(row *T, name string) float64
 }
 
 // found is one page of a search.
@@ -64,7 +65,7 @@ func (f *finder[T]) search(ranges []metricRange, sort sortOrder, after *cursor, 
 		c.At, c.ID = f.position(&page[last])
 		if sort.Metric != "" {
 			if c.Missing = last >= tail; !c.Missing {
-				c.Value = metricOf(f.column, &page[last], sort.Metric)
+				c.Value = f.metric(&page[last], sort.Metric)
 			}
 		}
 		result.next = &c
@@ -130,15 +131,18 @@ func (f *finder[T]) byOrder(sort sortOrder, ranges []metricRange, ids []uuid.UUI
 	}
 	without := order
 	without.Want = false
-	others, err := f.list(append(slices.Clone(ranges), without), ids, after, size-int32(len(rows)), offset)
+	others, err := f.list(append(slices.Clone(ranges), without), ids, after, size-int32(len(rows)), offset) //nolint:gosec // there are at most size rows
 	return append(rows, others...), len(rows), err
 }
 
-// metricOf reads a metric of a row as PostgreSQL does: the number at a key of one of its JSON columns.
-func metricOf[T any](column func(*T, string) json.RawMessage, row *T, path string) float64 {
-	name, key, _ := strings.Cut(path, ".")
+// metric reads a metric of a row as PostgreSQL does: the number at a key of one of its JSON columns, or a field.
+func (f *finder[T]) metric(row *T, path string) float64 {
+	name, key, inColumn := strings.Cut(path, ".")
+	if !inColumn {
+		return f.field(row, name)
+	}
 	var object map[string]json.RawMessage
-	if json.Unmarshal(column(row, name), &object) != nil {
+	if json.Unmarshal(f.column(row, name), &object) != nil {
 		return 0
 	}
 	value, _ := strconv.ParseFloat(string(object[key]), 64)
@@ -175,12 +179,12 @@ func leading(ranges []metricRange) (first metricRange, others []metricRange, ok 
 	return ranges[i], slices.Delete(slices.Clone(ranges), i, i+1), true
 }
 
-// metricsOf reads the metric filters and the sort of a search over the JSON columns named.
-func metricsOf(metrics *[]string, sort *string, columns []string) ([]metricRange, sortOrder, error) {
+// metricsOf reads the metric filters and the sort of a search over the JSON columns and fields named.
+func metricsOf(metrics *[]string, sort *string, columns, fields []string) ([]metricRange, sortOrder, error) {
 	var ranges []metricRange
 	if metrics != nil {
 		for _, text := range *metrics {
-			filter, err := parseMetric(text, columns)
+			filter, err := parseMetric(text, columns, fields...)
 			if err != nil {
 				return nil, sortOrder{}, err
 			}
@@ -191,7 +195,7 @@ func metricsOf(metrics *[]string, sort *string, columns []string) ([]metricRange
 	if sort != nil {
 		text = *sort
 	}
-	order, err := parseSort(text, columns)
+	order, err := parseSort(text, columns, fields...)
 	return mergeRanges(ranges), order, err
 }
 

@@ -15,6 +15,9 @@ import (
 // runColumns are the JSON columns of a run whose numbers can be searched.
 var runColumns = []string{"summary_metrics", "hyperparameters", "walk_config"}
 
+// runNumbers are those of its own that are searched in the same way.
+var runNumbers = []string{"duration_ms", "created_at", "started_at", "completed_at"}
+
 // runSearch is what a list of runs is asked for.
 type runSearch struct {
 	dataset                          *uuid.UUID
@@ -37,7 +40,7 @@ func runSearchOf(dataset *string, status *Status, measurement, target, requested
 		return f, err
 	}
 	f.measurement, f.target, f.requestedBy = measurement, target, requestedBy
-	f.ranges, f.sort, err = metricsOf(metrics, sort, runColumns)
+	f.ranges, f.sort, err = metricsOf(metrics, sort, runColumns, runNumbers)
 	return f, err
 }
 
@@ -135,7 +138,24 @@ func (s *Server) runFinder(ctx context.Context, f runSearch) *finder[db.SearchRu
 				return r.SummaryMetrics
 			}
 		},
+		field: func(r *db.SearchRunsRow, name string) float64 {
+			if name == "duration_ms" {
+				return float64(orElse(r.DurationMS, 0))
+			}
+			return timeField(name, r.CreatedAt, r.StartedAt, r.CompletedAt)
+		},
 	}
+}
+
+// timeField is one of the times of a run or a simulation by its name.
+func timeField(name string, created time.Time, started, completed *time.Time) float64 {
+	switch name {
+	case "started_at":
+		created = orElse(started, time.Time{})
+	case "completed_at":
+		created = orElse(completed, time.Time{})
+	}
+	return millisecondsOf(created)
 }
 
 func matchText(pattern *string, match func(pattern string, most int32) ([]uuid.UUID, error)) func(int32) ([]uuid.UUID, error) {

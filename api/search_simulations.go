@@ -15,6 +15,9 @@ import (
 // simulationColumns are the JSON columns of a simulation whose numbers can be searched.
 var simulationColumns = []string{"summary_metrics", "config"}
 
+// simulationNumbers are those of its own that are searched in the same way.
+var simulationNumbers = []string{"created_at", "started_at", "completed_at"}
+
 // simulationSearch is what a list of simulations is asked for.
 type simulationSearch struct {
 	run, dataset           *uuid.UUID
@@ -43,7 +46,7 @@ func simulationSearchOf(run, dataset *string, status *Status, mode, measurement,
 		return f, err
 	}
 	f.mode, f.measurement, f.namespace = mode, measurement, namespace
-	f.ranges, f.sort, err = metricsOf(metrics, sort, simulationColumns)
+	f.ranges, f.sort, err = metricsOf(metrics, sort, simulationColumns, simulationNumbers)
 	return f, err
 }
 
@@ -122,6 +125,9 @@ func (s *Server) simulationFinder(ctx context.Context, f simulationSearch) *find
 				return r.Config
 			}
 			return r.SummaryMetrics
+		},
+		field: func(r *db.SimulationRun, name string) float64 {
+			return timeField(name, r.CreatedAt, r.StartedAt, r.CompletedAt)
 		},
 	}
 }

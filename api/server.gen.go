@@ -886,9 +886,10 @@ type ListDatasetRunsParams struct {
 
 	// Metric Only those whose number at this place of a JSON column compares so: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
 	// `exists` or `missing` after the key. Repeated: all of them hold. Texts, booleans and nested values never match.
+	// So are `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms`: `started_at>=2026-01-02T00:00:00Z`.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`; those without it come last.
+	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`, or `started_at`, `completed_at`, `duration_ms`; those without it come last.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Limit Most items to answer. Above 1000 counts as 1000; the answer says which limit was used.
@@ -956,9 +957,10 @@ type ListRunsParams struct {
 
 	// Metric Only those whose number at this place of a JSON column compares so: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
 	// `exists` or `missing` after the key. Repeated: all of them hold. Texts, booleans and nested values never match.
+	// So are `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms`: `started_at>=2026-01-02T00:00:00Z`.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`; those without it come last.
+	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`, or `started_at`, `completed_at`, `duration_ms`; those without it come last.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Limit Most items to answer. Above 1000 counts as 1000; the answer says which limit was used.
@@ -1074,9 +1076,10 @@ type ListSimulationsParams struct {
 
 	// Metric Only those whose number at this place of a JSON column compares so: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
 	// `exists` or `missing` after the key. Repeated: all of them hold. Texts, booleans and nested values never match.
+	// So are `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms`: `started_at>=2026-01-02T00:00:00Z`.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`; those without it come last.
+	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`, or `started_at`, `completed_at`, `duration_ms`; those without it come last.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Limit Most items to answer. Above 1000 counts as 1000; the answer says which limit was used.
@@ -1198,9 +1201,10 @@ type ListTradesimRunsParams struct {
 
 	// Metric Only those whose number at this place of a JSON column compares so: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
 	// `exists` or `missing` after the key. Repeated: all of them hold. Texts, booleans and nested values never match.
+	// So are `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms`: `started_at>=2026-01-02T00:00:00Z`.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`; those without it come last.
+	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`, or `started_at`, `completed_at`, `duration_ms`; those without it come last.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in any case.
@@ -1259,9 +1263,10 @@ type ListWalkforwardRunsParams struct {
 
 	// Metric Only those whose number at this place of a JSON column compares so: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
 	// `exists` or `missing` after the key. Repeated: all of them hold. Texts, booleans and nested values never match.
+	// So are `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms`: `started_at>=2026-01-02T00:00:00Z`.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`; those without it come last.
+	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`, or `started_at`, `completed_at`, `duration_ms`; those without it come last.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in any case.

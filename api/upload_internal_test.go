@@ -89,7 +89,7 @@ func TestReadRun(t *testing.T) {
 		}
 	}
 	w, r := post(`{"folds":` + folds + `,"run_id":1}`)
-	rows, warnings, err := readFolds(w, r, testLimit, id)
+	rows, warnings, err := readFolds(w, r, id)
 	if diff := cmp.Diff(wantFolds, foldsOf(t, rows, id)); err != nil || diff != "" || !cmp.Equal(warnings, []string{"unknown field run_id is ignored"}) {
 		t.Errorf("folds alone: %v, warnings %q (-want +got)\n%s", err, warnings, diff)
 	}
@@ -121,7 +121,7 @@ func tradesOf(t *testing.T, l *tradeList, id uuid.UUID) (rows []db.CopyTradesPar
 func TestReadSimulation(t *testing.T) {
 	t.Parallel()
 	trades := `"trades":[` + trade(runID) + `,` +
-		`{"bar_timestamp":"2025-01-03T08:00:00.000001Z","bar_timestamp_ms":1,"simulation_id":"` + simID + `","side":"short","size":1,"entry_price":2,"exit_price":null,"metadata":{"fold_index": 1 }},` +
+		`{"bar_timestamp":"2025-01-03T08:00:00.000001Z","bar_timestamp_ms":1735891200000,"simulation_id":"` + simID + `","side":"short","size":1,"entry_price":2,"exit_price":null,"metadata":{"fold_index": 1 }},` +
 		`{"entry_timestamp":1735891200000,"side":"short","size":1,"entry_price":2,"metadata":{"a":1},"fold_index":12345678901234567890},` +
 		`{"bar_timestamp_ms":1735891200000,"side":"short","size":1,"entry_price":2}]`
 	buckets := `"buckets":[{"side":"dual","trade_count":128,"win_count":73,"profit_factor":1.31,"notes":"all trades"},{"side":"long"}]`

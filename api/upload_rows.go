@@ -21,9 +21,10 @@ const (
 
 // rowList is the rows R of a list in a body, as objects B.
 type rowList[B, R any] struct {
-	kept []R    // the first, decoded
-	rest []byte // the others, as they are in the body: a comma, objects, a bracket
-	n    int    // how many there are in all
+	kept []R     // the first, decoded
+	rest []byte  // the others, as they are in the body: a comma, objects, a bracket
+	n    int     // how many there are in all
+	more unknown // fields of them that the service does not know
 	row  func(*fields, *B) R
 }
 
@@ -82,7 +83,7 @@ func (l *rowList[B, R]) next(dec *jsontext.Decoder, b *B) (r R, err error) {
 	if err := json.UnmarshalDecode(dec, b); err != nil {
 		return r, err
 	}
-	f := fields{dec: dec}
+	f := fields{dec: dec, extra: &l.more}
 	if r = l.row(&f, b); f.fault != nil {
 		return r, f.fault
 	}
@@ -153,7 +154,7 @@ func (p parents) check(id uuid.UUID, what string) *fault {
 func once[K comparable](f *fields, name string, seen map[K]int32, key K, i int) {
 	first, twice := seen[key]
 	if !twice {
-		seen[key] = int32(i)
+		seen[key] = int32(i) //nolint:gosec // a body has at most 64 Mi rows
 		return
 	}
 	list, _, _ := bytes.Cut([]byte(elementPath(f.dec)), []byte("["))

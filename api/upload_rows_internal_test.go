@@ -67,7 +67,7 @@ func TestLongLists(t *testing.T) {
 	}
 
 	w, r = post(`[` + strings.Join(folds, ",") + `]`)
-	list, _, err := readFolds(w, r, testLimit, uuid.MustParse(runID))
+	list, _, err := readFolds(w, r, uuid.MustParse(runID))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +106,41 @@ func TestRowsOfAnotherParent(t *testing.T) {
 		w, r := post(`{"folds":[` + strings.Join(folds, ",") + `],"run":{` + runHead + `}}`)
 		_, err := readRun(w, r, testLimit)
 		wantFault(t, err, http.StatusBadRequest, "invalid_body", fmt.Sprintf("folds[%d].run_id: is not the run_id of the run", at))
+	}
+}
+
+// Fields of rows that the service does not know are named once; those of trades are kept, as metadata.
+func TestUnknownFieldsOfRows(t *testing.T) {
+	t.Parallel()
+	w, r := post(runWith(fold(0, `,"b":1,"a":{"x":[]}`), fold(1, ""), fold(2, `,"b":2`)))
+	u, err := readRun(w, r, testLimit)
+	if diff := cmp.Diff([]string{"unknown field folds[].a is ignored", "unknown field folds[].b is ignored"}, u.Warnings); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	w, r = post(simWith(`"buckets":[{"side":"all","b":1}],"trades":[` + trade(runID) + `]`))
+	s, err := readSimulation(w, r, testLimit)
+	if diff := cmp.Diff([]string{"unknown field buckets[].b is ignored"}, s.Warnings); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+}
+
+// Seconds where milliseconds belong would be a time in 1970.
+func TestSecondsAreNoMilliseconds(t *testing.T) {
+	t.Parallel()
+	const message = ": must be milliseconds since the epoch, which are not below 100000000000"
+	w, r := post(simWith(`"trades":[{"side":"long","size":1,"entry_price":1,"entry_timestamp":1735891200}]`))
+	_, err := readSimulation(w, r, testLimit)
+	wantFault(t, err, http.StatusBadRequest, "invalid_body", "trades[0].entry_timestamp"+message)
+	w, r = post(runWith(fold(0, `,"test_start_ts_ms":1735891200`)))
+	_, err = readRun(w, r, testLimit)
+	wantFault(t, err, http.StatusBadRequest, "invalid_body", "folds[0].test_start_ts_ms"+message)
+	w, r = post(`{` + dataHead + `,"first_ohlcv_ts":1704067200}`)
+	_, err = readDataset(w, r, testLimit)
+	wantFault(t, err, http.StatusBadRequest, "invalid_body", "first_ohlcv_ts"+message)
+	w, r = post(`{` + dataHead + `,"metadata":{"first_ohlcv_timestamp_ms":1704067200}}`)
+	u, err := readDataset(w, r, testLimit)
+	if err != nil || u.OhlcvFirst != nil || len(u.Warnings) != 1 {
+		t.Errorf("in metadata: %v, %v, warnings %q", err, u.OhlcvFirst, u.Warnings)
 	}
 }
 

@@ -67,7 +67,7 @@ func readRun(w http.ResponseWriter, r *http.Request, limit int64) (*runUpload, e
 		if wrong := u.Folds.of(u.Run.RunID); wrong != nil {
 			return nil, wrong.answer()
 		}
-		u.Warnings = append(u.Warnings, u.compareFolds()...)
+		u.Warnings = append(append(u.Warnings, u.Folds.more.warnings("folds[]")...), u.compareFolds()...)
 	}
 	return u, nil
 }
@@ -133,6 +133,7 @@ type foldFields struct {
 	TrainEndTSMS   *int64   `json:"train_end_ts_ms"`
 	TestStartTSMS  *int64   `json:"test_start_ts_ms"`
 	TestEndTSMS    *int64   `json:"test_end_ts_ms"`
+	Unknown        unknown  `json:",embed"`
 }
 
 // UnmarshalJSONFrom reads the folds; a fault names its fold.
@@ -158,11 +159,12 @@ func foldRow(f *fields, b *foldFields) db.CopyFoldsParams {
 		BestScore:      b.BestScore,
 		Thresholds:     orJSON(f.object("thresholds", b.Thresholds), "{}"),
 		Metrics:        orJSON(f.object("metrics", b.Metrics), "{}"),
-		TrainStartTSMS: b.TrainStartTSMS,
-		TrainEndTSMS:   b.TrainEndTSMS,
-		TestStartTSMS:  b.TestStartTSMS,
-		TestEndTSMS:    b.TestEndTSMS,
+		TrainStartTSMS: f.epoch("train_start_ts_ms", b.TrainStartTSMS),
+		TrainEndTSMS:   f.epoch("train_end_ts_ms", b.TrainEndTSMS),
+		TestStartTSMS:  f.epoch("test_start_ts_ms", b.TestStartTSMS),
+		TestEndTSMS:    f.epoch("test_end_ts_ms", b.TestEndTSMS),
 	}
+	f.ignore(b.Unknown)
 	switch {
 	case row.FoldNumber < 0:
 		f.fail("fold_number", "must not be below 0")
@@ -210,9 +212,9 @@ func (b *foldsBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 }
 
 // readFolds reads folds of a run that is stored already, with what there is to warn of.
-func readFolds(w http.ResponseWriter, r *http.Request, limit int64, runID uuid.UUID) (*foldList, []string, error) {
+func readFolds(w http.ResponseWriter, r *http.Request, runID uuid.UUID) (*foldList, []string, error) {
 	var body foldsBody
-	if err := decodeBody(w, r, limit, &body); err != nil {
+	if err := decodeBody(w, r, maxBody, &body); err != nil {
 		return nil, nil, err
 	}
 	if body.Folds == nil {
@@ -221,7 +223,7 @@ func readFolds(w http.ResponseWriter, r *http.Request, limit int64, runID uuid.U
 	if wrong := body.Folds.of(runID); wrong != nil {
 		return nil, nil, wrong.answer()
 	}
-	return body.Folds, body.Unknown.warnings(""), nil
+	return body.Folds, append(body.Unknown.warnings(""), body.Folds.more.warnings("folds[]")...), nil
 }
 
 // runPatch is what a PATCH changes of a run; nil stays as it is.

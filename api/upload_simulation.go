@@ -74,6 +74,9 @@ func readSimulation(w http.ResponseWriter, r *http.Request, limit int64) (*simul
 	if wrong != nil {
 		return nil, wrong.answer()
 	}
+	if u.Buckets != nil {
+		u.Warnings = append(u.Warnings, u.Buckets.more.warnings("buckets[]")...)
+	}
 	return u, nil
 }
 
@@ -112,6 +115,7 @@ type bucketFields struct {
 	AvgReturnPct   *float64 `json:"avg_return_pct"`
 	MaxDrawdownPct *float64 `json:"max_drawdown_pct"`
 	Notes          *string  `json:"notes"`
+	Unknown        unknown  `json:",embed"`
 }
 
 // UnmarshalJSONFrom reads the buckets; a fault names its bucket.
@@ -134,6 +138,7 @@ func bucketRow(f *fields, b *bucketFields) db.CopyBucketsParams {
 		MaxDrawdownPct: b.MaxDrawdownPct,
 		Notes:          b.Notes,
 	}
+	f.ignore(b.Unknown)
 	if row.WinCount > row.TradeCount {
 		f.fail("win_count", "must not be above trade_count")
 	}

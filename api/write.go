@@ -28,14 +28,18 @@ func isTrue(b *bool) bool { return b != nil && *b }
 // its COMMIT is done again: f must be able to run more than once. After a COMMIT whose answer was lost the caller
 // repeats the request, which by its ids makes no duplicate.
 func (s *Server) write(c echo.Context, dryRun bool, f func(ctx context.Context, q *db.Queries) error) error {
-	ctx, cancel := context.WithTimeout(c.Request().Context(), s.WriteTimeout)
-	defer cancel()
+	queue, leave := context.WithTimeout(c.Request().Context(), s.WriteTimeout)
+	defer leave()
+	// The limit for the request to arrive is over; to net/http it would be as if the client had left.
+	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Time{}) // a connection that has none, as in tests, needs no change
 	select {
 	case s.writes <- struct{}{}:
 		defer func() { <-s.writes }()
-	case <-ctx.Done():
-		return busyOr(ctx.Err())
+	case <-queue.Done():
+		return busyOr(queue.Err())
 	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), s.WriteTimeout)
+	defer cancel()
 	began := time.Now()
 	err := s.DB.InTx(ctx, dryRun, func(q *db.Queries) error { return f(ctx, q) })
 	for _, pause := range pauses {

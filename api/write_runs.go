@@ -191,7 +191,7 @@ func (s *Server) AppendFolds(c echo.Context, runID string, params AppendFoldsPar
 	if err != nil {
 		return err
 	}
-	folds, warnings, err := readFolds(c.Response(), c.Request(), maxBody, id)
+	folds, warnings, err := readFolds(c.Response(), c.Request(), id)
 	if err != nil {
 		return err
 	}

@@ -75,10 +75,10 @@ type SimulationRun struct {
 	Version int64 `json:"version"`
 }
 
-// The top-level numbers of a simulation's summary_metrics and config.
+// The top-level numbers of a simulation's summary_metrics and config, and its times in milliseconds since the epoch.
 type SimulationRunMetric struct {
 	SimulationID uuid.UUID `json:"simulation_id"`
-	// Column and key, as in summary_metrics.total_return_pct.
+	// Column and key, as in summary_metrics.total_return_pct, or a column alone.
 	Key   string  `json:"key"`
 	Value float64 `json:"value"`
 	// Of the simulation, where it never changes: what a filter finds is listed newest first.
@@ -185,10 +185,10 @@ type WalkforwardRun struct {
 	Version int64 `json:"version"`
 }
 
-// The top-level numbers of a run's summary_metrics, hyperparameters and walk_config.
+// The top-level numbers of a run's summary_metrics, hyperparameters and walk_config, its duration, and its times in milliseconds since the epoch.
 type WalkforwardRunMetric struct {
 	RunID uuid.UUID `json:"run_id"`
-	// Column and key, as in summary_metrics.pf_long; keys over 1000 bytes are left out, which an index cannot take.
+	// Column and key, as in summary_metrics.pf_long, or a column alone; keys over 1000 bytes are left out, which an index cannot take.
 	Key   string  `json:"key"`
 	Value float64 `json:"value"`
 	// Of the run, where it never changes: what a filter finds is listed newest first.

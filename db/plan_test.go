@@ -92,9 +92,9 @@ func readAll(t *testing.T, pattern string) (texts []string) {
 	return texts
 }
 
-// execute is the EXECUTE of the prepared query with values for its parameters. Filters that are optional, and the
-// columns of a row to store, are NULL.
-func (q query) execute(t *testing.T, values map[string]string) string {
+// execute is the EXECUTE of the prepared query with values for its parameters. Filters that are optional and not among
+// those given, and the columns of a row to store, are NULL.
+func (q query) execute(t *testing.T, values map[string]string, given ...string) string {
 	t.Helper()
 	places := regexp.MustCompile(`\$(\d+)`).FindAllStringSubmatch(q.sql, -1)
 	if len(places) != len(q.params) {
@@ -108,7 +108,7 @@ func (q query) execute(t *testing.T, values map[string]string) string {
 	for i, place := range places {
 		value := "NULL"
 		// An optional filter is used as $1::text IS NULL OR ..., and a list without it is the one that is asked for most.
-		if v, ok := values[q.params[i]]; ok && !slices.Contains(filters, place[0]) {
+		if v, ok := values[q.params[i]]; ok && (!slices.Contains(filters, place[0]) || slices.Contains(given, q.params[i])) {
 			value = v
 		}
 		if value == "NULL" && !strings.Contains(q.sql, place[0]+"::") && !strings.HasPrefix(q.sql, "INSERT") {
@@ -185,13 +185,18 @@ func TestPlans(t *testing.T) {
 			}
 		}
 	}
+	cursorPlans(t, store)
 }
 
-func explain(t *testing.T, store *db.DB, q query, values map[string]string) string {
+func explain(t *testing.T, store *db.DB, q query, values map[string]string, given ...string) string {
 	t.Helper()
+	how := "EXPLAIN "
+	if len(given) > 0 {
+		how = "EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) "
+	}
 	exec(t, store, "PREPARE q AS "+q.sql, pgx.QueryExecModeSimpleProtocol)
 	defer exec(t, store, "DEALLOCATE q", pgx.QueryExecModeSimpleProtocol)
-	return strings.Join(lines(t, store, "EXPLAIN "+q.execute(t, values), pgx.QueryExecModeSimpleProtocol), "\n")
+	return strings.Join(lines(t, store, how+q.execute(t, values, given...), pgx.QueryExecModeSimpleProtocol), "\n")
 }
 
 func indexesOf(t *testing.T, store *db.DB, table string) []string {

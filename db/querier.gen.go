@@ -63,7 +63,7 @@ type Querier interface {
 	// index: simulation_trade_buckets_pkey, any of simulation_trades. cost: index scans of all below the simulation.
 	CountSimulationChildren(ctx context.Context, simulationID uuid.UUID) (CountSimulationChildrenRow, error)
 	// CountSimulations counts the simulations that their lists page through. Called for X-Total-Count when a page is full.
-	// index: simulation_runs_pkey. cost: one pass over the simulations.
+	// index: any of simulation_runs. cost: one pass over the simulations.
 	CountSimulations(ctx context.Context, arg CountSimulationsParams) (int64, error)
 	// CountSimulationsByMetrics counts what SearchSimulations pages through when nothing but metrics filters, at most as far as max_count: what is
 	// in a first range, joined with the others as in CountSearchedSimulations. The simulations themselves are not read.
@@ -105,10 +105,10 @@ type Querier interface {
 	// DeleteTrades removes the trades of one simulation. Called by the writes of simulations and by the seed before CopyTrades.
 	// index: any of simulation_trades. cost: the trades of the simulation.
 	DeleteTrades(ctx context.Context, simulationID uuid.UUID) (int64, error)
-	// FillRunMetrics stores the top-level numbers of one run's JSON columns. Called by every write of a run and by the seed.
+	// FillRunMetrics stores the top-level numbers of one run's JSON columns, its duration and its times. Called by every write of a run and by the seed.
 	// index: walkforward_runs_pkey. cost: the metrics of the run.
 	FillRunMetrics(ctx context.Context, runID uuid.UUID) (int64, error)
-	// FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns. Called by every write of one and by the seed.
+	// FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns, and its times. Called by every write of one and by the seed.
 	// index: simulation_runs_pkey. cost: the metrics of the simulation.
 	FillSimulationMetrics(ctx context.Context, simulationID uuid.UUID) (int64, error)
 	// GetDataset returns one data set. Called by GET /api/indicators/datasets/{id}.

@@ -29,7 +29,7 @@ var rowTypes = []db.Appender{
 	&db.GetDatasetVersionRow{}, &db.GetManifestRow{}, &db.GetRunRow{}, &db.GetRunVersionRow{}, &db.GetSimulationSummaryRow{},
 	&db.GetSimulationVersionRow{}, &db.IndicatorDataset{}, &db.ListDatasetSummariesRow{}, &db.ListRunsByDatasetRow{},
 	&db.ListRunsByStatusRow{}, &db.ListRunsRow{}, &db.ListTradePageRow{}, &db.LockDatasetRow{}, &db.LockRunRow{},
-	&db.LockSimulationRow{}, &db.MergeDatasetRow{}, &db.PatchRunRow{}, &db.PatchSimulationRow{}, &db.SearchRunsRow{},
+	&db.LockSimulationRow{}, &db.MergeDatasetRow{}, &db.PatchRunRow{}, &db.PatchSimulationRow{}, &db.SearchRunsByMetricRow{}, &db.SearchRunsRow{},
 	&db.SimulationRun{}, &db.SimulationRunMetric{}, &db.SimulationTrade{}, &db.SimulationTradeBucket{},
 	&db.SortRunsByMetricDescRow{}, &db.SortRunsByMetricRow{}, &db.UpsertRunRow{}, &db.UpsertSimulationRow{}, &db.WalkforwardFold{},
 	&db.WalkforwardRun{}, &db.WalkforwardRunMetric{},

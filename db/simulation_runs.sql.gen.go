@@ -166,7 +166,7 @@ type CountSimulationsParams struct {
 }
 
 // CountSimulations counts the simulations that their lists page through. Called for X-Total-Count when a page is full.
-// index: simulation_runs_pkey. cost: one pass over the simulations.
+// index: any of simulation_runs. cost: one pass over the simulations.
 func (q *Queries) CountSimulations(ctx context.Context, arg CountSimulationsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countSimulations, arg.RunID, arg.DatasetID, arg.Status)
 	var total int64
@@ -344,9 +344,22 @@ SELECT s.simulation_id, 'config.' || e.key, metric_number(e.value), s.created_at
 FROM simulation_runs AS s
 CROSS JOIN LATERAL jsonb_each(s.config) AS e
 WHERE s.simulation_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
+UNION ALL
+SELECT s.simulation_id, f.key, f.value, s.created_at
+FROM simulation_runs AS s
+CROSS JOIN LATERAL (
+    SELECT
+        unnest(ARRAY['created_at', 'started_at', 'completed_at']) AS key,
+        unnest(ARRAY[
+            (extract(EPOCH FROM s.created_at) * 1000)::double precision,
+            (extract(EPOCH FROM s.started_at) * 1000)::double precision,
+            (extract(EPOCH FROM s.completed_at) * 1000)::double precision
+        ]) AS value
+) AS f
+WHERE s.simulation_id = $1 AND f.value IS NOT NULL
 `
 
-// FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns. Called by every write of one and by the seed.
+// FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns, and its times. Called by every write of one and by the seed.
 // index: simulation_runs_pkey. cost: the metrics of the simulation.
 func (q *Queries) FillSimulationMetrics(ctx context.Context, simulationID uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, fillSimulationMetrics, simulationID)

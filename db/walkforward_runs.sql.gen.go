@@ -279,9 +279,23 @@ SELECT r.run_id, 'walk_config.' || e.key, metric_number(e.value), r.created_at
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL jsonb_each(r.walk_config) AS e
 WHERE r.run_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
+UNION ALL
+SELECT r.run_id, f.key, f.value, r.created_at
+FROM walkforward_runs AS r
+CROSS JOIN LATERAL (
+    SELECT
+        unnest(ARRAY['duration_ms', 'created_at', 'started_at', 'completed_at']) AS key,
+        unnest(ARRAY[
+            r.duration_ms::double precision,
+            (extract(EPOCH FROM r.created_at) * 1000)::double precision,
+            (extract(EPOCH FROM r.started_at) * 1000)::double precision,
+            (extract(EPOCH FROM r.completed_at) * 1000)::double precision
+        ]) AS value
+) AS f
+WHERE r.run_id = $1 AND f.value IS NOT NULL
 `
 
-// FillRunMetrics stores the top-level numbers of one run's JSON columns. Called by every write of a run and by the seed.
+// FillRunMetrics stores the top-level numbers of one run's JSON columns, its duration and its times. Called by every write of a run and by the seed.
 // index: walkforward_runs_pkey. cost: the metrics of the run.
 func (q *Queries) FillRunMetrics(ctx context.Context, runID uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, fillRunMetrics, runID)

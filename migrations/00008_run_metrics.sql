@@ -9,7 +9,7 @@ END END;
 -- +goose StatementEnd
 COMMENT ON FUNCTION metric_number IS 'The number that a JSON value is, null for texts, objects and what no double can hold.';
 
--- The numbers inside the JSON columns of runs, one a row, so that a filter or a sort by any of them is an index scan.
+-- The numbers of runs, above all those inside the JSON columns, one a row, so that a filter or a sort by any of them is an index scan.
 -- They are rewritten by RefreshRunMetrics in the transaction that writes the run.
 CREATE TABLE walkforward_run_metrics (
     run_id uuid NOT NULL,
@@ -21,8 +21,8 @@ CREATE TABLE walkforward_run_metrics (
     REFERENCES walkforward_runs (run_id) ON DELETE CASCADE
 );
 
-COMMENT ON TABLE walkforward_run_metrics IS 'The top-level numbers of a run''s summary_metrics, hyperparameters and walk_config.';
-COMMENT ON COLUMN walkforward_run_metrics.key IS 'Column and key, as in summary_metrics.pf_long; keys over 1000 bytes are left out, which an index cannot take.';
+COMMENT ON TABLE walkforward_run_metrics IS 'The top-level numbers of a run''s summary_metrics, hyperparameters and walk_config, its duration, and its times in milliseconds since the epoch.';
+COMMENT ON COLUMN walkforward_run_metrics.key IS 'Column and key, as in summary_metrics.pf_long, or a column alone; keys over 1000 bytes are left out, which an index cannot take.';
 COMMENT ON COLUMN walkforward_run_metrics.created_at IS 'Of the run, where it never changes: what a filter finds is listed newest first.';
 
 -- Serves MatchRunsByMetric, CountRunsByMetrics, SortRunsByMetric and SortRunsByMetricDesc.
@@ -37,7 +37,17 @@ CROSS JOIN LATERAL (VALUES
     ('summary_metrics', r.summary_metrics), ('hyperparameters', r.hyperparameters), ('walk_config', r.walk_config)
 ) AS c (name, object)
 CROSS JOIN LATERAL jsonb_each(c.object) AS e (key, value)
-WHERE metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000;
+WHERE metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
+UNION ALL
+SELECT r.run_id, f.name, f.value, r.created_at
+FROM walkforward_runs AS r
+CROSS JOIN LATERAL (VALUES
+    ('duration_ms', r.duration_ms::double precision),
+    ('created_at', (extract(EPOCH FROM r.created_at) * 1000)::double precision),
+    ('started_at', (extract(EPOCH FROM r.started_at) * 1000)::double precision),
+    ('completed_at', (extract(EPOCH FROM r.completed_at) * 1000)::double precision)
+) AS f (name, value)
+WHERE f.value IS NOT NULL;
 
 -- +goose Down
 DROP TABLE walkforward_run_metrics;

@@ -105,7 +105,7 @@ FROM (
 
 -- name: CountSimulations :one
 -- CountSimulations counts the simulations that their lists page through. Called for X-Total-Count when a page is full.
--- index: simulation_runs_pkey. cost: one pass over the simulations.
+-- index: any of simulation_runs. cost: one pass over the simulations.
 SELECT count(*)::bigint AS total
 FROM simulation_runs
 WHERE
@@ -150,7 +150,7 @@ FROM gone
 ORDER BY gone.dataset_id;
 
 -- name: FillSimulationMetrics :execrows
--- FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns. Called by every write of one and by the seed.
+-- FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns, and its times. Called by every write of one and by the seed.
 -- index: simulation_runs_pkey. cost: the metrics of the simulation.
 INSERT INTO simulation_run_metrics (simulation_id, key, value, created_at)
 SELECT s.simulation_id, 'summary_metrics.' || e.key, metric_number(e.value), s.created_at
@@ -161,7 +161,20 @@ UNION ALL
 SELECT s.simulation_id, 'config.' || e.key, metric_number(e.value), s.created_at
 FROM simulation_runs AS s
 CROSS JOIN LATERAL jsonb_each(s.config) AS e
-WHERE s.simulation_id = @simulation_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000;
+WHERE s.simulation_id = @simulation_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
+UNION ALL
+SELECT s.simulation_id, f.key, f.value, s.created_at
+FROM simulation_runs AS s
+CROSS JOIN LATERAL (
+    SELECT
+        unnest(ARRAY['created_at', 'started_at', 'completed_at']) AS key,
+        unnest(ARRAY[
+            (extract(EPOCH FROM s.created_at) * 1000)::double precision,
+            (extract(EPOCH FROM s.started_at) * 1000)::double precision,
+            (extract(EPOCH FROM s.completed_at) * 1000)::double precision
+        ]) AS value
+) AS f
+WHERE s.simulation_id = @simulation_id AND f.value IS NOT NULL;
 
 -- name: GetSimulation :batchone
 -- GetSimulation returns one simulation; a batch form, so that it travels with ListBuckets.

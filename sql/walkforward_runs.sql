@@ -118,7 +118,7 @@ DELETE FROM walkforward_runs
 WHERE run_id = @run_id;
 
 -- name: FillRunMetrics :execrows
--- FillRunMetrics stores the top-level numbers of one run's JSON columns. Called by every write of a run and by the seed.
+-- FillRunMetrics stores the top-level numbers of one run's JSON columns, its duration and its times. Called by every write of a run and by the seed.
 -- index: walkforward_runs_pkey. cost: the metrics of the run.
 INSERT INTO walkforward_run_metrics (run_id, key, value, created_at)
 SELECT r.run_id, 'summary_metrics.' || e.key, metric_number(e.value), r.created_at
@@ -134,7 +134,21 @@ UNION ALL
 SELECT r.run_id, 'walk_config.' || e.key, metric_number(e.value), r.created_at
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL jsonb_each(r.walk_config) AS e
-WHERE r.run_id = @run_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000;
+WHERE r.run_id = @run_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
+UNION ALL
+SELECT r.run_id, f.key, f.value, r.created_at
+FROM walkforward_runs AS r
+CROSS JOIN LATERAL (
+    SELECT
+        unnest(ARRAY['duration_ms', 'created_at', 'started_at', 'completed_at']) AS key,
+        unnest(ARRAY[
+            r.duration_ms::double precision,
+            (extract(EPOCH FROM r.created_at) * 1000)::double precision,
+            (extract(EPOCH FROM r.started_at) * 1000)::double precision,
+            (extract(EPOCH FROM r.completed_at) * 1000)::double precision
+        ]) AS value
+) AS f
+WHERE r.run_id = @run_id AND f.value IS NOT NULL;
 
 -- name: GetRun :batchone
 -- GetRun returns one run; a batch form, so that it travels with ListFolds. Called by GET /api/walkforward/runs/{id}.

@@ -45,7 +45,7 @@ type config struct {
 	QDBILPPort  string `env:"QDB_ILP_PORT"`
 
 	RequestTimeout    time.Duration `env:"REQUEST_TIMEOUT" envDefault:"3s"`
-	WriteTimeout      time.Duration `env:"WRITE_TIMEOUT" envDefault:"30s"`
+	WriteTimeout      time.Duration `env:"WRITE_TIMEOUT" envDefault:"60s"`
 	ReadHeaderTimeout time.Duration `env:"READ_HEADER_TIMEOUT" envDefault:"5s"`
 	ReadTimeout       time.Duration `env:"READ_TIMEOUT" envDefault:"10s"`
 	IdleTimeout       time.Duration `env:"IDLE_TIMEOUT" envDefault:"60s"`

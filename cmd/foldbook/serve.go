@@ -127,7 +127,8 @@ func (c config) serve(ctx context.Context, listener net.Listener, server *api.Se
 	if err := listener.Close(); err != nil {
 		log.Warn("closing the port failed", "cause", err.Error())
 	}
-	<-failed // Shutdown would close a listener that Serve has not let go of once more, and fail
+	closed := <-failed // Shutdown would close a listener that Serve has not let go of once more, and fail
+	log.Debug("no connections are taken any more", "cause", closed.Error())
 	open.wait(stop)
 	if err := h.Shutdown(stop); err != nil {
 		_ = h.Close()
