@@ -72,7 +72,7 @@ type Querier interface {
 	// index: simulation_trade_buckets_pkey, any of simulation_trades. cost: index scans of all below the simulation.
 	CountSimulationChildren(ctx context.Context, simulationID uuid.UUID) (CountSimulationChildrenRow, error)
 	// CountSimulations counts the simulations that their lists page through. Called for X-Total-Count when a page is full.
-	// index: simulation_runs_pkey. cost: one pass over the simulations.
+	// index: any of simulation_runs. cost: one pass over the simulations.
 	CountSimulations(ctx context.Context, arg CountSimulationsParams) (int64, error)
 	// CountSimulationsByMetrics counts what SearchSimulations pages through when nothing but metrics filters, at most as far as max_count: what is
 	// in a first range, joined with the others as in CountSearchedSimulations. The simulations themselves are not read.
