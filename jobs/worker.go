@@ -19,12 +19,13 @@ import (
 )
 
 // A task of River's is a slice of a job: it ends long before River would take its worker for dead, and a new one goes on
-// from where it was. So a worker that did die is noticed within some seconds, whatever the length of the job.
+// from where it was. So a worker that did die is noticed within some seconds, whatever the length of the job. rescueAfter is below the
+// 15 s after which River replaces a leader that died, so that the next leader finds the task when it first looks.
 const (
-	sliceTime   = 5 * time.Second
-	partTimeout = 8 * time.Second  // for the rows of one part to be written and visible
-	taskTimeout = 15 * time.Second // a slice, and the part that was begun within it
-	rescueAfter = 20 * time.Second
+	sliceTime   = 4 * time.Second
+	partTimeout = 6 * time.Second  // for the rows of one part to be written and visible
+	taskTimeout = 11 * time.Second // a slice, and the part that was begun within it
+	rescueAfter = 12 * time.Second
 )
 
 // An attempt that failed is repeated after 1, 2, 4, … s, at most a minute: fifty of them take some 45 minutes.

@@ -22,7 +22,7 @@ func startKillable(t *testing.T, environ ...string) (s *service, kill func()) {
 	s = &service{url: fmt.Sprintf("http://127.0.0.1:%d", port), log: &safeBuffer{}}
 	cmd := exec.Command(os.Args[0], "-test.run=^TestProcess$")
 	cmd.Dir = t.TempDir() // no .env
-	cmd.Env = slices.Concat(environ, []string{asProcess + "=1", fmt.Sprintf("PORT=%d", port), "QDB_HTTP_URL=off"})
+	cmd.Env = slices.Concat([]string{asProcess + "=1", fmt.Sprintf("PORT=%d", port), "QDB_HTTP_URL=off"}, environ)
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	if _, err := cmd.StdinPipe(); err != nil {
 		t.Fatal(err)

@@ -34,14 +34,14 @@ func TestProcess(t *testing.T) {
 	main()
 }
 
-// startProcess starts foldbook serve in a process of its own, without QuestDB. Its stop sends SIGTERM.
+// startProcess starts foldbook serve in a process of its own, without QuestDB unless told otherwise. Its stop sends SIGTERM.
 func startProcess(t *testing.T, environ ...string) *service {
 	t.Helper()
 	port := freePort(t)
 	s := &service{url: fmt.Sprintf("http://127.0.0.1:%d", port), log: &safeBuffer{}, code: make(chan int, 1)}
 	cmd := exec.Command(os.Args[0], "-test.run=^TestProcess$")
 	cmd.Dir = t.TempDir() // no .env
-	cmd.Env = slices.Concat(environ, []string{asProcess + "=1", fmt.Sprintf("PORT=%d", port), "QDB_HTTP_URL=off"})
+	cmd.Env = slices.Concat([]string{asProcess + "=1", fmt.Sprintf("PORT=%d", port), "QDB_HTTP_URL=off"}, environ)
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	in, err := cmd.StdinPipe()
 	if err != nil {
