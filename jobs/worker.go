@@ -88,7 +88,7 @@ func (w *importer) Work(ctx context.Context, task *river.Job[importArgs]) error 
 func (w *importer) slice(ctx context.Context, job *db.Job) (done bool, err error) {
 	state := importState{}
 	if err := json.Unmarshal(job.State, &state); err != nil || state.Plan == nil {
-		return false, &csvimport.Fault{What: "the plan of the import cannot be read"}
+		return false, &csvimport.FileError{What: "the plan of the import cannot be read"}
 	}
 	unpacker, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
 	if err != nil {
@@ -110,7 +110,7 @@ func (w *importer) slice(ctx context.Context, job *db.Job) (done bool, err error
 		}
 		text, err := unpacker.DecodeAll(part.Data, nil)
 		if err != nil {
-			return false, &csvimport.Fault{What: "a part of the upload cannot be unpacked"}
+			return false, &csvimport.FileError{What: "a part of the upload cannot be unpacked"}
 		}
 		if err := w.part(ctx, job, target, &state, part.Part, csvimport.Part{First: part.FirstRow, Text: string(text)}); err != nil {
 			return false, err
@@ -185,7 +185,7 @@ func (w *importer) end(ctx context.Context, how db.EndJobParams) error {
 
 // Mistake tells errors of an import that are in what was sent, so that the next attempt would meet them again, and says what it is.
 func Mistake(err error) (what string, ok bool) {
-	refused, fault := new(questdb.Refused), new(csvimport.Fault)
+	refused, fault := new(questdb.Refused), new(csvimport.FileError)
 	switch {
 	case errors.As(err, &fault):
 		return fault.What, true

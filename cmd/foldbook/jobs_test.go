@@ -156,7 +156,6 @@ func TestJobIsHandedBack(t *testing.T) {
 	if code, took := s.exit(), time.Since(began); code != 0 || took > 10*time.Second {
 		t.Errorf("exit code %d after %s\n%s", code, took, s.log)
 	}
-	began = time.Now()
 	s = startProcess(t, environ...)
 	s.waitFor(t, "/readyz", http.StatusOK)
 	s.waitForJob(t, id, "is taken up again", 20*time.Second, func(j job) bool { return j.Progress > before.Progress || j.is("COMPLETED") })
