@@ -80,7 +80,7 @@ func NewUpload(plan *csvimport.Plan, parts []csvimport.Part, filename string) (*
 	}
 	for i, part := range parts {
 		u.parts = append(u.parts, db.CopyImportPartsParams{
-			Part: int32(i), FirstRow: part.First, Data: packer.EncodeAll([]byte(part.Text), nil), //nolint:gosec // as many as fit into a body
+			Part: int32(i), FirstRow: part.First, Data: packer.EncodeAll([]byte(part.Text), nil),
 		})
 	}
 	return u, nil

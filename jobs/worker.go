@@ -19,12 +19,13 @@ import (
 )
 
 // A task of River's is a slice of a job: it ends long before River would take its worker for dead, and a new one goes on
-// from where it was. So a worker that did die is noticed within some seconds, whatever the length of the job.
+// from where it was. So a worker that did die is noticed within some seconds, whatever the length of the job. rescueAfter is below the
+// 15 s after which River replaces a leader that died, so that the next leader finds the task when it first looks.
 const (
-	sliceTime   = 5 * time.Second
-	partTimeout = 8 * time.Second  // for the rows of one part to be written and visible
-	taskTimeout = 15 * time.Second // a slice, and the part that was begun within it
-	rescueAfter = 20 * time.Second
+	sliceTime   = 4 * time.Second
+	partTimeout = 6 * time.Second  // for the rows of one part to be written and visible
+	taskTimeout = 11 * time.Second // a slice, and the part that was begun within it
+	rescueAfter = 12 * time.Second
 )
 
 // An attempt that failed is repeated after 1, 2, 4, … s, at most a minute: fifty of them take some 45 minutes.
@@ -87,7 +88,7 @@ func (w *importer) Work(ctx context.Context, task *river.Job[importArgs]) error 
 func (w *importer) slice(ctx context.Context, job *db.Job) (done bool, err error) {
 	state := importState{}
 	if err := json.Unmarshal(job.State, &state); err != nil || state.Plan == nil {
-		return false, &csvimport.Fault{What: "the plan of the import cannot be read"}
+		return false, &csvimport.FileError{What: "the plan of the import cannot be read"}
 	}
 	unpacker, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
 	if err != nil {
@@ -109,7 +110,7 @@ func (w *importer) slice(ctx context.Context, job *db.Job) (done bool, err error
 		}
 		text, err := unpacker.DecodeAll(part.Data, nil)
 		if err != nil {
-			return false, &csvimport.Fault{What: "a part of the upload cannot be unpacked"}
+			return false, &csvimport.FileError{What: "a part of the upload cannot be unpacked"}
 		}
 		if err := w.part(ctx, job, target, &state, part.Part, csvimport.Part{First: part.FirstRow, Text: string(text)}); err != nil {
 			return false, err
@@ -184,7 +185,7 @@ func (w *importer) end(ctx context.Context, how db.EndJobParams) error {
 
 // Mistake tells errors of an import that are in what was sent, so that the next attempt would meet them again, and says what it is.
 func Mistake(err error) (what string, ok bool) {
-	refused, fault := new(questdb.Refused), new(csvimport.Fault)
+	refused, fault := new(questdb.Refused), new(csvimport.FileError)
 	switch {
 	case errors.As(err, &fault):
 		return fault.What, true

@@ -41,12 +41,12 @@ type Column struct {
 	Symbol bool   `json:"symbol"` // its first value is not a number
 }
 
-// Fault is what is wrong with a file as a whole.
-type Fault struct{ What string }
+// FileError is what is wrong with a file as a whole.
+type FileError struct{ What string }
 
-func (e *Fault) Error() string { return e.What }
+func (e *FileError) Error() string { return e.What }
 
-func faultf(format string, args ...any) error { return &Fault{fmt.Sprintf(format, args...)} }
+func faultf(format string, args ...any) error { return &FileError{fmt.Sprintf(format, args...)} }
 
 // Part is some rows of a file.
 type Part struct {
@@ -54,7 +54,7 @@ type Part struct {
 	Text  string
 }
 
-// Read makes the plan of a file for a table whose name is valid, and cuts it into parts. Errors: a *Fault.
+// Read makes the plan of a file for a table whose name is valid, and cuts it into parts. Errors: a *FileError.
 func Read(table, text string) (*Plan, []Part, error) {
 	text = strings.TrimPrefix(text, "\ufeff")
 	header, body, err := readHeader(text)

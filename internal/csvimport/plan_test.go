@@ -64,7 +64,7 @@ func TestReadFaults(t *testing.T) {
 		"timestamp_ms" + strings.Repeat(",x", 4096):       "the file has 4097 columns, more than 4096",
 	} {
 		_, _, err := Read("m", text)
-		if fault := new(Fault); !errors.As(err, &fault) || fault.What != want {
+		if fault := new(FileError); !errors.As(err, &fault) || fault.What != want {
 			t.Errorf("%.30q: %v, want %s", text, err, want)
 		}
 	}
@@ -75,10 +75,10 @@ func TestPartsAreTheFile(t *testing.T) {
 	var file strings.Builder
 	file.WriteString("timestamp_ms,name,v\n")
 	for i := range 150_000 {
-		switch {
-		case i%1000 == 7:
+		switch i % 1000 {
+		case 7:
 			fmt.Fprintf(&file, "broken\"row,%d\n", i)
-		case i%1000 == 8:
+		case 8:
 			fmt.Fprintf(&file, "%d,\"two\nlines\",%d\n", 1767225600000+i, i)
 		default:
 			fmt.Fprintf(&file, "%d,a,%d\n", 1767225600000+i, i)
@@ -123,7 +123,7 @@ func TestReadRows(t *testing.T) {
 		problem string
 	}{
 		"1767225600000,a,1.5,7,b":       {at, []value{{there: true, text: "a"}, {there: true, float: 1.5}, {there: true, whole: 7}, {there: true, text: "b"}}, ""},
-		" 1767225600000 ,, 2 , 3 ,":     {at, []value{{}, {there: true, float: 2}, {there: true, whole: 3}, {}}, ""},
+		"1767225600000 ,, 2 , 3 ,":      {at, []value{{}, {there: true, float: 2}, {there: true, whole: 3}, {}}, ""},
 		"1767225600000.5,a,NaN,,":       {at + 500, []value{{there: true, text: "a"}, {}, {}, {}}, ""},
 		"1.7672256e12,a,-Inf,,":         {at, []value{{there: true, text: "a"}, {}, {}, {}}, ""},
 		"1767225600000,,,,":             {0, nil, "has no value beside its time"},

@@ -43,7 +43,7 @@ type Result struct {
 	Columns  []string `json:"columns"`
 }
 
-// Result sums an import up. Error: a *Fault when there were rows and none is good.
+// Result sums an import up. Error: a *FileError when there were rows and none is good.
 func (p *Plan) Result(o Outcome) (Result, error) {
 	r := Result{Table: p.Table, Rows: p.Rows, Imported: p.Rows - o.Rejected, Rejected: o.Rejected, Errors: o.Errors}
 	for _, c := range p.Columns {
@@ -88,7 +88,7 @@ var kinds = map[string]kind{
 
 // Ready makes the table of a plan, or the columns that it lacks. Rows of the same time and the same texts replace each other in a
 // table that is made here, because a text may be all that tells two rows of one time apart: to lose one of them would
-// be worse than to keep both. Errors: a *Fault for a table that does not fit, and those of questdb.Client.Ensure.
+// be worse than to keep both. Errors: a *FileError for a table that does not fit, and those of questdb.Client.Ensure.
 func (p *Plan) Ready(ctx context.Context, client *questdb.Client) (*Target, error) {
 	spec := questdb.Spec{Name: p.Table, PartitionBy: "MONTH", Dedup: true}
 	for _, c := range p.Columns {
@@ -242,20 +242,18 @@ func parseNumber(cell string) (float64, bool) {
 const firstMicros, lastMicros = 1e15, 1e16
 
 // micros reads the time of a row, in microseconds since the epoch.
-func (p *Plan) micros(cell string) (micros int64, problem string) {
+func (p *Plan) micros(cell string) (at int64, problem string) {
 	cell = strings.TrimSpace(cell)
-	ok := true
-	switch {
-	case cell == "":
+	if cell == "" {
 		return 0, "has no time"
-	case p.Unit == 0:
-		if micros, ok = parseMoment(cell); !ok {
-			return 0, fmt.Sprintf("the time %s is not one such as 2025-11-10T01:30:00Z, as the first row's is", shown(cell))
-		}
-	default:
-		if micros, ok = scale(cell, p.Unit); !ok {
-			return 0, fmt.Sprintf("the time %s is not a number, as the first row's is", shown(cell))
-		}
+	}
+	read, what := parseMoment, "one such as 2025-11-10T01:30:00Z"
+	if p.Unit > 0 {
+		read, what = func(cell string) (int64, bool) { return scale(cell, p.Unit) }, "a number"
+	}
+	micros, ok := read(cell)
+	if !ok {
+		return 0, fmt.Sprintf("the time %s is not %s, as the first row's is", shown(cell), what)
 	}
 	if micros < firstMicros || micros >= lastMicros {
 		return 0, fmt.Sprintf("the time %s is not between 2001-09-09 and 2286-11-20", shown(cell))

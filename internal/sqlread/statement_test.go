@@ -20,7 +20,7 @@ func TestReadingStatements(t *testing.T) {
 		"with x as (select 1) select * from x":                        "with x as (select 1) select * from x",
 		"WITH x AS (SELECT (1)), y AS (SELECT 2) SELECT * FROM x, y;": "WITH x AS (SELECT (1)), y AS (SELECT 2) SELECT * FROM x, y",
 		"with \"select\" as (select ')') select 1":                    "with \"select\" as (select ')') select 1",
-		"select long_sequence, 'long_sequence' from x":  "select long_sequence, 'long_sequence' from x",
+		"select long_sequence, 'long_sequence' from x":                "select long_sequence, 'long_sequence' from x",
 		"SHOW TABLES":                                                 "SHOW TABLES",
 		"explain select 1":                                            "explain select 1",
 		"explain with x as (select 1) select 1":                       "explain with x as (select 1) select 1",
