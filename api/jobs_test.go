@@ -108,8 +108,16 @@ func TestImportJob(t *testing.T) {
 	if job["error"] != `no row can be imported: row 1: the time "x" is not one such as 2025-11-10T01:30:00Z, as the first row's is` || job["result"] != nil || h.count("import_parts") != 0 {
 		t.Errorf("failed: %v", job)
 	}
-	if n := h.count("river.river_job WHERE finalized_at IS NULL"); n != 0 {
-		t.Errorf("%d tasks are open", n)
+	h.noTasks()
+}
+
+// noTasks waits until River has no task that is open: it ends them a little after their jobs.
+func (h *harness) noTasks() {
+	h.t.Helper()
+	for began := time.Now(); h.count("river.river_job WHERE finalized_at IS NULL") > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > 30*time.Second {
+			h.t.Fatal("a task does not end")
+		}
 	}
 }
 
@@ -211,11 +219,7 @@ func TestCancelJob(t *testing.T) {
 	if n := h.count("import_parts"); n != 0 {
 		t.Errorf("%d parts are left", n)
 	}
-	for began := time.Now(); h.count("river.river_job WHERE finalized_at IS NULL") > 0; time.Sleep(10 * time.Millisecond) {
-		if time.Since(began) > 30*time.Second {
-			t.Fatal("its task does not end")
-		}
-	}
+	h.noTasks()
 	delete(job, "ETag")
 	if diff := cmp.Diff(job, h.object("/api/jobs/"+running)); diff != "" {
 		t.Errorf("it goes on: -then +now:\n%s", diff)
