@@ -21,7 +21,7 @@ import (
 func scaled(b *testing.B) *harness {
 	b.Helper()
 	h := newHarness(b, func(o *api.Options) { o.Log = slog.New(slog.NewTextHandler(io.Discard, nil)) })
-	if err := seed.Scale(context.Background(), h.db.Pool, 1, io.Discard); err != nil {
+	if err := seed.Scale(context.Background(), h.db.Pool, nil, 1, io.Discard); err != nil {
 		b.Fatal(err)
 	}
 	h.exec("VACUUM ANALYZE")

@@ -60,51 +60,73 @@ const maxWindow = 8 << 20
 
 // readBody reads a body into memory, at most limit bytes of it.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	tooLarge := &apiError{status: http.StatusRequestEntityTooLarge, code: ErrorCodeBodyTooLarge, message: fmt.Sprintf("the body is larger than %d bytes", limit)}
-	size := r.ContentLength
-	if size > limit {
-		return nil, tooLarge
+	in, err := openBody(w, r, limit)
+	if err != nil {
+		return nil, err
 	}
-	arriving := arrivalOf(w)
-	var in io.Reader = arriving.of(http.MaxBytesReader(w, r.Body, limit))
-	encoding := strings.ToLower(strings.Join(r.Header.Values("Content-Encoding"), ","))
+	defer in.close()
+	body, err := readUpTo(in.Reader, in.size, limit, func(most int64) error { return in.arriving.room(r.Context(), most) })
+	if err != nil {
+		return nil, in.fault(err)
+	}
+	return body, nil
+}
+
+// bodyReader is a body that is decompressed as it is read.
+type bodyReader struct {
+	io.Reader
+	arriving *arrival
+	size     int64 // -1: not known
+	limit    int64
+	encoding string
+	close    func()
+}
+
+// openBody checks the headers of a body; limit bounds what comes in, before decompression.
+func openBody(w http.ResponseWriter, r *http.Request, limit int64) (*bodyReader, error) {
+	b := &bodyReader{arriving: arrivalOf(w), size: r.ContentLength, limit: limit, close: func() {}}
+	if b.size > limit {
+		return nil, b.fault(errTooLarge)
+	}
+	b.Reader = b.arriving.of(http.MaxBytesReader(w, r.Body, limit))
+	b.encoding = strings.ToLower(strings.Join(r.Header.Values("Content-Encoding"), ","))
 	var err error
-	switch encoding {
+	switch b.encoding {
 	case "", "identity":
 	case "gzip":
-		size = -1
-		in, err = gzip.NewReader(in)
+		b.size = -1
+		b.Reader, err = gzip.NewReader(b.Reader)
 	case "zstd":
-		size = -1
+		b.size = -1
 		var d *zstd.Decoder
-		d, err = zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		d, err = zstd.NewReader(b.Reader, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err == nil {
-			defer d.Close()
-			in = d
+			b.Reader, b.close = d, d.Close
 		}
 	default:
 		return nil, &apiError{status: http.StatusUnsupportedMediaType, code: ErrorCode("unsupported_encoding"), message: "a body is read as it is, as gzip or as zstd"}
 	}
-	var body []byte
-	if err == nil {
-		body, err = readUpTo(in, size, limit, func(most int64) error { return arriving.large(r.Context(), most) })
+	if err != nil {
+		return nil, b.fault(err)
 	}
+	return b, nil
+}
+
+// fault is the answer to an error of the reader.
+func (b *bodyReader) fault(err error) error {
 	var over *http.MaxBytesError
 	switch {
-	case err == nil:
-		arriving.end()
-		return body, nil
 	case errors.Is(err, db.ErrPoolBusy):
-		return nil, err
+		return err
 	case errors.As(err, &over), errors.Is(err, errTooLarge):
-		return nil, tooLarge
+		return &apiError{status: http.StatusRequestEntityTooLarge, code: ErrorCodeBodyTooLarge, message: fmt.Sprintf("the body is larger than %d bytes", b.limit)}
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
-		return nil, invalidJSON("", fmt.Sprintf("is zstd with a window of more than %d bytes", maxWindow)).answer()
+		return invalidJSON("", fmt.Sprintf("is zstd with a window of more than %d bytes", maxWindow)).answer()
 	case damaged(err):
-		return nil, invalidJSON("", "is not "+encoding+", or is damaged").answer()
+		return invalidJSON("", "is not "+b.encoding+", or is damaged").answer()
 	}
 	// The client left, or was too slow: nobody reads this, but nothing is stored.
-	return nil, invalidJSON("", "ends early").answer()
+	return invalidJSON("", "ends early").answer()
 }
 
 // damaged tells compressed data that does not decompress from a body that ends early.
@@ -127,12 +149,11 @@ func damaged(err error) bool {
 var errTooLarge = errors.New("too large")
 
 // readUpTo reads all of r; size is its length if that is known, else -1. Memory follows what has arrived, not what was
-// announced: it grows eightfold to a known size, twofold to an unknown one. Before it grows for the first time, large is
-// asked for what it can grow to.
-func readUpTo(r io.Reader, size, limit int64, large func(most int64) error) ([]byte, error) {
-	growth, last := int64(2), limit+1
+// announced. Before it grows beyond smallBody and mediumBody, room is asked for what it can grow to.
+func readUpTo(r io.Reader, size, limit int64, room func(most int64) error) ([]byte, error) {
+	last := limit + 1
 	if size >= 0 {
-		growth, last = 8, size+1 // one byte more, so that the end is seen without growing
+		last = size + 1 // one byte more, so that the end is seen without growing
 	}
 	buf := make([]byte, 0, min(last, smallBody))
 	for {
@@ -140,12 +161,18 @@ func readUpTo(r io.Reader, size, limit int64, large func(most int64) error) ([]b
 			if int64(len(buf)) >= last {
 				return nil, errTooLarge
 			}
-			if len(buf) == smallBody {
-				if err := large(last); err != nil {
+			next := min(2*int64(cap(buf)), last)
+			if size >= 0 && len(buf) >= mediumBody {
+				next = last
+			} else if size >= 0 {
+				next = min(mediumBody, last)
+			}
+			if len(buf) == smallBody || len(buf) == mediumBody {
+				if err := room(last); err != nil {
 					return nil, err
 				}
 			}
-			buf = append(make([]byte, 0, min(last, growth*int64(cap(buf)))), buf...)
+			buf = append(make([]byte, 0, next), buf...)
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]

@@ -15,21 +15,27 @@ const (
 	// slowest is the bytes a second that a body has to arrive with, once the patience with it is used up.
 	slowest = 64 << 10
 	// smallBody is the size up to which a body is taken without asking whether others are in memory.
-	smallBody = 1 << 20
-	// shareOfBodies is what larger ones are counted in; so many shares are in memory at a time, over all requests.
-	shareOfBodies = 16 << 20
-	sharesAtATime = 8
+	smallBody = 64 << 10
+	// mediumBody is the size from which it needs room among the large ones. Both grow by doubling.
+	mediumBody = 4 << 20
 )
 
-// shares are what the memory for large bodies is divided in. One request at a time collects those it needs, so that no
-// two can wait for each other.
+// The room for bodies, over all requests: 64 MiB for those that are no larger than mediumBody, or not yet known to be, and
+// 96 MiB for the others. They are apart, so that what waits to become a large one cannot keep a large one waiting.
+const (
+	mediumShare, mediumShares = smallBody, 1024
+	largeShare, largeShares   = 1 << 20, 96
+)
+
+// shares are what room is divided in. One request at a time collects those it needs, so that no two can wait for each
+// other.
 type shares struct {
 	collecting chan struct{}
 	taken      chan struct{}
 }
 
-func newShares() *shares {
-	return &shares{make(chan struct{}, 1), make(chan struct{}, sharesAtATime)}
+func newShares(n int) *shares {
+	return &shares{make(chan struct{}, 1), make(chan struct{}, n)}
 }
 
 // take waits for n shares and returns how they are given back.
@@ -93,26 +99,23 @@ func (a *arrival) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// end lifts the limit when all has arrived: from now on the connection is watched for its client leaving.
-func (a *arrival) end() {
-	if a.rec != nil {
-		_ = a.rc.SetReadDeadline(time.Time{})
-	}
-}
-
-// large waits until a body of most bytes has room. The room is given back at the end of the request.
-func (a *arrival) large(ctx context.Context, most int64) error {
+// room waits until a body of less than most bytes has room to grow. The room is given back at the end of the request.
+func (a *arrival) room(ctx context.Context, most int64) error {
 	if a.rec == nil {
 		return nil
 	}
-	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, a.rec.server.WriteTimeout)
+	server, began := a.rec.server, time.Now()
+	ctx, cancel := context.WithTimeout(ctx, server.WriteTimeout)
 	defer cancel()
-	giveBack, err := a.rec.server.large.take(ctx, int((most+shareOfBodies-1)/shareOfBodies))
+	pool, n := server.medium, (min(most, mediumBody)-1)/mediumShare+1
+	if len(a.rec.giveBack) > 0 { // the second time
+		pool, n = server.large, (most-2)/largeShare+1
+	}
+	giveBack, err := pool.take(ctx, int(n))
 	if err != nil {
 		return err
 	}
-	a.rec.giveBack = giveBack
+	a.rec.giveBack = append(a.rec.giveBack, giveBack)
 	a.until = a.until.Add(time.Since(began)) // for which the sender cannot be blamed
 	return nil
 }

@@ -11,8 +11,9 @@ import (
 
 func TestShares(t *testing.T) {
 	t.Parallel()
-	s := newShares()
-	most, err := s.take(t.Context(), sharesAtATime-1)
+	const all = 8
+	s := newShares(all)
+	most, err := s.take(t.Context(), all-1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,12 +30,12 @@ func TestShares(t *testing.T) {
 	}
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	if _, err := s.take(gone, sharesAtATime); !errors.Is(err, context.Canceled) {
+	if _, err := s.take(gone, all); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want that the client left", err)
 	}
 	waiting := make(chan error, 1)
 	go func() {
-		giveBack, err := s.take(t.Context(), sharesAtATime)
+		giveBack, err := s.take(t.Context(), all)
 		if err == nil {
 			giveBack()
 		}

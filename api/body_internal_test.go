@@ -188,7 +188,7 @@ func read(kind, body string, header ...string) (err error) {
 			err = errors.Join(err, other)
 		}
 	case "folds":
-		_, _, err = readFolds(w, r, testLimit, [16]byte{1})
+		_, _, err = readFolds(w, r, [16]byte{1})
 	}
 	return err
 }

@@ -91,7 +91,7 @@ func TestBodyMemory(t *testing.T) {
 		b.Grow(limit)
 		b.WriteString(`{` + simHead + `,"trades":[`)
 		n := 0
-		for ; b.Len() < limit/2; n++ {
+		for ; b.Len() < limit/4; n++ {
 			if n > 0 {
 				b.WriteByte(',')
 			}

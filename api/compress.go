@@ -5,6 +5,7 @@ import (
 	linked "container/list"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -187,5 +188,6 @@ func writeCompressed(c echo.Context, encoding string, body []byte) error {
 	header := c.Response().Header()
 	header.Add("Vary", "Accept-Encoding")
 	setEncoding(header, encoding)
+	header.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
 	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, body)
 }

@@ -3,10 +3,14 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"foldbook/api"
 )
 
 // A hundred uploads of one thing at the same time leave one of them whole, and one of the answers says that it is new.
@@ -95,6 +99,74 @@ func TestCreatedInTwoDatasets(t *testing.T) {
 			t.Errorf("the data sets have %v runs", runs)
 		}
 		h.send(http.MethodDelete, "/api/runs/"+newRun+"?cascade=true", "")
+	}
+}
+
+// One slug under many ids at the same time is one data set, that of the first.
+func TestOneSlugManyIDs(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	var wg sync.WaitGroup
+	var stored sync.Map
+	for i := range 20 {
+		wg.Go(func() {
+			id := fmt.Sprintf("0a000000-0000-4000-8000-0000000001%02d", i)
+			status, a := h.send(http.MethodPost, "/api/datasets", datasetBody(id, "btc25_1"))
+			if (status != 200 && status != 201) || (a["dataset_id"] != id && a["matched_by"] != "slug") {
+				t.Errorf("%d %v", status, a)
+			}
+			stored.Store(a["dataset_id"], true)
+		})
+	}
+	wg.Wait()
+	ids := 0
+	stored.Range(func(any, any) bool { ids++; return true })
+	if ids != 1 || h.count("indicator_datasets") != 1 {
+		t.Errorf("%d ids, %d data sets", ids, h.count("indicator_datasets"))
+	}
+}
+
+// A write that takes longer than its request may take to arrive is not taken for one whose client left.
+func TestSlowWrite(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, func(o *api.Options) { o.ReadTimeout = 200 * time.Millisecond })
+	h.storeAll(1, 1)
+	server := httptest.NewUnstartedServer(h.http)
+	server.Config.ReadTimeout = 200 * time.Millisecond
+	server.Start()
+	defer server.Close()
+	tx, err := h.db.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), `LOCK TABLE walkforward_run_metrics IN ACCESS EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	statuses := make(chan int, 2)
+	for _, tc := range []struct{ method, path, body string }{{"POST", "/api/runs", runBody(1)}, {"DELETE", "/api/runs/" + newRun + "?cascade=true", ""}} {
+		go func() {
+			req, err := http.NewRequest(tc.method, server.URL+tc.path, strings.NewReader(tc.body))
+			if err != nil {
+				statuses <- 0
+				return
+			}
+			res, err := server.Client().Do(req)
+			if err != nil {
+				statuses <- 0
+				return
+			}
+			_ = res.Body.Close()
+			statuses <- res.StatusCode
+		}()
+	}
+	<-time.After(700 * time.Millisecond)
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if status := <-statuses; status != 200 && status != 201 {
+			t.Errorf("a slow write is answered with %d", status)
+		}
 	}
 }
 

@@ -24,13 +24,13 @@ type cursorList struct {
 
 const insertRun = `WITH run AS (
 		INSERT INTO walkforward_runs (run_id, dataset_id, prediction_measurement, target_column, summary_metrics, status, created_at)
-		VALUES ($1::uuid, '` + newDataset + `', 'm', 'TGT_' || $3::int, CASE WHEN $3::int < 4 THEN jsonb_build_object('x', $3::int) ELSE '{}' END, 'COMPLETED', to_timestamp(1767312000 + $2::int)) RETURNING run_id)
-	INSERT INTO walkforward_run_metrics SELECT run_id, 'summary_metrics.x', $3::int FROM run WHERE $3::int < 4`
+		VALUES ($1::uuid, '` + newDataset + `', 'm', 'TGT_' || $3::int, CASE WHEN $3::int < 4 THEN jsonb_build_object('x', $3::int) ELSE '{}' END, 'COMPLETED', to_timestamp(1767312000 + $2::int)) RETURNING run_id, created_at)
+	INSERT INTO walkforward_run_metrics SELECT run_id, 'summary_metrics.x', $3::int, created_at FROM run WHERE $3::int < 4`
 
 const insertSimulation = `WITH run AS (
 		INSERT INTO simulation_runs (simulation_id, run_id, dataset_id, mode, summary_metrics, status, created_at)
-		VALUES ($1::uuid, '` + newRun + `', '` + newDataset + `', 'long', CASE WHEN $3::int < 4 THEN jsonb_build_object('x', $3::int) ELSE '{}' END, 'PENDING', to_timestamp(1767312000 + $2::int)) RETURNING simulation_id)
-	INSERT INTO simulation_run_metrics SELECT simulation_id, 'summary_metrics.x', $3::int FROM run WHERE $3::int < 4`
+		VALUES ($1::uuid, '` + newRun + `', '` + newDataset + `', 'long', CASE WHEN $3::int < 4 THEN jsonb_build_object('x', $3::int) ELSE '{}' END, 'PENDING', to_timestamp(1767312000 + $2::int)) RETURNING simulation_id, created_at)
+	INSERT INTO simulation_run_metrics SELECT simulation_id, 'summary_metrics.x', $3::int, created_at FROM run WHERE $3::int < 4`
 
 var cursorLists = []cursorList{
 	{kind{name: "datasets", id: "dataset_id"}, "/api/datasets?search=sl", `INSERT INTO indicator_datasets (dataset_id, questdb_tag, symbol, created_at)

@@ -1,9 +1,14 @@
 package api
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"foldbook/db"
@@ -40,7 +45,7 @@ func (s *Server) GetIndicatorDataset(c echo.Context, datasetID string, params Ge
 	if err != nil {
 		return err
 	}
-	row, err := s.DB.GetDataset(c.Request().Context(), id)
+	row, err := s.DB.Point.GetDataset(c.Request().Context(), id)
 	if err != nil {
 		return missing(err, "data set", id)
 	}
@@ -97,7 +102,7 @@ func (s *Server) GetDataset(c echo.Context, datasetID string, params GetDatasetP
 	}
 	ctx := c.Request().Context()
 	if params.IfNoneMatch != nil {
-		v, err := s.DB.GetDatasetVersion(ctx, id)
+		v, err := s.DB.Point.GetDatasetVersion(ctx, id)
 		if err != nil {
 			return missing(err, "data set", id)
 		}
@@ -105,7 +110,7 @@ func (s *Server) GetDataset(c echo.Context, datasetID string, params GetDatasetP
 			return nil
 		}
 	}
-	row, err := s.DB.GetDatasetSummary(ctx, id)
+	row, err := s.DB.Point.GetDatasetSummary(ctx, id)
 	if err != nil {
 		return missing(err, "data set", id)
 	}
@@ -119,12 +124,39 @@ func (s *Server) GetDatasetManifest(c echo.Context, datasetID string, params Get
 	if err != nil {
 		return err
 	}
-	row, err := s.DB.GetManifest(c.Request().Context(), id)
+	row, err := s.DB.Point.GetManifest(c.Request().Context(), id)
 	if err != nil {
 		return missing(err, "data set", id)
 	}
 	if unchanged(c, params.IfNoneMatch, etag(row.Version, row.CreatedAt)) {
 		return nil
 	}
-	return c.JSON(http.StatusOK, rawJSON(row.Manifest))
+	return c.JSON(http.StatusOK, rawJSON(s.withInterval(c.Request().Context(), id, row.Manifest)))
+}
+
+// stepRows is how many of the first rows tell how far apart the rows of a series are.
+const stepRows = 100
+
+// withInterval fills a bar interval in that neither the exporter nor the granularity told: it is the median distance of the
+// first rows. Without QuestDB it stays 0.
+func (s *Server) withInterval(ctx context.Context, id uuid.UUID, manifest json.RawMessage) json.RawMessage {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(manifest, &members); err != nil || string(members["bar_interval_ms"]) != "0" {
+		return manifest
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for _, bars := range []bool{true, false} {
+		r, err := s.openDataset(ctx, id, bars)
+		if err != nil {
+			continue
+		}
+		if step, err := s.QuestDB.MedianStep(ctx, r.selection(rowRange{}), stepRows); err == nil && step >= time.Millisecond {
+			members["bar_interval_ms"] = json.RawMessage(strconv.FormatInt(step.Milliseconds(), 10))
+			if whole, err := json.Marshal(members); err == nil {
+				return whole
+			}
+		}
+	}
+	return manifest
 }

@@ -220,7 +220,7 @@ func passing(err error) bool {
 	}
 	var own *apiError
 	var fromEcho *echo.HTTPError
-	if errors.As(err, &own) || errors.As(err, &fromEcho) || errors.Is(err, db.ErrPoolBusy) || seriesAnswer(err) != nil || tooSlow(err) {
+	if errors.As(err, &own) || errors.As(err, &fromEcho) || errors.Is(err, db.ErrPoolBusy) || tooSlow(err) || seriesAnswer(err) != nil {
 		return false
 	}
 	return lostConnection(err)

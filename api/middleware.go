@@ -45,8 +45,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		if p := recover(); p != nil {
 			s.recovered(rec, p)
 		}
-		if rec.giveBack != nil {
-			rec.giveBack()
+		for _, giveBack := range rec.giveBack {
+			giveBack()
 		}
 		s.log(r, rec, start)
 		if rec.aborted {
@@ -80,7 +80,7 @@ type recorder struct {
 	aborted bool
 
 	server   *Server
-	giveBack func() // the room that a large body took, nil for none
+	giveBack []func() // of the room that a large body took
 }
 
 func (r *recorder) WriteHeader(status int) {

@@ -28,12 +28,12 @@ type page struct {
 }
 
 func pageOf(l limits, limit, offset *int64) (page, error) {
-	p := page{limit: int32(l.usual)}
+	p := page{limit: int32(l.usual)} //nolint:gosec // at most 1<<30
 	if limit != nil {
 		if *limit < 0 {
 			return p, invalidParameter("limit", "is below 0")
 		}
-		p.limit = int32(min(*limit, l.most))
+		p.limit = int32(min(*limit, l.most)) //nolint:gosec // at most 1<<30
 	}
 	if offset != nil {
 		if *offset < 0 {

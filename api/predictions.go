@@ -123,12 +123,13 @@ func numbered(columns []seriesColumn) func(*questdb.Batch) {
 		return func(b *questdb.Batch) {
 			v := &b.Columns[i]
 			texts := *v
-			if texts.Kind == questdb.Float {
+			switch texts.Kind {
+			case questdb.Float:
 				*v = questdb.Vector{Kind: questdb.Int}
 				for row, x := range texts.Floats {
 					v.PutInt(int64(x), !texts.Null(row))
 				}
-			} else if texts.Kind == questdb.Text {
+			case questdb.Text:
 				*v = questdb.Vector{Kind: questdb.Int}
 				for row := range b.N {
 					n, err := strconv.ParseInt(string(texts.Cell(row)), 10, 64)

@@ -131,7 +131,7 @@ func (f *finder[T]) byOrder(sort sortOrder, ranges []metricRange, ids []uuid.UUI
 	}
 	without := order
 	without.Want = false
-	others, err := f.list(append(slices.Clone(ranges), without), ids, after, size-int32(len(rows)), offset)
+	others, err := f.list(append(slices.Clone(ranges), without), ids, after, size-int32(len(rows)), offset) //nolint:gosec // there are at most size rows
 	return append(rows, others...), len(rows), err
 }
 
@@ -155,6 +155,28 @@ func arrays(ranges []metricRange) (keys []string, wanted []bool, lows, highs []f
 		keys, wanted, lows, highs = append(keys, r.Key), append(wanted, r.Want), append(lows, r.Low), append(highs, r.High)
 	}
 	return keys, wanted, lows, highs
+}
+
+// joined is how many ranges a count joins.
+const joined = 2
+
+// joinable splits ranges into those that a count joins and those that it tests row by row: all of them when there are
+// few rows to test.
+func joinable(ranges []metricRange, ids []uuid.UUID) (join, test []metricRange) {
+	if ids != nil {
+		return nil, ranges
+	}
+	n := min(len(ranges), joined)
+	return ranges[:n], ranges[n:]
+}
+
+// leading takes a wanted range out of the others, for the queries that start from what has one metric.
+func leading(ranges []metricRange) (first metricRange, others []metricRange, ok bool) {
+	i := slices.IndexFunc(ranges, func(r metricRange) bool { return r.Want })
+	if i < 0 {
+		return first, nil, false
+	}
+	return ranges[i], slices.Delete(slices.Clone(ranges), i, i+1), true
 }
 
 // metricsOf reads the metric filters and the sort of a search over the JSON columns and fields named.

@@ -85,3 +85,22 @@ func TestSearchByFields(t *testing.T) {
 		}
 	}
 }
+
+// A key that no index can take is stored all the same; it only cannot be searched.
+func TestLongKeys(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.storeAll(1, 1)
+	long := strings.Repeat("k", 5000)
+	for path, id := range map[string]string{"/api/runs": newRun, "/api/simulations": newSim} {
+		if status, a := h.send(http.MethodPatch, path+"/"+id, fmt.Sprintf(`{"summary_metrics": {%q: 1.5, "short": 2}}`, long)); status != 200 {
+			t.Errorf("%s: %d %v", path, status, a)
+		}
+		if got := h.object(path + "/" + id)["summary_metrics"].(map[string]any); got[long] != 1.5 {
+			t.Errorf("%s: the long key is %v", path, got[long])
+		}
+	}
+	if got := h.page(runKind, "/api/runs?metric=summary_metrics.short%3D2").ids; !slices.Equal(got, []string{newRun}) {
+		t.Errorf("%v", got)
+	}
+}

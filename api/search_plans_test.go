@@ -22,7 +22,7 @@ func TestSearchBothPlans(t *testing.T) {
 			jsonb_build_object('n', i, 'mod', i % 7) || CASE WHEN i % 3 = 0 THEN '{"third": 1.5}' ELSE '{}' END::jsonb, 'COMPLETED',
 			timestamptz '2026-01-02T00:00:00Z' + make_interval(secs => i / 10)
 		FROM generate_series(0, $2::int - 1) AS i`, newDataset, n)
-	h.exec(`INSERT INTO walkforward_run_metrics SELECT run_id, 'summary_metrics.' || e.key, e.value::text::float8 FROM walkforward_runs, jsonb_each(summary_metrics) AS e`)
+	h.exec(`INSERT INTO walkforward_run_metrics SELECT run_id, 'summary_metrics.' || e.key, e.value::text::float8, created_at FROM walkforward_runs, jsonb_each(summary_metrics) AS e`)
 	h.exec(`INSERT INTO simulation_runs (simulation_id, run_id, dataset_id, input_run_measurement, mode, summary_metrics, status, created_at)
 		SELECT run_id, run_id, dataset_id, prediction_measurement, 'dual', summary_metrics, status, created_at FROM walkforward_runs`)
 	h.exec(`INSERT INTO simulation_run_metrics SELECT * FROM walkforward_run_metrics`)
@@ -66,6 +66,12 @@ func TestSearchBothPlans(t *testing.T) {
 		"sorted by its filter":        {conditions: []condition{wide, mod}, sort: "summary_metrics.n", descending: true},
 		"status and sort":             {attrs: map[string]string{"status": "COMPLETED"}, sort: "summary_metrics.third", conditions: []condition{third}},
 		"nothing":                     {conditions: []condition{wide, {"summary_metrics.n", "<", 0}}},
+		"many filters": {conditions: []condition{
+			wide, {"summary_metrics.mod", "<=", 5}, {"summary_metrics.mod", "!=", 2}, {"summary_metrics.none", "missing", 0}, {"summary_metrics.third", "missing", 0},
+		}},
+		"many filters and a status": {attrs: map[string]string{"status": "COMPLETED"}, conditions: []condition{
+			wide, {"summary_metrics.mod", "<=", 5}, {"summary_metrics.mod", "!=", 2}, {"summary_metrics.none", "missing", 0}, {"summary_metrics.third", "exists", 0},
+		}},
 	} {
 		for _, k := range []kind{runKind, simulationKind} {
 			want := q.answer(rows)

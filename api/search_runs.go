@@ -49,10 +49,28 @@ func (f *runSearch) plain() bool {
 	return f.measurement == nil && f.target == nil && f.requestedBy == nil && f.pattern == nil && len(f.ranges) == 0 && f.sort.Metric == ""
 }
 
+// onlyMetrics tells a search that nothing but metrics filters.
+func (f *runSearch) onlyMetrics() bool {
+	return f.dataset == nil && f.status == nil && f.measurement == nil && f.target == nil && f.requestedBy == nil && f.pattern == nil
+}
+
 func (s *Server) runFinder(ctx context.Context, f runSearch) *finder[db.SearchRunsRow] {
 	q := s.DB.Planned()
 	return &finder[db.SearchRunsRow]{
 		list: func(ranges []metricRange, ids []uuid.UUID, after *cursor, size int32, offset int64) ([]db.SearchRunsRow, error) {
+			if first, others, ok := leading(ranges); ok && f.onlyMetrics() && ids == nil {
+				args := db.SearchRunsByMetricParams{LeadKey: first.Key, LeadLow: first.Low, LeadHigh: first.High, PageSize: size, PageOffset: offset}
+				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(others)
+				if after != nil {
+					args.AfterAt, args.AfterID = &after.At, after.ID
+				}
+				found, err := q.SearchRunsByMetric(ctx, args)
+				var rows []db.SearchRunsRow
+				for _, row := range found {
+					rows = append(rows, db.SearchRunsRow(row))
+				}
+				return rows, err
+			}
 			args := db.SearchRunsParams{
 				DatasetID: f.dataset, Status: f.status, Measurement: f.measurement, Target: f.target, RequestedBy: f.requestedBy, Pattern: f.pattern,
 				Ids: ids, PageSize: size, PageOffset: offset,
@@ -87,11 +105,20 @@ func (s *Server) runFinder(ctx context.Context, f runSearch) *finder[db.SearchRu
 			return rows, err
 		},
 		count: func(ranges []metricRange, ids []uuid.UUID, most int64) (int64, error) {
+			if first, others, ok := leading(ranges); ok && f.onlyMetrics() && (ids == nil || len(others) == 0) {
+				args := db.CountRunsByMetricsParams{Key: first.Key, Low: first.Low, High: first.High, MaxCount: most}
+				join, test := joinable(others, nil)
+				args.JoinedKeys, args.JoinedWanted, args.JoinedLows, args.JoinedHighs = arrays(join)
+				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(test)
+				return q.CountRunsByMetrics(ctx, args)
+			}
 			args := db.CountSearchedRunsParams{
 				DatasetID: f.dataset, Status: f.status, Measurement: f.measurement, Target: f.target, RequestedBy: f.requestedBy, Pattern: f.pattern,
 				Ids: ids, MaxCount: most,
 			}
-			args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(ranges)
+			join, test := joinable(ranges, ids)
+			args.JoinedKeys, args.JoinedWanted, args.JoinedLows, args.JoinedHighs = arrays(join)
+			args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(test)
 			return q.CountSearchedRuns(ctx, args)
 		},
 		byMetric: func(r metricRange, most int32) ([]uuid.UUID, error) {
@@ -158,7 +185,7 @@ func (s *Server) ListDatasetRuns(c echo.Context, datasetID string, params ListDa
 		return err
 	}
 	// The version of the data set changes with its runs, so one row tells whether the caller has this list.
-	version, err := s.DB.GetDatasetVersion(c.Request().Context(), id)
+	version, err := s.DB.Point.GetDatasetVersion(c.Request().Context(), id)
 	if err != nil {
 		return missing(err, "data set", id)
 	}

@@ -55,10 +55,23 @@ func (f *simulationSearch) plain() bool {
 	return f.mode == nil && f.measurement == nil && f.namespace == nil && f.pattern == nil && len(f.ranges) == 0 && f.sort.Metric == ""
 }
 
+// onlyMetrics tells a search that nothing but metrics filters.
+func (f *simulationSearch) onlyMetrics() bool {
+	return f.run == nil && f.dataset == nil && f.status == nil && f.mode == nil && f.measurement == nil && f.namespace == nil && f.pattern == nil
+}
+
 func (s *Server) simulationFinder(ctx context.Context, f simulationSearch) *finder[db.SimulationRun] {
 	q := s.DB.Planned()
 	return &finder[db.SimulationRun]{
 		list: func(ranges []metricRange, ids []uuid.UUID, after *cursor, size int32, offset int64) ([]db.SimulationRun, error) {
+			if first, others, ok := leading(ranges); ok && f.onlyMetrics() && ids == nil {
+				args := db.SearchSimulationsByMetricParams{LeadKey: first.Key, LeadLow: first.Low, LeadHigh: first.High, PageSize: size, PageOffset: offset}
+				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(others)
+				if after != nil {
+					args.AfterAt, args.AfterID = &after.At, after.ID
+				}
+				return q.SearchSimulationsByMetric(ctx, args)
+			}
 			args := db.SearchSimulationsParams{
 				RunID: f.run, DatasetID: f.dataset, Status: f.status, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace, Pattern: f.pattern,
 				Ids: ids, PageSize: size, PageOffset: offset,
@@ -84,11 +97,20 @@ func (s *Server) simulationFinder(ctx context.Context, f simulationSearch) *find
 			return q.SortSimulationsByMetric(ctx, args)
 		},
 		count: func(ranges []metricRange, ids []uuid.UUID, most int64) (int64, error) {
+			if first, others, ok := leading(ranges); ok && f.onlyMetrics() && (ids == nil || len(others) == 0) {
+				args := db.CountSimulationsByMetricsParams{Key: first.Key, Low: first.Low, High: first.High, MaxCount: most}
+				join, test := joinable(others, nil)
+				args.JoinedKeys, args.JoinedWanted, args.JoinedLows, args.JoinedHighs = arrays(join)
+				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(test)
+				return q.CountSimulationsByMetrics(ctx, args)
+			}
 			args := db.CountSearchedSimulationsParams{
 				RunID: f.run, DatasetID: f.dataset, Status: f.status, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace, Pattern: f.pattern,
 				Ids: ids, MaxCount: most,
 			}
-			args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(ranges)
+			join, test := joinable(ranges, ids)
+			args.JoinedKeys, args.JoinedWanted, args.JoinedLows, args.JoinedHighs = arrays(join)
+			args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(test)
 			return q.CountSearchedSimulations(ctx, args)
 		},
 		byMetric: func(r metricRange, most int32) ([]uuid.UUID, error) {

@@ -59,17 +59,19 @@ func (s *Server) datasetSeries(c echo.Context, datasetID string, bars bool) (*se
 	if err != nil {
 		return nil, id, err
 	}
-	ctx := c.Request().Context()
+	found, err := s.openDataset(c.Request().Context(), id, bars)
+	return found, id, err
+}
+
+func (s *Server) openDataset(ctx context.Context, id uuid.UUID, bars bool) (*series, error) {
 	row, err := s.DB.GetDatasetSeries(ctx, id)
 	if err != nil {
-		return nil, id, missing(err, "data set", id)
+		return nil, missing(err, "data set", id)
 	}
-	measurement := row.IndicatorMeasurement
 	if bars {
-		measurement = row.OhlcvMeasurement
+		return s.open(ctx, row.OhlcvMeasurement, sharedBars, row.QuestDBTag)
 	}
-	found, err := s.open(ctx, measurement, sharedBars, row.QuestDBTag)
-	return found, id, err
+	return s.open(ctx, row.IndicatorMeasurement, sharedBars, row.QuestDBTag)
 }
 
 // selection is the rows of the series in a range of time.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
+	"slices"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -80,14 +81,15 @@ func (e *arrowEncoder) buffers(i int, v *questdb.Vector, n int) []*memory.Buffer
 	case v.Kind == questdb.Float:
 		return []*memory.Buffer{valid, memory.NewBufferBytes(bytesOf(v.Floats))}
 	case v.Kind == questdb.Bool:
-		bits := append(e.bits[i][:0], make([]byte, (n+7)/8)...)
+		bits := slices.Grow(e.bits[i][:0], (n+7)/8)[:(n+7)/8]
+		clear(bits)
 		for row, x := range v.Ints {
 			bits[row>>3] |= byte(x&1) << (row & 7)
 		}
 		e.bits[i] = bits
 		return []*memory.Buffer{valid, memory.NewBufferBytes(bits)}
 	case v.Kind == questdb.Text:
-		ends := append(e.ends[i][:0], 0)
+		ends := slices.Grow(e.ends[i][:0], n+1)[:1]
 		for _, end := range v.Ends {
 			ends = append(ends, int32(min(end, math.MaxInt32))) //nolint:gosec // a batch has far less text
 		}

@@ -65,7 +65,7 @@ func (s *Server) listAligned(c echo.Context, id uuid.UUID, r *series, at rowRang
 	if err != nil {
 		return err
 	}
-	bars, _, err := s.datasetSeries(c, id.String(), true)
+	bars, err := s.openDataset(c.Request().Context(), id, true)
 	if err != nil {
 		return err
 	}

@@ -323,3 +323,27 @@ func TestThinnedOut(t *testing.T) {
 		t.Errorf("400 points of one series are %d (%v)", one.Count, err)
 	}
 }
+
+// A manifest has the interval of the bars even when nobody said it.
+func TestManifestInterval(t *testing.T) {
+	t.Parallel()
+	h := newSeries(t)
+	own, _ := threeRows(h)
+	interval := func() (answer struct {
+		Interval int64 `json:"bar_interval_ms"`
+	}) {
+		if err := json.Unmarshal([]byte(readBody(t, h.get(own+"/manifest"))), &answer); err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	if got := interval().Interval; got != 7200000 {
+		t.Errorf("bars of one and two hours apart have the interval %d", got)
+	}
+	h.sql(`drop table $_ohlcv`)
+	eventually(t, "the interval is that of the indicators", func() bool { return interval().Interval == 3600000 || interval().Interval == 3599999 })
+	h.exec(`UPDATE indicator_datasets SET granularity = '4h' WHERE questdb_tag = $1`, h.prefix)
+	if got := interval().Interval; got != 14400000 {
+		t.Errorf("the interval of 4h is %d", got)
+	}
+}

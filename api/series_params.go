@@ -58,7 +58,7 @@ func rangeOf(c echo.Context, q rowQuery, l limits, format Format) (r rowRange, e
 		}
 		*p.into = min(*p.value, 1<<62)
 	}
-	if r.numbered = q.StartIndex != nil || q.EndIndex != nil; r.numbered && !(r.from.IsZero() && r.to.IsZero()) {
+	if r.numbered = q.StartIndex != nil || q.EndIndex != nil; r.numbered && (!r.from.IsZero() || !r.to.IsZero()) {
 		return r, invalidParameter("start_index or end_index", "does not go with a time: the numbers are those of all rows")
 	}
 	if format == JSON {

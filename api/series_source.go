@@ -72,21 +72,6 @@ func (p place) behind(times []int64) place {
 	return place{last, int64(same)}
 }
 
-// batchSource is rows that are in memory.
-type batchSource struct {
-	batch questdb.Batch
-	at    int
-}
-
-func (s *batchSource) fill(b *questdb.Batch, n int) (bool, error) {
-	for ; s.at < s.batch.N && b.N < n; s.at++ {
-		b.Copy(&s.batch, s.at)
-	}
-	return s.at < s.batch.N, nil
-}
-
-func (s *batchSource) close() {}
-
 // indexSource is the times of rows behind their numbers.
 type indexSource struct {
 	name string

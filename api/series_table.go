@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
-	openapi_types "github.com/oapi-codegen/runtime/types"
 
 	"foldbook/questdb"
 )
@@ -273,7 +272,7 @@ func (s *Server) ListFeatures(c echo.Context, datasetID string) error {
 		return err
 	}
 	features, _ := r.roles()
-	return c.JSON(http.StatusOK, Features{DatasetID: openapi_types.UUID(id), Measurement: r.table.Name, Features: features, Count: len(features)})
+	return c.JSON(http.StatusOK, Features{DatasetID: id, Measurement: r.table.Name, Features: features, Count: len(features)})
 }
 
 // ListIndicatorFeatures serves GET /api/indicators/datasets/:dataset_id/features: the same.
@@ -288,7 +287,7 @@ func (s *Server) ListTargets(c echo.Context, datasetID string) error {
 		return err
 	}
 	_, targets := r.roles()
-	return c.JSON(http.StatusOK, Targets{DatasetID: openapi_types.UUID(id), Measurement: r.table.Name, Targets: targets, Count: len(targets)})
+	return c.JSON(http.StatusOK, Targets{DatasetID: id, Measurement: r.table.Name, Targets: targets, Count: len(targets)})
 }
 
 // ListIndicatorTargets serves GET /api/indicators/datasets/:dataset_id/targets: the same.

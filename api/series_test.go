@@ -153,3 +153,21 @@ func TestSeriesRefusals(t *testing.T) {
 		h.refused(own+"/index_map?"+query, 400, "invalid_parameter", message)
 	}
 }
+
+func TestSeriesWithoutQuestDB(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	seedFixture(t, h)
+	for _, path := range []string{
+		"/api/datasets/" + fullDataset.String() + "/ohlcv", "/api/datasets/" + fullDataset.String() + "/features", "/api/runs/" + fullRun.String() + "/predictions",
+		"/api/simulations/" + fullSim.String() + "/trace", "/api/simulations/" + fullSim.String() + "/equity?source=trace",
+	} {
+		res := h.get(path)
+		if body := readBody(t, res); res.StatusCode != 503 || !strings.Contains(body, `"questdb_unavailable"`) || res.Header.Get("Retry-After") == "" {
+			t.Errorf("GET %s: %d %s", path, res.StatusCode, body)
+		}
+	}
+	if res := h.get("/api/simulations/" + fullSim.String() + "/equity"); res.StatusCode != 200 {
+		t.Errorf("the equity of trades needs no QuestDB: %d", res.StatusCode)
+	}
+}

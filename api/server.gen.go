@@ -66,6 +66,7 @@ const (
 	ErrorCodeUnknownDataset      ErrorCode = "unknown_dataset"
 	ErrorCodeUnknownRun          ErrorCode = "unknown_run"
 	ErrorCodeUnsupportedEncoding ErrorCode = "unsupported_encoding"
+	ErrorCodeUnsupportedType     ErrorCode = "unsupported_type"
 )
 
 // Valid indicates whether the value is a known member of the ErrorCode enum.
@@ -104,6 +105,8 @@ func (e ErrorCode) Valid() bool {
 	case ErrorCodeUnknownRun:
 		return true
 	case ErrorCodeUnsupportedEncoding:
+		return true
+	case ErrorCodeUnsupportedType:
 		return true
 	default:
 		return false
@@ -921,6 +924,47 @@ type ReadinessQuestdb string
 // ReadinessStatus defines model for Readiness.Status.
 type ReadinessStatus string
 
+// RowsStored defines model for RowsStored.
+type RowsStored struct {
+	// ColumnsAdded Columns that the table did not have before.
+	ColumnsAdded []string `json:"columns_added"`
+
+	// DryRun Nothing was kept.
+	DryRun bool `json:"dry_run"`
+
+	// FirstTS Time of the first of them in milliseconds since 1970, 0 for none.
+	FirstTS int64 `json:"first_ts"`
+
+	// LastTS Time of the last of them in milliseconds since 1970, 0 for none.
+	LastTS int64 `json:"last_ts"`
+
+	// Measurement The table in QuestDB.
+	Measurement string `json:"measurement"`
+	Message     string `json:"message"`
+
+	// RowCount Rows that the data set, run or simulation has there now.
+	RowCount int64 `json:"row_count"`
+
+	// RowsWritten Rows of the request.
+	RowsWritten int64 `json:"rows_written"`
+	Success     bool  `json:"success"`
+}
+
+// RowsUpload defines model for RowsUpload.
+type RowsUpload struct {
+	Rows []RowsUpload_Rows_Item `json:"rows"`
+}
+
+// RowsUpload_Rows_Item defines model for RowsUpload.rows.Item.
+type RowsUpload_Rows_Item struct {
+	// Timestamp Milliseconds since 1970.
+	Timestamp *int64 `json:"timestamp,omitempty"`
+
+	// TimestampMs The same.
+	TimestampMs          *int64                 `json:"timestamp_ms,omitempty"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
 // RunDetail defines model for RunDetail.
 type RunDetail struct {
 	// Folds All folds by fold_number.
@@ -1267,6 +1311,9 @@ type Unavailable = Error
 // UnsupportedEncoding Every answer that is not a success.
 type UnsupportedEncoding = Error
 
+// Rows defines model for Rows.
+type Rows = RowsUpload
+
 // ListDatasetsParams defines parameters for ListDatasets.
 type ListDatasetsParams struct {
 	// Symbol Only this symbol.
@@ -1420,6 +1467,12 @@ type ListIndicatorsParams struct {
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
 }
 
+// AppendIndicatorsParams defines parameters for AppendIndicators.
+type AppendIndicatorsParams struct {
+	// DryRun Do everything, answer what happened, and take it back.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+}
+
 // GetDatasetManifestParams defines parameters for GetDatasetManifest.
 type GetDatasetManifestParams struct {
 	// IfNoneMatch Answer 304 if this is the ETag.
@@ -1472,6 +1525,12 @@ type ListOhlcvParams struct {
 
 	// Format The format of the rows, whatever Accept says.
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// AppendOhlcvParams defines parameters for AppendOhlcv.
+type AppendOhlcvParams struct {
+	// DryRun Do everything, answer what happened, and take it back.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 }
 
 // ListDatasetRunsParams defines parameters for ListDatasetRuns.
@@ -1784,6 +1843,12 @@ type ListPredictionsParams struct {
 // ListPredictionsParamsWith defines parameters for ListPredictions.
 type ListPredictionsParamsWith string
 
+// AppendPredictionsParams defines parameters for AppendPredictions.
+type AppendPredictionsParams struct {
+	// DryRun Do everything, answer what happened, and take it back.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+}
+
 // ListSimulationsParams defines parameters for ListSimulations.
 type ListSimulationsParams struct {
 	// RunID Only simulations of this run (a UUID).
@@ -1937,6 +2002,12 @@ type ListTraceParams struct {
 
 	// Format The format of the rows, whatever Accept says.
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// AppendTraceParams defines parameters for AppendTrace.
+type AppendTraceParams struct {
+	// DryRun Do everything, answer what happened, and take it back.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 }
 
 // ListTradesParams defines parameters for ListTrades.
@@ -2183,6 +2254,12 @@ type StoreDatasetJSONRequestBody = DatasetUpload
 // PutDatasetJSONRequestBody defines body for PutDataset for application/json ContentType.
 type PutDatasetJSONRequestBody = DatasetUpload
 
+// AppendIndicatorsJSONRequestBody defines body for AppendIndicators for application/json ContentType.
+type AppendIndicatorsJSONRequestBody = RowsUpload
+
+// AppendOhlcvJSONRequestBody defines body for AppendOhlcv for application/json ContentType.
+type AppendOhlcvJSONRequestBody = RowsUpload
+
 // ExportSeriesJSONRequestBody defines body for ExportSeries for application/json ContentType.
 type ExportSeriesJSONRequestBody = Statement
 
@@ -2207,6 +2284,9 @@ type PutRunJSONRequestBody = RunUpload
 // AppendFoldsJSONRequestBody defines body for AppendFolds for application/json ContentType.
 type AppendFoldsJSONRequestBody = FoldsUpload
 
+// AppendPredictionsJSONRequestBody defines body for AppendPredictions for application/json ContentType.
+type AppendPredictionsJSONRequestBody = RowsUpload
+
 // StoreSimulationJSONRequestBody defines body for StoreSimulation for application/json ContentType.
 type StoreSimulationJSONRequestBody = SimulationUpload
 
@@ -2215,6 +2295,9 @@ type PatchSimulationJSONRequestBody = SimulationPatch
 
 // PutSimulationJSONRequestBody defines body for PutSimulation for application/json ContentType.
 type PutSimulationJSONRequestBody = SimulationUpload
+
+// AppendTraceJSONRequestBody defines body for AppendTrace for application/json ContentType.
+type AppendTraceJSONRequestBody = RowsUpload
 
 // Getter for additional properties for EquityRows_Rows_Item. Returns the specified
 // element and whether it was found
@@ -2271,6 +2354,89 @@ func (a EquityRows_Rows_Item) MarshalJSON() ([]byte, error) {
 	object["timestamp_ms"], err = json.Marshal(a.TimestampMs)
 	if err != nil {
 		return nil, fmt.Errorf("error marshaling 'timestamp_ms': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for RowsUpload_Rows_Item. Returns the specified
+// element and whether it was found
+func (a RowsUpload_Rows_Item) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for RowsUpload_Rows_Item
+func (a *RowsUpload_Rows_Item) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for RowsUpload_Rows_Item to handle AdditionalProperties
+func (a *RowsUpload_Rows_Item) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["timestamp"]; found {
+		err = json.Unmarshal(raw, &a.Timestamp)
+		if err != nil {
+			return fmt.Errorf("error reading 'timestamp': %w", err)
+		}
+		delete(object, "timestamp")
+	}
+
+	if raw, found := object["timestamp_ms"]; found {
+		err = json.Unmarshal(raw, &a.TimestampMs)
+		if err != nil {
+			return fmt.Errorf("error reading 'timestamp_ms': %w", err)
+		}
+		delete(object, "timestamp_ms")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for RowsUpload_Rows_Item to handle AdditionalProperties
+func (a RowsUpload_Rows_Item) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.Timestamp != nil {
+		object["timestamp"], err = json.Marshal(a.Timestamp)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'timestamp': %w", err)
+		}
+	}
+
+	if a.TimestampMs != nil {
+		object["timestamp_ms"], err = json.Marshal(a.TimestampMs)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'timestamp_ms': %w", err)
+		}
 	}
 
 	for fieldName, field := range a.AdditionalProperties {
@@ -2377,12 +2543,18 @@ type ServerInterface interface {
 	// ListIndicators The indicators and targets of a data set by time
 	// (GET /api/datasets/{dataset_id}/indicators)
 	ListIndicators(ctx echo.Context, datasetID string, params ListIndicatorsParams) error
+	// AppendIndicators Add rows of indicators and targets to a data set
+	// (POST /api/datasets/{dataset_id}/indicators/append)
+	AppendIndicators(ctx echo.Context, datasetID string, params AppendIndicatorsParams) error
 	// GetDatasetManifest The export manifest of a data set
 	// (GET /api/datasets/{dataset_id}/manifest)
 	GetDatasetManifest(ctx echo.Context, datasetID string, params GetDatasetManifestParams) error
 	// ListOhlcv The bars of a data set by time
 	// (GET /api/datasets/{dataset_id}/ohlcv)
 	ListOhlcv(ctx echo.Context, datasetID string, params ListOhlcvParams) error
+	// AppendOhlcv Add bars to a data set
+	// (POST /api/datasets/{dataset_id}/ohlcv/append)
+	AppendOhlcv(ctx echo.Context, datasetID string, params AppendOhlcvParams) error
 	// ListDatasetRuns The runs of one data set
 	// (GET /api/datasets/{dataset_id}/runs)
 	ListDatasetRuns(ctx echo.Context, datasetID string, params ListDatasetRunsParams) error
@@ -2458,6 +2630,9 @@ type ServerInterface interface {
 	// ListPredictions The predictions of a run by time, as CSV unless another format is asked for
 	// (GET /api/runs/{run_id}/predictions)
 	ListPredictions(ctx echo.Context, runID string, params ListPredictionsParams) error
+	// AppendPredictions Add predictions to a run
+	// (POST /api/runs/{run_id}/predictions)
+	AppendPredictions(ctx echo.Context, runID string, params AppendPredictionsParams) error
 	// ListSimulations Simulations that meet every filter
 	// (GET /api/simulations)
 	ListSimulations(ctx echo.Context, params ListSimulationsParams) error
@@ -2482,6 +2657,9 @@ type ServerInterface interface {
 	// ListTrace The trace of a simulation by entry time
 	// (GET /api/simulations/{simulation_id}/trace)
 	ListTrace(ctx echo.Context, simulationID string, params ListTraceParams) error
+	// AppendTrace Add rows to the trace of a simulation
+	// (POST /api/simulations/{simulation_id}/trace)
+	AppendTrace(ctx echo.Context, simulationID string, params AppendTraceParams) error
 	// ListTrades The trades of a simulation by entry time
 	// (GET /api/simulations/{simulation_id}/trades)
 	ListTrades(ctx echo.Context, simulationID string, params ListTradesParams) error
@@ -3002,6 +3180,31 @@ func (w *ServerInterfaceWrapper) ListIndicators(ctx echo.Context) error {
 	return err
 }
 
+// AppendIndicators converts echo context to params.
+func (w *ServerInterfaceWrapper) AppendIndicators(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AppendIndicatorsParams
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AppendIndicators(ctx, datasetID, params)
+	return err
+}
+
 // GetDatasetManifest converts echo context to params.
 func (w *ServerInterfaceWrapper) GetDatasetManifest(ctx echo.Context) error {
 	var err error
@@ -3158,6 +3361,31 @@ func (w *ServerInterfaceWrapper) ListOhlcv(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListOhlcv(ctx, datasetID, params)
+	return err
+}
+
+// AppendOhlcv converts echo context to params.
+func (w *ServerInterfaceWrapper) AppendOhlcv(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dataset_id" -------------
+	var datasetID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset_id", ctx.Param("dataset_id"), &datasetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AppendOhlcvParams
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AppendOhlcv(ctx, datasetID, params)
 	return err
 }
 
@@ -4181,6 +4409,31 @@ func (w *ServerInterfaceWrapper) ListPredictions(ctx echo.Context) error {
 	return err
 }
 
+// AppendPredictions converts echo context to params.
+func (w *ServerInterfaceWrapper) AppendPredictions(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AppendPredictionsParams
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AppendPredictions(ctx, runID, params)
+	return err
+}
+
 // ListSimulations converts echo context to params.
 func (w *ServerInterfaceWrapper) ListSimulations(ctx echo.Context) error {
 	var err error
@@ -4639,6 +4892,31 @@ func (w *ServerInterfaceWrapper) ListTrace(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListTrace(ctx, simulationID, params)
+	return err
+}
+
+// AppendTrace converts echo context to params.
+func (w *ServerInterfaceWrapper) AppendTrace(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "simulation_id" -------------
+	var simulationID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "simulation_id", ctx.Param("simulation_id"), &simulationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter simulation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AppendTraceParams
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AppendTrace(ctx, simulationID, params)
 	return err
 }
 
@@ -5387,7 +5665,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/datasets/:dataset_id/runs", wrapper.ListDatasetRuns, options.OperationMiddlewares["ListDatasetRuns"]...)
 	router.GET(options.BaseURL+"/api/datasets/:dataset_id/manifest", wrapper.GetDatasetManifest, options.OperationMiddlewares["GetDatasetManifest"]...)
 	router.GET(options.BaseURL+"/api/datasets/:dataset_id/ohlcv", wrapper.ListOhlcv, options.OperationMiddlewares["ListOhlcv"]...)
+	router.POST(options.BaseURL+"/api/datasets/:dataset_id/ohlcv/append", wrapper.AppendOhlcv, options.OperationMiddlewares["AppendOhlcv"]...)
 	router.GET(options.BaseURL+"/api/datasets/:dataset_id/indicators", wrapper.ListIndicators, options.OperationMiddlewares["ListIndicators"]...)
+	router.POST(options.BaseURL+"/api/datasets/:dataset_id/indicators/append", wrapper.AppendIndicators, options.OperationMiddlewares["AppendIndicators"]...)
 	router.GET(options.BaseURL+"/api/datasets/:dataset_id/index_map", wrapper.GetIndexMap, options.OperationMiddlewares["GetIndexMap"]...)
 	router.GET(options.BaseURL+"/api/datasets/:dataset_id/features", wrapper.ListFeatures, options.OperationMiddlewares["ListFeatures"]...)
 	router.GET(options.BaseURL+"/api/indicators/datasets/:dataset_id/features", wrapper.ListIndicatorFeatures, options.OperationMiddlewares["ListIndicatorFeatures"]...)
@@ -5404,6 +5684,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/api/runs/:run_id/folds", wrapper.AppendFolds, options.OperationMiddlewares["AppendFolds"]...)
 	router.GET(options.BaseURL+"/api/walkforward/runs/:run_id/folds", wrapper.ListRunFolds, options.OperationMiddlewares["ListRunFolds"]...)
 	router.GET(options.BaseURL+"/api/runs/:run_id/predictions", wrapper.ListPredictions, options.OperationMiddlewares["ListPredictions"]...)
+	router.POST(options.BaseURL+"/api/runs/:run_id/predictions", wrapper.AppendPredictions, options.OperationMiddlewares["AppendPredictions"]...)
 	router.GET(options.BaseURL+"/api/walkforward/runs/:run_id/predictions", wrapper.ListRunPredictions, options.OperationMiddlewares["ListRunPredictions"]...)
 	router.GET(options.BaseURL+"/api/simulations", wrapper.ListSimulations, options.OperationMiddlewares["ListSimulations"]...)
 	router.POST(options.BaseURL+"/api/simulations", wrapper.StoreSimulation, options.OperationMiddlewares["StoreSimulation"]...)
@@ -5414,6 +5695,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/simulations/:simulation_id/trades", wrapper.ListTrades, options.OperationMiddlewares["ListTrades"]...)
 	router.GET(options.BaseURL+"/api/tradesim/runs/:simulation_id/trades", wrapper.ListTradesimTrades, options.OperationMiddlewares["ListTradesimTrades"]...)
 	router.GET(options.BaseURL+"/api/simulations/:simulation_id/trace", wrapper.ListTrace, options.OperationMiddlewares["ListTrace"]...)
+	router.POST(options.BaseURL+"/api/simulations/:simulation_id/trace", wrapper.AppendTrace, options.OperationMiddlewares["AppendTrace"]...)
 	router.GET(options.BaseURL+"/api/tradesim/runs/:simulation_id/trace", wrapper.ListTradesimTrace, options.OperationMiddlewares["ListTradesimTrace"]...)
 	router.GET(options.BaseURL+"/api/simulations/:simulation_id/equity", wrapper.GetEquity, options.OperationMiddlewares["GetEquity"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.GetHealthz, options.OperationMiddlewares["GetHealthz"]...)

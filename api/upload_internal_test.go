@@ -89,7 +89,7 @@ func TestReadRun(t *testing.T) {
 		}
 	}
 	w, r := post(`{"folds":` + folds + `,"run_id":1}`)
-	rows, warnings, err := readFolds(w, r, testLimit, id)
+	rows, warnings, err := readFolds(w, r, id)
 	if diff := cmp.Diff(wantFolds, foldsOf(t, rows, id)); err != nil || diff != "" || !cmp.Equal(warnings, []string{"unknown field run_id is ignored"}) {
 		t.Errorf("folds alone: %v, warnings %q (-want +got)\n%s", err, warnings, diff)
 	}

@@ -154,7 +154,7 @@ func (p parents) check(id uuid.UUID, what string) *fault {
 func once[K comparable](f *fields, name string, seen map[K]int32, key K, i int) {
 	first, twice := seen[key]
 	if !twice {
-		seen[key] = int32(i)
+		seen[key] = int32(i) //nolint:gosec // a body has at most 64 Mi rows
 		return
 	}
 	list, _, _ := bytes.Cut([]byte(elementPath(f.dec)), []byte("["))

@@ -67,7 +67,7 @@ func TestLongLists(t *testing.T) {
 	}
 
 	w, r = post(`[` + strings.Join(folds, ",") + `]`)
-	list, _, err := readFolds(w, r, testLimit, uuid.MustParse(runID))
+	list, _, err := readFolds(w, r, uuid.MustParse(runID))
 	if err != nil {
 		t.Fatal(err)
 	}

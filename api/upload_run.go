@@ -212,9 +212,9 @@ func (b *foldsBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 }
 
 // readFolds reads folds of a run that is stored already, with what there is to warn of.
-func readFolds(w http.ResponseWriter, r *http.Request, limit int64, runID uuid.UUID) (*foldList, []string, error) {
+func readFolds(w http.ResponseWriter, r *http.Request, runID uuid.UUID) (*foldList, []string, error) {
 	var body foldsBody
-	if err := decodeBody(w, r, limit, &body); err != nil {
+	if err := decodeBody(w, r, maxBody, &body); err != nil {
 		return nil, nil, err
 	}
 	if body.Folds == nil {

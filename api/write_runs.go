@@ -42,6 +42,9 @@ func (s *Server) storeRun(c echo.Context, path *uuid.UUID, ch change) error {
 		Success: true, Message: "run stored", RunID: up.Run.RunID, PredictionMeasurement: up.Run.PredictionMeasurement,
 		FoldsReceived: up.Folds.count(), DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings),
 	}
+	if up.Folds != nil {
+		s.timeFolds(c, up.Run.DatasetID, up.Folds.kept)
+	}
 	var tag string
 	err = s.write(c, ch.dryRun, func(ctx context.Context, q *db.Queries) error {
 		before, err := lockRun(ctx, q, up.Run.RunID, ch.ifMatch)
@@ -191,7 +194,7 @@ func (s *Server) AppendFolds(c echo.Context, runID string, params AppendFoldsPar
 	if err != nil {
 		return err
 	}
-	folds, warnings, err := readFolds(c.Response(), c.Request(), maxBody, id)
+	folds, warnings, err := readFolds(c.Response(), c.Request(), id)
 	if err != nil {
 		return err
 	}

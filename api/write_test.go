@@ -172,8 +172,9 @@ func TestSetsAreReplaced(t *testing.T) {
 	if a := h.store("/api/runs", runBody(3), 200); a["folds_stored"] != 3.0 {
 		t.Errorf("a smaller set: %v", a)
 	}
-	without := runBody(3)[:strings.Index(runBody(3), `,
-		"folds"`)] + "}"
+	without, _, _ := strings.Cut(runBody(3), `,
+		"folds"`)
+	without += "}"
 	if a := h.store("/api/runs", without, 200); a["folds_received"] != 0.0 || a["folds_stored"] != 3.0 {
 		t.Errorf("no folds given: %v", a)
 	}

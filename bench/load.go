@@ -6,23 +6,34 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 )
 
-// measured is one measurement of a route over HTTP.
+// request is what is asked of a service over and over.
+type request struct {
+	path    string
+	headers string // lines that end in CR LF
+	status  int    // that the answer has to have; 0: 200
+}
+
+// measured is one measurement of a request.
 type measured struct {
 	rate  float64         // answers a second
 	took  []time.Duration // of each answer, from sending the request to its last byte, sorted
 	bytes int             // of one body
 }
 
-// load asks for path on every connection, each with one request at a time, for the span given. An answer other than 200
+// load sends r on every connection, each with one request at a time, for the span given. An answer of another status
 // ends it with an error. It shares the machine with the service, so it does as little as can be: the request's bytes
 // are made once, and of an answer it reads the status and the length and discards the rest.
-func load(ctx context.Context, address, path string, connections int, span time.Duration) (measured, error) {
+func load(ctx context.Context, address string, r request, connections int, span time.Duration) (measured, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
 	clients := make([]*client, connections)
 	for i := range clients {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp4", address)
@@ -32,7 +43,8 @@ func load(ctx context.Context, address, path string, connections int, span time.
 		defer conn.Close() //nolint:errcheck // nothing is lost
 		clients[i] = &client{
 			conn:    conn,
-			request: []byte("GET " + path + " HTTP/1.1\r\nHost: " + address + "\r\n\r\n"),
+			request: []byte("GET " + r.path + " HTTP/1.1\r\nHost: " + address + "\r\n" + r.headers + "\r\n"),
+			status:  []byte("HTTP/1.1 " + strconv.Itoa(r.status) + " "),
 			buf:     make([]byte, 256<<10),
 			took:    make([]time.Duration, 0, 1<<16),
 		}
@@ -71,6 +83,7 @@ func load(ctx context.Context, address, path string, connections int, span time.
 type client struct {
 	conn    net.Conn
 	request []byte
+	status  []byte // that an answer begins with
 	buf     []byte
 	took    []time.Duration
 	length  int // of the last body
@@ -93,12 +106,12 @@ func (c *client) ask(until time.Time) error {
 }
 
 var (
-	statusOK      = []byte("HTTP/1.1 200 ")
+	notModified   = []byte("HTTP/1.1 304 ")
 	contentLength = []byte("\r\nContent-Length: ")
 	endOfHead     = []byte("\r\n\r\n")
 )
 
-// receive reads one answer, which has to be a 200 of a stated length.
+// receive reads one answer, which has to be of a stated length, unless it has no body.
 func (c *client) receive() error {
 	have, head := 0, -1
 	for head < 0 {
@@ -112,8 +125,12 @@ func (c *client) receive() error {
 		have += n
 		head = bytes.Index(c.buf[:have], endOfHead)
 	}
-	if !bytes.HasPrefix(c.buf[:head], statusOK) {
+	if !bytes.HasPrefix(c.buf[:head], c.status) {
 		return fmt.Errorf("%.300q", c.buf[:have])
+	}
+	if bytes.HasPrefix(c.buf[:head], notModified) {
+		c.length = 0
+		return nil
 	}
 	_, rest, found := bytes.Cut(c.buf[:head], contentLength)
 	if !found {

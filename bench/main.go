@@ -1,6 +1,7 @@
-// Command bench measures how close the service comes to the limit that PostgreSQL sets. It starts a durable PostgreSQL
-// of its own and the real foldbook serve on data at scale, and asks in turns for each of the six routes over HTTP and,
-// with pgbench, for the same SQL. `make bench` calls it; docs/benchmarks.md explains the table it prints.
+// Command bench measures what the service adds to what PostgreSQL needs. It starts a durable PostgreSQL of its own and the
+// real foldbook serve on data at scale, and prints a table for each theme: the older routes against the same SQL in pgbench,
+// what is not read again, uploads against psql, and searches over a million runs. `make bench` calls it;
+// docs/benchmarks.md explains the tables.
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -16,18 +18,19 @@ import (
 )
 
 type cli struct {
+	Only        []string      `enum:"routes,known,uploads,search,series" help:"Themes to measure: routes, known, uploads, search, series. All unless given."`
 	Binary      string        `default:".dev/bin/foldbook" help:"The service to measure."`
-	Rounds      int           `default:"3" help:"Rounds; in each, every route is measured both ways."`
-	For         time.Duration `default:"2s" help:"Length of one measurement, a whole number of seconds."`
+	Rounds      int           `default:"3" help:"Rounds; in each, everything is measured in turns."`
+	For         time.Duration `default:"2s" help:"Length of one measurement of a rate, a whole number of seconds."`
 	Connections int           `default:"8" help:"HTTP connections, each with one request at a time."`
 	Clients     int           `default:"4" help:"Connections of pgbench."`
-	Series      bool          `help:"Measure the routes of series against QuestDB's own endpoints instead."`
 	Pool        int           `default:"4" help:"Connections of the service to PostgreSQL (POSTGRES_POOL_SIZE)."`
+	Runs        int           `default:"1000000" help:"Runs that are searched."`
 }
 
-const about = `Measures the six routes over HTTP against pgbench with the same SQL on the same server.
+const about = `Measures the service over HTTP, in turns with pgbench, psql and itself under other conditions on the same server, and prints Markdown.
 
-With POSTGRES_URL set, a database is made on that server and dropped at the end; otherwise a durable server is started for the run. The settings of the service are its defaults, request logging included. An answer other than 200 fails the benchmark.`
+With POSTGRES_URL set, databases are made on that server and dropped at the end; otherwise a durable server is started for the run. The settings of the service are its defaults, request logging included. An answer with another status than the one expected fails the benchmark.`
 
 func main() {
 	var c cli
@@ -42,52 +45,32 @@ func main() {
 }
 
 func (c cli) run(ctx context.Context) (err error) {
-	if c.Rounds < 1 || c.For < time.Second || c.Connections < 1 || c.Clients < 1 {
-		return errors.New("--rounds, --connections and --clients are at least 1, --for is at least 1s")
+	if c.Rounds < 1 || c.For < time.Second || c.Connections < 1 || c.Clients < 1 || c.Runs < minRuns {
+		return fmt.Errorf("--rounds, --connections and --clients are at least 1, --for is at least 1s, --runs at least %d", minRuns)
 	}
-	s, err := openStack(ctx, c.Binary, c.Pool, c.Series)
+	s, err := openStack(ctx, c.Binary, c.Pool)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	if c.Series {
-		return c.runSeries(ctx, s)
-	}
-	routes, err := s.routes(ctx)
-	if err != nil {
+	if err := c.conditions(ctx, s); err != nil {
 		return err
 	}
-	pg, err := newPgbench(ctx, s, routes, c.Clients)
-	if err != nil {
-		return err
-	}
-	results := make([]result, len(routes))
-	for i := range routes { // fills the caches and the pool; not counted
-		results[i].route = routes[i]
-		if _, err := load(ctx, s.address, routes[i].path, c.Connections, c.For/4); err != nil {
-			return fmt.Errorf("load %s: %w", routes[i].path, err)
+	for _, theme := range []struct { // uploads change what the themes before them read
+		name    string
+		measure func(context.Context, *stack) error
+	}{{"routes", c.routes}, {"known", c.known}, {"uploads", c.uploads}, {"search", c.search}, {"series", c.series}} {
+		if !c.wants(theme.name) {
+			continue
+		}
+		if err := theme.measure(ctx, s); err != nil {
+			return fmt.Errorf("%s: %w", theme.name, err)
 		}
 	}
-	for round := range c.Rounds {
-		for i := range routes {
-			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round+1, c.Rounds, routes[i].name)
-			if pg != nil && len(routes[i].queries) > 0 {
-				rate, err := pg.run(ctx, routes[i], c.For)
-				if err != nil {
-					return fmt.Errorf("pgbench %s: %w", routes[i].name, err)
-				}
-				results[i].limit = append(results[i].limit, rate)
-			}
-			got, err := load(ctx, s.address, routes[i].path, c.Connections, c.For)
-			if err != nil {
-				return fmt.Errorf("load %s: %w", routes[i].path, err)
-			}
-			results[i].http = append(results[i].http, got)
-		}
-	}
-	logged, err := s.logged()
-	if err != nil {
-		return err
-	}
-	return c.report(ctx, s, pg, results, logged)
+	return nil
 }
+
+func (c cli) wants(theme string) bool { return len(c.Only) == 0 || slices.Contains(c.Only, theme) }
+
+// progress says on standard error what is going on, beside the tables.
+func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

@@ -24,7 +24,7 @@ type pgbench struct {
 
 // newPgbench writes the scripts of the routes. It returns nil where there is no pgbench.
 func newPgbench(ctx context.Context, s *stack, routes []route, clients int) (*pgbench, error) {
-	program := findPgbench(s.binDir())
+	program := findProgram("pgbench", s.binDir())
 	if program == "" {
 		return nil, nil //nolint:nilnil // the limit is then unknown, which the report says
 	}
@@ -53,9 +53,9 @@ func newPgbench(ctx context.Context, s *stack, routes []route, clients int) (*pg
 	return p, nil
 }
 
-// findPgbench looks on PATH, beside the server and where distributions put it, newest version first.
-func findPgbench(beside string) string {
-	if path, err := exec.LookPath("pgbench"); err == nil {
+// findProgram looks on PATH, beside the server and where distributions put it, newest version first.
+func findProgram(name, beside string) string {
+	if path, err := exec.LookPath(name); err == nil {
 		return path
 	}
 	dirs := []string{beside}
@@ -67,7 +67,7 @@ func findPgbench(beside string) string {
 		dirs = append(dirs, found...)
 	}
 	for _, dir := range dirs {
-		if path, err := exec.LookPath(filepath.Join(dir, "pgbench")); err == nil {
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
 			return path
 		}
 	}

@@ -19,9 +19,52 @@ type result struct {
 	http  []measured
 }
 
-// report prints the machine, the conditions and the table, which is Markdown.
-func (c cli) report(ctx context.Context, s *stack, pg *pgbench, results []result, logged int) error {
+// conditions prints what all tables have in common.
+func (c cli) conditions(ctx context.Context, s *stack) error {
 	server, err := serverVersion(ctx, s.url)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("Machine: %d cores, %s, %s/%s, %s, PostgreSQL %s. %d rounds.\n",
+		runtime.NumCPU(), cpuModel(), runtime.GOOS, runtime.GOARCH, runtime.Version(), server, c.Rounds)
+	return nil
+}
+
+// routes measures the six routes against pgbench.
+func (c cli) routes(ctx context.Context, s *stack) error {
+	routes, err := s.routes(ctx)
+	if err != nil {
+		return err
+	}
+	pg, err := newPgbench(ctx, s, routes, c.Clients)
+	if err != nil {
+		return err
+	}
+	results := make([]result, len(routes))
+	for i, r := range routes { // fills the caches and the pool; not counted
+		results[i].route = r
+		if _, err := load(ctx, s.main.address, request{path: r.path}, c.Connections, c.For/4); err != nil {
+			return fmt.Errorf("load %s: %w", r.path, err)
+		}
+	}
+	for round := range c.Rounds {
+		for i, r := range routes {
+			progress("round %d of %d: %s", round+1, c.Rounds, r.name)
+			if pg != nil && len(r.queries) > 0 {
+				rate, err := pg.run(ctx, r, c.For)
+				if err != nil {
+					return fmt.Errorf("pgbench %s: %w", r.name, err)
+				}
+				results[i].limit = append(results[i].limit, rate)
+			}
+			got, err := load(ctx, s.main.address, request{path: r.path}, c.Connections, c.For)
+			if err != nil {
+				return fmt.Errorf("load %s: %w", r.path, err)
+			}
+			results[i].http = append(results[i].http, got)
+		}
+	}
+	logged, err := s.main.logged()
 	if err != nil {
 		return err
 	}
@@ -29,9 +72,8 @@ func (c cli) report(ctx context.Context, s *stack, pg *pgbench, results []result
 	if pg != nil {
 		pgbenchVersion = fmt.Sprintf("pgbench %s with %d clients", pg.version, c.Clients)
 	}
-	fmt.Printf("\nMachine: %d cores, %s, %s/%s, %s, PostgreSQL %s.\n", runtime.NumCPU(), cpuModel(), runtime.GOOS, runtime.GOARCH, runtime.Version(), server)
-	fmt.Printf("%d rounds of %s each, taking turns: %s; %d HTTP connections, pool of %d. The service logged %d lines.\n\n",
-		c.Rounds, c.For, pgbenchVersion, c.Connections, c.Pool, logged)
+	fmt.Printf("\n### The six older routes\n\nMeasurements of %s, in turns: %s; %d HTTP connections, pool of %d. The service logged %d lines.\n\n",
+		c.For, pgbenchVersion, c.Connections, c.Pool, logged)
 	fmt.Println("| route | pgbench/s | HTTP req/s | ratio | median ratio | target | | p50 ms | p99 ms | bytes |")
 	fmt.Println("|---|--:|--:|--:|--:|--:|---|--:|--:|--:|")
 	for _, r := range results {
@@ -57,20 +99,32 @@ func (r result) row() string {
 		for i, m := range r.http {
 			ratios[i] = m.rate / r.limit[i]
 		}
-		slices.Sort(ratios)
-		median = percent((ratios[(len(ratios)-1)/2] + ratios[len(ratios)/2]) / 2)
+		median = percent(middle(ratios))
 		if r.route.target > 0 {
-			target, verdict = percent(r.route.target), "below"
-			if best/slices.Max(r.limit) >= r.route.target {
-				verdict = "PASS"
-			}
+			target, verdict = percent(r.route.target), verdictOf(best/slices.Max(r.limit) >= r.route.target)
 		}
 	}
 	return fmt.Sprintf("| %s | %s | %.0f | %s | %s | %s | %s | %.2f | %.2f | %d |", r.route.name, limit, best, ratio, median, target, verdict,
 		milliseconds(took[len(took)/2]), milliseconds(took[len(took)*99/100]), r.http[0].bytes)
 }
 
+// verdictOf is the word for a target that is met, or not.
+func verdictOf(met bool) string {
+	if met {
+		return "PASS"
+	}
+	return "MISSED"
+}
+
+// middle is the median.
+func middle(values []float64) float64 {
+	v := slices.Sorted(slices.Values(values))
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
+}
+
 func percent(share float64) string { return fmt.Sprintf("%.0f %%", 100*share) }
+
+func times(factor float64) string { return fmt.Sprintf("%.2f ×", factor) }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 

@@ -31,7 +31,7 @@ func (s *stack) routes(ctx context.Context) ([]route, error) {
 		SimulationID string `json:"simulation_id"`
 		DatasetID    string `json:"dataset_id"`
 	}
-	if err := s.get(ctx, "/api/tradesim/runs?run_id="+run, &simulations); err != nil {
+	if err := s.main.get(ctx, "/api/tradesim/runs?run_id="+run, &simulations); err != nil {
 		return nil, err
 	}
 	if len(simulations) == 0 {
@@ -59,7 +59,7 @@ func (s *stack) routes(ctx context.Context) ([]route, error) {
 // look checks that an answer holds the rows that it is measured with.
 func (s *stack) look(ctx context.Context, r route) error {
 	var body json.RawMessage
-	if err := s.get(ctx, r.path, &body); err != nil {
+	if err := s.main.get(ctx, r.path, &body); err != nil {
 		return err
 	}
 	var rows []json.RawMessage
@@ -115,10 +115,9 @@ func (r route) script(statements map[string]string) (string, error) {
 		if !ok {
 			return "", fmt.Errorf("no query %s in sql/", name)
 		}
-		b.WriteString(parameter.ReplaceAllStringFunc(sql, func(p string) string {
-			m := parameter.FindStringSubmatch(p)
-			if _, ok := r.args[m[1]+m[2]]; ok {
-				return ":" + m[1] + m[2]
+		b.WriteString(substitute(sql, func(name string) string {
+			if _, ok := r.args[name]; ok {
+				return ":" + name
 			}
 			return "NULL"
 		}))
@@ -128,4 +127,12 @@ func (r route) script(statements map[string]string) (string, error) {
 		return "\\startpipeline\n" + b.String() + "\\endpipeline\n", nil
 	}
 	return b.String(), nil
+}
+
+// substitute puts values in the place of a query's parameters.
+func substitute(sql string, value func(name string) string) string {
+	return parameter.ReplaceAllStringFunc(sql, func(p string) string {
+		m := parameter.FindStringSubmatch(p)
+		return value(m[1] + m[2])
+	})
 }

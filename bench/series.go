@@ -51,7 +51,7 @@ func (s *stack) startQuestDB(ctx context.Context) error {
 		return err
 	}
 	dir := filepath.Join(s.scratch.Dir, "questdb")
-	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // QuestDB may run as another user
+	if err := os.Mkdir(dir, 0o755); err != nil { // QuestDB may run as another user
 		return err
 	}
 	s.questdb, err = devstack.StartQuestDB(ctx, dir, program)
@@ -59,7 +59,7 @@ func (s *stack) startQuestDB(ctx context.Context) error {
 }
 
 // fillSeries makes a million minutes of ten columns, and a data set that has them as its indicators.
-func (s *stack) fillSeries(ctx context.Context) error {
+func (s *stack) fillSeries(ctx context.Context, service *service) error {
 	for _, sql := range []string{
 		fmt.Sprintf(`create table bench_ind as (select timestamp_sequence('2021-01-01', 60000000L) timestamp, rnd_symbol('btc', 'eth') s,
 			rnd_double() * 100 c0, rnd_double() * 1000 c1, rnd_double() c2, rnd_double() c3, rnd_double() c4, rnd_double() c5, rnd_double() c6, rnd_long() l
@@ -71,7 +71,7 @@ func (s *stack) fillSeries(ctx context.Context) error {
 		}
 	}
 	body := fmt.Sprintf(`{"dataset_id": %q, "dataset_slug": "bench", "symbol": "BTCUSD", "granularity": "1m", "indicator_measurement": "bench_ind", "ohlcv_measurement": "bench_ind"}`, seriesDataset)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.address+"/api/datasets", bytes.NewReader([]byte(body)))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+service.address+"/api/datasets", bytes.NewReader([]byte(body)))
 	if err != nil {
 		return err
 	}
@@ -106,9 +106,16 @@ func (s *stack) questDB(ctx context.Context, sql string) error {
 
 func execPath(sql string) string { return "/exec?query=" + url.QueryEscape(sql) }
 
-// runSeries measures and prints the table.
-func (c cli) runSeries(ctx context.Context, s *stack) error {
-	if err := s.fillSeries(ctx); err != nil {
+// series measures and prints the table.
+func (c cli) series(ctx context.Context, s *stack) error {
+	if err := s.startQuestDB(ctx); err != nil {
+		return err
+	}
+	service, err := s.serve(ctx, s.url, "QDB_HTTP_URL="+s.questdb.HTTPURL(), "QDB_PG_URL="+s.questdb.PGURL())
+	if err != nil {
+		return err
+	}
+	if err := s.fillSeries(ctx, service); err != nil {
 		return err
 	}
 	const all = "select timestamp, s, c0, c1, c2, c3, c4, c5, c6, l from bench_ind"
@@ -132,15 +139,18 @@ func (c cli) runSeries(ctx context.Context, s *stack) error {
 			theirs: execPath("select timestamp, min(c0) lo, max(c0) hi from bench_ind sample by 1000m"),
 		},
 	}
+	if err := service.reportMemory(ctx, base); err != nil { // before anything else has made the service grow
+		return err
+	}
 	for round := range c.Rounds + 1 { // the first fills caches and is not counted
 		for _, k := range list {
 			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round, c.Rounds, k.name)
-			before := s.cpu()
-			ours, n, count, err := c.ask(ctx, "http://"+s.address+k.ours, k.rate)
+			before := s.cpu(service)
+			ours, n, count, err := c.ask(ctx, "http://"+service.address+k.ours, k.rate)
 			if err != nil {
 				return fmt.Errorf("ask the service for %s: %w", k.ours, err)
 			}
-			between := s.cpu()
+			between := s.cpu(service)
 			theirs, m, theirCount, err := c.ask(ctx, s.questdb.HTTPURL()+k.theirs, k.rate)
 			if err != nil {
 				return fmt.Errorf("ask QuestDB for %s: %w", k.theirs, err)
@@ -149,7 +159,7 @@ func (c cli) runSeries(ctx context.Context, s *stack) error {
 				continue
 			}
 			k.ourBest, k.theirBest, k.ourBytes, k.bytes = max(k.ourBest, ours), max(k.theirBest, theirs), n, m
-			ourCPU, theirCPU := (between-before)/time.Duration(count), (s.cpu()-between)/time.Duration(theirCount)
+			ourCPU, theirCPU := (between-before)/time.Duration(count), (s.cpu(service)-between)/time.Duration(theirCount)
 			if round == 1 || ourCPU < k.ourCPU {
 				k.ourCPU = ourCPU
 			}
@@ -234,8 +244,8 @@ func fetch(ctx context.Context, client *http.Client, address string, buf []byte)
 }
 
 // cpu is the time that the service and its databases have used so far; 0 where there is no /proc.
-func (s *stack) cpu() time.Duration {
-	pids := []string{strconv.Itoa(s.server.PID()), strconv.Itoa(s.questdb.PID())}
+func (s *stack) cpu(service *service) time.Duration {
+	pids := []string{strconv.Itoa(service.process.PID()), strconv.Itoa(s.questdb.PID())}
 	if s.postgres != nil {
 		pids = append(pids, strconv.Itoa(s.postgres.PID()))
 	}

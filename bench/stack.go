@@ -3,18 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -29,18 +23,18 @@ type stack struct {
 	root     string // of the module
 	scratch  *devstack.Scratch
 	postgres *devstack.Postgres // nil when POSTGRES_URL says where it is
-	questdb  *devstack.QuestDB  // nil when it is not measured, or cannot be started
+	questdb  *devstack.QuestDB  // nil until it is measured
 	admin    string             // connection string of the server's own database
-	name     string             // of the benchmark's database
-	url      string
+	names    []string           // of the benchmark's databases
+	url      string             // of the first of them, at scale
 	binary   string
 	pool     int
-	server   *devstack.Process
-	address  string // of the service
+	services []*service
+	main     *service // with default settings on the first database
 }
 
 // openStack starts everything and loads the data; the caller closes the stack.
-func openStack(ctx context.Context, binary string, pool int, series bool) (_ *stack, err error) {
+func openStack(ctx context.Context, binary string, pool int) (_ *stack, err error) {
 	s := &stack{pool: pool}
 	defer func() {
 		if err != nil {
@@ -53,25 +47,26 @@ func openStack(ctx context.Context, binary string, pool int, series bool) (_ *st
 	if s.root, err = devstack.Root(); err != nil {
 		return nil, err
 	}
-	steps := []func(context.Context) error{s.startPostgres, s.createDatabase, s.fill, s.serve}
-	if series {
-		steps = slices.Insert(steps, 1, s.startQuestDB)
+	if err := s.startPostgres(ctx); err != nil {
+		return nil, err
 	}
-	for _, step := range steps {
-		if err := step(ctx); err != nil {
-			return nil, err
-		}
+	if s.url, err = s.createDatabase(ctx); err != nil {
+		return nil, err
 	}
-	return s, nil
+	if err := s.fill(ctx); err != nil {
+		return nil, err
+	}
+	s.main, err = s.serve(ctx, s.url)
+	return s, err
 }
 
 func (s *stack) close() error {
 	var errs []error
-	if s.server != nil {
-		errs = append(errs, s.server.Stop(12*time.Second, syscall.SIGTERM))
+	for _, service := range s.services {
+		errs = append(errs, service.process.Stop(12*time.Second, syscall.SIGTERM))
 	}
-	if s.name != "" {
-		errs = append(errs, s.exec(context.Background(), s.admin, "DROP DATABASE "+pgx.Identifier{s.name}.Sanitize()))
+	for _, name := range s.names {
+		errs = append(errs, s.exec(context.Background(), s.admin, "DROP DATABASE "+pgx.Identifier{name}.Sanitize()))
 	}
 	if s.questdb != nil {
 		errs = append(errs, s.questdb.Stop())
@@ -123,28 +118,33 @@ func (s *stack) binDir() string {
 	return s.postgres.BinDir()
 }
 
-func (s *stack) createDatabase(ctx context.Context) error {
+// createDatabase makes one more database, with the schema, and returns its connection string.
+func (s *stack) createDatabase(ctx context.Context) (string, error) {
 	u, err := url.Parse(s.admin)
 	if err != nil || u.Scheme == "" {
-		return errors.New("POSTGRES_URL is not of the form postgres://user:password@host:port/database")
+		return "", errors.New("POSTGRES_URL is not of the form postgres://user:password@host:port/database")
 	}
-	name := "foldbook_bench_" + strconv.Itoa(os.Getpid())
+	name := fmt.Sprintf("foldbook_bench_%d_%d", os.Getpid(), len(s.names))
 	if err := s.exec(ctx, s.admin, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize()); err != nil {
-		return err
+		return "", err
 	}
-	s.name, u.Path = name, "/"+name
-	s.url = u.String()
-	return nil
+	s.names, u.Path = append(s.names, name), "/"+name
+	return u.String(), s.run(ctx, u.String(), "migrate", "up")
 }
 
 func (s *stack) fill(ctx context.Context) error {
-	for _, args := range [][]string{{"migrate", "up"}, {"seed", "--scale", "1"}} {
-		cmd := s.command(ctx, args...)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("foldbook %v: %w\n%s", args, err, bytes.TrimSpace(out))
-		}
+	if err := s.run(ctx, s.url, "seed", "--scale", "1"); err != nil {
+		return err
 	}
 	return s.exec(ctx, s.url, "VACUUM ANALYZE")
+}
+
+// run runs the service's binary to its end.
+func (s *stack) run(ctx context.Context, dsn string, args ...string) error {
+	if out, err := s.command(ctx, dsn, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("foldbook %v: %w\n%s", args, err, bytes.TrimSpace(out))
+	}
+	return nil
 }
 
 // exec runs one statement on a connection of its own.
@@ -161,106 +161,9 @@ func (s *stack) exec(ctx context.Context, dsn, sql string) error {
 }
 
 // command is the service's binary with default settings, whatever this process's environment and .env say.
-func (s *stack) command(ctx context.Context, args ...string) *exec.Cmd {
+func (s *stack) command(ctx context.Context, dsn string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, s.binary, args...)
 	cmd.Dir = s.scratch.Dir
-	cmd.Env = []string{"POSTGRES_URL=" + s.url, "POSTGRES_POOL_SIZE=" + strconv.Itoa(s.pool), "QDB_HTTP_URL=off"}
-	if s.questdb != nil {
-		cmd.Env = append(cmd.Env, "QDB_HTTP_URL="+s.questdb.HTTPURL(), "QDB_PG_URL="+s.questdb.PGURL())
-	}
+	cmd.Env = []string{"POSTGRES_URL=" + dsn, "POSTGRES_POOL_SIZE=" + strconv.Itoa(s.pool), "QDB_HTTP_URL=off"}
 	return cmd
-}
-
-func (s *stack) logFile() string { return filepath.Join(s.scratch.Dir, "foldbook.log") }
-
-// serve starts the service, which logs each request to a file, and waits until it is ready.
-func (s *stack) serve(ctx context.Context) error {
-	log, err := os.Create(s.logFile())
-	if err != nil {
-		return fmt.Errorf("make the service's log: %w", err)
-	}
-	defer log.Close() //nolint:errcheck // the service has its own descriptor
-	port, err := freePort(ctx)
-	if err != nil {
-		return err
-	}
-	cmd := s.command(context.WithoutCancel(ctx), "serve") // close stops it
-	cmd.Env = append(cmd.Env, "PORT="+strconv.Itoa(port))
-	cmd.Stdout, cmd.Stderr = log, log
-	if s.server, err = devstack.Start(cmd, syscall.SIGKILL); err != nil {
-		return err
-	}
-	s.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	poll := time.NewTicker(20 * time.Millisecond)
-	defer poll.Stop()
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		var ready any
-		err := s.get(ctx, "/readyz", &ready)
-		if err == nil {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("the service is not ready: %w", err)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-s.server.Done():
-			text, _ := os.ReadFile(s.logFile())
-			return fmt.Errorf("the service ended: %w\n%s", s.server.Err(), bytes.TrimSpace(text))
-		case <-poll.C:
-		}
-	}
-}
-
-// freePort is below the range from which the system takes ports of outgoing connections.
-func freePort(ctx context.Context) (int, error) {
-	for range 100 {
-		port := 20000 + rand.IntN(12000)
-		if l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
-			return port, l.Close()
-		}
-	}
-	return 0, errors.New("no free port from 20000 to 32000")
-}
-
-// logged returns the number of lines that the service has logged.
-func (s *stack) logged() (lines int, err error) {
-	file, err := os.Open(s.logFile())
-	if err != nil {
-		return 0, fmt.Errorf("read the service's log: %w", err)
-	}
-	defer file.Close() //nolint:errcheck // it was only read
-	buf := make([]byte, 1<<20)
-	for {
-		n, err := file.Read(buf)
-		lines += bytes.Count(buf[:n], []byte{'\n'})
-		if errors.Is(err, io.EOF) {
-			return lines, nil
-		}
-		if err != nil {
-			return 0, fmt.Errorf("read the service's log: %w", err)
-		}
-	}
-}
-
-// get decodes the service's answer, which has to be a 200.
-func (s *stack) get(ctx context.Context, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.address+path, nil)
-	if err != nil {
-		return err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("ask the service: %w", err)
-	}
-	defer res.Body.Close() //nolint:errcheck // it was only read
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		return fmt.Errorf("read the answer: %w", err)
-	}
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %d: %.200s", path, res.StatusCode, text)
-	}
-	return json.Unmarshal(text, into)
 }

@@ -37,6 +37,17 @@ func TestCodecs(t *testing.T) {
 			if plain != id || pointer == nil || *pointer != id || null != nil || text != id.String() || !cmp.Equal(list, []uuid.UUID{id}) {
 				t.Errorf("uuids come back as %s, %v, %v, %s, %v", plain, pointer, null, text, list)
 			}
+			var i4 *int32
+			var i8, nullInt *int64
+			var f8 *float64
+			var plainInt int64
+			err = store.Pool.QueryRow(t.Context(), `SELECT -7::int4, -9007199254740993::int8, NULL::int8, 0.1::float8, 5::int8`, mode).Scan(&i4, &i8, &nullInt, &f8, &plainInt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i4 == nil || *i4 != -7 || i8 == nil || *i8 != -9007199254740993 || nullInt != nil || f8 == nil || *f8 != 0.1 || plainInt != 5 {
+				t.Errorf("numbers come back as %v, %v, %v, %v, %d", i4, i8, nullInt, f8, plainInt)
+			}
 			if string(raw) != jsonb || nullRaw != nil {
 				t.Errorf("JSONB comes back as %s and %s, want %s and nothing", raw, nullRaw, jsonb)
 			}

@@ -30,8 +30,9 @@ type Config struct {
 // DB is a pool of connections with the queries on it. It is made without connecting, so it outlives any outage.
 type DB struct {
 	*Queries
-	Pool *pgxpool.Pool
-	conn pooled
+	Point *Queries // for reads of one row by its key: those that come at the same time share a round trip
+	Pool  *pgxpool.Pool
+	conn  pooled
 }
 
 // Open makes the pool. It fails on a DSN that does not parse, not on a server that does not answer.
@@ -66,7 +67,7 @@ func Open(cfg Config) (*DB, error) {
 // Wrap puts the queries on a pool that exists. A connection is waited for at most acquire, or without limit when that is 0.
 func Wrap(pool *pgxpool.Pool, acquire time.Duration) *DB {
 	conn := pooled{pool, acquire}
-	return &DB{Queries: New(conn), Pool: pool, conn: conn}
+	return &DB{Queries: New(conn), Point: New(&point{pooled: conn}), Pool: pool, conn: conn}
 }
 
 // Close closes the pool when all its connections have come back.
@@ -143,13 +144,16 @@ func (d *DB) begin(ctx context.Context, conn *pgxpool.Conn) (pgx.Tx, error) {
 	return tx, nil
 }
 
-// registerTypes makes timestamps leave in UTC, and JSONB and UUIDs travel as they came (codecs.go): the defaults would
+// registerTypes makes timestamps leave in UTC, and lets the types of our rows take no detours (codecs.go): the defaults would
 // parse each value once more, which costs more than the whole rest of a run detail.
 func registerTypes(_ context.Context, conn *pgx.Conn) error {
 	m := conn.TypeMap()
 	m.RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
-	m.RegisterType(&pgtype.Type{Name: "jsonb", OID: pgtype.JSONBOID, Codec: jsonbCodec{&pgtype.JSONBCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}}})
+	m.RegisterType(&pgtype.Type{Name: "jsonb", OID: pgtype.JSONBOID, Codec: &jsonbCodec{JSONBCodec: &pgtype.JSONBCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}}})
 	m.RegisterType(&pgtype.Type{Name: "uuid", OID: pgtype.UUIDOID, Codec: uuidCodec{}})
+	m.RegisterType(&pgtype.Type{Name: "int4", OID: pgtype.Int4OID, Codec: nullableInt4})
+	m.RegisterType(&pgtype.Type{Name: "int8", OID: pgtype.Int8OID, Codec: nullableInt8})
+	m.RegisterType(&pgtype.Type{Name: "float8", OID: pgtype.Float8OID, Codec: nullableFloat8})
 	return nil
 }
 

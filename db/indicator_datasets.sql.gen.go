@@ -342,6 +342,62 @@ func (q *Queries) GetManifest(ctx context.Context, datasetID uuid.UUID) (GetMani
 	return i, err
 }
 
+const listDatasetMeasurements = `-- name: ListDatasetMeasurements :many
+SELECT dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema, row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts, bar_interval_ms, lookback_rows, metadata, created_at, updated_at, version
+FROM indicator_datasets
+WHERE dataset_id > $1
+ORDER BY dataset_id
+LIMIT $2::int
+`
+
+type ListDatasetMeasurementsParams struct {
+	AfterID  uuid.UUID `json:"after_id"`
+	PageSize int32     `json:"page_size"`
+}
+
+// ListDatasetMeasurements returns what data sets say of their rows in QuestDB, in the order of their ids. Called by foldbook doctor.
+// index: indicator_datasets_pkey. cost: page_size rows.
+func (q *Queries) ListDatasetMeasurements(ctx context.Context, arg ListDatasetMeasurementsParams) ([]IndicatorDataset, error) {
+	rows, err := q.db.Query(ctx, listDatasetMeasurements, arg.AfterID, arg.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []IndicatorDataset{}
+	for rows.Next() {
+		var i IndicatorDataset
+		if err := rows.Scan(
+			&i.DatasetID,
+			&i.Symbol,
+			&i.Granularity,
+			&i.Source,
+			&i.QuestDBTag,
+			&i.QuestDBMeasurement,
+			&i.ColumnSchema,
+			&i.RowCount,
+			&i.FirstBarTS,
+			&i.LastBarTS,
+			&i.OhlcvMeasurement,
+			&i.OhlcvRowCount,
+			&i.OhlcvFirstTS,
+			&i.OhlcvLastTS,
+			&i.BarIntervalMS,
+			&i.LookbackRows,
+			&i.Metadata,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Version,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listDatasetSummaries = `-- name: ListDatasetSummaries :many
 SELECT
     d.dataset_id,
@@ -641,6 +697,44 @@ func (q *Queries) LockDataset(ctx context.Context, arg LockDatasetParams) (LockD
 	return i, err
 }
 
+const lockDatasetRow = `-- name: LockDatasetRow :one
+SELECT dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema, row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts, bar_interval_ms, lookback_rows, metadata, created_at, updated_at, version
+FROM indicator_datasets
+WHERE dataset_id = $1
+FOR UPDATE
+`
+
+// LockDatasetRow returns a data set and keeps others from writing it until the transaction ends. Called before its rows in
+// QuestDB are counted.
+// index: indicator_datasets_pkey. cost: 1 row.
+func (q *Queries) LockDatasetRow(ctx context.Context, datasetID uuid.UUID) (IndicatorDataset, error) {
+	row := q.db.QueryRow(ctx, lockDatasetRow, datasetID)
+	var i IndicatorDataset
+	err := row.Scan(
+		&i.DatasetID,
+		&i.Symbol,
+		&i.Granularity,
+		&i.Source,
+		&i.QuestDBTag,
+		&i.QuestDBMeasurement,
+		&i.ColumnSchema,
+		&i.RowCount,
+		&i.FirstBarTS,
+		&i.LastBarTS,
+		&i.OhlcvMeasurement,
+		&i.OhlcvRowCount,
+		&i.OhlcvFirstTS,
+		&i.OhlcvLastTS,
+		&i.BarIntervalMS,
+		&i.LookbackRows,
+		&i.Metadata,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.Version,
+	)
+	return i, err
+}
+
 const mergeDataset = `-- name: MergeDataset :one
 INSERT INTO indicator_datasets (
     dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema,
@@ -737,6 +831,94 @@ func (q *Queries) MergeDataset(ctx context.Context, arg MergeDatasetParams) (Mer
 	)
 	var i MergeDatasetRow
 	err := row.Scan(&i.Created, &i.Version, &i.CreatedAt)
+	return i, err
+}
+
+const refreshBars = `-- name: RefreshBars :one
+UPDATE indicator_datasets SET
+    ohlcv_measurement = $1,
+    ohlcv_row_count = $2,
+    ohlcv_first_ts = $3,
+    ohlcv_last_ts = $4,
+    metadata = metadata || jsonb_build_object(
+        'ohlcv_rows', $2::bigint,
+        'first_ohlcv_timestamp_ms', epoch_ms($3::timestamptz),
+        'last_ohlcv_timestamp_ms', epoch_ms($4::timestamptz)
+    ),
+    version = version + 1
+WHERE dataset_id = $5
+RETURNING version, created_at
+`
+
+type RefreshBarsParams struct {
+	OhlcvMeasurement *string    `json:"ohlcv_measurement"`
+	OhlcvRowCount    int64      `json:"ohlcv_row_count"`
+	OhlcvFirstTS     *time.Time `json:"ohlcv_first_ts"`
+	OhlcvLastTS      *time.Time `json:"ohlcv_last_ts"`
+	DatasetID        uuid.UUID  `json:"dataset_id"`
+}
+
+type RefreshBarsRow struct {
+	Version   int64     `json:"version"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// RefreshBars notes what was counted of the bars of a data set, in its metadata too. Called after bars were added.
+// index: indicator_datasets_pkey. cost: 1 row.
+func (q *Queries) RefreshBars(ctx context.Context, arg RefreshBarsParams) (RefreshBarsRow, error) {
+	row := q.db.QueryRow(ctx, refreshBars,
+		arg.OhlcvMeasurement,
+		arg.OhlcvRowCount,
+		arg.OhlcvFirstTS,
+		arg.OhlcvLastTS,
+		arg.DatasetID,
+	)
+	var i RefreshBarsRow
+	err := row.Scan(&i.Version, &i.CreatedAt)
+	return i, err
+}
+
+const refreshIndicators = `-- name: RefreshIndicators :one
+UPDATE indicator_datasets SET
+    row_count = $1,
+    first_bar_ts = $2,
+    last_bar_ts = $3,
+    column_schema = $4,
+    metadata = metadata || jsonb_build_object(
+        'indicator_rows', $1::bigint,
+        'first_indicator_timestamp_ms', epoch_ms($2::timestamptz),
+        'last_indicator_timestamp_ms', epoch_ms($3::timestamptz)
+    ),
+    version = version + 1
+WHERE dataset_id = $5
+RETURNING version, created_at
+`
+
+type RefreshIndicatorsParams struct {
+	RowCount     int64           `json:"row_count"`
+	FirstBarTS   *time.Time      `json:"first_bar_ts"`
+	LastBarTS    *time.Time      `json:"last_bar_ts"`
+	ColumnSchema json.RawMessage `json:"column_schema"`
+	DatasetID    uuid.UUID       `json:"dataset_id"`
+}
+
+type RefreshIndicatorsRow struct {
+	Version   int64     `json:"version"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// RefreshIndicators notes what was counted of the indicator rows of a data set, in its metadata too. Called after rows were added.
+// index: indicator_datasets_pkey. cost: 1 row.
+func (q *Queries) RefreshIndicators(ctx context.Context, arg RefreshIndicatorsParams) (RefreshIndicatorsRow, error) {
+	row := q.db.QueryRow(ctx, refreshIndicators,
+		arg.RowCount,
+		arg.FirstBarTS,
+		arg.LastBarTS,
+		arg.ColumnSchema,
+		arg.DatasetID,
+	)
+	var i RefreshIndicatorsRow
+	err := row.Scan(&i.Version, &i.CreatedAt)
 	return i, err
 }
 

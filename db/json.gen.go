@@ -124,6 +124,23 @@ func (r *GetManifestRow) AppendJSON(b []byte) []byte {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *GetRunDestinationRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"dataset_id":`...)
+	b = appendUUID(b, r.DatasetID)
+	b = append(b, `,"prediction_measurement":`...)
+	b = appendString(b, r.PredictionMeasurement)
+	b = append(b, `,"target_column":`...)
+	b = appendString(b, r.TargetColumn)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"dataset_slug":`...)
+	b = appendString(b, r.DatasetSlug)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *GetRunRow) AppendJSON(b []byte) []byte {
 	b = append(b, `{"run_id":`...)
 	b = appendUUID(b, r.RunID)
@@ -201,6 +218,23 @@ func (r *GetRunVersionRow) AppendJSON(b []byte) []byte {
 	b = appendTime(b, r.CreatedAt)
 	b = append(b, `,"dataset_slug":`...)
 	b = appendString(b, r.DatasetSlug)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetSimulationDestinationRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"dataset_id":`...)
+	b = appendUUID(b, r.DatasetID)
+	b = append(b, `,"run_id":`...)
+	b = appendUUID(b, r.RunID)
+	b = append(b, `,"questdb_namespace":`...)
+	b = appendString(b, r.QuestDBNamespace)
+	b = append(b, `,"mode":`...)
+	b = appendString(b, r.Mode)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
 	return append(b, '}')
 }
 
@@ -466,6 +500,32 @@ func (r *ListFoldBoundsRow) AppendJSON(b []byte) []byte {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *ListFoldGapsRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"fold_number":`...)
+	b = appendInt(b, r.FoldNumber)
+	b = append(b, `,"train_start_idx":`...)
+	b = appendInt(b, r.TrainStartIdx)
+	b = append(b, `,"train_end_idx":`...)
+	b = appendInt(b, r.TrainEndIdx)
+	b = append(b, `,"test_start_idx":`...)
+	b = appendInt(b, r.TestStartIdx)
+	b = append(b, `,"test_end_idx":`...)
+	b = appendInt(b, r.TestEndIdx)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *ListRunMeasurementsRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"run_id":`...)
+	b = appendUUID(b, r.RunID)
+	b = append(b, `,"prediction_measurement":`...)
+	b = appendString(b, r.PredictionMeasurement)
+	b = append(b, `,"run_name":`...)
+	b = appendString(b, r.RunName)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *ListRunsByDatasetRow) AppendJSON(b []byte) []byte {
 	b = append(b, `{"run_id":`...)
 	b = appendUUID(b, r.RunID)
@@ -649,6 +709,17 @@ func (r *ListRunsRow) AppendJSON(b []byte) []byte {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *ListSimulationMeasurementsRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"simulation_id":`...)
+	b = appendUUID(b, r.SimulationID)
+	b = append(b, `,"questdb_namespace":`...)
+	b = appendString(b, r.QuestDBNamespace)
+	b = append(b, `,"simulation_name":`...)
+	b = appendString(b, r.SimulationName)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *ListTradePageRow) AppendJSON(b []byte) []byte {
 	b = append(b, `{"simulation_id":`...)
 	b = appendUUID(b, r.SimulationID)
@@ -773,6 +844,85 @@ func (r *PatchSimulationRow) AppendJSON(b []byte) []byte {
 	b = appendInt(b, r.Version)
 	b = append(b, `,"created_at":`...)
 	b = appendTime(b, r.CreatedAt)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *RefreshBarsRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *RefreshIndicatorsRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *SearchRunsByMetricRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"run_id":`...)
+	b = appendUUID(b, r.RunID)
+	b = append(b, `,"dataset_id":`...)
+	b = appendUUID(b, r.DatasetID)
+	b = append(b, `,"prediction_measurement":`...)
+	b = appendString(b, r.PredictionMeasurement)
+	b = append(b, `,"target_column":`...)
+	b = appendString(b, r.TargetColumn)
+	b = append(b, `,"feature_columns":`...)
+	b = appendRaw(b, r.FeatureColumns)
+	b = append(b, `,"hyperparameters":`...)
+	b = appendRaw(b, r.Hyperparameters)
+	b = append(b, `,"walk_config":`...)
+	b = appendRaw(b, r.WalkConfig)
+	b = append(b, `,"summary_metrics":`...)
+	b = appendRaw(b, r.SummaryMetrics)
+	b = append(b, `,"status":`...)
+	b = appendString(b, r.Status)
+	b = append(b, `,"requested_by":`...)
+	if r.RequestedBy == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendString(b, *r.RequestedBy)
+	}
+	b = append(b, `,"started_at":`...)
+	if r.StartedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.StartedAt)
+	}
+	b = append(b, `,"completed_at":`...)
+	if r.CompletedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.CompletedAt)
+	}
+	b = append(b, `,"duration_ms":`...)
+	if r.DurationMS == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendInt(b, *r.DurationMS)
+	}
+	b = append(b, `,"serialized_config":`...)
+	if r.SerializedConfig == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendString(b, *r.SerializedConfig)
+	}
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"version":`...)
+	b = appendInt(b, r.Version)
+	b = append(b, `,"dataset_slug":`...)
+	b = appendString(b, r.DatasetSlug)
+	b = append(b, `,"fold_count":`...)
+	b = appendInt(b, r.FoldCount)
 	return append(b, '}')
 }
 

@@ -96,13 +96,30 @@ func appendFloat(b []byte, v float64) []byte {
 // appendTime appends RFC 3339 in UTC; the fraction, when there is one, has three digits or six, because a client
 // reads it digit by digit.
 func appendTime(b []byte, t time.Time) []byte {
-	layout := `"2006-01-02T15:04:05Z"`
-	if ns := t.Nanosecond(); ns%int(time.Millisecond) != 0 {
-		layout = `"2006-01-02T15:04:05.000000Z"`
-	} else if ns != 0 {
-		layout = `"2006-01-02T15:04:05.000Z"`
+	t = t.UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	b = append(b, '"')
+	b = appendDigits(b, year, 1000)
+	b = appendDigits(append(b, '-'), int(month), 10)
+	b = appendDigits(append(b, '-'), day, 10)
+	b = appendDigits(append(b, 'T'), hour, 10)
+	b = appendDigits(append(b, ':'), minute, 10)
+	b = appendDigits(append(b, ':'), second, 10)
+	if micros := t.Nanosecond() / 1000; micros%1000 != 0 {
+		b = appendDigits(append(b, '.'), micros, 100_000)
+	} else if micros != 0 {
+		b = appendDigits(append(b, '.'), micros/1000, 100)
 	}
-	return t.UTC().AppendFormat(b, layout)
+	return append(b, 'Z', '"')
+}
+
+// appendDigits appends n from the digit that unit stands for down to the last.
+func appendDigits(b []byte, n, unit int) []byte {
+	for ; unit > 0; unit /= 10 {
+		b = append(b, "0123456789"[n/unit%10])
+	}
+	return b
 }
 
 func appendUUID(b []byte, id uuid.UUID) []byte {

@@ -92,9 +92,9 @@ func readAll(t *testing.T, pattern string) (texts []string) {
 	return texts
 }
 
-// execute is the EXECUTE of the prepared query with values for its parameters. Filters that are optional, and the
-// columns of a row to store, are NULL.
-func (q query) execute(t *testing.T, values map[string]string) string {
+// execute is the EXECUTE of the prepared query with values for its parameters. Filters that are optional and not among
+// those given, and the columns of a row to store, are NULL.
+func (q query) execute(t *testing.T, values map[string]string, given ...string) string {
 	t.Helper()
 	places := regexp.MustCompile(`\$(\d+)`).FindAllStringSubmatch(q.sql, -1)
 	if len(places) != len(q.params) {
@@ -108,7 +108,7 @@ func (q query) execute(t *testing.T, values map[string]string) string {
 	for i, place := range places {
 		value := "NULL"
 		// An optional filter is used as $1::text IS NULL OR ..., and a list without it is the one that is asked for most.
-		if v, ok := values[q.params[i]]; ok && !slices.Contains(filters, place[0]) {
+		if v, ok := values[q.params[i]]; ok && (!slices.Contains(filters, place[0]) || slices.Contains(given, q.params[i])) {
 			value = v
 		}
 		if value == "NULL" && !strings.Contains(q.sql, place[0]+"::") && !strings.HasPrefix(q.sql, "INSERT") {
@@ -140,8 +140,11 @@ func TestPlans(t *testing.T) {
 		"page_size": "100", "page_offset": "0", "max_count": "1000000", "after": "-1", "fold_numbers": "'{1,2}'", "after_id": "'" + uuid.Nil.String() + "'",
 		"after_at": "'2020-01-01'", "has_cursor": "false", "after_value": "0", "metric_keys": "'{}'", "metric_wanted": "'{}'", "metric_lows": "'{}'",
 		"metric_highs": "'{}'", "pattern": "'%0042_run3%'", "key": "'summary_metrics.sharpe'", "low": "3", "high": "'Infinity'",
-		"sort_key": "'summary_metrics.sharpe'", "sort_low": "'-Infinity'", "sort_high": "'Infinity'", "statement_ms": "'1'", "lock_ms": "'1'",
-		"part": "3", "row_count": "1000", "message": "'importing'", "state": "'{}'", "before_at": "'2100-01-01'", "error": "'x'", "result": "'{}'",
+		"sort_key": "'summary_metrics.sharpe'", "sort_low": "'-Infinity'", "sort_high": "'Infinity'",
+		"lead_key": "'summary_metrics.sharpe'", "lead_low": "'-Infinity'", "lead_high": "'Infinity'", "statement_ms": "'1'", "lock_ms": "'1'",
+		"ohlcv_measurement": "'m'", "ohlcv_row_count": "1000", "ohlcv_first_ts": "'2024-01-01'", "ohlcv_last_ts": "'2024-01-01'", "row_count": "1000", "first_bar_ts": "'2024-01-01'",
+		"last_bar_ts": "'2024-01-01'", "column_schema": "'[]'", "train_starts": "'{1,2}'", "train_ends": "'{1,2}'", "test_starts": "'{1,2}'", "test_ends": "'{1,2}'",
+		"part": "3", "message": "'importing'", "state": "'{}'", "before_at": "'2100-01-01'", "error": "'x'", "result": "'{}'",
 	}
 	for name, sql := range map[string]string{
 		"dataset_id":    "SELECT dataset_id::text FROM indicator_datasets ORDER BY created_at LIMIT 1",
@@ -186,13 +189,18 @@ func TestPlans(t *testing.T) {
 			}
 		}
 	}
+	cursorPlans(t, store)
 }
 
-func explain(t *testing.T, store *db.DB, q query, values map[string]string) string {
+func explain(t *testing.T, store *db.DB, q query, values map[string]string, given ...string) string {
 	t.Helper()
+	how := "EXPLAIN "
+	if len(given) > 0 {
+		how = "EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) "
+	}
 	exec(t, store, "PREPARE q AS "+q.sql, pgx.QueryExecModeSimpleProtocol)
 	defer exec(t, store, "DEALLOCATE q", pgx.QueryExecModeSimpleProtocol)
-	return strings.Join(lines(t, store, "EXPLAIN "+q.execute(t, values), pgx.QueryExecModeSimpleProtocol), "\n")
+	return strings.Join(lines(t, store, how+q.execute(t, values, given...), pgx.QueryExecModeSimpleProtocol), "\n")
 }
 
 func indexesOf(t *testing.T, store *db.DB, table string) []string {
@@ -217,7 +225,7 @@ func lines(t *testing.T, store *db.DB, sql string, args ...any) []string {
 // grow fills the store with the benchmark's rows, ten times over, some years of use: 500 data sets, 2000 runs.
 func grow(t *testing.T, store *db.DB) {
 	t.Helper()
-	if err := seed.Scale(t.Context(), store.Pool, 1, io.Discard); err != nil {
+	if err := seed.Scale(t.Context(), store.Pool, nil, 1, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	// A copy's id is a hash of the original's and the copy's number. Parents come first.

@@ -52,10 +52,19 @@ type Querier interface {
 	// CountRuns counts the runs that the lists of runs page through. Called for X-Total-Count when a page is full.
 	// index: walkforward_runs_pkey. cost: one pass over the runs.
 	CountRuns(ctx context.Context, arg CountRunsParams) (int64, error)
-	// CountSearchedRuns counts what SearchRuns pages through, at most as far as max_count. Called for the totals of its lists.
+	// CountRunsByMetrics counts what SearchRuns pages through when nothing but metrics filters, at most as far as max_count: what is
+	// in a first range, joined with the others as in CountSearchedRuns. The runs themselves are not read.
+	// Called for the totals of its lists. It looks across all runs.
+	// index: walkforward_run_metrics_value_idx. cost: the index entries in the ranges.
+	CountRunsByMetrics(ctx context.Context, arg CountRunsByMetricsParams) (int64, error)
+	// CountSearchedRuns counts what SearchRuns pages through, at most as far as max_count. Up to two ranges of metrics are
+	// joined, which the planner makes a join of what is wanted, an anti join of what is not, or nothing where there is no
+	// range: testing each row takes ten times as long. The others are tested, and all of them where ids are given, because
+	// an inner side of a join would go through the ids again for each row. Planned anew for each call (DB.Planned).
+	// Called for the totals of its lists.
 	// index: none, the filters decide. cost: all runs that the filters look at.
 	CountSearchedRuns(ctx context.Context, arg CountSearchedRunsParams) (int64, error)
-	// CountSearchedSimulations counts what SearchSimulations pages through, at most as far as max_count.
+	// CountSearchedSimulations counts what SearchSimulations pages through, at most as far as max_count; as CountSearchedRuns.
 	// Called for the totals of its lists.
 	// index: none, the filters decide. cost: all simulations that the filters look at.
 	CountSearchedSimulations(ctx context.Context, arg CountSearchedSimulationsParams) (int64, error)
@@ -65,6 +74,11 @@ type Querier interface {
 	// CountSimulations counts the simulations that their lists page through. Called for X-Total-Count when a page is full.
 	// index: simulation_runs_pkey. cost: one pass over the simulations.
 	CountSimulations(ctx context.Context, arg CountSimulationsParams) (int64, error)
+	// CountSimulationsByMetrics counts what SearchSimulations pages through when nothing but metrics filters, at most as far as max_count: what is
+	// in a first range, joined with the others as in CountSearchedSimulations. The simulations themselves are not read.
+	// Called for the totals of its lists. It looks across all simulations.
+	// index: any of simulation_run_metrics. cost: the index entries in the ranges.
+	CountSimulationsByMetrics(ctx context.Context, arg CountSimulationsByMetricsParams) (int64, error)
 	// CountTrades counts the trades of one simulation, of one side if that is given. Called for the totals of its lists.
 	// index: any of simulation_trades. cost: an index scan of the trades of the simulation.
 	CountTrades(ctx context.Context, arg CountTradesParams) (int64, error)
@@ -145,6 +159,10 @@ type Querier interface {
 	// GetRun returns one run; a batch form, so that it travels with ListFolds. Called by GET /api/walkforward/runs/{id}.
 	// index: walkforward_runs_pkey, walkforward_folds_pkey. cost: 1 row and an index scan of its folds.
 	GetRun(ctx context.Context, runID []uuid.UUID) *GetRunBatchResults
+	// GetRunDestination returns where the predictions of a run go in QuestDB and what marks them there. Called by
+	// POST /api/runs/{id}/predictions.
+	// index: walkforward_runs_pkey, indicator_datasets_pkey. cost: 1 row.
+	GetRunDestination(ctx context.Context, runID uuid.UUID) (GetRunDestinationRow, error)
 	// GetRunSeries returns where the predictions of a run are in QuestDB, and the name that they may go by in a table that
 	// several runs share. Called by the routes that read or write them.
 	// index: walkforward_runs_pkey. cost: 1 row.
@@ -156,6 +174,10 @@ type Querier interface {
 	// Called by GET /api/tradesim/runs/{id}.
 	// index: simulation_runs_pkey. cost: 1 row.
 	GetSimulation(ctx context.Context, simulationID []uuid.UUID) *GetSimulationBatchResults
+	// GetSimulationDestination returns where the trace of a simulation goes in QuestDB and what marks it there. Called by
+	// POST /api/simulations/{id}/trace.
+	// index: simulation_runs_pkey. cost: 1 row.
+	GetSimulationDestination(ctx context.Context, simulationID uuid.UUID) (GetSimulationDestinationRow, error)
 	// GetSimulationSeries returns where the trace of a simulation is in QuestDB, the name that it may go by in a table that
 	// several simulations share, and what its exporter says it came to. Called by the routes that read or write traces.
 	// index: simulation_runs_pkey. cost: 1 row.
@@ -175,6 +197,9 @@ type Querier interface {
 	// Called by GET /api/tradesim/runs/{id}. Bounded by the four sides there are.
 	// index: simulation_trade_buckets_pkey. cost: at most 4 rows.
 	ListBuckets(ctx context.Context, simulationID []uuid.UUID) *ListBucketsBatchResults
+	// ListDatasetMeasurements returns what data sets say of their rows in QuestDB, in the order of their ids. Called by foldbook doctor.
+	// index: indicator_datasets_pkey. cost: page_size rows.
+	ListDatasetMeasurements(ctx context.Context, arg ListDatasetMeasurementsParams) ([]IndicatorDataset, error)
 	// ListDatasetSummaries returns data sets in the shape of the current API, newest first, from a cursor on when one is given.
 	// Called by GET /api/datasets.
 	// index: indicator_datasets_created_at_idx, walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx.
@@ -191,6 +216,10 @@ type Querier interface {
 	// with=folds. Not limited: predictions without their folds' thresholds cannot be read.
 	// index: walkforward_folds_pkey. cost: the folds of the run.
 	ListFoldBounds(ctx context.Context, runID uuid.UUID) ([]ListFoldBoundsRow, error)
+	// ListFoldGaps returns folds of one run that lack a time and whose rows are among the first so many of the data set.
+	// Called after rows were added.
+	// index: walkforward_folds_pkey. cost: the folds of the run.
+	ListFoldGaps(ctx context.Context, arg ListFoldGapsParams) ([]ListFoldGapsRow, error)
 	// ListFoldPage returns some folds of one run by number, from a fold number on when after is 0 or more; a batch form, so that
 	// it travels with GetRun. Called by GET /api/runs/{id} and /api/walkforward/runs/{id}/folds.
 	// index: walkforward_folds_pkey. cost: page_offset + page_size rows.
@@ -203,6 +232,9 @@ type Querier interface {
 	// ListJobs returns jobs, newest first, from a cursor on when one is given. Called by GET /api/jobs.
 	// index: jobs_created_at_idx. cost: page_offset + page_size rows, and those between them that the filters leave out.
 	ListJobs(ctx context.Context, arg ListJobsParams) ([]Job, error)
+	// ListRunMeasurements returns where runs have their predictions in QuestDB, in the order of their ids. Called by foldbook doctor.
+	// index: walkforward_runs_pkey. cost: page_size rows.
+	ListRunMeasurements(ctx context.Context, arg ListRunMeasurementsParams) ([]ListRunMeasurementsRow, error)
 	// ListRuns returns runs, newest first. Called by GET /api/walkforward/runs.
 	// index: walkforward_runs_created_at_idx, walkforward_folds_pkey. cost: page_offset + page_size rows and an index scan of their folds.
 	ListRuns(ctx context.Context, arg ListRunsParams) ([]ListRunsRow, error)
@@ -213,6 +245,13 @@ type Querier interface {
 	// ListRunsByStatus returns the runs in one status, newest first. Called by GET /api/walkforward/runs?status=.
 	// index: walkforward_runs_status_idx, walkforward_folds_pkey. cost: as ListRuns, within the status.
 	ListRunsByStatus(ctx context.Context, arg ListRunsByStatusParams) ([]ListRunsByStatusRow, error)
+	// ListRunsWithFoldGaps returns the runs of one data set with folds that lack a time and whose rows are among its first so many.
+	// Called after rows were added, page by page: those of a page have no gaps any more when the next is read.
+	// index: walkforward_runs_dataset_id_idx, walkforward_folds_pkey. cost: the folds of the data set's runs.
+	ListRunsWithFoldGaps(ctx context.Context, arg ListRunsWithFoldGapsParams) ([]uuid.UUID, error)
+	// ListSimulationMeasurements returns where simulations have their traces in QuestDB, in the order of their ids. Called by foldbook doctor.
+	// index: simulation_runs_pkey. cost: page_size rows.
+	ListSimulationMeasurements(ctx context.Context, arg ListSimulationMeasurementsParams) ([]ListSimulationMeasurementsRow, error)
 	// ListSimulations returns simulations, newest first. Called by GET /api/tradesim/runs.
 	// index: simulation_runs_created_at_idx. cost: page_offset + page_size rows.
 	ListSimulations(ctx context.Context, arg ListSimulationsParams) ([]SimulationRun, error)
@@ -242,6 +281,10 @@ type Querier interface {
 	// Called by the writes of data sets.
 	// index: indicator_datasets_pkey, indicator_datasets_questdb_tag_key. cost: at most 2 rows.
 	LockDataset(ctx context.Context, arg LockDatasetParams) (LockDatasetRow, error)
+	// LockDatasetRow returns a data set and keeps others from writing it until the transaction ends. Called before its rows in
+	// QuestDB are counted.
+	// index: indicator_datasets_pkey. cost: 1 row.
+	LockDatasetRow(ctx context.Context, datasetID uuid.UUID) (IndicatorDataset, error)
 	// LockRun returns what decides about a write of a run, and keeps others from writing it until the transaction ends.
 	// Called by the writes of runs and of what is below them.
 	// index: walkforward_runs_pkey. cost: 1 row.
@@ -283,6 +326,12 @@ type Querier interface {
 	// Called by PATCH /api/simulations/{id}.
 	// index: simulation_runs_pkey. cost: 1 row.
 	PatchSimulation(ctx context.Context, arg PatchSimulationParams) (PatchSimulationRow, error)
+	// RefreshBars notes what was counted of the bars of a data set, in its metadata too. Called after bars were added.
+	// index: indicator_datasets_pkey. cost: 1 row.
+	RefreshBars(ctx context.Context, arg RefreshBarsParams) (RefreshBarsRow, error)
+	// RefreshIndicators notes what was counted of the indicator rows of a data set, in its metadata too. Called after rows were added.
+	// index: indicator_datasets_pkey. cost: 1 row.
+	RefreshIndicators(ctx context.Context, arg RefreshIndicatorsParams) (RefreshIndicatorsRow, error)
 	// SearchRuns returns the runs that meet every filter given, newest first, from a cursor on when one is given. It is planned
 	// anew for the filters of each call (DB.Planned), so that one that is not given costs nothing. A metric filter is a range
 	// of values that one metric is wanted in, or not wanted in. ids narrows the search to candidates of a selective filter.
@@ -292,11 +341,26 @@ type Querier interface {
 	// index: walkforward_runs_created_at_idx, walkforward_folds_pkey, indicator_datasets_pkey.
 	// cost: page_offset + page_size rows, and those that the filters skip between them.
 	SearchRuns(ctx context.Context, arg SearchRunsParams) ([]SearchRunsRow, error)
+	// SearchRunsByMetric returns what SearchRuns does when nothing but metrics filters and many runs match: it walks those that have
+	// one of the metrics, and not all, of which the newest may have none. Planned anew for each call (DB.Planned).
+	// Called by GET /api/runs and the other lists of runs. It looks across all runs.
+	// index: walkforward_run_metrics_created_at_idx, walkforward_runs_pkey, walkforward_folds_pkey.
+	// cost: page_offset + page_size rows, and the index entries that the filters skip between them.
+	SearchRunsByMetric(ctx context.Context, arg SearchRunsByMetricParams) ([]SearchRunsByMetricRow, error)
 	// SearchSimulations returns the simulations that meet every filter given, newest first, from a cursor on when one is given.
 	// Planned and filtered as SearchRuns. Called by GET /api/simulations and /api/tradesim/runs.
 	// index: simulation_runs_created_at_idx, walkforward_runs_pkey, indicator_datasets_pkey.
 	// cost: page_offset + page_size rows, and those that the filters skip between them.
 	SearchSimulations(ctx context.Context, arg SearchSimulationsParams) ([]SimulationRun, error)
+	// SearchSimulationsByMetric returns what SearchSimulations does when nothing but metrics filters and many simulations match: it walks those that have
+	// one of the metrics, and not all, of which the newest may have none. Planned anew for each call (DB.Planned).
+	// Called by GET /api/simulations and /api/tradesim/runs. It looks across all simulations.
+	// index: simulation_run_metrics_created_at_idx, simulation_runs_pkey.
+	// cost: page_offset + page_size rows, and the index entries that the filters skip between them.
+	SearchSimulationsByMetric(ctx context.Context, arg SearchSimulationsByMetricParams) ([]SimulationRun, error)
+	// SetFoldTimes fills the times that folds of one run lack. Called after rows were added.
+	// index: walkforward_folds_pkey. cost: the folds named.
+	SetFoldTimes(ctx context.Context, arg SetFoldTimesParams) (int64, error)
 	// SetWriteLimits gives the transaction the time that a bulk write may take, in place of that of a read.
 	// Called by DB.InTx.
 	// index: none, it reads no table. cost: nothing.

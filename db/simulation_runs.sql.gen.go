@@ -33,39 +33,59 @@ SELECT count(*)::bigint AS total
 FROM (
     SELECT
     FROM simulation_runs AS s
-    INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
-    INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
+    LEFT JOIN simulation_run_metrics AS m1
+        ON s.simulation_id = m1.simulation_id AND m1.key = coalesce(($1::text[])[1], '')
+        AND m1.value BETWEEN coalesce(($2::double precision[])[1], 0) AND coalesce(($3::double precision[])[1], 0)
+    LEFT JOIN simulation_run_metrics AS m2
+        ON s.simulation_id = m2.simulation_id AND m2.key = coalesce(($1::text[])[2], '')
+        AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
     WHERE
-        ($1::uuid IS NULL OR s.run_id = $1)
-        AND ($2::uuid IS NULL OR s.dataset_id = $2)
-        AND ($3::text IS NULL OR s.status = $3)
-        AND ($4::text IS NULL OR s.mode = $4)
-        AND ($5::text IS NULL OR s.input_run_measurement = $5)
-        AND ($6::text IS NULL OR s.questdb_namespace = $6)
+        ($4::uuid IS NULL OR s.run_id = $4)
+        AND ($5::uuid IS NULL OR s.dataset_id = $5)
+        AND ($6::text IS NULL OR s.status = $6)
+        AND ($7::text IS NULL OR s.mode = $7)
+        AND ($8::text IS NULL OR s.input_run_measurement = $8)
+        AND ($9::text IS NULL OR s.questdb_namespace = $9)
         AND (
-            $7::text IS NULL
-            OR s.input_run_measurement || ' ' || s.questdb_namespace ILIKE $7
-            OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $7
-            OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $7
-        )
-        AND ($8::uuid[] IS NULL OR s.simulation_id = ANY($8))
-        AND NOT EXISTS (
-            SELECT
-            FROM generate_subscripts($9::text[], 1) AS i
-            WHERE ($10::boolean[])[i] <> EXISTS (
+            $10::text IS NULL
+            OR s.input_run_measurement || ' ' || s.questdb_namespace ILIKE $10
+            OR s.dataset_id = ANY(ARRAY(
+                SELECT d.dataset_id
+                FROM indicator_datasets AS d
+                WHERE d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $10
+            ))
+            OR EXISTS (
                 SELECT
-                FROM simulation_run_metrics AS m
-                WHERE m.simulation_id = s.simulation_id
-                    AND m.key = ($9::text[])[i]
-                    AND m.value BETWEEN ($11::double precision[])[i] AND ($12::double precision[])[i]
+                FROM walkforward_runs AS r
+                WHERE r.run_id = s.run_id
+                    AND r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $10
             )
-            OFFSET 0
         )
-    LIMIT $13::bigint
+        AND ($11::uuid[] IS NULL OR s.simulation_id = ANY($11))
+        AND (($1::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = ($12::boolean[])[1])
+        AND (($1::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = ($12::boolean[])[2])
+        AND (
+            coalesce(cardinality($13::text[]), 0) = 0
+            OR NOT EXISTS (
+                SELECT
+                FROM generate_subscripts($13::text[], 1) AS i
+                WHERE ($14::boolean[])[i] <> EXISTS (
+                    SELECT
+                    FROM simulation_run_metrics AS m
+                    WHERE m.simulation_id = s.simulation_id
+                        AND m.key = ($13::text[])[i]
+                        AND m.value BETWEEN ($15::double precision[])[i] AND ($16::double precision[])[i]
+                )
+            )
+        )
+    LIMIT $17::bigint
 ) AS matching
 `
 
 type CountSearchedSimulationsParams struct {
+	JoinedKeys   []string    `json:"joined_keys"`
+	JoinedLows   []float64   `json:"joined_lows"`
+	JoinedHighs  []float64   `json:"joined_highs"`
 	RunID        *uuid.UUID  `json:"run_id"`
 	DatasetID    *uuid.UUID  `json:"dataset_id"`
 	Status       *string     `json:"status"`
@@ -74,6 +94,7 @@ type CountSearchedSimulationsParams struct {
 	Namespace    *string     `json:"namespace"`
 	Pattern      *string     `json:"pattern"`
 	Ids          []uuid.UUID `json:"ids"`
+	JoinedWanted []bool      `json:"joined_wanted"`
 	MetricKeys   []string    `json:"metric_keys"`
 	MetricWanted []bool      `json:"metric_wanted"`
 	MetricLows   []float64   `json:"metric_lows"`
@@ -81,11 +102,14 @@ type CountSearchedSimulationsParams struct {
 	MaxCount     int64       `json:"max_count"`
 }
 
-// CountSearchedSimulations counts what SearchSimulations pages through, at most as far as max_count.
+// CountSearchedSimulations counts what SearchSimulations pages through, at most as far as max_count; as CountSearchedRuns.
 // Called for the totals of its lists.
 // index: none, the filters decide. cost: all simulations that the filters look at.
 func (q *Queries) CountSearchedSimulations(ctx context.Context, arg CountSearchedSimulationsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countSearchedSimulations,
+		arg.JoinedKeys,
+		arg.JoinedLows,
+		arg.JoinedHighs,
 		arg.RunID,
 		arg.DatasetID,
 		arg.Status,
@@ -94,6 +118,7 @@ func (q *Queries) CountSearchedSimulations(ctx context.Context, arg CountSearche
 		arg.Namespace,
 		arg.Pattern,
 		arg.Ids,
+		arg.JoinedWanted,
 		arg.MetricKeys,
 		arg.MetricWanted,
 		arg.MetricLows,
@@ -144,6 +169,78 @@ type CountSimulationsParams struct {
 // index: simulation_runs_pkey. cost: one pass over the simulations.
 func (q *Queries) CountSimulations(ctx context.Context, arg CountSimulationsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countSimulations, arg.RunID, arg.DatasetID, arg.Status)
+	var total int64
+	err := row.Scan(&total)
+	return total, err
+}
+
+const countSimulationsByMetrics = `-- name: CountSimulationsByMetrics :one
+SELECT count(*)::bigint AS total
+FROM (
+    SELECT
+    FROM simulation_run_metrics AS m
+    LEFT JOIN simulation_run_metrics AS m1
+        ON m.simulation_id = m1.simulation_id AND m1.key = coalesce(($1::text[])[1], '')
+        AND m1.value BETWEEN coalesce(($2::double precision[])[1], 0) AND coalesce(($3::double precision[])[1], 0)
+    LEFT JOIN simulation_run_metrics AS m2
+        ON m.simulation_id = m2.simulation_id AND m2.key = coalesce(($1::text[])[2], '')
+        AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
+    WHERE
+        m.key = $4 AND m.value BETWEEN $5::double precision AND $6::double precision
+        AND (($1::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = ($7::boolean[])[1])
+        AND (($1::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = ($7::boolean[])[2])
+        AND (
+            coalesce(cardinality($8::text[]), 0) = 0
+            OR NOT EXISTS (
+                SELECT
+                FROM generate_subscripts($8::text[], 1) AS i
+                WHERE ($9::boolean[])[i] <> EXISTS (
+                    SELECT
+                    FROM simulation_run_metrics AS o
+                    WHERE o.simulation_id = m.simulation_id
+                        AND o.key = ($8::text[])[i]
+                        AND o.value BETWEEN ($10::double precision[])[i] AND ($11::double precision[])[i]
+                )
+            )
+        )
+    LIMIT $12::bigint
+) AS matching
+`
+
+type CountSimulationsByMetricsParams struct {
+	JoinedKeys   []string  `json:"joined_keys"`
+	JoinedLows   []float64 `json:"joined_lows"`
+	JoinedHighs  []float64 `json:"joined_highs"`
+	Key          string    `json:"key"`
+	Low          float64   `json:"low"`
+	High         float64   `json:"high"`
+	JoinedWanted []bool    `json:"joined_wanted"`
+	MetricKeys   []string  `json:"metric_keys"`
+	MetricWanted []bool    `json:"metric_wanted"`
+	MetricLows   []float64 `json:"metric_lows"`
+	MetricHighs  []float64 `json:"metric_highs"`
+	MaxCount     int64     `json:"max_count"`
+}
+
+// CountSimulationsByMetrics counts what SearchSimulations pages through when nothing but metrics filters, at most as far as max_count: what is
+// in a first range, joined with the others as in CountSearchedSimulations. The simulations themselves are not read.
+// Called for the totals of its lists. It looks across all simulations.
+// index: any of simulation_run_metrics. cost: the index entries in the ranges.
+func (q *Queries) CountSimulationsByMetrics(ctx context.Context, arg CountSimulationsByMetricsParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countSimulationsByMetrics,
+		arg.JoinedKeys,
+		arg.JoinedLows,
+		arg.JoinedHighs,
+		arg.Key,
+		arg.Low,
+		arg.High,
+		arg.JoinedWanted,
+		arg.MetricKeys,
+		arg.MetricWanted,
+		arg.MetricLows,
+		arg.MetricHighs,
+		arg.MaxCount,
+	)
 	var total int64
 	err := row.Scan(&total)
 	return total, err
@@ -237,18 +334,18 @@ func (q *Queries) DeleteSimulationsByRun(ctx context.Context, runID uuid.UUID) (
 }
 
 const fillSimulationMetrics = `-- name: FillSimulationMetrics :execrows
-INSERT INTO simulation_run_metrics (simulation_id, key, value)
-SELECT s.simulation_id, 'summary_metrics.' || e.key, metric_number(e.value)
+INSERT INTO simulation_run_metrics (simulation_id, key, value, created_at)
+SELECT s.simulation_id, 'summary_metrics.' || e.key, metric_number(e.value), s.created_at
 FROM simulation_runs AS s
 CROSS JOIN LATERAL jsonb_each(s.summary_metrics) AS e
 WHERE s.simulation_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT s.simulation_id, 'config.' || e.key, metric_number(e.value)
+SELECT s.simulation_id, 'config.' || e.key, metric_number(e.value), s.created_at
 FROM simulation_runs AS s
 CROSS JOIN LATERAL jsonb_each(s.config) AS e
 WHERE s.simulation_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT s.simulation_id, f.key, f.value
+SELECT s.simulation_id, f.key, f.value, s.created_at
 FROM simulation_runs AS s
 CROSS JOIN LATERAL (
     SELECT
@@ -270,6 +367,38 @@ func (q *Queries) FillSimulationMetrics(ctx context.Context, simulationID uuid.U
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const getSimulationDestination = `-- name: GetSimulationDestination :one
+SELECT dataset_id, run_id, questdb_namespace, mode, version, created_at
+FROM simulation_runs
+WHERE simulation_id = $1
+`
+
+type GetSimulationDestinationRow struct {
+	DatasetID        uuid.UUID `json:"dataset_id"`
+	RunID            uuid.UUID `json:"run_id"`
+	QuestDBNamespace string    `json:"questdb_namespace"`
+	Mode             string    `json:"mode"`
+	Version          int64     `json:"version"`
+	CreatedAt        time.Time `json:"created_at"`
+}
+
+// GetSimulationDestination returns where the trace of a simulation goes in QuestDB and what marks it there. Called by
+// POST /api/simulations/{id}/trace.
+// index: simulation_runs_pkey. cost: 1 row.
+func (q *Queries) GetSimulationDestination(ctx context.Context, simulationID uuid.UUID) (GetSimulationDestinationRow, error) {
+	row := q.db.QueryRow(ctx, getSimulationDestination, simulationID)
+	var i GetSimulationDestinationRow
+	err := row.Scan(
+		&i.DatasetID,
+		&i.RunID,
+		&i.QuestDBNamespace,
+		&i.Mode,
+		&i.Version,
+		&i.CreatedAt,
+	)
+	return i, err
 }
 
 const getSimulationSeries = `-- name: GetSimulationSeries :one
@@ -315,6 +444,50 @@ func (q *Queries) GetSimulationVersion(ctx context.Context, simulationID uuid.UU
 	var i GetSimulationVersionRow
 	err := row.Scan(&i.Version, &i.CreatedAt)
 	return i, err
+}
+
+const listSimulationMeasurements = `-- name: ListSimulationMeasurements :many
+SELECT
+    simulation_id,
+    questdb_namespace,
+    coalesce(config ->> 'questdb_namespace', '')::text AS simulation_name
+FROM simulation_runs
+WHERE simulation_id > $1
+ORDER BY simulation_id
+LIMIT $2::int
+`
+
+type ListSimulationMeasurementsParams struct {
+	AfterID  uuid.UUID `json:"after_id"`
+	PageSize int32     `json:"page_size"`
+}
+
+type ListSimulationMeasurementsRow struct {
+	SimulationID     uuid.UUID `json:"simulation_id"`
+	QuestDBNamespace string    `json:"questdb_namespace"`
+	SimulationName   string    `json:"simulation_name"`
+}
+
+// ListSimulationMeasurements returns where simulations have their traces in QuestDB, in the order of their ids. Called by foldbook doctor.
+// index: simulation_runs_pkey. cost: page_size rows.
+func (q *Queries) ListSimulationMeasurements(ctx context.Context, arg ListSimulationMeasurementsParams) ([]ListSimulationMeasurementsRow, error) {
+	rows, err := q.db.Query(ctx, listSimulationMeasurements, arg.AfterID, arg.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListSimulationMeasurementsRow{}
+	for rows.Next() {
+		var i ListSimulationMeasurementsRow
+		if err := rows.Scan(&i.SimulationID, &i.QuestDBNamespace, &i.SimulationName); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const listSimulations = `-- name: ListSimulations :many
@@ -829,6 +1002,99 @@ func (q *Queries) SearchSimulations(ctx context.Context, arg SearchSimulationsPa
 	return items, nil
 }
 
+const searchSimulationsByMetric = `-- name: SearchSimulationsByMetric :many
+SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version
+FROM simulation_run_metrics AS o
+INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
+WHERE
+    o.key = $1
+    AND o.value BETWEEN $2::double precision AND $3::double precision
+    AND NOT EXISTS (
+        SELECT
+        FROM generate_subscripts($4::text[], 1) AS i
+        WHERE ($5::boolean[])[i] <> EXISTS (
+            SELECT
+            FROM simulation_run_metrics AS m
+            WHERE m.simulation_id = o.simulation_id
+                AND m.key = ($4::text[])[i]
+                AND m.value BETWEEN ($6::double precision[])[i] AND ($7::double precision[])[i]
+        )
+        OFFSET 0
+    )
+    AND (
+        $8::timestamptz IS NULL
+        OR (o.created_at <= $8 AND (o.created_at < $8 OR o.simulation_id > $9))
+    )
+ORDER BY o.created_at DESC, o.simulation_id
+LIMIT $11::int OFFSET $10::bigint
+`
+
+type SearchSimulationsByMetricParams struct {
+	LeadKey      string     `json:"lead_key"`
+	LeadLow      float64    `json:"lead_low"`
+	LeadHigh     float64    `json:"lead_high"`
+	MetricKeys   []string   `json:"metric_keys"`
+	MetricWanted []bool     `json:"metric_wanted"`
+	MetricLows   []float64  `json:"metric_lows"`
+	MetricHighs  []float64  `json:"metric_highs"`
+	AfterAt      *time.Time `json:"after_at"`
+	AfterID      uuid.UUID  `json:"after_id"`
+	PageOffset   int64      `json:"page_offset"`
+	PageSize     int32      `json:"page_size"`
+}
+
+// SearchSimulationsByMetric returns what SearchSimulations does when nothing but metrics filters and many simulations match: it walks those that have
+// one of the metrics, and not all, of which the newest may have none. Planned anew for each call (DB.Planned).
+// Called by GET /api/simulations and /api/tradesim/runs. It looks across all simulations.
+// index: simulation_run_metrics_created_at_idx, simulation_runs_pkey.
+// cost: page_offset + page_size rows, and the index entries that the filters skip between them.
+func (q *Queries) SearchSimulationsByMetric(ctx context.Context, arg SearchSimulationsByMetricParams) ([]SimulationRun, error) {
+	rows, err := q.db.Query(ctx, searchSimulationsByMetric,
+		arg.LeadKey,
+		arg.LeadLow,
+		arg.LeadHigh,
+		arg.MetricKeys,
+		arg.MetricWanted,
+		arg.MetricLows,
+		arg.MetricHighs,
+		arg.AfterAt,
+		arg.AfterID,
+		arg.PageOffset,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SimulationRun{}
+	for rows.Next() {
+		var i SimulationRun
+		if err := rows.Scan(
+			&i.SimulationID,
+			&i.RunID,
+			&i.DatasetID,
+			&i.InputRunMeasurement,
+			&i.QuestDBNamespace,
+			&i.Mode,
+			&i.Config,
+			&i.SummaryMetrics,
+			&i.Status,
+			&i.StartedAt,
+			&i.CompletedAt,
+			&i.SerializedConfig,
+			&i.CreatedAt,
+			&i.Version,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const sortSimulationsByMetric = `-- name: SortSimulationsByMetric :many
 SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version
 FROM simulation_run_metrics AS o
@@ -858,7 +1124,7 @@ WHERE
         WHERE ($16::boolean[])[i] <> EXISTS (
             SELECT
             FROM simulation_run_metrics AS m
-            WHERE m.simulation_id = s.simulation_id
+            WHERE m.simulation_id = o.simulation_id
                 AND m.key = ($15::text[])[i]
                 AND m.value BETWEEN ($17::double precision[])[i] AND ($18::double precision[])[i]
         )
@@ -981,7 +1247,7 @@ WHERE
         WHERE ($16::boolean[])[i] <> EXISTS (
             SELECT
             FROM simulation_run_metrics AS m
-            WHERE m.simulation_id = s.simulation_id
+            WHERE m.simulation_id = o.simulation_id
                 AND m.key = ($15::text[])[i]
                 AND m.value BETWEEN ($17::double precision[])[i] AND ($18::double precision[])[i]
         )

@@ -130,3 +130,105 @@ func (q *Queries) ListFoldBounds(ctx context.Context, runID uuid.UUID) ([]ListFo
 	}
 	return items, nil
 }
+
+const listFoldGaps = `-- name: ListFoldGaps :many
+SELECT
+    fold_number,
+    train_start_idx,
+    train_end_idx,
+    test_start_idx,
+    test_end_idx
+FROM walkforward_folds
+WHERE
+    run_id = $1
+    AND greatest(train_end_idx, test_end_idx) <= $2::bigint
+    AND num_nulls(train_start_ts_ms, train_end_ts_ms, test_start_ts_ms, test_end_ts_ms) > 0
+ORDER BY fold_number
+LIMIT $3::int
+`
+
+type ListFoldGapsParams struct {
+	RunID    uuid.UUID `json:"run_id"`
+	RowCount int64     `json:"row_count"`
+	PageSize int32     `json:"page_size"`
+}
+
+type ListFoldGapsRow struct {
+	FoldNumber    int32 `json:"fold_number"`
+	TrainStartIdx int64 `json:"train_start_idx"`
+	TrainEndIdx   int64 `json:"train_end_idx"`
+	TestStartIdx  int64 `json:"test_start_idx"`
+	TestEndIdx    int64 `json:"test_end_idx"`
+}
+
+// ListFoldGaps returns folds of one run that lack a time and whose rows are among the first so many of the data set.
+// Called after rows were added.
+// index: walkforward_folds_pkey. cost: the folds of the run.
+func (q *Queries) ListFoldGaps(ctx context.Context, arg ListFoldGapsParams) ([]ListFoldGapsRow, error) {
+	rows, err := q.db.Query(ctx, listFoldGaps, arg.RunID, arg.RowCount, arg.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListFoldGapsRow{}
+	for rows.Next() {
+		var i ListFoldGapsRow
+		if err := rows.Scan(
+			&i.FoldNumber,
+			&i.TrainStartIdx,
+			&i.TrainEndIdx,
+			&i.TestStartIdx,
+			&i.TestEndIdx,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const setFoldTimes = `-- name: SetFoldTimes :execrows
+UPDATE walkforward_folds AS f SET
+    train_start_ts_ms = coalesce(f.train_start_ts_ms, t.train_start_ts_ms),
+    train_end_ts_ms = coalesce(f.train_end_ts_ms, t.train_end_ts_ms),
+    test_start_ts_ms = coalesce(f.test_start_ts_ms, t.test_start_ts_ms),
+    test_end_ts_ms = coalesce(f.test_end_ts_ms, t.test_end_ts_ms)
+FROM (
+    SELECT
+        unnest($2::integer[]) AS fold_number,
+        unnest($3::bigint[]) AS train_start_ts_ms,
+        unnest($4::bigint[]) AS train_end_ts_ms,
+        unnest($5::bigint[]) AS test_start_ts_ms,
+        unnest($6::bigint[]) AS test_end_ts_ms
+) AS t
+WHERE f.run_id = $1 AND f.fold_number = t.fold_number
+`
+
+type SetFoldTimesParams struct {
+	RunID       uuid.UUID `json:"run_id"`
+	FoldNumbers []int32   `json:"fold_numbers"`
+	TrainStarts []int64   `json:"train_starts"`
+	TrainEnds   []int64   `json:"train_ends"`
+	TestStarts  []int64   `json:"test_starts"`
+	TestEnds    []int64   `json:"test_ends"`
+}
+
+// SetFoldTimes fills the times that folds of one run lack. Called after rows were added.
+// index: walkforward_folds_pkey. cost: the folds named.
+func (q *Queries) SetFoldTimes(ctx context.Context, arg SetFoldTimesParams) (int64, error) {
+	result, err := q.db.Exec(ctx, setFoldTimes,
+		arg.RunID,
+		arg.FoldNumbers,
+		arg.TrainStarts,
+		arg.TrainEnds,
+		arg.TestStarts,
+		arg.TestEnds,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}

@@ -80,41 +80,129 @@ func (q *Queries) CountRuns(ctx context.Context, arg CountRunsParams) (int64, er
 	return total, err
 }
 
-const countSearchedRuns = `-- name: CountSearchedRuns :one
+const countRunsByMetrics = `-- name: CountRunsByMetrics :one
 SELECT count(*)::bigint AS total
 FROM (
     SELECT
-    FROM walkforward_runs AS r
-    INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+    FROM walkforward_run_metrics AS m
+    LEFT JOIN walkforward_run_metrics AS m1
+        ON m.run_id = m1.run_id AND m1.key = coalesce(($1::text[])[1], '')
+        AND m1.value BETWEEN coalesce(($2::double precision[])[1], 0) AND coalesce(($3::double precision[])[1], 0)
+    LEFT JOIN walkforward_run_metrics AS m2
+        ON m.run_id = m2.run_id AND m2.key = coalesce(($1::text[])[2], '')
+        AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
     WHERE
-        ($1::uuid IS NULL OR r.dataset_id = $1)
-        AND ($2::text IS NULL OR r.status = $2)
-        AND ($3::text IS NULL OR r.prediction_measurement = $3)
-        AND ($4::text IS NULL OR r.target_column = $4)
-        AND ($5::text IS NULL OR r.requested_by = $5)
+        m.key = $4 AND m.value BETWEEN $5::double precision AND $6::double precision
+        AND (($1::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = ($7::boolean[])[1])
+        AND (($1::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = ($7::boolean[])[2])
         AND (
-            $6::text IS NULL
-            OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $6
-            OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $6
-        )
-        AND ($7::uuid[] IS NULL OR r.run_id = ANY($7))
-        AND NOT EXISTS (
-            SELECT
-            FROM generate_subscripts($8::text[], 1) AS i
-            WHERE ($9::boolean[])[i] <> EXISTS (
+            coalesce(cardinality($8::text[]), 0) = 0
+            OR NOT EXISTS (
                 SELECT
-                FROM walkforward_run_metrics AS m
-                WHERE m.run_id = r.run_id
-                    AND m.key = ($8::text[])[i]
-                    AND m.value BETWEEN ($10::double precision[])[i] AND ($11::double precision[])[i]
+                FROM generate_subscripts($8::text[], 1) AS i
+                WHERE ($9::boolean[])[i] <> EXISTS (
+                    SELECT
+                    FROM walkforward_run_metrics AS o
+                    WHERE o.run_id = m.run_id
+                        AND o.key = ($8::text[])[i]
+                        AND o.value BETWEEN ($10::double precision[])[i] AND ($11::double precision[])[i]
+                )
             )
-            OFFSET 0
         )
     LIMIT $12::bigint
 ) AS matching
 `
 
+type CountRunsByMetricsParams struct {
+	JoinedKeys   []string  `json:"joined_keys"`
+	JoinedLows   []float64 `json:"joined_lows"`
+	JoinedHighs  []float64 `json:"joined_highs"`
+	Key          string    `json:"key"`
+	Low          float64   `json:"low"`
+	High         float64   `json:"high"`
+	JoinedWanted []bool    `json:"joined_wanted"`
+	MetricKeys   []string  `json:"metric_keys"`
+	MetricWanted []bool    `json:"metric_wanted"`
+	MetricLows   []float64 `json:"metric_lows"`
+	MetricHighs  []float64 `json:"metric_highs"`
+	MaxCount     int64     `json:"max_count"`
+}
+
+// CountRunsByMetrics counts what SearchRuns pages through when nothing but metrics filters, at most as far as max_count: what is
+// in a first range, joined with the others as in CountSearchedRuns. The runs themselves are not read.
+// Called for the totals of its lists. It looks across all runs.
+// index: walkforward_run_metrics_value_idx. cost: the index entries in the ranges.
+func (q *Queries) CountRunsByMetrics(ctx context.Context, arg CountRunsByMetricsParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countRunsByMetrics,
+		arg.JoinedKeys,
+		arg.JoinedLows,
+		arg.JoinedHighs,
+		arg.Key,
+		arg.Low,
+		arg.High,
+		arg.JoinedWanted,
+		arg.MetricKeys,
+		arg.MetricWanted,
+		arg.MetricLows,
+		arg.MetricHighs,
+		arg.MaxCount,
+	)
+	var total int64
+	err := row.Scan(&total)
+	return total, err
+}
+
+const countSearchedRuns = `-- name: CountSearchedRuns :one
+SELECT count(*)::bigint AS total
+FROM (
+    SELECT
+    FROM walkforward_runs AS r
+    LEFT JOIN walkforward_run_metrics AS m1
+        ON r.run_id = m1.run_id AND m1.key = coalesce(($1::text[])[1], '')
+        AND m1.value BETWEEN coalesce(($2::double precision[])[1], 0) AND coalesce(($3::double precision[])[1], 0)
+    LEFT JOIN walkforward_run_metrics AS m2
+        ON r.run_id = m2.run_id AND m2.key = coalesce(($1::text[])[2], '')
+        AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
+    WHERE
+        ($4::uuid IS NULL OR r.dataset_id = $4)
+        AND ($5::text IS NULL OR r.status = $5)
+        AND ($6::text IS NULL OR r.prediction_measurement = $6)
+        AND ($7::text IS NULL OR r.target_column = $7)
+        AND ($8::text IS NULL OR r.requested_by = $8)
+        AND (
+            $9::text IS NULL
+            OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $9
+            OR r.dataset_id = ANY(ARRAY(
+                SELECT d.dataset_id
+                FROM indicator_datasets AS d
+                WHERE d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $9
+            ))
+        )
+        AND ($10::uuid[] IS NULL OR r.run_id = ANY($10))
+        AND (($1::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = ($11::boolean[])[1])
+        AND (($1::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = ($11::boolean[])[2])
+        AND (
+            coalesce(cardinality($12::text[]), 0) = 0
+            OR NOT EXISTS (
+                SELECT
+                FROM generate_subscripts($12::text[], 1) AS i
+                WHERE ($13::boolean[])[i] <> EXISTS (
+                    SELECT
+                    FROM walkforward_run_metrics AS m
+                    WHERE m.run_id = r.run_id
+                        AND m.key = ($12::text[])[i]
+                        AND m.value BETWEEN ($14::double precision[])[i] AND ($15::double precision[])[i]
+                )
+            )
+        )
+    LIMIT $16::bigint
+) AS matching
+`
+
 type CountSearchedRunsParams struct {
+	JoinedKeys   []string    `json:"joined_keys"`
+	JoinedLows   []float64   `json:"joined_lows"`
+	JoinedHighs  []float64   `json:"joined_highs"`
 	DatasetID    *uuid.UUID  `json:"dataset_id"`
 	Status       *string     `json:"status"`
 	Measurement  *string     `json:"measurement"`
@@ -122,6 +210,7 @@ type CountSearchedRunsParams struct {
 	RequestedBy  *string     `json:"requested_by"`
 	Pattern      *string     `json:"pattern"`
 	Ids          []uuid.UUID `json:"ids"`
+	JoinedWanted []bool      `json:"joined_wanted"`
 	MetricKeys   []string    `json:"metric_keys"`
 	MetricWanted []bool      `json:"metric_wanted"`
 	MetricLows   []float64   `json:"metric_lows"`
@@ -129,10 +218,17 @@ type CountSearchedRunsParams struct {
 	MaxCount     int64       `json:"max_count"`
 }
 
-// CountSearchedRuns counts what SearchRuns pages through, at most as far as max_count. Called for the totals of its lists.
+// CountSearchedRuns counts what SearchRuns pages through, at most as far as max_count. Up to two ranges of metrics are
+// joined, which the planner makes a join of what is wanted, an anti join of what is not, or nothing where there is no
+// range: testing each row takes ten times as long. The others are tested, and all of them where ids are given, because
+// an inner side of a join would go through the ids again for each row. Planned anew for each call (DB.Planned).
+// Called for the totals of its lists.
 // index: none, the filters decide. cost: all runs that the filters look at.
 func (q *Queries) CountSearchedRuns(ctx context.Context, arg CountSearchedRunsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countSearchedRuns,
+		arg.JoinedKeys,
+		arg.JoinedLows,
+		arg.JoinedHighs,
 		arg.DatasetID,
 		arg.Status,
 		arg.Measurement,
@@ -140,6 +236,7 @@ func (q *Queries) CountSearchedRuns(ctx context.Context, arg CountSearchedRunsPa
 		arg.RequestedBy,
 		arg.Pattern,
 		arg.Ids,
+		arg.JoinedWanted,
 		arg.MetricKeys,
 		arg.MetricWanted,
 		arg.MetricLows,
@@ -167,23 +264,23 @@ func (q *Queries) DeleteRun(ctx context.Context, runID uuid.UUID) (int64, error)
 }
 
 const fillRunMetrics = `-- name: FillRunMetrics :execrows
-INSERT INTO walkforward_run_metrics (run_id, key, value)
-SELECT r.run_id, 'summary_metrics.' || e.key, metric_number(e.value)
+INSERT INTO walkforward_run_metrics (run_id, key, value, created_at)
+SELECT r.run_id, 'summary_metrics.' || e.key, metric_number(e.value), r.created_at
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL jsonb_each(r.summary_metrics) AS e
 WHERE r.run_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT r.run_id, 'hyperparameters.' || e.key, metric_number(e.value)
+SELECT r.run_id, 'hyperparameters.' || e.key, metric_number(e.value), r.created_at
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL jsonb_each(r.hyperparameters) AS e
 WHERE r.run_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT r.run_id, 'walk_config.' || e.key, metric_number(e.value)
+SELECT r.run_id, 'walk_config.' || e.key, metric_number(e.value), r.created_at
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL jsonb_each(r.walk_config) AS e
 WHERE r.run_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT r.run_id, f.key, f.value
+SELECT r.run_id, f.key, f.value, r.created_at
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL (
     SELECT
@@ -206,6 +303,45 @@ func (q *Queries) FillRunMetrics(ctx context.Context, runID uuid.UUID) (int64, e
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const getRunDestination = `-- name: GetRunDestination :one
+SELECT
+    r.dataset_id,
+    r.prediction_measurement,
+    r.target_column,
+    r.version,
+    r.created_at,
+    d.questdb_tag AS dataset_slug
+FROM walkforward_runs AS r
+INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+WHERE r.run_id = $1
+`
+
+type GetRunDestinationRow struct {
+	DatasetID             uuid.UUID `json:"dataset_id"`
+	PredictionMeasurement string    `json:"prediction_measurement"`
+	TargetColumn          string    `json:"target_column"`
+	Version               int64     `json:"version"`
+	CreatedAt             time.Time `json:"created_at"`
+	DatasetSlug           string    `json:"dataset_slug"`
+}
+
+// GetRunDestination returns where the predictions of a run go in QuestDB and what marks them there. Called by
+// POST /api/runs/{id}/predictions.
+// index: walkforward_runs_pkey, indicator_datasets_pkey. cost: 1 row.
+func (q *Queries) GetRunDestination(ctx context.Context, runID uuid.UUID) (GetRunDestinationRow, error) {
+	row := q.db.QueryRow(ctx, getRunDestination, runID)
+	var i GetRunDestinationRow
+	err := row.Scan(
+		&i.DatasetID,
+		&i.PredictionMeasurement,
+		&i.TargetColumn,
+		&i.Version,
+		&i.CreatedAt,
+		&i.DatasetSlug,
+	)
+	return i, err
 }
 
 const getRunSeries = `-- name: GetRunSeries :one
@@ -251,6 +387,50 @@ func (q *Queries) GetRunVersion(ctx context.Context, runID uuid.UUID) (GetRunVer
 	var i GetRunVersionRow
 	err := row.Scan(&i.Version, &i.CreatedAt, &i.DatasetSlug)
 	return i, err
+}
+
+const listRunMeasurements = `-- name: ListRunMeasurements :many
+SELECT
+    run_id,
+    prediction_measurement,
+    coalesce(walk_config ->> 'prediction_measurement', '')::text AS run_name
+FROM walkforward_runs
+WHERE run_id > $1
+ORDER BY run_id
+LIMIT $2::int
+`
+
+type ListRunMeasurementsParams struct {
+	AfterID  uuid.UUID `json:"after_id"`
+	PageSize int32     `json:"page_size"`
+}
+
+type ListRunMeasurementsRow struct {
+	RunID                 uuid.UUID `json:"run_id"`
+	PredictionMeasurement string    `json:"prediction_measurement"`
+	RunName               string    `json:"run_name"`
+}
+
+// ListRunMeasurements returns where runs have their predictions in QuestDB, in the order of their ids. Called by foldbook doctor.
+// index: walkforward_runs_pkey. cost: page_size rows.
+func (q *Queries) ListRunMeasurements(ctx context.Context, arg ListRunMeasurementsParams) ([]ListRunMeasurementsRow, error) {
+	rows, err := q.db.Query(ctx, listRunMeasurements, arg.AfterID, arg.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListRunMeasurementsRow{}
+	for rows.Next() {
+		var i ListRunMeasurementsRow
+		if err := rows.Scan(&i.RunID, &i.PredictionMeasurement, &i.RunName); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const listRuns = `-- name: ListRuns :many
@@ -493,6 +673,52 @@ func (q *Queries) ListRunsByStatus(ctx context.Context, arg ListRunsByStatusPara
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listRunsWithFoldGaps = `-- name: ListRunsWithFoldGaps :many
+SELECT r.run_id
+FROM walkforward_runs AS r
+WHERE
+    r.dataset_id = $1
+    AND EXISTS (
+        SELECT 1
+        FROM walkforward_folds AS f
+        WHERE
+            f.run_id = r.run_id
+            AND greatest(f.train_end_idx, f.test_end_idx) <= $2::bigint
+            AND num_nulls(f.train_start_ts_ms, f.train_end_ts_ms, f.test_start_ts_ms, f.test_end_ts_ms) > 0
+    )
+ORDER BY r.run_id
+LIMIT $3::int
+`
+
+type ListRunsWithFoldGapsParams struct {
+	DatasetID uuid.UUID `json:"dataset_id"`
+	RowCount  int64     `json:"row_count"`
+	PageSize  int32     `json:"page_size"`
+}
+
+// ListRunsWithFoldGaps returns the runs of one data set with folds that lack a time and whose rows are among its first so many.
+// Called after rows were added, page by page: those of a page have no gaps any more when the next is read.
+// index: walkforward_runs_dataset_id_idx, walkforward_folds_pkey. cost: the folds of the data set's runs.
+func (q *Queries) ListRunsWithFoldGaps(ctx context.Context, arg ListRunsWithFoldGapsParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, listRunsWithFoldGaps, arg.DatasetID, arg.RowCount, arg.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var run_id uuid.UUID
+		if err := rows.Scan(&run_id); err != nil {
+			return nil, err
+		}
+		items = append(items, run_id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -810,6 +1036,128 @@ func (q *Queries) SearchRuns(ctx context.Context, arg SearchRunsParams) ([]Searc
 	return items, nil
 }
 
+const searchRunsByMetric = `-- name: SearchRunsByMetric :many
+SELECT
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version,
+    d.questdb_tag AS dataset_slug,
+    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+FROM walkforward_run_metrics AS o
+INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
+INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+WHERE
+    o.key = $1
+    AND o.value BETWEEN $2::double precision AND $3::double precision
+    AND NOT EXISTS (
+        SELECT
+        FROM generate_subscripts($4::text[], 1) AS i
+        WHERE ($5::boolean[])[i] <> EXISTS (
+            SELECT
+            FROM walkforward_run_metrics AS m
+            WHERE m.run_id = o.run_id
+                AND m.key = ($4::text[])[i]
+                AND m.value BETWEEN ($6::double precision[])[i] AND ($7::double precision[])[i]
+        )
+        OFFSET 0
+    )
+    AND (
+        $8::timestamptz IS NULL
+        OR (o.created_at <= $8 AND (o.created_at < $8 OR o.run_id > $9))
+    )
+ORDER BY o.created_at DESC, o.run_id
+LIMIT $11::int OFFSET $10::bigint
+`
+
+type SearchRunsByMetricParams struct {
+	LeadKey      string     `json:"lead_key"`
+	LeadLow      float64    `json:"lead_low"`
+	LeadHigh     float64    `json:"lead_high"`
+	MetricKeys   []string   `json:"metric_keys"`
+	MetricWanted []bool     `json:"metric_wanted"`
+	MetricLows   []float64  `json:"metric_lows"`
+	MetricHighs  []float64  `json:"metric_highs"`
+	AfterAt      *time.Time `json:"after_at"`
+	AfterID      uuid.UUID  `json:"after_id"`
+	PageOffset   int64      `json:"page_offset"`
+	PageSize     int32      `json:"page_size"`
+}
+
+type SearchRunsByMetricRow struct {
+	RunID                 uuid.UUID       `json:"run_id"`
+	DatasetID             uuid.UUID       `json:"dataset_id"`
+	PredictionMeasurement string          `json:"prediction_measurement"`
+	TargetColumn          string          `json:"target_column"`
+	FeatureColumns        json.RawMessage `json:"feature_columns"`
+	Hyperparameters       json.RawMessage `json:"hyperparameters"`
+	WalkConfig            json.RawMessage `json:"walk_config"`
+	SummaryMetrics        json.RawMessage `json:"summary_metrics"`
+	Status                string          `json:"status"`
+	RequestedBy           *string         `json:"requested_by"`
+	StartedAt             *time.Time      `json:"started_at"`
+	CompletedAt           *time.Time      `json:"completed_at"`
+	DurationMS            *int64          `json:"duration_ms"`
+	SerializedConfig      *string         `json:"serialized_config"`
+	CreatedAt             time.Time       `json:"created_at"`
+	Version               int64           `json:"version"`
+	DatasetSlug           string          `json:"dataset_slug"`
+	FoldCount             int64           `json:"fold_count"`
+}
+
+// SearchRunsByMetric returns what SearchRuns does when nothing but metrics filters and many runs match: it walks those that have
+// one of the metrics, and not all, of which the newest may have none. Planned anew for each call (DB.Planned).
+// Called by GET /api/runs and the other lists of runs. It looks across all runs.
+// index: walkforward_run_metrics_created_at_idx, walkforward_runs_pkey, walkforward_folds_pkey.
+// cost: page_offset + page_size rows, and the index entries that the filters skip between them.
+func (q *Queries) SearchRunsByMetric(ctx context.Context, arg SearchRunsByMetricParams) ([]SearchRunsByMetricRow, error) {
+	rows, err := q.db.Query(ctx, searchRunsByMetric,
+		arg.LeadKey,
+		arg.LeadLow,
+		arg.LeadHigh,
+		arg.MetricKeys,
+		arg.MetricWanted,
+		arg.MetricLows,
+		arg.MetricHighs,
+		arg.AfterAt,
+		arg.AfterID,
+		arg.PageOffset,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SearchRunsByMetricRow{}
+	for rows.Next() {
+		var i SearchRunsByMetricRow
+		if err := rows.Scan(
+			&i.RunID,
+			&i.DatasetID,
+			&i.PredictionMeasurement,
+			&i.TargetColumn,
+			&i.FeatureColumns,
+			&i.Hyperparameters,
+			&i.WalkConfig,
+			&i.SummaryMetrics,
+			&i.Status,
+			&i.RequestedBy,
+			&i.StartedAt,
+			&i.CompletedAt,
+			&i.DurationMS,
+			&i.SerializedConfig,
+			&i.CreatedAt,
+			&i.Version,
+			&i.DatasetSlug,
+			&i.FoldCount,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const sortRunsByMetric = `-- name: SortRunsByMetric :many
 SELECT
     r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version,
@@ -839,7 +1187,7 @@ WHERE
         WHERE ($15::boolean[])[i] <> EXISTS (
             SELECT
             FROM walkforward_run_metrics AS m
-            WHERE m.run_id = r.run_id
+            WHERE m.run_id = o.run_id
                 AND m.key = ($14::text[])[i]
                 AND m.value BETWEEN ($16::double precision[])[i] AND ($17::double precision[])[i]
         )
@@ -985,7 +1333,7 @@ WHERE
         WHERE ($15::boolean[])[i] <> EXISTS (
             SELECT
             FROM walkforward_run_metrics AS m
-            WHERE m.run_id = r.run_id
+            WHERE m.run_id = o.run_id
                 AND m.key = ($14::text[])[i]
                 AND m.value BETWEEN ($16::double precision[])[i] AND ($17::double precision[])[i]
         )

@@ -3,13 +3,17 @@ package questdb_test
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"math"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	ilp "github.com/questdb/go-questdb-client/v4"
 
 	"foldbook/db/dbtest"
 	"foldbook/questdb"
@@ -157,4 +161,66 @@ func BenchmarkHundred(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkAppend writes 10,000 rows of 60 columns: with nothing but QuestDB's client, which does not wait until they can be
+// read, and with this package, which does.
+func BenchmarkAppend(b *testing.B) {
+	server := dbtest.QuestDB(b)
+	c, err := questdb.New(questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	const rows = 10000
+	names := make([]string, 60)
+	for i := range names {
+		names[i] = fmt.Sprintf("c%d", i)
+	}
+	table, err := c.Ensure(b.Context(), questdb.IndicatorsSpec("append_bench", 0, names...))
+	if err != nil {
+		b.Fatal(err)
+	}
+	began := hour(0)
+	b.Run("bare", func(b *testing.B) {
+		sender, err := ilp.LineSenderFromConf(b.Context(), "http::addr="+strings.TrimPrefix(server.HTTPURL(), "http://")+";protocol_version=2;auto_flush=off;")
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer sender.Close(b.Context())
+		for b.Loop() {
+			for i := range rows {
+				sender.Table(table.Name)
+				for j, n := range names {
+					sender.Float64Column(n, float64(i*j)/7)
+				}
+				if err := sender.At(b.Context(), time.UnixMicro(began+int64(i)*60e6)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if err := sender.Flush(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			began += rows * 60e6
+		}
+	})
+	b.Run("questdb", func(b *testing.B) {
+		w, err := c.Writer(table)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer w.Close()
+		for b.Loop() {
+			for i := range rows {
+				for j, n := range names {
+					w.Float(n, float64(i*j)/7)
+				}
+				w.Row(began + int64(i)*60e6)
+			}
+			if err := w.Flush(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			began += rows * 60e6
+		}
+	})
 }

@@ -46,7 +46,7 @@ func (c *stallConn) Read(b []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(b)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		_ = c.Conn.Close() // whoever tidies up would only wait for the silent server again
+		_ = c.Close() // whoever tidies up would only wait for the silent server again
 	}
 	return n, err
 }

@@ -29,7 +29,7 @@ var (
 
 // Refused is a statement that QuestDB does not take, in its own words. They may quote the statement: only whoever wrote it
 // may see them.
-type Refused struct {
+type Refused struct { //nolint:errname // it reads better where it is made and asked for
 	Message  string
 	Position int // in the statement, in characters from 0
 }
@@ -60,7 +60,7 @@ func refusal(message, sql string, position int) error {
 }
 
 // refusedAs is a Refused with a meaning of its own, without QuestDB's words in its message.
-type refusedAs struct {
+type refusedAs struct { //nolint:errname // as Refused
 	refused Refused
 	err     error
 }

@@ -43,7 +43,7 @@ func (c *Client) exec(ctx context.Context, sql string) (*Rows, error) {
 	if c.cfg.User != "" {
 		req.SetBasicAuth(c.cfg.User, c.cfg.Password)
 	}
-	res, err := c.http.Do(req)
+	res, err := c.http.Do(req) //nolint:bodyclose // execSource does
 	if err != nil {
 		defer cancel(nil)
 		return nil, failure(ctx, err, sql, false)
@@ -92,6 +92,7 @@ func (e *execSource) Read(b []byte) (int, error) {
 	}
 	n, err := e.body.Read(b[:min(len(b), e.budget)])
 	e.budget -= n
+	e.cut = err
 	return n, err
 }
 

@@ -83,6 +83,11 @@ func TestExecAnswers(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
 		}, [][2]string{{"a number", "a"}}, questdb.ErrTimeout},
+		"silent after a row": {func(w http.ResponseWriter, r *http.Request) {
+			_, _ = w.Write([]byte(head + `[1,"a"]`))
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, [][2]string{{"a number", "a"}}, questdb.ErrTimeout},
 		"silent": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, nil, questdb.ErrTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {

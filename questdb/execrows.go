@@ -24,9 +24,8 @@ type execSource struct {
 	json   *jsontext.Decoder
 	budget int
 	cells  [][]byte
-	fields int
-	inRows bool  // the decoder stands inside of dataset
 	begun  bool  // a row was read
+	cut    error // of the last read of the body
 	err    error // what is wrong, or io.EOF at the end of a whole answer
 }
 
@@ -40,7 +39,6 @@ func (e *execSource) head() ([]Field, error) {
 	if err := e.members(&fields); err != nil {
 		return nil, err
 	}
-	e.fields = len(fields)
 	e.cells = make([][]byte, len(fields))
 	return fields, nil
 }
@@ -60,7 +58,6 @@ func (e *execSource) members(fields *[]Field) error {
 		key := name.String()
 		if key == "dataset" && e.json.PeekKind() == '[' && fields != nil {
 			_, err := e.json.ReadToken()
-			e.inRows = true
 			return e.ok(err)
 		}
 		value, err := e.json.ReadValue()
@@ -123,7 +120,6 @@ func (e *execSource) next() ([][]byte, bool) {
 			_ = e.broken(err)
 			return nil, false
 		}
-		e.inRows = false
 		_ = e.members(nil)
 		return nil, false
 	}
@@ -143,13 +139,20 @@ func (e *execSource) next() ([][]byte, bool) {
 // broken keeps what went wrong; nil is an answer that is not as it should be.
 func (e *execSource) broken(err error) error {
 	var syntax *jsontext.SyntacticError
+	if e.cut != nil && !errors.Is(e.cut, io.EOF) {
+		err = e.cut // between two rows, the decoder says that a comma is missing
+	}
 	switch {
 	case errors.Is(err, errTooLarge):
 		e.err = errTooLarge
 	case context.Cause(e.ctx) != nil:
 		e.err = failure(e.ctx, err, e.sql, true)
-	case err == nil, errors.As(err, &syntax), errors.Is(err, io.EOF):
-		e.err = fmt.Errorf("%w: it is not the JSON of a result, or cut", ErrBroken)
+	case err == nil:
+		e.err = fmt.Errorf("%w: it is not the JSON of a result", ErrBroken)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		e.err = fmt.Errorf("%w: it is cut", ErrBroken)
+	case errors.As(err, &syntax):
+		e.err = fmt.Errorf("%w: it is not JSON at byte %d", ErrBroken, syntax.ByteOffset)
 	default:
 		e.err = failure(e.ctx, err, e.sql, true)
 	}

@@ -78,6 +78,9 @@ func (c *Client) exportParquet(ctx context.Context, sql string) (*parquetFile, e
 	if res.StatusCode == http.StatusOK { // a QuestDB that does not know the format sends CSV
 		return nil, fmt.Errorf("%w: it is not Parquet", ErrBroken)
 	}
+	if res.StatusCode == http.StatusTooManyRequests { // QuestDB exports few files at a time: http.export.connection.limit
+		return nil, fmt.Errorf("%w: too many exports", ErrBusy)
+	}
 	return nil, statusError(res.StatusCode)
 }
 

@@ -34,7 +34,7 @@ func TestTableNames(t *testing.T) {
 		}
 		for _, fine := range []string{"a-b.c" + name(t), name(t) + "-x", map[bool]string{true: "select", false: "where"}[strings.HasSuffix(t.Name(), "pg")]} {
 			table := ensure(t, c, questdb.Spec{Name: fine, PartitionBy: "YEAR", Columns: column("order", "Mixed Case", "ü")})
-			fill(t, c, table, 2, func(w *questdb.Writer, i int) { w.Float("mixed case", 1); w.Float("order", 2); w.Float("ü", 3) })
+			fill(t, c, table, 2, func(w *questdb.Writer, _ int) { w.Float("mixed case", 1); w.Float("order", 2); w.Float("ü", 3) })
 			rows, err := c.Scan(t.Context(), questdb.Scan{Selection: questdb.Selection{Table: table}, Columns: []string{"ORDER", "mixed CASE", "ü"}, Limit: 1})
 			if diff := cmp.Diff([][]any{{2.0, 1.0, 3.0}}, cells(t, rows, err)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", fine, diff)

@@ -101,8 +101,7 @@ func (w *Writer) fail(err error) {
 	}
 }
 
-// Symbol, Float, Int and Text set cells of the row in progress, symbols first; Row ends it at a time in microseconds since 1970.
-// A float that is not finite is left out, which makes it NULL. What is wrong shows in Flush.
+// Symbol sets a cell of a SYMBOL column in the row in progress; in each row symbols come first. What is wrong shows in Flush.
 func (w *Writer) Symbol(column, value string) {
 	if w.start() {
 		w.kind(column)
@@ -110,7 +109,7 @@ func (w *Writer) Symbol(column, value string) {
 	}
 }
 
-// Float sets a cell of a DOUBLE column; a LONG one takes whole numbers.
+// Float sets a cell of a DOUBLE column; a LONG one takes whole numbers. What is not finite is left out, which makes it NULL.
 func (w *Writer) Float(column string, v float64) {
 	if v-v != 0 || !w.start() {
 		return
@@ -142,7 +141,7 @@ func (w *Writer) Text(column, v string) {
 	}
 }
 
-// Row ends a row. Times before 2001-09-09 and after 2286 are refused in Flush: they are milliseconds or nanoseconds taken for microseconds.
+// Row ends a row at a time in microseconds since 1970. Times before 2001-09-09 and after 2286 are refused in Flush: they are milliseconds or nanoseconds taken for microseconds.
 func (w *Writer) Row(micros int64) {
 	if !w.start() {
 		return

@@ -12,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"foldbook/db"
+	"foldbook/examples/walkforward/experiment"
+	"foldbook/questdb"
 )
 
 // Volume of Scale.
@@ -26,13 +28,13 @@ const (
 	scaleTest        = 24
 	scaleGap         = 4
 	scaleFirstBarMS  = int64(1704067200000) // 2024-01-01
-	scaleBarMS       = hourMS
+	scaleBarMS       = int64(time.Hour / time.Millisecond)
 	scaleLookback    = 48
 	scalePositionUSD = 1000
 )
 
 // BigRunID is the run of Scale with 312 folds.
-var BigRunID = runID("bench_0001_run1")
+var BigRunID = experiment.RunID("bench_0001_run1")
 
 // Names that exporting clients give to thresholds and to numeric metrics; with two flags they make 28 metrics.
 var (
@@ -57,8 +59,9 @@ var (
 
 // Scale stores deterministic random rows to measure with: n times 50 data sets, each with 4 runs and their 4
 // simulations of 3 buckets. The run BigRunID has 312 folds, the others 3 to 8. The first data sets of a larger
-// n are those of a smaller one. It writes the number of rows read back to out.
-func Scale(ctx context.Context, pool *pgxpool.Pool, n int, out io.Writer) error {
+// n are those of a smaller one. With a QuestDB there is one data set more, bench_1m, with series of n million rows. It
+// writes the number of rows read back to out.
+func Scale(ctx context.Context, pool *pgxpool.Pool, series *questdb.Client, n int, out io.Writer) error {
 	if n < 1 {
 		return fmt.Errorf("seed at scale %d: the scale must be 1 or more", n)
 	}
@@ -77,7 +80,13 @@ func Scale(ctx context.Context, pool *pgxpool.Pool, n int, out io.Writer) error 
 	if err != nil {
 		return fmt.Errorf("seed at scale %d: %w", n, err)
 	}
-	return printCounts(out, []counts{sum(found)})
+	if err := printCounts(out, []counts{sum(found)}); err != nil {
+		return err
+	}
+	if ok, err := there(ctx, series, out); !ok || err != nil {
+		return err
+	}
+	return scaleSeries(ctx, pool, series, n*scaleSeriesRows, out)
 }
 
 // scaleBook makes data set i, from a generator of its own.
@@ -87,21 +96,21 @@ func scaleBook(i int) book {
 	symbol := []string{"BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "ADAUSDT"}[i%5]
 	firstRow, lastBar := scaleFirstBarMS+scaleLookback*scaleBarMS, scaleFirstBarMS+(scaleBars-1)*scaleBarMS
 	features := make([]string, scaleFeatures)
-	schema := []column{{"timestamp_ms", "LONG", "time"}}
+	schema := []experiment.Column{{Name: "timestamp_ms", Type: experiment.Long, Role: "time"}}
 	for k := range features {
 		features[k] = fmt.Sprintf("%s_%d", []string{"rsi", "hma", "atr", "roc", "vol", "zsc"}[k%6], 5+k*3)
-		schema = append(schema, column{features[k], "DOUBLE", "feature"})
+		schema = append(schema, experiment.Column{Name: features[k], Type: experiment.Double, Role: "feature"})
 	}
-	m := manifest{
-		Version: 1, DatasetID: datasetID(slug), DatasetSlug: slug, Symbol: symbol, Granularity: "1h", Source: "benchmark",
+	m := experiment.Manifest{
+		Version: 1, DatasetID: experiment.DatasetID(slug), DatasetSlug: slug, Symbol: symbol, Granularity: "1h", Source: "benchmark",
 		OHLCVMeasurement: slug + "_ohlcv", IndicatorMeasurement: slug + "_ind", BarIntervalMS: scaleBarMS, LookbackRows: scaleLookback,
 		FirstOHLCVTimestamp: scaleFirstBarMS, LastOHLCVTimestamp: lastBar, FirstIndicatorTimestamp: firstRow, LastIndicatorTimestamp: lastBar,
 		OHLCVRows: scaleBars, IndicatorRows: scaleBars - scaleLookback, ExportedAt: scaleTime(i, 0),
-		provenance: provenance{Synthetic: true, Origin: "random rows for benchmarks"},
+		Provenance: experiment.Provenance{Synthetic: true, Origin: "random rows for benchmarks"},
 	}
 	b := book{dataset: db.UpsertDatasetParams{
 		DatasetID: m.DatasetID, Symbol: m.Symbol, Granularity: m.Granularity, Source: m.Source,
-		QuestDBTag: slug, QuestDBMeasurement: m.IndicatorMeasurement, ColumnSchema: encode(append(schema, column{"TGT_315", "DOUBLE", "target"})),
+		QuestDBTag: slug, QuestDBMeasurement: m.IndicatorMeasurement, ColumnSchema: encode(append(schema, experiment.Column{Name: "TGT_315", Type: experiment.Double, Role: "target"})),
 		RowCount: int64(m.IndicatorRows), FirstBarTS: timeOf(firstRow), LastBarTS: timeOf(lastBar),
 		OhlcvMeasurement: &m.OHLCVMeasurement, OhlcvRowCount: scaleBars, OhlcvFirstTS: timeOf(scaleFirstBarMS), OhlcvLastTS: timeOf(lastBar),
 		BarIntervalMS: scaleBarMS, LookbackRows: scaleLookback, Metadata: encode(m),
@@ -130,12 +139,12 @@ func scaleRun(rng *rand.Rand, slug string, features []string, i, k, folds int) d
 	}
 	started, duration := scaleTime(i, 1+k), int64(folds)*1491
 	return db.UpsertRunParams{
-		RunID: runID(name), DatasetID: datasetID(slug), PredictionMeasurement: name, TargetColumn: "TGT_315", FeatureColumns: encode(features),
+		RunID: experiment.RunID(name), DatasetID: experiment.DatasetID(slug), PredictionMeasurement: name, TargetColumn: "TGT_315", FeatureColumns: encode(features),
 		Hyperparameters: encode(map[string]any{
 			"learning_rate": 0.01, "max_depth": 4, "min_child_weight": 10, "subsample": 0.8, "colsample_bytree": 0.7, "lambda": 10, "num_rounds": 2000,
 			"min_boost_rounds": 100, "early_stopping_rounds": 50, "objective": "reg:quantileerror", "quantile_alpha": 0.95, "threshold_method": "OptimalROC",
 		}),
-		WalkConfig: encode(walkConfig{
+		WalkConfig: encode(experiment.WalkConfig{
 			TrainSize: scaleTrain, TestSize: scaleTest, TrainTestGap: scaleGap, FoldStep: scaleTest, EndFold: -1, PredictionMeasurement: name,
 		}),
 		SummaryMetrics: encode(summary), Status: "COMPLETED", RequestedBy: new("benchmark"),
@@ -170,43 +179,47 @@ func scaleFold(rng *rand.Rand, run uuid.UUID, number int) db.CopyFoldsParams {
 // addScaleSimulation trades a run at random prices; its buckets do sum up its trades.
 func (b *book) addScaleSimulation(rng *rand.Rand, slug string, run db.UpsertRunParams, i, k, folds int) {
 	name := fmt.Sprintf("%s_sim%d", slug, k+1)
-	trades := make([]trade, scaleTrades)
+	trades := make([]experiment.Trade, scaleTrades)
 	for n := range trades {
-		t := trade{fold: n * folds / scaleTrades, side: sideLong, entryMS: scaleFirstBarMS + int64(scaleTrain+n*12)*scaleBarMS}
+		t := experiment.Trade{Fold: n * folds / scaleTrades, Side: "long", EntryMS: scaleFirstBarMS + int64(scaleTrain+n*12)*scaleBarMS}
 		if rng.IntN(2) == 1 {
-			t.side = sideShort
+			t.Side = "short"
 		}
-		t.exitMS = t.entryMS + 6*scaleBarMS
-		t.entry = math.Round(4e6+2e6*rng.Float64()) / 100
-		t.returnPct = rng.NormFloat64()
-		t.exit = t.entry * (1 + t.returnPct/100)
-		if t.side == sideShort {
-			t.exit = t.entry * (1 - t.returnPct/100)
+		t.ID = uuid.NewSHA1(experiment.SimulationID(name), fmt.Appendf(nil, "%s/%d", t.Side, t.EntryMS))
+		t.ExitMS = t.EntryMS + 6*scaleBarMS
+		t.Entry = math.Round(4e6+2e6*rng.Float64()) / 100
+		t.ReturnPct = rng.NormFloat64()
+		t.Exit = t.Entry * (1 + t.ReturnPct/100)
+		if t.Side == "short" {
+			t.Exit = t.Entry * (1 - t.ReturnPct/100)
 		}
-		t.size, t.pnl = scalePositionUSD/t.entry, scalePositionUSD*t.returnPct/100
-		t.entrySignal, t.exitSignal = widened(rng.NormFloat64()), widened(rng.NormFloat64())
+		t.Size, t.Pnl = scalePositionUSD/t.Entry, scalePositionUSD*t.ReturnPct/100
+		t.EntrySignal, t.ExitSignal = widened(rng.NormFloat64()), widened(rng.NormFloat64())
 		trades[n] = t
 	}
-	all := tallyOf(trades, sideDual)
+	all := experiment.TallyOf(trades, "dual")
 	started := scaleTime(i, 6+k)
 	row := db.UpsertSimulationParams{
-		SimulationID: simulationID(name), RunID: run.RunID, DatasetID: run.DatasetID, InputRunMeasurement: run.PredictionMeasurement,
-		QuestDBNamespace: name, Mode: sideDual, Status: "COMPLETED", StartedAt: &started, CompletedAt: new(started.Add(7 * time.Second)),
+		SimulationID: experiment.SimulationID(name), RunID: run.RunID, DatasetID: run.DatasetID, InputRunMeasurement: run.PredictionMeasurement,
+		QuestDBNamespace: name, Mode: "dual", Status: "COMPLETED", StartedAt: &started, CompletedAt: new(started.Add(7 * time.Second)),
 		Config: encode(map[string]any{"position_size": scalePositionUSD, "threshold_choice": 1, "use_stop_loss": false, "fee_rate": 0}),
 		SummaryMetrics: encode(map[string]any{
-			"total_trades": all.count, "win_count": all.wins, "profit_factor": all.profitFactor, "total_pnl": all.pnl, "total_return_pct": all.returnPct,
-			"avg_return_pct": all.avgReturnPct, "max_drawdown_pct": all.maxDrawdownPct, "best_return_pct": all.bestReturnPct,
-			"worst_return_pct": all.worstReturnPct, "stress": stress{},
+			"total_trades": all.Count, "win_count": all.Wins, "profit_factor": all.ProfitFactor, "total_pnl": all.Pnl, "total_return_pct": all.ReturnPct,
+			"avg_return_pct": all.AvgReturnPct, "max_drawdown_pct": all.MaxDrawdownPct, "best_return_pct": all.BestReturnPct,
+			"worst_return_pct": all.WorstReturnPct, "stress": map[string]any{"computed": false},
 		}),
 	}
 	b.simulations = append(b.simulations, row)
-	for _, side := range []string{sideDual, sideLong, sideShort} {
-		b.buckets = append(b.buckets, bucketRow(row.SimulationID, trades, side))
+	for _, side := range []string{"dual", "long", "short"} {
+		b.buckets = append(b.buckets, bucketRow(row.SimulationID, experiment.BucketOf(trades, side)))
 	}
 	for _, t := range trades {
-		b.trades = append(b.trades, t.row(row.SimulationID))
+		b.trades = append(b.trades, tradeRow(row.SimulationID, t))
 	}
 }
+
+// widened is x as a client holds it that computes in 32 bits and sends 64.
+func widened(x float64) float64 { return float64(float32(x)) }
 
 // scaleTime is a fixed time for data set i, some hours into its day.
 func scaleTime(i, hours int) time.Time {

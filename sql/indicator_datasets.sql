@@ -209,6 +209,24 @@ ORDER BY (dataset_id = @dataset_id) DESC
 LIMIT 1
 FOR UPDATE;
 
+-- name: ListDatasetMeasurements :many
+-- ListDatasetMeasurements returns what data sets say of their rows in QuestDB, in the order of their ids. Called by foldbook doctor.
+-- index: indicator_datasets_pkey. cost: page_size rows.
+SELECT *
+FROM indicator_datasets
+WHERE dataset_id > @after_id
+ORDER BY dataset_id
+LIMIT @page_size::int;
+
+-- name: LockDatasetRow :one
+-- LockDatasetRow returns a data set and keeps others from writing it until the transaction ends. Called before its rows in
+-- QuestDB are counted.
+-- index: indicator_datasets_pkey. cost: 1 row.
+SELECT *
+FROM indicator_datasets
+WHERE dataset_id = @dataset_id
+FOR UPDATE;
+
 -- name: MergeDataset :one
 -- MergeDataset creates a data set or merges what is given into the stored one: what is null is kept, metadata is merged
 -- by top-level key. Called by POST and PUT /api/datasets.
@@ -255,6 +273,40 @@ ON CONFLICT (dataset_id) DO UPDATE SET
     metadata = indicator_datasets.metadata || excluded.metadata,
     version = indicator_datasets.version + 1
 RETURNING (xmax = 0)::boolean AS created, version, created_at;
+
+-- name: RefreshBars :one
+-- RefreshBars notes what was counted of the bars of a data set, in its metadata too. Called after bars were added.
+-- index: indicator_datasets_pkey. cost: 1 row.
+UPDATE indicator_datasets SET
+    ohlcv_measurement = @ohlcv_measurement,
+    ohlcv_row_count = @ohlcv_row_count,
+    ohlcv_first_ts = sqlc.narg('ohlcv_first_ts'),
+    ohlcv_last_ts = sqlc.narg('ohlcv_last_ts'),
+    metadata = metadata || jsonb_build_object(
+        'ohlcv_rows', @ohlcv_row_count::bigint,
+        'first_ohlcv_timestamp_ms', epoch_ms(sqlc.narg('ohlcv_first_ts')::timestamptz),
+        'last_ohlcv_timestamp_ms', epoch_ms(sqlc.narg('ohlcv_last_ts')::timestamptz)
+    ),
+    version = version + 1
+WHERE dataset_id = @dataset_id
+RETURNING version, created_at;
+
+-- name: RefreshIndicators :one
+-- RefreshIndicators notes what was counted of the indicator rows of a data set, in its metadata too. Called after rows were added.
+-- index: indicator_datasets_pkey. cost: 1 row.
+UPDATE indicator_datasets SET
+    row_count = @row_count,
+    first_bar_ts = sqlc.narg('first_bar_ts'),
+    last_bar_ts = sqlc.narg('last_bar_ts'),
+    column_schema = @column_schema,
+    metadata = metadata || jsonb_build_object(
+        'indicator_rows', @row_count::bigint,
+        'first_indicator_timestamp_ms', epoch_ms(sqlc.narg('first_bar_ts')::timestamptz),
+        'last_indicator_timestamp_ms', epoch_ms(sqlc.narg('last_bar_ts')::timestamptz)
+    ),
+    version = version + 1
+WHERE dataset_id = @dataset_id
+RETURNING version, created_at;
 
 -- name: TouchDataset :execrows
 -- TouchDataset raises the version of a data set whose runs or simulations change. Called by their writes, last in the

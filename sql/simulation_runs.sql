@@ -5,15 +5,19 @@ DELETE FROM simulation_run_metrics
 WHERE simulation_id = @simulation_id;
 
 -- name: CountSearchedSimulations :one
--- CountSearchedSimulations counts what SearchSimulations pages through, at most as far as max_count.
+-- CountSearchedSimulations counts what SearchSimulations pages through, at most as far as max_count; as CountSearchedRuns.
 -- Called for the totals of its lists.
 -- index: none, the filters decide. cost: all simulations that the filters look at.
 SELECT count(*)::bigint AS total
 FROM (
     SELECT
     FROM simulation_runs AS s
-    INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
-    INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
+    LEFT JOIN simulation_run_metrics AS m1
+        ON s.simulation_id = m1.simulation_id AND m1.key = coalesce((@joined_keys::text[])[1], '')
+        AND m1.value BETWEEN coalesce((@joined_lows::double precision[])[1], 0) AND coalesce((@joined_highs::double precision[])[1], 0)
+    LEFT JOIN simulation_run_metrics AS m2
+        ON s.simulation_id = m2.simulation_id AND m2.key = coalesce((@joined_keys::text[])[2], '')
+        AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
     WHERE
         (sqlc.narg('run_id')::uuid IS NULL OR s.run_id = sqlc.narg('run_id'))
         AND (sqlc.narg('dataset_id')::uuid IS NULL OR s.dataset_id = sqlc.narg('dataset_id'))
@@ -24,21 +28,34 @@ FROM (
         AND (
             sqlc.narg('pattern')::text IS NULL
             OR s.input_run_measurement || ' ' || s.questdb_namespace ILIKE sqlc.narg('pattern')
-            OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
-            OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
+            OR s.dataset_id = ANY(ARRAY(
+                SELECT d.dataset_id
+                FROM indicator_datasets AS d
+                WHERE d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
+            ))
+            OR EXISTS (
+                SELECT
+                FROM walkforward_runs AS r
+                WHERE r.run_id = s.run_id
+                    AND r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
+            )
         )
         AND (sqlc.narg('ids')::uuid[] IS NULL OR s.simulation_id = ANY(sqlc.narg('ids')))
-        AND NOT EXISTS (
-            SELECT
-            FROM generate_subscripts(@metric_keys::text[], 1) AS i
-            WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
+        AND ((@joined_keys::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
+        AND ((@joined_keys::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[2])
+        AND (
+            coalesce(cardinality(@metric_keys::text[]), 0) = 0
+            OR NOT EXISTS (
                 SELECT
-                FROM simulation_run_metrics AS m
-                WHERE m.simulation_id = s.simulation_id
-                    AND m.key = (@metric_keys::text[])[i]
-                    AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
+                FROM generate_subscripts(@metric_keys::text[], 1) AS i
+                WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
+                    SELECT
+                    FROM simulation_run_metrics AS m
+                    WHERE m.simulation_id = s.simulation_id
+                        AND m.key = (@metric_keys::text[])[i]
+                        AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
+                )
             )
-            OFFSET 0
         )
     LIMIT @max_count::bigint
 ) AS matching;
@@ -49,6 +66,42 @@ FROM (
 SELECT
     (SELECT count(*) FROM simulation_trade_buckets AS b WHERE b.simulation_id = @simulation_id)::bigint AS buckets,
     (SELECT count(*) FROM simulation_trades AS t WHERE t.simulation_id = @simulation_id)::bigint AS trades;
+
+-- name: CountSimulationsByMetrics :one
+-- CountSimulationsByMetrics counts what SearchSimulations pages through when nothing but metrics filters, at most as far as max_count: what is
+-- in a first range, joined with the others as in CountSearchedSimulations. The simulations themselves are not read.
+-- Called for the totals of its lists. It looks across all simulations.
+-- index: any of simulation_run_metrics. cost: the index entries in the ranges.
+SELECT count(*)::bigint AS total
+FROM (
+    SELECT
+    FROM simulation_run_metrics AS m
+    LEFT JOIN simulation_run_metrics AS m1
+        ON m.simulation_id = m1.simulation_id AND m1.key = coalesce((@joined_keys::text[])[1], '')
+        AND m1.value BETWEEN coalesce((@joined_lows::double precision[])[1], 0) AND coalesce((@joined_highs::double precision[])[1], 0)
+    LEFT JOIN simulation_run_metrics AS m2
+        ON m.simulation_id = m2.simulation_id AND m2.key = coalesce((@joined_keys::text[])[2], '')
+        AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
+    WHERE
+        m.key = @key AND m.value BETWEEN @low::double precision AND @high::double precision
+        AND ((@joined_keys::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
+        AND ((@joined_keys::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[2])
+        AND (
+            coalesce(cardinality(@metric_keys::text[]), 0) = 0
+            OR NOT EXISTS (
+                SELECT
+                FROM generate_subscripts(@metric_keys::text[], 1) AS i
+                WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
+                    SELECT
+                    FROM simulation_run_metrics AS o
+                    WHERE o.simulation_id = m.simulation_id
+                        AND o.key = (@metric_keys::text[])[i]
+                        AND o.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
+                )
+            )
+        )
+    LIMIT @max_count::bigint
+) AS matching;
 
 -- name: CountSimulations :one
 -- CountSimulations counts the simulations that their lists page through. Called for X-Total-Count when a page is full.
@@ -99,18 +152,18 @@ ORDER BY gone.dataset_id;
 -- name: FillSimulationMetrics :execrows
 -- FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns, and its times. Called by every write of one and by the seed.
 -- index: simulation_runs_pkey. cost: the metrics of the simulation.
-INSERT INTO simulation_run_metrics (simulation_id, key, value)
-SELECT s.simulation_id, 'summary_metrics.' || e.key, metric_number(e.value)
+INSERT INTO simulation_run_metrics (simulation_id, key, value, created_at)
+SELECT s.simulation_id, 'summary_metrics.' || e.key, metric_number(e.value), s.created_at
 FROM simulation_runs AS s
 CROSS JOIN LATERAL jsonb_each(s.summary_metrics) AS e
 WHERE s.simulation_id = @simulation_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT s.simulation_id, 'config.' || e.key, metric_number(e.value)
+SELECT s.simulation_id, 'config.' || e.key, metric_number(e.value), s.created_at
 FROM simulation_runs AS s
 CROSS JOIN LATERAL jsonb_each(s.config) AS e
 WHERE s.simulation_id = @simulation_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT s.simulation_id, f.key, f.value
+SELECT s.simulation_id, f.key, f.value, s.created_at
 FROM simulation_runs AS s
 CROSS JOIN LATERAL (
     SELECT
@@ -128,6 +181,14 @@ WHERE s.simulation_id = @simulation_id AND f.value IS NOT NULL;
 -- Called by GET /api/tradesim/runs/{id}.
 -- index: simulation_runs_pkey. cost: 1 row.
 SELECT *
+FROM simulation_runs
+WHERE simulation_id = @simulation_id;
+
+-- name: GetSimulationDestination :one
+-- GetSimulationDestination returns where the trace of a simulation goes in QuestDB and what marks it there. Called by
+-- POST /api/simulations/{id}/trace.
+-- index: simulation_runs_pkey. cost: 1 row.
+SELECT dataset_id, run_id, questdb_namespace, mode, version, created_at
 FROM simulation_runs
 WHERE simulation_id = @simulation_id;
 
@@ -158,6 +219,18 @@ WHERE s.simulation_id = @simulation_id;
 SELECT version, created_at
 FROM simulation_runs
 WHERE simulation_id = @simulation_id;
+
+-- name: ListSimulationMeasurements :many
+-- ListSimulationMeasurements returns where simulations have their traces in QuestDB, in the order of their ids. Called by foldbook doctor.
+-- index: simulation_runs_pkey. cost: page_size rows.
+SELECT
+    simulation_id,
+    questdb_namespace,
+    coalesce(config ->> 'questdb_namespace', '')::text AS simulation_name
+FROM simulation_runs
+WHERE simulation_id > @after_id
+ORDER BY simulation_id
+LIMIT @page_size::int;
 
 -- name: ListSimulations :many
 -- ListSimulations returns simulations, newest first. Called by GET /api/tradesim/runs.
@@ -310,6 +383,37 @@ WHERE
 ORDER BY s.created_at DESC, s.simulation_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
+-- name: SearchSimulationsByMetric :many
+-- SearchSimulationsByMetric returns what SearchSimulations does when nothing but metrics filters and many simulations match: it walks those that have
+-- one of the metrics, and not all, of which the newest may have none. Planned anew for each call (DB.Planned).
+-- Called by GET /api/simulations and /api/tradesim/runs. It looks across all simulations.
+-- index: simulation_run_metrics_created_at_idx, simulation_runs_pkey.
+-- cost: page_offset + page_size rows, and the index entries that the filters skip between them.
+SELECT s.*
+FROM simulation_run_metrics AS o
+INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
+WHERE
+    o.key = @lead_key
+    AND o.value BETWEEN @lead_low::double precision AND @lead_high::double precision
+    AND NOT EXISTS (
+        SELECT
+        FROM generate_subscripts(@metric_keys::text[], 1) AS i
+        WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
+            SELECT
+            FROM simulation_run_metrics AS m
+            WHERE m.simulation_id = o.simulation_id
+                AND m.key = (@metric_keys::text[])[i]
+                AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
+        )
+        OFFSET 0
+    )
+    AND (
+        sqlc.narg('after_at')::timestamptz IS NULL
+        OR (o.created_at <= sqlc.narg('after_at') AND (o.created_at < sqlc.narg('after_at') OR o.simulation_id > @after_id))
+    )
+ORDER BY o.created_at DESC, o.simulation_id
+LIMIT @page_size::int OFFSET @page_offset::bigint;
+
 -- name: SortSimulationsByMetric :many
 -- SortSimulationsByMetric returns the simulations that have a metric and meet every filter given, ascending by it, from a cursor on when one is
 -- given; those without the metric come after them by SearchSimulations. Planned anew for each call (DB.Planned).
@@ -344,7 +448,7 @@ WHERE
         WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
             SELECT
             FROM simulation_run_metrics AS m
-            WHERE m.simulation_id = s.simulation_id
+            WHERE m.simulation_id = o.simulation_id
                 AND m.key = (@metric_keys::text[])[i]
                 AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
         )
@@ -387,7 +491,7 @@ WHERE
         WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
             SELECT
             FROM simulation_run_metrics AS m
-            WHERE m.simulation_id = s.simulation_id
+            WHERE m.simulation_id = o.simulation_id
                 AND m.key = (@metric_keys::text[])[i]
                 AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
         )

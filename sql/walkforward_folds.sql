@@ -43,6 +43,24 @@ FROM walkforward_folds
 WHERE run_id = @run_id
 ORDER BY fold_number;
 
+-- name: ListFoldGaps :many
+-- ListFoldGaps returns folds of one run that lack a time and whose rows are among the first so many of the data set.
+-- Called after rows were added.
+-- index: walkforward_folds_pkey. cost: the folds of the run.
+SELECT
+    fold_number,
+    train_start_idx,
+    train_end_idx,
+    test_start_idx,
+    test_end_idx
+FROM walkforward_folds
+WHERE
+    run_id = @run_id
+    AND greatest(train_end_idx, test_end_idx) <= @row_count::bigint
+    AND num_nulls(train_start_ts_ms, train_end_ts_ms, test_start_ts_ms, test_end_ts_ms) > 0
+ORDER BY fold_number
+LIMIT @page_size::int;
+
 -- name: ListFoldPage :batchmany
 -- ListFoldPage returns some folds of one run by number, from a fold number on when after is 0 or more; a batch form, so that
 -- it travels with GetRun. Called by GET /api/runs/{id} and /api/walkforward/runs/{id}/folds.
@@ -62,3 +80,21 @@ SELECT *
 FROM walkforward_folds
 WHERE run_id = @run_id
 ORDER BY fold_number;
+
+-- name: SetFoldTimes :execrows
+-- SetFoldTimes fills the times that folds of one run lack. Called after rows were added.
+-- index: walkforward_folds_pkey. cost: the folds named.
+UPDATE walkforward_folds AS f SET
+    train_start_ts_ms = coalesce(f.train_start_ts_ms, t.train_start_ts_ms),
+    train_end_ts_ms = coalesce(f.train_end_ts_ms, t.train_end_ts_ms),
+    test_start_ts_ms = coalesce(f.test_start_ts_ms, t.test_start_ts_ms),
+    test_end_ts_ms = coalesce(f.test_end_ts_ms, t.test_end_ts_ms)
+FROM (
+    SELECT
+        unnest(@fold_numbers::integer[]) AS fold_number,
+        unnest(@train_starts::bigint[]) AS train_start_ts_ms,
+        unnest(@train_ends::bigint[]) AS train_end_ts_ms,
+        unnest(@test_starts::bigint[]) AS test_start_ts_ms,
+        unnest(@test_ends::bigint[]) AS test_end_ts_ms
+) AS t
+WHERE f.run_id = @run_id AND f.fold_number = t.fold_number;

@@ -23,14 +23,59 @@ WHERE
     (sqlc.narg('dataset_id')::uuid IS NULL OR dataset_id = sqlc.narg('dataset_id'))
     AND (sqlc.narg('status')::text IS NULL OR status = sqlc.narg('status'));
 
+-- name: CountRunsByMetrics :one
+-- CountRunsByMetrics counts what SearchRuns pages through when nothing but metrics filters, at most as far as max_count: what is
+-- in a first range, joined with the others as in CountSearchedRuns. The runs themselves are not read.
+-- Called for the totals of its lists. It looks across all runs.
+-- index: walkforward_run_metrics_value_idx. cost: the index entries in the ranges.
+SELECT count(*)::bigint AS total
+FROM (
+    SELECT
+    FROM walkforward_run_metrics AS m
+    LEFT JOIN walkforward_run_metrics AS m1
+        ON m.run_id = m1.run_id AND m1.key = coalesce((@joined_keys::text[])[1], '')
+        AND m1.value BETWEEN coalesce((@joined_lows::double precision[])[1], 0) AND coalesce((@joined_highs::double precision[])[1], 0)
+    LEFT JOIN walkforward_run_metrics AS m2
+        ON m.run_id = m2.run_id AND m2.key = coalesce((@joined_keys::text[])[2], '')
+        AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
+    WHERE
+        m.key = @key AND m.value BETWEEN @low::double precision AND @high::double precision
+        AND ((@joined_keys::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
+        AND ((@joined_keys::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = (@joined_wanted::boolean[])[2])
+        AND (
+            coalesce(cardinality(@metric_keys::text[]), 0) = 0
+            OR NOT EXISTS (
+                SELECT
+                FROM generate_subscripts(@metric_keys::text[], 1) AS i
+                WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
+                    SELECT
+                    FROM walkforward_run_metrics AS o
+                    WHERE o.run_id = m.run_id
+                        AND o.key = (@metric_keys::text[])[i]
+                        AND o.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
+                )
+            )
+        )
+    LIMIT @max_count::bigint
+) AS matching;
+
 -- name: CountSearchedRuns :one
--- CountSearchedRuns counts what SearchRuns pages through, at most as far as max_count. Called for the totals of its lists.
+-- CountSearchedRuns counts what SearchRuns pages through, at most as far as max_count. Up to two ranges of metrics are
+-- joined, which the planner makes a join of what is wanted, an anti join of what is not, or nothing where there is no
+-- range: testing each row takes ten times as long. The others are tested, and all of them where ids are given, because
+-- an inner side of a join would go through the ids again for each row. Planned anew for each call (DB.Planned).
+-- Called for the totals of its lists.
 -- index: none, the filters decide. cost: all runs that the filters look at.
 SELECT count(*)::bigint AS total
 FROM (
     SELECT
     FROM walkforward_runs AS r
-    INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+    LEFT JOIN walkforward_run_metrics AS m1
+        ON r.run_id = m1.run_id AND m1.key = coalesce((@joined_keys::text[])[1], '')
+        AND m1.value BETWEEN coalesce((@joined_lows::double precision[])[1], 0) AND coalesce((@joined_highs::double precision[])[1], 0)
+    LEFT JOIN walkforward_run_metrics AS m2
+        ON r.run_id = m2.run_id AND m2.key = coalesce((@joined_keys::text[])[2], '')
+        AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
     WHERE
         (sqlc.narg('dataset_id')::uuid IS NULL OR r.dataset_id = sqlc.narg('dataset_id'))
         AND (sqlc.narg('status')::text IS NULL OR r.status = sqlc.narg('status'))
@@ -40,20 +85,28 @@ FROM (
         AND (
             sqlc.narg('pattern')::text IS NULL
             OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
-            OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
+            OR r.dataset_id = ANY(ARRAY(
+                SELECT d.dataset_id
+                FROM indicator_datasets AS d
+                WHERE d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
+            ))
         )
         AND (sqlc.narg('ids')::uuid[] IS NULL OR r.run_id = ANY(sqlc.narg('ids')))
-        AND NOT EXISTS (
-            SELECT
-            FROM generate_subscripts(@metric_keys::text[], 1) AS i
-            WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
+        AND ((@joined_keys::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
+        AND ((@joined_keys::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = (@joined_wanted::boolean[])[2])
+        AND (
+            coalesce(cardinality(@metric_keys::text[]), 0) = 0
+            OR NOT EXISTS (
                 SELECT
-                FROM walkforward_run_metrics AS m
-                WHERE m.run_id = r.run_id
-                    AND m.key = (@metric_keys::text[])[i]
-                    AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
+                FROM generate_subscripts(@metric_keys::text[], 1) AS i
+                WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
+                    SELECT
+                    FROM walkforward_run_metrics AS m
+                    WHERE m.run_id = r.run_id
+                        AND m.key = (@metric_keys::text[])[i]
+                        AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
+                )
             )
-            OFFSET 0
         )
     LIMIT @max_count::bigint
 ) AS matching;
@@ -67,23 +120,23 @@ WHERE run_id = @run_id;
 -- name: FillRunMetrics :execrows
 -- FillRunMetrics stores the top-level numbers of one run's JSON columns, its duration and its times. Called by every write of a run and by the seed.
 -- index: walkforward_runs_pkey. cost: the metrics of the run.
-INSERT INTO walkforward_run_metrics (run_id, key, value)
-SELECT r.run_id, 'summary_metrics.' || e.key, metric_number(e.value)
+INSERT INTO walkforward_run_metrics (run_id, key, value, created_at)
+SELECT r.run_id, 'summary_metrics.' || e.key, metric_number(e.value), r.created_at
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL jsonb_each(r.summary_metrics) AS e
 WHERE r.run_id = @run_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT r.run_id, 'hyperparameters.' || e.key, metric_number(e.value)
+SELECT r.run_id, 'hyperparameters.' || e.key, metric_number(e.value), r.created_at
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL jsonb_each(r.hyperparameters) AS e
 WHERE r.run_id = @run_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT r.run_id, 'walk_config.' || e.key, metric_number(e.value)
+SELECT r.run_id, 'walk_config.' || e.key, metric_number(e.value), r.created_at
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL jsonb_each(r.walk_config) AS e
 WHERE r.run_id = @run_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
 UNION ALL
-SELECT r.run_id, f.key, f.value
+SELECT r.run_id, f.key, f.value, r.created_at
 FROM walkforward_runs AS r
 CROSS JOIN LATERAL (
     SELECT
@@ -108,6 +161,21 @@ FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE r.run_id = @run_id;
 
+-- name: GetRunDestination :one
+-- GetRunDestination returns where the predictions of a run go in QuestDB and what marks them there. Called by
+-- POST /api/runs/{id}/predictions.
+-- index: walkforward_runs_pkey, indicator_datasets_pkey. cost: 1 row.
+SELECT
+    r.dataset_id,
+    r.prediction_measurement,
+    r.target_column,
+    r.version,
+    r.created_at,
+    d.questdb_tag AS dataset_slug
+FROM walkforward_runs AS r
+INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+WHERE r.run_id = @run_id;
+
 -- name: GetRunSeries :one
 -- GetRunSeries returns where the predictions of a run are in QuestDB, and the name that they may go by in a table that
 -- several runs share. Called by the routes that read or write them.
@@ -125,6 +193,18 @@ SELECT r.version, r.created_at, d.questdb_tag AS dataset_slug
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE r.run_id = @run_id;
+
+-- name: ListRunMeasurements :many
+-- ListRunMeasurements returns where runs have their predictions in QuestDB, in the order of their ids. Called by foldbook doctor.
+-- index: walkforward_runs_pkey. cost: page_size rows.
+SELECT
+    run_id,
+    prediction_measurement,
+    coalesce(walk_config ->> 'prediction_measurement', '')::text AS run_name
+FROM walkforward_runs
+WHERE run_id > @after_id
+ORDER BY run_id
+LIMIT @page_size::int;
 
 -- name: ListRuns :many
 -- ListRuns returns runs, newest first. Called by GET /api/walkforward/runs.
@@ -166,6 +246,25 @@ INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE r.status = @status
 ORDER BY r.created_at DESC, r.run_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
+
+-- name: ListRunsWithFoldGaps :many
+-- ListRunsWithFoldGaps returns the runs of one data set with folds that lack a time and whose rows are among its first so many.
+-- Called after rows were added, page by page: those of a page have no gaps any more when the next is read.
+-- index: walkforward_runs_dataset_id_idx, walkforward_folds_pkey. cost: the folds of the data set's runs.
+SELECT r.run_id
+FROM walkforward_runs AS r
+WHERE
+    r.dataset_id = @dataset_id
+    AND EXISTS (
+        SELECT 1
+        FROM walkforward_folds AS f
+        WHERE
+            f.run_id = r.run_id
+            AND greatest(f.train_end_idx, f.test_end_idx) <= @row_count::bigint
+            AND num_nulls(f.train_start_ts_ms, f.train_end_ts_ms, f.test_start_ts_ms, f.test_end_ts_ms) > 0
+    )
+ORDER BY r.run_id
+LIMIT @page_size::int;
 
 -- name: LockRun :one
 -- LockRun returns what decides about a write of a run, and keeps others from writing it until the transaction ends.
@@ -272,6 +371,41 @@ WHERE
 ORDER BY r.created_at DESC, r.run_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
+-- name: SearchRunsByMetric :many
+-- SearchRunsByMetric returns what SearchRuns does when nothing but metrics filters and many runs match: it walks those that have
+-- one of the metrics, and not all, of which the newest may have none. Planned anew for each call (DB.Planned).
+-- Called by GET /api/runs and the other lists of runs. It looks across all runs.
+-- index: walkforward_run_metrics_created_at_idx, walkforward_runs_pkey, walkforward_folds_pkey.
+-- cost: page_offset + page_size rows, and the index entries that the filters skip between them.
+SELECT
+    r.*,
+    d.questdb_tag AS dataset_slug,
+    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+FROM walkforward_run_metrics AS o
+INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
+INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+WHERE
+    o.key = @lead_key
+    AND o.value BETWEEN @lead_low::double precision AND @lead_high::double precision
+    AND NOT EXISTS (
+        SELECT
+        FROM generate_subscripts(@metric_keys::text[], 1) AS i
+        WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
+            SELECT
+            FROM walkforward_run_metrics AS m
+            WHERE m.run_id = o.run_id
+                AND m.key = (@metric_keys::text[])[i]
+                AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
+        )
+        OFFSET 0
+    )
+    AND (
+        sqlc.narg('after_at')::timestamptz IS NULL
+        OR (o.created_at <= sqlc.narg('after_at') AND (o.created_at < sqlc.narg('after_at') OR o.run_id > @after_id))
+    )
+ORDER BY o.created_at DESC, o.run_id
+LIMIT @page_size::int OFFSET @page_offset::bigint;
+
 -- name: SortRunsByMetric :many
 -- SortRunsByMetric returns the runs that have a metric and meet every filter given, ascending by it, from a cursor on when one is given;
 -- those without the metric come after them by SearchRuns. Planned anew for each call (DB.Planned).
@@ -306,7 +440,7 @@ WHERE
         WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
             SELECT
             FROM walkforward_run_metrics AS m
-            WHERE m.run_id = r.run_id
+            WHERE m.run_id = o.run_id
                 AND m.key = (@metric_keys::text[])[i]
                 AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
         )
@@ -349,7 +483,7 @@ WHERE
         WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
             SELECT
             FROM walkforward_run_metrics AS m
-            WHERE m.run_id = r.run_id
+            WHERE m.run_id = o.run_id
                 AND m.key = (@metric_keys::text[])[i]
                 AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
         )

@@ -38,13 +38,11 @@ func cleanEnv() []string {
 	return env
 }
 
-// prepare migrates and seeds.
-func (s *stack) prepare(ctx context.Context) error {
-	if err := s.step(ctx, "migrate", s.foldbook("migrate", "up")); err != nil {
-		return err
-	}
-	return s.step(ctx, "seed", s.foldbook("seed"))
+func (s *stack) migrate(ctx context.Context) error {
+	return s.step(ctx, "migrate", s.foldbook("migrate", "up"))
 }
+
+func (s *stack) seed(ctx context.Context) error { return s.step(ctx, "seed", s.foldbook("seed")) }
 
 // step runs a command to its end and prints what it says.
 func (s *stack) step(ctx context.Context, name string, cmd *exec.Cmd) error {
@@ -83,10 +81,6 @@ func (s *stack) serve(ctx context.Context) error {
 		return err
 	}
 	cmd := s.foldbook("serve")
-	if s.quest != nil {
-		cmd.Env = append(cmd.Env, "QDB_HTTP_URL="+s.quest.HTTPURL(), "QDB_PG_URL="+s.quest.PGURL(),
-			"QDB_READONLY_USER="+devstack.QuestDBReader, "QDB_READONLY_PASSWORD="+devstack.QuestDBReaderPassword)
-	}
 	cmd.Stdout, cmd.Stderr = &s.console, &s.console
 	server, err := devstack.Start(cmd, syscall.SIGTERM)
 	if err != nil {

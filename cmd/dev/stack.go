@@ -107,7 +107,7 @@ func (s *stack) up(ctx context.Context) error {
 	go func() { questDone <- s.startQuestDB(questCtx) }()
 	err := s.startPostgres(ctx)
 	if err == nil {
-		err = s.prepare(ctx)
+		err = s.migrate(ctx)
 	}
 	if err != nil {
 		giveUp()
@@ -116,6 +116,16 @@ func (s *stack) up(ctx context.Context) error {
 		err = questErr
 	}
 	if err != nil {
+		return err
+	}
+	switch {
+	case s.quest != nil:
+		s.env = append(s.env, "QDB_HTTP_URL="+s.quest.HTTPURL(), "QDB_PG_URL="+s.quest.PGURL(),
+			"QDB_READONLY_USER="+devstack.QuestDBReader, "QDB_READONLY_PASSWORD="+devstack.QuestDBReaderPassword)
+	case s.given["QDB_HTTP_URL"] == "": // not the one that may run at the default address: it would be seeded
+		s.env = append(s.env, "QDB_HTTP_URL=off")
+	}
+	if err := s.seed(ctx); err != nil {
 		return err
 	}
 	if err := s.serve(ctx); err != nil {

@@ -16,12 +16,12 @@ import (
 )
 
 type seedCmd struct {
-	Scale int `placeholder:"N" help:"Store the benchmark's data instead: N times 50 data sets, 200 runs and 200 simulations."`
+	Scale int `placeholder:"N" help:"Store the benchmark's data instead: N times 50 data sets, 200 runs, 200 simulations, and series of a million rows."`
 }
 
 // Help is the text below the summary.
 func (seedCmd) Help() string {
-	return `Stores two data sets with runs, folds, simulations and trades, and prints what was read back. Running it again changes nothing.
+	return `Stores two data sets with runs, folds, simulations and trades in PostgreSQL, and their bars, indicators, predictions and traces in QuestDB, and prints what was read back. Running it again changes nothing; when QuestDB was away, it stores what is missing there.
 
 Examples:
 
@@ -44,6 +44,13 @@ func (c seedCmd) Run(a *app) error {
 		return err
 	}
 	defer store.Close()
+	series, err := cfg.openQuestDB()
+	if err != nil {
+		return err
+	}
+	if series != nil {
+		defer series.Close()
+	}
 	have, want, err := migrator.Version(a.ctx, store.Pool, migrations.FS)
 	switch {
 	case err != nil:
@@ -53,9 +60,9 @@ func (c seedCmd) Run(a *app) error {
 	case have > want:
 		return fmt.Errorf("the schema is at version %d, newer than the %d of this binary: use the newer one", have, want)
 	case c.Scale > 0:
-		return seed.Scale(a.ctx, store.Pool, c.Scale, a.out)
+		return seed.Scale(a.ctx, store.Pool, series, c.Scale, a.out)
 	}
-	return seed.Run(a.ctx, store.Pool, a.out)
+	return seed.Run(a.ctx, store.Pool, series, a.out)
 }
 
 func (c config) openDB() (*db.DB, error) {

@@ -30,6 +30,7 @@ type exporter struct {
 	url      string
 	client   *http.Client
 	fresh    bool // nothing of it is stored yet
+	series   bool // the rows are exported too
 	requests int
 }
 
@@ -259,10 +260,18 @@ func (e *exporter) compareRun(id string, sent object) {
 		}
 	}
 	flat, older := e.get("/api/runs/"+id), e.get("/api/walkforward/runs/"+id)
+	if e.series {
+		e.checkFoldTimes(id, flat["folds"].([]any), older["folds"].([]any))
+	}
 	paged := []any{}
 	for offset := 0; ; offset += 100 {
 		page := e.get(fmt.Sprintf("/api/runs/%s?fold_limit=100&fold_offset=%d", id, offset))
-		paged = append(paged, page["folds"].([]any)...)
+		for _, f := range page["folds"].([]any) {
+			for _, name := range foldTimes {
+				delete(f.(object), name)
+			}
+			paged = append(paged, f)
+		}
 		if page["has_more_folds"] != true {
 			break
 		}

@@ -19,6 +19,7 @@ import (
 
 	"foldbook/internal/migrator"
 	"foldbook/internal/transfer"
+	"foldbook/questdb"
 )
 
 // Exit codes; the help of the command lists them.
@@ -39,11 +40,12 @@ Examples:
 	foldbook serve          serve on http://127.0.0.1:33931
 	foldbook import DIR     post the files of a directory to that server
 	foldbook export all DIR write all that it has into a directory
+	foldbook doctor         compare the two databases
 	foldbook migrate -h     more about a command
 
 Settings come from the environment and from a file .env in the working directory; the environment wins. POSTGRES_URL says where the database is. "foldbook config" prints all settings, .env.example explains them.
 
-Exit codes: 0 done, 1 failed, 2 wrong command line or settings, 3 PostgreSQL, or the server to import into or export from, cannot be reached, 4 refused because data would be lost.`
+Exit codes: 0 done, 1 failed, 2 wrong command line or settings, 3 PostgreSQL, QuestDB, or the server to import into or export from, cannot be reached, 4 refused because data would be lost.`
 
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Serve the API until SIGTERM or Ctrl-C."`
@@ -51,6 +53,7 @@ type cli struct {
 	Seed    seedCmd    `cmd:"" help:"Store sample data."`
 	Import  importCmd  `cmd:"" help:"Post files, or directories of them, to a server."`
 	Export  exportCmd  `cmd:"" help:"Write what a server has as files that import takes back."`
+	Doctor  doctorCmd  `cmd:"" help:"Find what PostgreSQL and QuestDB do not agree about, and repair it."`
 	Config  configCmd  `cmd:"" help:"Print the effective settings, secrets masked."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
@@ -160,7 +163,7 @@ func exitCode(err error) int {
 	switch {
 	case errors.As(err, &bad), errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &connect), errors.As(err, &away):
+	case errors.As(err, &connect), errors.As(err, &away), errors.Is(err, questdb.ErrUnavailable):
 		return exitDatabase
 	case errors.Is(err, migrator.ErrDataLoss):
 		return exitDataLoss

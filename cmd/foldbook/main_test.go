@@ -23,7 +23,8 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 func command(t *testing.T, environ []string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
-	code = run(t.Context(), args, &out, &err, environ)
+	// without a QuestDB that the test does not name, for one may run at the default address
+	code = run(t.Context(), args, &out, &err, append([]string{"QDB_HTTP_URL=off"}, environ...))
 	return code, out.String(), err.String()
 }
 

@@ -34,7 +34,7 @@ func TestProcess(t *testing.T) {
 	main()
 }
 
-// startProcess starts foldbook serve in a process of its own, without QuestDB unless told otherwise. Its stop sends SIGTERM.
+// startProcess starts foldbook serve in a process of its own, without QuestDB unless environ names one. Its stop sends SIGTERM.
 func startProcess(t *testing.T, environ ...string) *service {
 	t.Helper()
 	port := freePort(t)

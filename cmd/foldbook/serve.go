@@ -86,8 +86,8 @@ func (serveCmd) Run(a *app) error {
 	server := api.New(api.Options{
 		DB: store, QuestDB: series, Jobs: queue, Log: log, Version: buildVersion(), Schema: schema,
 		Passthrough: api.Passthrough{On: cfg.Passthrough, Rows: cfg.PassthroughRows, Timeout: cfg.PassthroughTimeout},
-		ReadTimeout: cfg.ReadTimeout, RequestTimeout: cfg.RequestTimeout, WriteTimeout: cfg.WriteTimeout, StreamTimeout: cfg.StreamTimeout, StreamWriteTimeout: cfg.StreamWrite,
-		BodyCache:   cfg.BodyCacheMB << 20,
+		ReadTimeout: cfg.ReadTimeout, RequestTimeout: cfg.RequestTimeout, WriteTimeout: cfg.WriteTimeout,
+		StreamTimeout: cfg.StreamTimeout, StreamWriteTimeout: cfg.StreamWrite, BodyCache: cfg.BodyCacheMB << 20,
 		CORSOrigins: cfg.CORSOrigins, TraderPrefixes: cfg.TraderPrefixes,
 	})
 
@@ -147,7 +147,8 @@ func (c config) serve(ctx context.Context, listener net.Listener, server *api.Se
 	if err := listener.Close(); err != nil {
 		log.Warn("closing the port failed", "cause", err.Error())
 	}
-	<-failed // Shutdown would close a listener that Serve has not let go of once more, and fail
+	closed := <-failed // Shutdown would close a listener that Serve has not let go of once more, and fail
+	log.Debug("no connections are taken any more", "cause", closed.Error())
 	open.wait(stop)
 	if err := h.Shutdown(stop); err != nil {
 		_ = h.Close()

@@ -36,16 +36,24 @@ func (f serverFlags) client(a *app) (*transfer.Client, error) {
 
 type importCmd struct {
 	serverFlags
-	DryRun    bool     `help:"Let the server check everything and store nothing."`
-	KeepGoing bool     `help:"Go past files that the server refuses, and list them at the end."`
-	Again     bool     `help:"Also post what the journal says is stored."`
-	Journal   string   `placeholder:"FILE" help:"Note in FILE what is stored; for a directory DIR it is DIR.imported unless given."`
-	Paths     []string `arg:"" name:"path" help:"A file, a directory of files, or - for standard input."`
+	DryRun    bool   `help:"Let the server check everything and store nothing."`
+	KeepGoing bool   `help:"Go past files that the server refuses, and list them at the end."`
+	Again     bool   `help:"Also post what the journal says is stored."`
+	Journal   string `placeholder:"FILE" help:"Note in FILE what is stored; for a directory DIR it is DIR.imported unless given."`
+
+	DatasetName  string `name:"dataset" placeholder:"SLUG|ID" xor:"rows" help:"The files are rows of this data set: CSV, NDJSON, JSON or Arrow."`
+	As           string `enum:",ohlcv,indicators" default:"" help:"Which rows of the data set: ohlcv or indicators; unless given, ohlcv for files with nothing but bars."`
+	RunID        string `name:"run" placeholder:"ID" xor:"rows" help:"The files are predictions of this run."`
+	SimulationID string `name:"simulation" placeholder:"ID" xor:"rows" help:"The files are the trace of this simulation."`
+
+	Paths []string `arg:"" name:"path" help:"A file, a directory of files, or - for standard input."`
 }
 
 // Help is the text below the summary.
 func (importCmd) Help() string {
 	return `A file holds one data set, run or simulation: the JSON body of POST /api/datasets, /api/runs or /api/simulations, as it is, as .json.gz or as .json.zst. What it is, is read from its content. Data sets are stored first, then runs, then simulations.
+
+With --dataset, --run or --simulation the files are rows instead: CSV with a header, NDJSON, {"rows": […]} or an Arrow IPC stream, as they are or compressed. Their time is in the column timestamp_ms, timestamp or timestamp_unix, in seconds, milliseconds, microseconds or nanoseconds, which is seen from the first one, or as RFC 3339. They are sent in batches of 10,000, and rows with the same time replace each other. Files that "foldbook export --with-series" wrote say themselves whose rows they are.
 
 Posting a file again changes nothing but the version. While the server is away it is tried again. After an interruption the same command goes on where it was: files of a directory that the journal names, and that have not changed, are skipped.
 
@@ -55,7 +63,9 @@ Examples:
 	foldbook import backup/                          every .json, .json.gz and .json.zst below it
 	foldbook import --dry-run --keep-going backup/   check all, store nothing
 	foldbook import --server http://10.0.0.5:33931 backup/
-	zcat run.json.gz | foldbook import -`
+	zcat run.json.gz | foldbook import -
+	foldbook import bars.csv --dataset btc25_1       the bars, or with --as indicators the indicators
+	foldbook import run.predictions.arrow            rows of an export`
 }
 
 // Run imports.
@@ -66,13 +76,45 @@ func (c importCmd) Run(a *app) error {
 	}
 	show := &importView{app: a, dryRun: c.DryRun}
 	client.Note = show.note
-	im := transfer.Import{Client: client, DryRun: c.DryRun, Again: c.Again, KeepGoing: c.KeepGoing, Journal: c.Journal, Watcher: show}
+	of, err := c.rows(a, client)
+	if err != nil {
+		return err
+	}
+	im := transfer.Import{Client: client, Rows: of, DryRun: c.DryRun, Again: c.Again, KeepGoing: c.KeepGoing, Journal: c.Journal, Watcher: show}
 	summary, err := im.Run(a.ctx, c.Paths, a.in)
 	show.end(summary)
 	if err == nil && len(summary.Failed) > 0 {
 		return fmt.Errorf("%d of %d files failed", len(summary.Failed), len(summary.Failed)+summary.Stored+summary.Skipped)
 	}
 	return err
+}
+
+// rows is what the files are rows of, nil for documents.
+func (c importCmd) rows(a *app, client *transfer.Client) (*transfer.Rows, error) {
+	if c.As != "" && c.DatasetName == "" {
+		return nil, usageError("--as goes with --dataset")
+	}
+	for _, one := range []struct {
+		kind     transfer.Kind
+		id, name string
+	}{{transfer.Run, c.RunID, "predictions"}, {transfer.Simulation, c.SimulationID, "trace"}} {
+		if one.id == "" {
+			continue
+		}
+		id, err := uuid.Parse(one.id)
+		if err != nil {
+			return nil, usageError(fmt.Sprintf("%q is not a UUID", one.id))
+		}
+		return &transfer.Rows{Of: transfer.Ref{Kind: one.kind, ID: id.String()}, Name: one.name}, nil
+	}
+	if c.DatasetName == "" {
+		return nil, nil
+	}
+	id, err := client.FindDataset(a.ctx, c.DatasetName)
+	if err != nil {
+		return nil, err
+	}
+	return &transfer.Rows{Of: transfer.Ref{Kind: transfer.Dataset, ID: id}, Name: c.As}, nil
 }
 
 type exportCmd struct {
@@ -86,18 +128,21 @@ type exportCmd struct {
 
 // Help is the text below the summary.
 func (exportCmd) Help() string {
-	return `Writes what "foldbook import" takes back: the server then has the same values to the last digit. Left out is what the server adds, such as versions and times of creation. A document is of one state of the database.
+	return `Writes what "foldbook import" takes back: the server then has the same values to the last digit. Left out is what the server adds, such as versions and times of creation. A document is of one state of the database. With --with-series the rows in QuestDB are written too, as Arrow files beside it, which pandas and polars read as well.
 
 Examples:
 
 	foldbook export run 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e -o run.json
-	foldbook export all backup/ && foldbook import --server http://10.0.0.5:33931 backup/`
+	foldbook export run 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e -o run.json --with-series     and run.predictions.arrow
+	foldbook export all backup/ --with-series && foldbook import --server http://10.0.0.5:33931 backup/`
 }
 
 // exportOne is the arguments of an export of one thing.
 type exportOne struct {
 	Output string `short:"o" placeholder:"FILE" help:"Write to FILE, whole or not at all, compressed if it ends in .gz or .zst; else to standard output."`
 	ID     string `arg:"" name:"id" help:"A UUID."`
+
+	WithSeries bool `help:"Also write its rows in QuestDB, beside FILE."`
 }
 
 func (c exportOne) run(a *app, flags serverFlags, kind transfer.Kind) error {
@@ -109,7 +154,14 @@ func (c exportOne) run(a *app, flags serverFlags, kind transfer.Kind) error {
 	if err != nil {
 		return err
 	}
-	return client.Export(a.ctx, kind, id.String(), c.Output, a.out)
+	if c.WithSeries && c.Output == "" {
+		return usageError("--with-series writes more than one file: name the first with -o")
+	}
+	if err := client.Export(a.ctx, kind, id.String(), c.Output, a.out); err != nil || !c.WithSeries {
+		return err
+	}
+	_, err = client.ExportSeries(a.ctx, transfer.Ref{Kind: kind, ID: id.String()}, c.Output)
+	return err
 }
 
 type exportDatasetCmd struct{ exportOne }
@@ -156,12 +208,14 @@ func (c exportSimulationCmd) Run(a *app, e *exportCmd) error {
 }
 
 type exportAllCmd struct {
+	WithSeries bool `help:"Also write the rows in QuestDB."`
+
 	Dir string `arg:"" name:"dir" help:"Directory; it is made if need be, and files in it are replaced."`
 }
 
 // Help is the text below the summary.
 func (exportAllCmd) Help() string {
-	return `Writes datasets/ID.json, runs/ID.json and simulations/ID.json. Take a new directory for each backup: files of what the server has no more are not removed.
+	return `Writes datasets/ID.json, runs/ID.json and simulations/ID.json, and with --with-series ID.ohlcv.arrow, ID.indicators.arrow, ID.predictions.arrow and ID.trace.arrow beside them. Take a new directory for each backup: files of what the server has no more are not removed.
 
 Examples:
 
@@ -179,7 +233,7 @@ func (c exportAllCmd) Run(a *app, e *exportCmd) error {
 	}
 	show := &exportView{app: a}
 	client.Note = show.note
-	err = client.ExportAll(a.ctx, c.Dir, show.exported)
+	err = client.ExportAll(a.ctx, c.Dir, c.WithSeries, show.exported)
 	show.end()
 	if errors.Is(err, a.ctx.Err()) && err != nil {
 		return errors.New("interrupted; what is written so far is whole")

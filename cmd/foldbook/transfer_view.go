@@ -72,8 +72,10 @@ func (v *importView) line(r transfer.Result) string {
 		return fmt.Sprintf("skipped  %s: it is stored already", r.Name)
 	case r.Created:
 		what = "created"
+	case r.Document.Kind == transfer.Series:
+		what = "stored "
 	}
-	text := fmt.Sprintf("%s  %s: %s %s", what, r.Name, r.Document.Kind, r.Document.ID())
+	text := fmt.Sprintf("%s  %s: %s", what, r.Name, r.Document.What())
 	if r.Stored != "" {
 		text += ", " + r.Stored
 	}
@@ -115,13 +117,16 @@ type exportView struct {
 	seen int
 }
 
-func (v *exportView) exported(r transfer.Ref, n, of int) {
+func (v *exportView) exported(r transfer.Ref, series []string, n, of int) {
 	if v.seen == 0 {
 		v.bar = barOn(v.app, int64(of), false)
 	}
 	v.seen++
 	if v.bar == nil {
 		_, _ = fmt.Fprintf(v.out, "written  %s\n", r.File())
+		for _, file := range series {
+			_, _ = fmt.Fprintf(v.out, "written  %s\n", filepath.Join(filepath.Dir(r.File()), filepath.Base(file)))
+		}
 		return
 	}
 	_ = v.bar.Set(n)

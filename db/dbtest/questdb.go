@@ -38,29 +38,54 @@ func QuestDB(t testing.TB) *devstack.QuestDB {
 }
 
 func startQuestDB() {
+	quest.QuestDB, quest.scratch, quest.missing, quest.err = newQuestDB()
+}
+
+// newQuestDB starts an empty server. missing says why there cannot be one.
+func newQuestDB() (server *devstack.QuestDB, scratch *devstack.Scratch, missing, err error) {
 	state, err := stateDir()
 	if err != nil {
-		quest.err = err
-		return
+		return nil, nil, nil, err
 	}
 	ctx := context.Background()
 	program, err := devstack.FindQuestDB(ctx, state, nil)
 	if err != nil {
-		quest.missing = err
-		return
+		return nil, nil, err, nil
 	}
 	home := filepath.Join(state, "test")
 	lock, err := devstack.LockScratch(home)
 	if err != nil {
-		quest.err = err
-		return
+		return nil, nil, nil, err
 	}
-	quest.scratch, err = devstack.NewScratch(ctx, home)
+	scratch, err = devstack.NewScratch(ctx, home)
 	if err = errors.Join(err, lock.Close()); err != nil {
-		quest.err = err
-		return
+		return nil, scratch, nil, err
 	}
-	quest.QuestDB, quest.err = devstack.StartQuestDB(ctx, quest.scratch.Dir, program)
+	server, err = devstack.StartQuestDB(ctx, scratch.Dir, program)
+	return server, scratch, nil, err
+}
+
+// PrivateQuestDB starts a QuestDB for this test alone, which nobody else writes to and which it may kill. It is skipped
+// where QuestDB is.
+func PrivateQuestDB(t testing.TB) *devstack.QuestDB {
+	t.Helper()
+	QuestDB(t)
+	server, scratch, _, err := newQuestDB()
+	t.Cleanup(func() {
+		if server != nil {
+			err = errors.Join(err, server.Stop())
+		}
+		if scratch != nil {
+			err = errors.Join(err, scratch.Remove())
+		}
+		if err != nil {
+			t.Errorf("stop the private QuestDB: %v", err)
+		}
+	})
+	if err != nil {
+		t.Fatalf("start a private QuestDB: %v", err)
+	}
+	return server
 }
 
 func stopQuestDB() error {

@@ -62,7 +62,7 @@ func (q *QuestDB) PGURL() string {
 // The user of the PostgreSQL wire interface that may only read.
 const (
 	QuestDBReader         = "reader"
-	QuestDBReaderPassword = "reader" //nolint:gosec // the server is on loopback, and its administrator's password is the default
+	QuestDBReaderPassword = "reader"
 )
 
 // PID returns the process id.

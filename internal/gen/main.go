@@ -2,6 +2,7 @@
 // typed twice:
 //
 //	db/json.gen.go        JSON encoders of the row structs     from db/*.gen.go
+//	db/rows.gen_test.go   one of each, for their test          from the same
 //	api/openapi.yaml      the schemas of the rows              from sqlc's catalog (.dev/sqlc.json)
 //	api/openapi.gen.json  the document as JSON                 from api/openapi.yaml
 //	README.md             the table of settings                from .env.example

@@ -18,6 +18,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"foldbook/internal/rows"
 )
 
 // Document is a file that can be posted.
@@ -33,10 +35,26 @@ type Document struct {
 	encoding  string // Content-Encoding of its bytes
 	ids       map[string]string
 	journal   *journal // nil: none is kept
+
+	rows   Rows // of a file of rows
+	format rows.Format
 }
 
 // ID is the id of what the document is about, as far as the document says.
-func (d *Document) ID() string { return d.ids[string(d.Kind)+"_id"] }
+func (d *Document) ID() string {
+	if d.Kind == Series {
+		return d.rows.Of.ID
+	}
+	return d.ids[string(d.Kind)+"_id"]
+}
+
+// What names what the document is about.
+func (d *Document) What() string {
+	if d.Kind == Series {
+		return d.rows.String()
+	}
+	return fmt.Sprintf("%s %s", d.Kind, d.ID())
+}
 
 // extensions of the files that are taken from a directory.
 var extensions = []string{".json", ".json.gz", ".json.zst"}
@@ -51,7 +69,7 @@ func find(dir string) (files []string, err error) {
 			if entry.IsDir() {
 				return filepath.SkipDir
 			}
-		case !entry.IsDir() && slices.ContainsFunc(extensions, func(ext string) bool { return strings.HasSuffix(entry.Name(), ext) }):
+		case !entry.IsDir() && (isSeriesFile(entry.Name()) || slices.ContainsFunc(extensions, func(ext string) bool { return strings.HasSuffix(entry.Name(), ext) })):
 			files = append(files, path)
 		}
 		return nil
@@ -60,8 +78,8 @@ func find(dir string) (files []string, err error) {
 }
 
 // inspect reads a file once, in bounded memory: what it is about, its size and its hash. Whether it is right is the
-// server's to say; only that it is a data set, a run or a simulation has to be seen here.
-func inspect(name, path string) (*Document, error) {
+// server's to say; only that it is a data set, a run, a simulation or rows has to be seen here.
+func (im *Import) inspect(name, path string) (*Document, error) {
 	file, err := os.Open(path) //nolint:gosec // the user names it
 	if err != nil {
 		return nil, err
@@ -78,6 +96,15 @@ func inspect(name, path string) (*Document, error) {
 	text, done, err := d.open(raw)
 	if err != nil {
 		return nil, err
+	}
+	if magic, _ := raw.Peek(4); im.Rows != nil || (d.encoding == "" && bytes.Equal(magic, []byte{0xff, 0xff, 0xff, 0xff})) {
+		err := im.inspectSeries(d, text)
+		done()
+		if err == nil {
+			_, err = io.Copy(io.Discard, raw)
+		}
+		d.Size, d.SHA256 = count.n, hex.EncodeToString(hash.Sum(nil))
+		return d, err
 	}
 	keys := map[string]bool{}
 	fault := d.scan(jsontext.NewDecoder(text, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)), keys, true)
@@ -143,27 +170,36 @@ func (s *sending) stop() {
 
 // open recognises compression by its first bytes, because standard input has no name.
 func (d *Document) open(raw *bufio.Reader) (text io.Reader, done func(), err error) {
+	text, d.encoding, done, err = decompress(raw)
+	return text, done, err
+}
+
+// decompressed is the text of a file.
+func decompressed(file io.Reader) (text io.Reader, done func(), err error) {
+	text, _, done, err = decompress(bufio.NewReaderSize(file, 64<<10))
+	return text, done, err
+}
+
+func decompress(raw *bufio.Reader) (text io.Reader, encoding string, done func(), err error) {
 	magic, err := raw.Peek(4)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, nil, err
+		return nil, "", nil, err
 	}
 	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		d.encoding = "gzip"
 		z, err := gzip.NewReader(raw)
 		if err != nil {
-			return nil, nil, fmt.Errorf("read as gzip: %w", err)
+			return nil, "", nil, fmt.Errorf("read as gzip: %w", err)
 		}
-		return z, func() { _ = z.Close() }, nil
+		return z, "gzip", func() { _ = z.Close() }, nil
 	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		d.encoding = "zstd"
 		z, err := zstd.NewReader(raw, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
 		if err != nil {
-			return nil, nil, fmt.Errorf("read as zstd: %w", err)
+			return nil, "", nil, fmt.Errorf("read as zstd: %w", err)
 		}
-		return z, z.Close, nil
+		return z, "zstd", z.Close, nil
 	}
-	return raw, func() {}, nil
+	return raw, "", func() {}, nil
 }
 
 // scan notes the names at the top of a document, and those in its members run and simulation, which hold the fields in

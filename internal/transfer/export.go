@@ -105,7 +105,10 @@ func (c *Client) writeTrades(ctx context.Context, enc *jsontext.Encoder, id stri
 
 // pages reads a list page by page and calls item at the beginning of each of its items.
 func (c *Client) pages(ctx context.Context, path string, size int, name string, item func(*jsontext.Decoder) error) error {
-	query := url.Values{"limit": {strconv.Itoa(size)}, "count": {"none"}}
+	return c.pagesOf(ctx, path, url.Values{"limit": {strconv.Itoa(size)}, "count": {"none"}}, name, item)
+}
+
+func (c *Client) pagesOf(ctx context.Context, path string, query url.Values, name string, item func(*jsontext.Decoder) error) error {
 	for {
 		resp, err := c.send(ctx, http.MethodGet, path, query, nil)
 		if err != nil {
@@ -177,8 +180,8 @@ func (c *Client) List(ctx context.Context) (all []Ref, err error) {
 func (r Ref) File() string { return filepath.Join(r.Kind.plural(), r.ID+".json") }
 
 // ExportAll writes everything on the server as files below a directory, which Import takes back. What is removed while
-// it works is left out. done is called after each document.
-func (c *Client) ExportAll(ctx context.Context, dir string, done func(r Ref, n, of int)) error {
+// it works is left out. done is called after each document, with the files of its series if they are wanted.
+func (c *Client) ExportAll(ctx context.Context, dir string, withSeries bool, done func(r Ref, series []string, n, of int)) error {
 	all, err := c.List(ctx)
 	if err != nil {
 		return err
@@ -190,13 +193,17 @@ func (c *Client) ExportAll(ctx context.Context, dir string, done func(r Ref, n, 
 	}
 	for i, ref := range all {
 		err := c.Export(ctx, ref.Kind, ref.ID, filepath.Join(dir, ref.File()), nil)
+		var files []string
+		if err == nil && withSeries {
+			files, err = c.ExportSeries(ctx, ref, filepath.Join(dir, ref.File()))
+		}
 		var refused *RefusedError
 		if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
 			continue
 		} else if err != nil {
 			return err
 		}
-		done(ref, i+1, len(all))
+		done(ref, files, i+1, len(all))
 	}
 	return nil
 }

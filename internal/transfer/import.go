@@ -21,6 +21,7 @@ type Import struct {
 	DryRun    bool   // the server does everything and takes it back
 	Again     bool   // also what the journal says is stored
 	KeepGoing bool   // past files that the server refuses
+	Rows      *Rows  // the files are rows of this; nil: they say themselves what they are
 	Journal   string // file; empty: beside each directory that is imported, named like it with .imported, and none for single files
 	Watcher   Watcher
 }
@@ -59,7 +60,7 @@ func (im *Import) Run(ctx context.Context, paths []string, stdin io.Reader) (s S
 		return s, err
 	}
 	slices.SortStableFunc(docs, func(a, b *Document) int {
-		return cmp.Compare(slices.Index(Kinds, a.Kind), slices.Index(Kinds, b.Kind))
+		return cmp.Compare(order(a.Kind), order(b.Kind))
 	})
 	var total, done int64
 	for _, d := range docs {
@@ -79,6 +80,14 @@ func (im *Import) Run(ctx context.Context, paths []string, stdin io.Reader) (s S
 		}
 	}
 	return s, nil
+}
+
+// order is that in which one needs the other.
+func order(k Kind) int {
+	if k == Series {
+		return len(Kinds)
+	}
+	return slices.Index(Kinds, k)
 }
 
 func (im *Import) count(s *Summary, r Result) error {
@@ -110,7 +119,7 @@ func (im *Import) gather(s *Summary, paths []string, stdin io.Reader) (docs []*D
 		info, err := os.Stat(path)
 		switch {
 		case path == "-":
-			d, err := spool(stdin)
+			d, err := im.spool(stdin)
 			if d != nil {
 				docs = append(docs, d)
 			}
@@ -125,7 +134,7 @@ func (im *Import) gather(s *Summary, paths []string, stdin io.Reader) (docs []*D
 				return docs, err
 			}
 			if len(files) == 0 {
-				return docs, fmt.Errorf("%s: there are no files named *%s in it", path, strings.Join(extensions, ", *"))
+				return docs, fmt.Errorf("%s: there are no files named *%s in it", path, strings.Join(append(slices.Clone(extensions), ".arrow"), ", *"))
 			}
 			if kept == nil {
 				if kept, err = openJournal(journalOf(path)); err != nil {
@@ -134,7 +143,7 @@ func (im *Import) gather(s *Summary, paths []string, stdin io.Reader) (docs []*D
 			}
 		}
 		for _, file := range files {
-			d, err := inspect(file, file)
+			d, err := im.inspect(file, file)
 			if err == nil {
 				d.journal = kept
 				docs = append(docs, d)
@@ -157,7 +166,7 @@ func journalOf(dir string) string {
 const stdinName = "standard input"
 
 // spool copies standard input to a temporary file: its kind and length have to be known before it is sent.
-func spool(stdin io.Reader) (*Document, error) {
+func (im *Import) spool(stdin io.Reader) (*Document, error) {
 	file, err := os.CreateTemp("", "foldbook-import-*")
 	if err != nil {
 		return nil, err
@@ -165,7 +174,7 @@ func spool(stdin io.Reader) (*Document, error) {
 	_, err = io.Copy(file, stdin)
 	if err = errors.Join(err, file.Close()); err == nil {
 		var d *Document
-		if d, err = inspect(stdinName, file.Name()); err == nil {
+		if d, err = im.inspect(stdinName, file.Name()); err == nil {
 			d.temporary = true
 			return d, nil
 		}
@@ -198,7 +207,11 @@ func (im *Import) one(ctx context.Context, d *Document, before int64, coming map
 	}
 	im.Watcher.Sending(d)
 	r := Result{Name: d.Name, Document: d}
-	answer, err := im.post(ctx, d, before)
+	post := im.post
+	if d.Kind == Series {
+		post = im.postSeries
+	}
+	answer, err := post(ctx, d, before)
 	switch {
 	case err != nil && im.DryRun && d.parentIsComing(err, coming):
 		r.Created, r.Stored = true, "after what it belongs to"
@@ -222,6 +235,8 @@ func (d *Document) parentIsComing(err error, coming map[string]bool) bool {
 		return false
 	}
 	switch refused.Code {
+	case "not_found":
+		return d.Kind == Series && coming[d.rows.Of.ID]
 	case "unknown_dataset":
 		return coming[d.ids["dataset_id"]]
 	case "unknown_run":
@@ -240,6 +255,10 @@ type answer struct {
 	FoldsStored   int      `json:"folds_stored"`
 	BucketsStored int      `json:"buckets_stored"`
 	TradesStored  int      `json:"trades_stored"`
+	Measurement   string   `json:"measurement"`
+	RowCount      int64    `json:"row_count"`
+
+	rows int64 // that were sent
 }
 
 func (a *answer) stored(kind Kind) string {
@@ -248,6 +267,8 @@ func (a *answer) stored(kind Kind) string {
 		return fmt.Sprintf("%d folds", a.FoldsStored)
 	case Simulation:
 		return fmt.Sprintf("%d buckets, %d trades", a.BucketsStored, a.TradesStored)
+	case Series:
+		return fmt.Sprintf("%d rows sent, %d are in %s", a.rows, a.RowCount, a.Measurement)
 	}
 	return ""
 }

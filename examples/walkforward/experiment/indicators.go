@@ -1,4 +1,4 @@
-package seed
+package experiment
 
 import (
 	"fmt"
@@ -67,6 +67,11 @@ func newFrame(bars []candle, barMS int64) (frame, error) {
 
 // bar returns the bar of row r.
 func (f frame) bar(r int) candle { return f.bars[r+lookback] }
+
+// span is when the rows from first to before end begin and end.
+func (f frame) span(first, end int) (startMS, endMS int64) {
+	return f.bar(first).startMS, f.bar(end-1).startMS + f.barMS
+}
 
 // featureNames lists the indicators in column order.
 func featureNames() []string {

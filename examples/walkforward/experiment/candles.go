@@ -1,4 +1,4 @@
-package seed
+package experiment
 
 import (
 	_ "embed"

@@ -1,4 +1,4 @@
-package seed
+package experiment
 
 import (
 	"fmt"
@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// walkConfig lays out the folds of a run, in frame rows. The gap keeps the targets of the last training
+// WalkConfig lays out the folds of a run, in frame rows. The gap keeps the targets of the last training
 // rows, which look horizon rows ahead, out of the test window.
-type walkConfig struct {
+type WalkConfig struct {
 	TrainSize             int    `json:"train_size"`
 	TestSize              int    `json:"test_size"`
 	TrainTestGap          int    `json:"train_test_gap"`
@@ -19,19 +19,19 @@ type walkConfig struct {
 	PredictionMeasurement string `json:"prediction_measurement"`
 }
 
-// thresholds are the predictions (percent) from which a fold trades, all taken from its training window.
+// Thresholds are the predictions (percent) from which a fold trades, all taken from its training window.
 // Long at or above LongOptimal, short at or below ShortOptimal.
-type thresholds struct {
+type Thresholds struct {
 	LongOptimal     float64 `json:"long_optimal"`
 	ShortOptimal    float64 `json:"short_optimal"`
 	LongPercentile  float64 `json:"long_percentile"`
 	ShortPercentile float64 `json:"short_percentile"`
 }
 
-// foldMetrics are the figures of a fold's test window (training window where the name says so). Returns
+// FoldMetrics are the figures of a fold's test window (training window where the name says so). Returns
 // are targets in percent, before fees, turned in sign for shorts; losses are positive sums; the running
 // sums go over this fold and all before it; a ratio without losses is null.
-type foldMetrics struct {
+type FoldMetrics struct {
 	HitRate                     float64  `json:"hit_rate"`
 	ShortHitRate                float64  `json:"short_hit_rate"`
 	ProfitFactorTest            *float64 `json:"profit_factor_test"`
@@ -58,56 +58,71 @@ type foldMetrics struct {
 	SumShortLosses              float64  `json:"sum_short_losses"`
 }
 
-// fold is one step of a walk-forward: row ranges are half-open.
-type fold struct {
-	number               int
-	trainStart, trainEnd int
-	testStart, testEnd   int
-	predictions          []float64 // of the test window, percent
-	score                float64   // root mean square error over the test window, percent
-	thresholds           thresholds
-	metrics              foldMetrics
+// Fold is one step of a walk-forward as it is posted: row ranges are half-open, and the time of a window's end is
+// the end of its last bar.
+type Fold struct {
+	Number       int         `json:"fold_number"`
+	TrainStart   int         `json:"train_start_idx"`
+	TrainEnd     int         `json:"train_end_idx"`
+	TestStart    int         `json:"test_start_idx"`
+	TestEnd      int         `json:"test_end_idx"`
+	SamplesTrain int         `json:"samples_train"`
+	SamplesTest  int         `json:"samples_test"`
+	Score        float64     `json:"best_score"` // root mean square error over the test window, percent
+	Thresholds   Thresholds  `json:"thresholds"`
+	Metrics      FoldMetrics `json:"metrics"`
+	TrainStartMS int64       `json:"train_start_ts_ms"`
+	TrainEndMS   int64       `json:"train_end_ts_ms"`
+	TestStartMS  int64       `json:"test_start_ts_ms"`
+	TestEndMS    int64       `json:"test_end_ts_ms"`
+
+	predictions []float64 // of the test window, percent
 }
 
 // walkForward fits a ridge model on each training window and judges it on the test window that follows.
-func walkForward(f frame, cfg walkConfig, folds int, lambda float64) ([]fold, error) {
+func walkForward(f frame, cfg WalkConfig, folds int, lambda float64) ([]Fold, error) {
 	if end := cfg.InitialOffset + (folds-1)*cfg.FoldStep + cfg.TrainSize + cfg.TrainTestGap + cfg.TestSize; end > len(f.rows) {
 		return nil, fmt.Errorf("lay out folds: they end at row %d of %d", end, len(f.rows))
 	}
-	out := make([]fold, folds)
+	out := make([]Fold, folds)
 	var long, short float64
 	for n := range out {
-		fd := fold{number: n, trainStart: cfg.InitialOffset + n*cfg.FoldStep}
-		fd.trainEnd = fd.trainStart + cfg.TrainSize
-		fd.testStart = fd.trainEnd + cfg.TrainTestGap
-		fd.testEnd = fd.testStart + cfg.TestSize
+		fd := Fold{Number: n, SamplesTrain: cfg.TrainSize, SamplesTest: cfg.TestSize, TrainStart: cfg.InitialOffset + n*cfg.FoldStep}
+		fd.TrainEnd = fd.TrainStart + cfg.TrainSize
+		fd.TestStart = fd.TrainEnd + cfg.TrainTestGap
+		fd.TestEnd = fd.TestStart + cfg.TestSize
+		fd.TrainStartMS, fd.TrainEndMS = f.span(fd.TrainStart, fd.TrainEnd)
+		fd.TestStartMS, fd.TestEndMS = f.span(fd.TestStart, fd.TestEnd)
 
-		train, trainTarget := f.rows[fd.trainStart:fd.trainEnd], f.target[fd.trainStart:fd.trainEnd]
+		train, trainTarget := f.rows[fd.TrainStart:fd.TrainEnd], f.target[fd.TrainStart:fd.TrainEnd]
 		model, err := fitRidge(train, trainTarget, lambda)
 		if err != nil {
 			return nil, fmt.Errorf("fit fold %d: %w", n, err)
 		}
-		trainPredictions := model.predictAll(train)
-		fd.thresholds = chooseThresholds(trainPredictions, trainTarget)
+		trainPredictions := model.predict(train)
+		fd.Thresholds = chooseThresholds(trainPredictions, trainTarget)
 
-		testTarget := f.target[fd.testStart:fd.testEnd]
-		fd.predictions = model.predictAll(f.rows[fd.testStart:fd.testEnd])
-		fd.score = rootMeanSquareError(fd.predictions, testTarget)
-		fd.metrics = judge(fd.thresholds, trainPredictions, trainTarget, fd.predictions, testTarget)
-		long += fd.metrics.SignalSum
-		short += fd.metrics.ShortSignalSum
-		fd.metrics.RunningSum, fd.metrics.RunningSumShort, fd.metrics.RunningSumDual = long, short, long+short
+		testTarget := f.target[fd.TestStart:fd.TestEnd]
+		fd.predictions = model.predict(f.rows[fd.TestStart:fd.TestEnd])
+		fd.Score = widened(rootMeanSquareError(fd.predictions, testTarget))
+		fd.Metrics = judge(fd.Thresholds, trainPredictions, trainTarget, fd.predictions, testTarget)
+		long += fd.Metrics.SignalSum
+		short += fd.Metrics.ShortSignalSum
+		fd.Metrics.RunningSum, fd.Metrics.RunningSumShort, fd.Metrics.RunningSumDual = long, short, long+short
 		out[n] = fd
 	}
 	return out, nil
 }
 
+// widened is x as a client holds it that computes in 32 bits and sends 64.
+func widened(x float64) float64 { return float64(float32(x)) }
+
 // chooseThresholds takes, for each side, the quantile of the predictions whose signals have the highest
 // t statistic. The candidates are the outer 2 to 20 percent, so that long always lies above short.
-func chooseThresholds(predictions, target []float64) thresholds {
+func chooseThresholds(predictions, target []float64) Thresholds {
 	sorted := slices.Sorted(slices.Values(predictions))
 	quantile := func(percentile int) float64 { return sorted[(len(sorted)-1)*percentile/100] }
-	t := thresholds{LongPercentile: quantile(95), ShortPercentile: quantile(5)}
+	t := Thresholds{LongPercentile: quantile(95), ShortPercentile: quantile(5)}
 	bestLong, bestShort := math.Inf(-1), math.Inf(-1)
 	for p := 2; p <= 20; p += 2 {
 		if s := longSignals(predictions, target, quantile(100-p)).tStatistic(); s > bestLong {
@@ -121,11 +136,11 @@ func chooseThresholds(predictions, target []float64) thresholds {
 }
 
 // judge computes the metrics of one fold but for its running sums.
-func judge(t thresholds, trainPredictions, trainTarget, predictions, target []float64) foldMetrics {
+func judge(t Thresholds, trainPredictions, trainTarget, predictions, target []float64) FoldMetrics {
 	long, short := longSignals(predictions, target, t.LongOptimal), shortSignals(predictions, target, t.ShortOptimal)
 	longTrain := longSignals(trainPredictions, trainTarget, t.LongOptimal)
 	shortTrain := shortSignals(trainPredictions, trainTarget, t.ShortOptimal)
-	m := foldMetrics{
+	m := FoldMetrics{
 		HitRate: long.hitRate(), ShortHitRate: short.hitRate(),
 		ProfitFactorTest: ratio(long.wins, long.losses), ProfitFactorTrain: ratio(longTrain.wins, longTrain.losses),
 		ProfitFactorShortTest: ratio(short.wins, short.losses), ProfitFactorShortTrain: ratio(shortTrain.wins, shortTrain.losses),

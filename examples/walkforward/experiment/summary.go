@@ -1,8 +1,8 @@
-package seed
+package experiment
 
-// runSummary are the figures over all folds of a run, named as clients name them. Returns are summed
+// RunSummary are the figures over all folds of a run, named as clients name them. Returns are summed
 // targets in percent, before fees; losses are positive sums; a ratio without losses is null.
-type runSummary struct {
+type RunSummary struct {
 	Folds                   int      `json:"folds"`
 	SamplesTrain            int      `json:"samples_train"`
 	SamplesTest             int      `json:"samples_test"`
@@ -32,13 +32,13 @@ type runSummary struct {
 }
 
 // summarizeRun adds up the folds of a run.
-func summarizeRun(folds []fold) runSummary {
+func summarizeRun(folds []Fold) RunSummary {
 	var hits, shortHits float64
-	s := runSummary{Folds: len(folds), BestScore: widened(folds[0].score), WorstScore: widened(folds[0].score)}
+	s := RunSummary{Folds: len(folds), BestScore: folds[0].Score, WorstScore: folds[0].Score}
 	for _, fd := range folds {
-		m := fd.metrics
-		s.SamplesTrain += fd.trainEnd - fd.trainStart
-		s.SamplesTest += fd.testEnd - fd.testStart
+		m := fd.Metrics
+		s.SamplesTrain += fd.SamplesTrain
+		s.SamplesTest += fd.SamplesTest
 		s.LongSignals += m.NSignals
 		s.ShortSignals += m.NShortSignals
 		hits += m.HitRate * float64(m.NSignals)
@@ -47,9 +47,9 @@ func summarizeRun(folds []fold) runSummary {
 		s.SumLosses += m.SumLosses
 		s.SumShortWins += m.SumShortWins
 		s.SumShortLosses += m.SumShortLosses
-		s.MeanScore += widened(fd.score) / float64(len(folds))
-		s.BestScore = min(s.BestScore, widened(fd.score))
-		s.WorstScore = max(s.WorstScore, widened(fd.score))
+		s.MeanScore += fd.Score / float64(len(folds))
+		s.BestScore = min(s.BestScore, fd.Score)
+		s.WorstScore = max(s.WorstScore, fd.Score)
 		if m.SignalSum+m.ShortSignalSum > 0 {
 			s.ProfitableFolds++
 		}
@@ -68,9 +68,9 @@ func summarizeRun(folds []fold) runSummary {
 	return s
 }
 
-// simSummary are the figures over all trades of a simulation, after fees. Returns are percent of one
+// SimSummary are the figures over all trades of a simulation, after fees. Returns are percent of one
 // position and add up, because each trade has the same size; money is in the quote currency.
-type simSummary struct {
+type SimSummary struct {
 	TotalTrades    int      `json:"total_trades"`
 	LongTrades     int      `json:"long_trades"`
 	ShortTrades    int      `json:"short_trades"`
@@ -89,24 +89,24 @@ type simSummary struct {
 	BuyAndHoldPct  float64  `json:"buy_and_hold_pct"`
 	TestStartMS    int64    `json:"test_start_ms"`
 	TestEndMS      int64    `json:"test_end_ms"`
-	Stress         stress   `json:"stress"`
+	Stress         Stress   `json:"stress"`
 }
 
-// stress says that no stress figures were computed, in the place where clients look for them.
-type stress struct {
+// Stress says that no stress figures were computed, in the place where clients look for them.
+type Stress struct {
 	Computed bool `json:"computed"`
 }
 
 // summarizeSimulation adds up trades; buy and hold, the plain alternative, spans the test windows.
-func summarizeSimulation(f frame, folds []fold, trades []trade) simSummary {
-	all, long, short := tallyOf(trades, sideDual), tallyOf(trades, sideLong), tallyOf(trades, sideShort)
-	first, final := f.bar(folds[0].testStart), f.bar(folds[len(folds)-1].testEnd-1)
-	return simSummary{
-		TotalTrades: all.count, LongTrades: long.count, ShortTrades: short.count,
-		WinCount: all.wins, WinRate: ratio(float64(all.wins), float64(all.count)), ProfitFactor: all.profitFactor,
-		TotalPnl: all.pnl, FeesPaid: all.fees,
-		TotalReturnPct: all.returnPct, LongReturnPct: long.returnPct, ShortReturnPct: short.returnPct,
-		AvgReturnPct: all.avgReturnPct, BestReturnPct: all.bestReturnPct, WorstReturnPct: all.worstReturnPct, MaxDrawdownPct: all.maxDrawdownPct,
+func summarizeSimulation(f frame, folds []Fold, trades []Trade) SimSummary {
+	all, long, short := TallyOf(trades, sideDual), TallyOf(trades, sideLong), TallyOf(trades, sideShort)
+	first, final := f.bar(folds[0].TestStart), f.bar(folds[len(folds)-1].TestEnd-1)
+	return SimSummary{
+		TotalTrades: all.Count, LongTrades: long.Count, ShortTrades: short.Count,
+		WinCount: all.Wins, WinRate: ratio(float64(all.Wins), float64(all.Count)), ProfitFactor: all.ProfitFactor,
+		TotalPnl: all.Pnl, FeesPaid: all.fees,
+		TotalReturnPct: all.ReturnPct, LongReturnPct: long.ReturnPct, ShortReturnPct: short.ReturnPct,
+		AvgReturnPct: all.AvgReturnPct, BestReturnPct: all.BestReturnPct, WorstReturnPct: all.WorstReturnPct, MaxDrawdownPct: all.MaxDrawdownPct,
 		BuyAndHoldPct: percent(final.close, first.open), TestStartMS: first.startMS, TestEndMS: final.startMS + f.barMS,
 	}
 }

@@ -1,0 +1,310 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/labstack/echo/v4"
+
+	"foldbook/db"
+	"foldbook/internal/rows"
+	"foldbook/internal/stores"
+	"foldbook/questdb"
+)
+
+const (
+	// maxAppends is how many requests write rows at a time: each may hold some 100 MB.
+	maxAppends = 4
+	// maxCells is the most cells of one request, of eight bytes each.
+	maxCells = 8 << 20
+)
+
+var (
+	errNotCounted = &apiError{status: http.StatusServiceUnavailable, code: ErrorCodeDatabaseUnavailable,
+		message: "the rows are stored, but what the database says of them could not be brought up to date: repeat the request, which stores nothing twice"}
+	errChanged = &apiError{status: http.StatusConflict, code: ErrorCodeConflict, message: "QuestDB does not take the rows, because the table was changed meanwhile: repeat the request"}
+)
+
+// AppendOhlcv serves POST /api/datasets/:dataset_id/ohlcv/append: {"success": true, "rows_written": …, "measurement": …}.
+func (s *Server) AppendOhlcv(c echo.Context, datasetID string, params AppendOhlcvParams) error {
+	return s.appendToDataset(c, datasetID, stores.Bars, isTrue(params.DryRun))
+}
+
+// AppendIndicators serves POST /api/datasets/:dataset_id/indicators/append, which answers as AppendOhlcv does.
+func (s *Server) AppendIndicators(c echo.Context, datasetID string, params AppendIndicatorsParams) error {
+	return s.appendToDataset(c, datasetID, stores.Indicators, isTrue(params.DryRun))
+}
+
+func (s *Server) appendToDataset(c echo.Context, datasetID string, kind stores.Kind, dryRun bool) error {
+	id, err := pathID("dataset_id", datasetID)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	var row db.IndicatorDataset
+	if err := s.once(ctx, func() (err error) { row, err = s.DB.GetDataset(ctx, id); return err }); err != nil {
+		return missing(err, "data set", id)
+	}
+	measurement, field := row.QuestDBMeasurement, "indicator_measurement"
+	if kind == stores.Bars {
+		measurement, field = orElse(row.OhlcvMeasurement, stores.BarsName(row.QuestDBTag)), "ohlcv_measurement"
+	}
+	interval := stores.Interval(row.BarIntervalMS, row.Granularity)
+	d, err := s.destination(ctx, kind, measurement, field, row.QuestDBTag)
+	if err != nil {
+		return err
+	}
+	d.spec = func(name string, interval time.Duration) questdb.Spec {
+		if kind == stores.Bars {
+			return questdb.BarsSpec(name, interval)
+		}
+		return questdb.IndicatorsSpec(name, interval)
+	}
+	d.interval = interval
+	if d.place.Shared {
+		d.mark("dataset", row.QuestDBTag, true)
+		d.mark("source", row.Source, false)
+		d.mark("granularity", row.Granularity, false)
+	}
+	return s.append(c, d, dryRun, func(ctx context.Context, added []string) (counted stores.Counted, err error) {
+		err = s.transact(ctx, false, func(ctx context.Context, q *db.Queries) (err error) {
+			if kind == stores.Bars {
+				counted, err = stores.RefreshBars(ctx, q, s.QuestDB, id)
+			} else {
+				counted, err = stores.RefreshIndicators(ctx, q, s.QuestDB, id, added...)
+			}
+			if errors.Is(err, pgx.ErrNoRows) {
+				return notFound("data set", id)
+			}
+			return err
+		})
+		if err != nil || kind == stores.Bars {
+			return counted, err
+		}
+		return s.fillFolds(ctx, id, counted)
+	})
+}
+
+// fillFolds fills the times of folds whose rows are there now.
+func (s *Server) fillFolds(ctx context.Context, dataset uuid.UUID, counted stores.Counted) (stores.Counted, error) {
+	n, err := stores.FillFolds(ctx, s.DB, s.QuestDB, dataset, func(f func(context.Context, *db.Queries) error) error {
+		return s.transact(ctx, false, f)
+	})
+	if n == 0 || err != nil {
+		return counted, err
+	}
+	row, err := s.DB.GetDatasetVersion(ctx, dataset) // which each of the runs has raised
+	counted.Version = row.Version
+	return counted, err
+}
+
+// timeFolds fills the times of folds before they are stored, if QuestDB has them at hand; else they can come later.
+func (s *Server) timeFolds(c echo.Context, dataset uuid.UUID, folds []db.CopyFoldsParams) {
+	if err := stores.TimeFolds(c.Request().Context(), s.DB, s.QuestDB, dataset, folds); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		s.Log.Warn("folds are stored without times: they could not be looked up", "cause", err.Error())
+	}
+}
+
+// AppendPredictions serves POST /api/runs/:run_id/predictions: {"success": true, "rows_written": …, "measurement": …}.
+func (s *Server) AppendPredictions(c echo.Context, runID string, params AppendPredictionsParams) error {
+	id, err := pathID("run_id", runID)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	var row db.GetRunDestinationRow
+	if err := s.once(ctx, func() (err error) { row, err = s.DB.GetRunDestination(ctx, id); return err }); err != nil {
+		return missing(err, "run", id)
+	}
+	d, err := s.destination(ctx, stores.Predictions, row.PredictionMeasurement, "prediction_measurement", id.String())
+	if err != nil {
+		return err
+	}
+	d.spec = func(name string, _ time.Duration) questdb.Spec { return questdb.PredictionsSpec(name) }
+	d.same = [][]string{questdb.FoldColumns, questdb.PredictionColumns, questdb.TargetColumns, questdb.ScoreColumns}
+	if d.place.Shared {
+		d.mark("run_id", id.String(), true)
+		d.mark("dataset", row.DatasetSlug, true)
+		d.mark("target", row.TargetColumn, true)
+	}
+	return s.append(c, d, isTrue(params.DryRun), func(ctx context.Context, _ []string) (counted stores.Counted, err error) {
+		counted.Bounds, err = s.bounds(ctx, stores.Predictions, row.PredictionMeasurement, id)
+		if err != nil {
+			return counted, err
+		}
+		_, err = s.fillFolds(ctx, row.DatasetID, counted)
+		return counted, err
+	})
+}
+
+// bounds counts the rows of a run or simulation.
+func (s *Server) bounds(ctx context.Context, kind stores.Kind, measurement string, id uuid.UUID) (questdb.Bounds, error) {
+	place, err := stores.Find(ctx, s.QuestDB, kind, measurement, id.String())
+	if err != nil || place.Table == nil {
+		return questdb.Bounds{}, err
+	}
+	return s.QuestDB.Bounds(ctx, place.Selection())
+}
+
+// AppendTrace serves POST /api/simulations/:simulation_id/trace: {"success": true, "rows_written": …, "measurement": …}.
+func (s *Server) AppendTrace(c echo.Context, simulationID string, params AppendTraceParams) error {
+	id, err := pathID("simulation_id", simulationID)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	var row db.GetSimulationDestinationRow
+	if err := s.once(ctx, func() (err error) { row, err = s.DB.GetSimulationDestination(ctx, id); return err }); err != nil {
+		return missing(err, "simulation", id)
+	}
+	d, err := s.destination(ctx, stores.Trace, row.QuestDBNamespace, "questdb_namespace", id.String())
+	if err != nil {
+		return err
+	}
+	d.spec = func(name string, _ time.Duration) questdb.Spec { return questdb.TracesSpec(name) }
+	d.mark("simulation_id", id.String(), true)
+	d.mark("run_id", row.RunID.String(), true)
+	d.mark("dataset_id", row.DatasetID.String(), true)
+	d.mark("mode", row.Mode, false)
+	if !d.place.Shared {
+		d.needed = "trade_index"
+	} else {
+		d.lock = func(ctx context.Context, q *db.Queries) error {
+			if _, err := q.LockSimulation(ctx, id); err != nil {
+				return missing(err, "simulation", id)
+			}
+			return nil
+		}
+	}
+	return s.append(c, d, isTrue(params.DryRun), func(ctx context.Context, _ []string) (counted stores.Counted, err error) {
+		counted.Bounds, err = s.bounds(ctx, stores.Trace, row.QuestDBNamespace, id)
+		return counted, err
+	})
+}
+
+// once reads the record of a write, again when the connection was lost: nothing is written yet.
+func (s *Server) once(ctx context.Context, read func() error) error {
+	err := read()
+	for _, pause := range pauses {
+		if err == nil || !passing(err) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+		err = read()
+	}
+	return err
+}
+
+// append reads the rows of a request, writes them to their destination and answers. finish brings up to date what
+// PostgreSQL says of them, once they can be read.
+func (s *Server) append(c echo.Context, d *destination, dryRun bool, finish func(context.Context, []string) (stores.Counted, error)) error {
+	batch, err := d.read(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), s.WriteTimeout)
+	defer cancel()
+	select {
+	case s.appends <- struct{}{}:
+		defer func() { <-s.appends }()
+	case <-ctx.Done():
+		return busyOr(ctx.Err())
+	}
+	spec, added := d.plan(batch)
+	answer := RowsStored{Success: true, Message: "rows stored", RowsWritten: int64(len(batch.Times)), Measurement: d.place.Name, ColumnsAdded: added, DryRun: dryRun}
+	if dryRun {
+		answer.Message = "rows checked"
+		bounds := questdb.Bounds{}
+		if d.place.Table != nil {
+			if bounds, err = s.QuestDB.Bounds(ctx, d.place.Selection()); err != nil {
+				return fmt.Errorf("count the rows of %s: %w", d.place.Name, err)
+			}
+		}
+		return c.JSON(http.StatusOK, answer.of(bounds))
+	}
+	if err := s.store(ctx, d, spec, batch); err != nil {
+		var refused *questdb.Refused
+		if errors.As(err, &refused) {
+			return fmt.Errorf("%w: %w", errChanged, err)
+		}
+		return err
+	}
+	touched := make([]string, len(batch.Columns))
+	for i, column := range batch.Columns {
+		touched[i] = column.Name
+	}
+	counted, err := finish(ctx, touched)
+	if err != nil {
+		var own *apiError
+		if errors.As(err, &own) && own.status == http.StatusNotFound { // it was removed meanwhile
+			return err
+		}
+		return fmt.Errorf("%w: %w", errNotCounted, err)
+	}
+	if counted.Version > 0 {
+		c.Response().Header().Set("ETag", etag(counted.Version, counted.CreatedAt))
+	}
+	return c.JSON(http.StatusOK, answer.of(counted.Bounds))
+}
+
+func (a RowsStored) of(b questdb.Bounds) RowsStored {
+	a.RowCount = b.Rows
+	if b.Rows > 0 {
+		a.FirstTS, a.LastTS = b.First.UnixMilli(), b.Last.UnixMilli()
+	}
+	return a
+}
+
+// store makes the table what it has to be and writes the rows.
+func (s *Server) store(ctx context.Context, d *destination, spec questdb.Spec, batch *rows.Batch) error {
+	table, err := s.QuestDB.Ensure(ctx, spec)
+	if err != nil {
+		return fmt.Errorf("prepare table %s: %w", spec.Name, err)
+	}
+	if table.Designated == "" {
+		return conflict("table "+spec.Name+" has no designated timestamp, so no rows can be added to it", nil)
+	}
+	w := &tableWriter{client: s.QuestDB, table: table, destination: d, batch: batch}
+	if d.lock == nil || table.Dedup {
+		return w.write(ctx, nil)
+	}
+	// Nothing in the table tells rows apart: those that are there already are left out.
+	return s.transact(ctx, false, func(ctx context.Context, q *db.Queries) error {
+		if err := d.lock(ctx, q); err != nil {
+			return err
+		}
+		there, err := w.stored(ctx)
+		if err != nil {
+			return err
+		}
+		return w.write(ctx, there)
+	})
+}
+
+// formats of rows by their Content-Type. What curl sends unless told otherwise is JSON here as for the other routes.
+var rowFormats = map[string]rows.Format{
+	"": rows.JSON, "application/json": rows.JSON, "application/x-www-form-urlencoded": rows.JSON,
+	"application/x-ndjson": rows.NDJSON, "application/ndjson": rows.NDJSON, "application/jsonl": rows.NDJSON,
+	"text/csv": rows.CSV, "application/vnd.apache.arrow.stream": rows.Arrow,
+}
+
+func rowFormat(contentType string) (rows.Format, error) {
+	name, _, _ := strings.Cut(contentType, ";")
+	if format, ok := rowFormats[strings.ToLower(strings.TrimSpace(name))]; ok {
+		return format, nil
+	}
+	known := []string{"application/json", "application/x-ndjson", "text/csv", "application/vnd.apache.arrow.stream"}
+	slices.Sort(known)
+	return 0, &apiError{status: http.StatusUnsupportedMediaType, code: ErrorCodeUnsupportedType, message: "rows are read as " + strings.Join(known, ", ")}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// growth is how much memory the service takes more while so many clients read a million rows slowly.
+func (v *service) growth(ctx context.Context, path string, readers int) (mib float64, err error) {
+	before, err := v.resident()
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 6*time.Second)
+	defer cancel()
+	var all sync.WaitGroup
+	errs := make([]error, readers)
+	for i := range readers {
+		all.Go(func() { errs[i] = readSlowly(ctx, "http://"+v.address+path) })
+	}
+	most := before
+	for ctx.Err() == nil {
+		now, err := v.resident()
+		if err != nil {
+			return 0, err
+		}
+		most = max(most, now)
+		select {
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	all.Wait()
+	return float64(most-before) / 1024, errors.Join(errs...)
+}
+
+// readSlowly reads a quarter of a megabyte at a time, and pauses, until the context ends.
+func readSlowly(ctx context.Context, address string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close() //nolint:errcheck // it is left early
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %d", res.StatusCode)
+	}
+	for {
+		if _, err := io.CopyN(io.Discard, res.Body, 256<<10); ctx.Err() != nil || errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// resident is the service's resident memory in KiB.
+func (v *service) resident() (int64, error) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(v.process.PID()) + "/status")
+	if err != nil {
+		return 0, fmt.Errorf("read the memory of the service: %w", err)
+	}
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	fields := strings.Fields(rest)
+	if len(fields) == 0 {
+		return 0, errors.New("the system does not tell the memory of the service")
+	}
+	return strconv.ParseInt(fields[0], 10, 64)
+}
+
+// reportMemory prints what readers cost.
+func (v *service) reportMemory(ctx context.Context, base string) error {
+	fmt.Println("\n| slow readers of 1M × 10 | RSS growth | target | |")
+	fmt.Println("|---|--:|--:|---|")
+	const most = 64
+	for _, readers := range []int{1, 8} {
+		for _, format := range []string{"json", "csv", "ndjson", "arrow"} {
+			mib, err := v.growth(ctx, base+"/indicators?format="+format, readers)
+			if err != nil {
+				return fmt.Errorf("read %s slowly: %w", format, err)
+			}
+			verdict := "above"
+			if mib < most {
+				verdict = "PASS"
+			}
+			fmt.Printf("| %d, %s | %.1f MiB | %d MiB | %s |\n", readers, format, mib, most, verdict)
+		}
+	}
+	return nil
+}

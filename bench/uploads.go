@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"foldbook/seed"
+)
+
+const (
+	uploadedTrades = 20_000
+	uploadFactor   = 2.0 // most that an upload may take, as a multiple of psql's time
+)
+
+// upload is something that is stored over and over, each time under another id: by a POST of the file that foldbook export
+// makes of it, and by psql with an insert of its row and a COPY of the rows below it, in one transaction as well.
+type upload struct {
+	name            string
+	kind, id        string // of what is there to be copied, as foldbook export takes them
+	path            string // that takes it
+	parent, key     string // table of the row, and its primary key
+	child           string // table of the rows below it
+	count           int    // of these
+	each            int    // repetitions in a round
+	body            []byte
+	insert          string // with %s for the new id
+	columns         string // of the child
+	rows            []byte // of the child, as COPY writes them
+	took, tookByCLI []time.Duration
+}
+
+// uploads measures POST against psql.
+func (c cli) uploads(ctx context.Context, s *stack) error {
+	psql := findProgram("psql", s.binDir())
+	if psql == "" {
+		progress("no psql on PATH or where distributions put it: uploads are not measured")
+		return nil
+	}
+	simulation := uuid.NewString()
+	if err := s.addSimulation(ctx, simulation); err != nil {
+		return err
+	}
+	list := []*upload{
+		{
+			name: "a run with 312 folds of 28 metrics", kind: "run", id: seed.BigRunID.String(), path: "/api/runs", parent: "walkforward_runs", key: "run_id",
+			child: "walkforward_folds", count: 312, each: 20,
+		},
+		{
+			name: "a simulation with 20,000 trades", kind: "simulation", id: simulation, path: "/api/simulations", parent: "simulation_runs",
+			key: "simulation_id", child: "simulation_trades", count: uploadedTrades, each: 5,
+		},
+	}
+	for _, u := range list {
+		if err := u.prepare(ctx, s); err != nil {
+			return fmt.Errorf("prepare %s: %w", u.name, err)
+		}
+	}
+	for round := range c.Rounds + 1 { // the first one is not counted
+		for _, u := range list {
+			progress("round %d of %d: %s", round, c.Rounds, u.name)
+			byCLI, err := u.byPsql(ctx, s, psql)
+			if err != nil {
+				return fmt.Errorf("%s by psql: %w", u.name, err)
+			}
+			took, err := u.byPost(ctx, s)
+			if err != nil {
+				return fmt.Errorf("%s by POST: %w", u.name, err)
+			}
+			if round > 0 {
+				u.took, u.tookByCLI = append(u.took, took), append(u.tookByCLI, byCLI)
+			}
+		}
+	}
+	fmt.Printf("\n### Uploads\n\nOne after the other, in turns, each stored once: %d uploads of a run a round, %d of a simulation.\n\n", list[0].each, list[1].each)
+	fmt.Println("| upload | bytes | psql ms | POST ms | ratio | median ratio | at most | |")
+	fmt.Println("|---|--:|--:|--:|--:|--:|--:|---|")
+	for _, u := range list {
+		fmt.Println(u.row())
+	}
+	return nil
+}
+
+// addSimulation stores a simulation of the large run with many trades.
+func (s *stack) addSimulation(ctx context.Context, id string) error {
+	return s.exec(ctx, s.url, fmt.Sprintf(`
+		INSERT INTO simulation_runs (simulation_id, run_id, dataset_id, mode, status, config, summary_metrics)
+		SELECT '%s', run_id, dataset_id, 'dual', 'COMPLETED', '{"position_size": 1000}', '{"total_return_pct": 8.25}'
+		FROM walkforward_runs WHERE run_id = '%s';
+		INSERT INTO simulation_trades (simulation_id, bar_timestamp, side, size, entry_price, exit_price, pnl, return_pct, metadata)
+		SELECT '%s', timestamptz '2024-01-01Z' + n * interval '1 hour', CASE n %% 2 WHEN 0 THEN 'long' ELSE 'short' END,
+			1 + random(), 60000 * random(), 60000 * random(), random() - 0.5, random() - 0.5,
+			jsonb_build_object('fold_index', n / 64, 'entry_signal', random(), 'exit_signal', random(), 'exit_timestamp', 1704067200000 + n::bigint * 3600000)
+		FROM generate_series(1, %d) AS n`, id, seed.BigRunID, id, uploadedTrades))
+}
+
+// prepare makes what both ways send.
+func (u *upload) prepare(ctx context.Context, s *stack) error {
+	file := filepath.Join(s.scratch.Dir, u.kind+".json")
+	if err := s.run(ctx, s.url, "export", u.kind, u.id, "--server", "http://"+s.main.address, "-o", file); err != nil {
+		return err
+	}
+	var err error
+	if u.body, err = os.ReadFile(file); err != nil {
+		return fmt.Errorf("read what was exported: %w", err)
+	}
+	conn, err := pgx.Connect(ctx, s.url)
+	if err != nil {
+		return fmt.Errorf("connect to the benchmark's server: %w", err)
+	}
+	defer conn.Close(ctx) //nolint:errcheck // nothing is lost
+	columnsOf := func(table string) (columns string, err error) {
+		err = conn.QueryRow(ctx, `SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+			WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped`, table).Scan(&columns)
+		return columns, err
+	}
+	parent, err := columnsOf(u.parent)
+	if err != nil {
+		return err
+	}
+	u.insert = fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s WHERE %s = '%s'", u.parent, parent,
+		strings.Replace(parent, u.key, "'%s'", 1), u.parent, u.key, u.id)
+	if u.columns, err = columnsOf(u.child); err != nil {
+		return err
+	}
+	var rows bytes.Buffer
+	tag, err := conn.PgConn().CopyTo(ctx, &rows, fmt.Sprintf("COPY (SELECT %s FROM %s WHERE %s = '%s') TO STDOUT", u.columns, u.child, u.key, u.id))
+	if err == nil && tag.RowsAffected() != int64(u.count) {
+		err = fmt.Errorf("%d rows in %s, want %d", tag.RowsAffected(), u.child, u.count)
+	}
+	u.rows = rows.Bytes()
+	return err
+}
+
+// byPsql returns the mean time of an insert and a \copy, by the clock of the server: the start of psql is not counted.
+func (u *upload) byPsql(ctx context.Context, s *stack, psql string) (time.Duration, error) {
+	const clock = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;\n"
+	script := bytes.NewBufferString(clock)
+	for i := range u.each {
+		id := uuid.NewString()
+		file := filepath.Join(s.scratch.Dir, fmt.Sprintf("%s_%d.copy", u.kind, i))
+		if err := os.WriteFile(file, bytes.ReplaceAll(u.rows, []byte(u.id), []byte(id)), 0o644); err != nil {
+			return 0, fmt.Errorf("write rows for psql: %w", err)
+		}
+		fmt.Fprintf(script, "BEGIN;\n"+u.insert+";\n\\copy %s (%s) FROM '%s'\nCOMMIT;\n", id, u.child, u.columns, file)
+	}
+	script.WriteString(clock)
+	cmd := exec.CommandContext(ctx, psql, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", s.url)
+	cmd.Stdin = script
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return 0, fmt.Errorf("%w: %.1000s", err, out)
+	}
+	lines := strings.Fields(string(out))
+	if len(lines) != 2 {
+		return 0, fmt.Errorf("psql says %.1000s", out)
+	}
+	began, err := strconv.ParseInt(lines[0], 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	ended, err := strconv.ParseInt(lines[1], 10, 64)
+	return time.Duration(ended-began) * time.Microsecond / time.Duration(u.each), err
+}
+
+// byPost returns the mean time of a POST, from sending it to the end of its answer.
+func (u *upload) byPost(ctx context.Context, s *stack) (time.Duration, error) {
+	bodies := make([][]byte, u.each)
+	for i := range bodies {
+		bodies[i] = bytes.ReplaceAll(u.body, []byte(u.id), []byte(uuid.NewString()))
+	}
+	began := time.Now()
+	for _, body := range bodies {
+		if _, _, err := s.main.do(ctx, http.MethodPost, u.path, body, http.StatusCreated); err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(began) / time.Duration(u.each), nil
+}
+
+func (u *upload) row() string {
+	ratios := make([]float64, len(u.took))
+	for i := range ratios {
+		ratios[i] = float64(u.took[i]) / float64(u.tookByCLI[i])
+	}
+	post, byCLI := slices.Min(u.took), slices.Min(u.tookByCLI)
+	ratio := float64(post) / float64(byCLI)
+	return fmt.Sprintf("| %s | %d | %.1f | %.1f | %s | %s | %s | %s |", u.name, len(u.body), milliseconds(byCLI), milliseconds(post), times(ratio),
+		times(middle(ratios)), times(uploadFactor), verdictOf(ratio <= uploadFactor))
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+
+	"foldbook/internal/migrator"
+	"foldbook/internal/stores"
+	"foldbook/migrations"
+)
+
+type doctorCmd struct {
+	Fix        bool `help:"Count anew what records say of their rows, fill the times of folds and switch deduplication on."`
+	DropTables bool `help:"With --fix, drop the tables that no record names, rows and all."`
+	JSON       bool `name:"json" help:"Print what was found as JSON."`
+}
+
+// Help is the text below the summary.
+func (doctorCmd) Help() string {
+	return `Compares PostgreSQL and QuestDB, to which it connects with the settings of serve, and lists what they do not agree about:
+
+	no table      a record names a table that QuestDB does not have; runs and simulations may outlive their rows
+	no rows       the rows of a run or simulation are not in the table that it shares with others
+	no record     no record names the table
+	bad name      what a record names cannot be a table
+	differs       row count, first and last time, their copies in metadata or column_schema are not what was counted
+	no dedup      rows that are sent again would be doubled
+	no fold time  folds lack the times of rows that are there
+
+Without --fix nothing is changed. What --fix does not repair stays listed. It can run beside the service, and any number of times.
+
+Exit codes: 0 nothing was found, or all of it is repaired; 1 something is left.
+
+Examples:
+
+	foldbook doctor
+	foldbook doctor --fix
+	foldbook doctor --fix --drop-tables     also drop tables without a record
+	foldbook doctor --json | jq '.findings[] | select(.fixable | not)'`
+}
+
+// Run compares the stores.
+func (c doctorCmd) Run(a *app) error {
+	if c.DropTables && !c.Fix {
+		return usageError("--drop-tables goes with --fix")
+	}
+	cfg, err := loadConfig(a.env)
+	if err != nil {
+		return err
+	}
+	cfg.StatementTimeout = 0 // of a request
+	store, err := cfg.openDB()
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	series, err := cfg.openQuestDB()
+	if err != nil {
+		return err
+	}
+	if series == nil {
+		return usageError("QDB_HTTP_URL is off, so there is nothing to compare PostgreSQL with")
+	}
+	defer series.Close()
+	if have, want, err := migrator.Version(a.ctx, store.Pool, migrations.FS); err != nil {
+		return connectFailure(store, err)
+	} else if have != want {
+		return fmt.Errorf("the schema is at version %d, and this binary is made for %d", have, want)
+	}
+	doctor := &stores.Doctor{DB: store, QuestDB: series}
+	findings, err := doctor.Check(a.ctx)
+	if err != nil {
+		return connectFailure(store, err)
+	}
+	left := 0
+	for i := range findings {
+		if c.Fix {
+			if err := doctor.Fix(a.ctx, &findings[i], c.DropTables); err != nil {
+				return connectFailure(store, err)
+			}
+		}
+		if !findings[i].Fixed {
+			left++
+		}
+	}
+	if err := c.print(a, findings); err != nil {
+		return err
+	}
+	if left > 0 {
+		return fmt.Errorf("%d of %d findings are left", left, len(findings))
+	}
+	return nil
+}
+
+func (c doctorCmd) print(a *app, findings []stores.Finding) error {
+	if c.JSON {
+		if findings == nil {
+			findings = []stores.Finding{}
+		}
+		enc := json.NewEncoder(a.out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(map[string]any{"findings": findings})
+	}
+	if len(findings) == 0 {
+		_, err := fmt.Fprintln(a.out, "PostgreSQL and QuestDB agree")
+		return err
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "PROBLEM\tTABLE\tOF\tDETAIL\t")
+	fixable := false
+	for _, f := range findings {
+		of := "-"
+		if f.Of != "" {
+			of = f.Of + " " + f.ID.String()
+		}
+		state := ""
+		switch {
+		case f.Fixed:
+			state = "fixed"
+		case f.Fixable:
+			state, fixable = "can be fixed", true
+			if f.Problem == stores.NoRecord {
+				state = "can be dropped"
+			}
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", f.Problem, f.Table, of, f.Detail, state)
+	}
+	if fixable && !c.Fix {
+		_, _ = fmt.Fprintln(w, "\nfoldbook doctor --fix repairs what can be fixed; --fix --drop-tables drops tables without a record as well.")
+	}
+	return w.Flush()
+}

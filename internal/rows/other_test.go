@@ -1,0 +1,259 @@
+package rows
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/google/go-cmp/cmp"
+)
+
+// file is how the command line reads a file.
+func file() Options {
+	return Options{Rows: 1 << 20, Texts: true, Time: []string{"timestamp_ms", "timestamp", "timestamp_unix"}, AnyUnit: true}
+}
+
+func TestCSV(t *testing.T) {
+	t.Parallel()
+	in := "\ufefftimestamp, close ,Time,note\r\n1704067200000,42010.5,040000,\n1704067200001,NaN,,x\n1704067200002,-Inf,+1e3,\"a,b\"\n"
+	o := service()
+	o.Texts = true
+	want := []map[string]any{
+		{"timestamp": int64(1704067200000000), "close": 42010.5, "Time": 40000.0},
+		{"timestamp": int64(1704067200001000), "note": "x"},
+		{"timestamp": int64(1704067200002000), "Time": 1000.0, "note": "a,b"},
+	}
+	got, err := all(CSV, iotest.OneByteReader(strings.NewReader(in)), o)
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	for _, c := range []struct{ in, want string }{
+		{"", "the body is empty"},
+		{"timestamp,a-b\n", `column "a-b": is no name of a column: letters, digits, _ and blanks between them, at most 127 bytes`},
+		{"timestamp,\n", "the body has a column without a name"},
+		{"timestamp,a,A\n", "column A: is there twice"},
+		{"a\n1\n", "rows[0].timestamp: is missing"},
+		{"timestamp,a\n1704067200000,1\n1704067200000\n", "rows[1]: has another number of cells than the header, which has 2, in line 3"},
+		{"timestamp,a\n1704067200000,\"1\n", `rows[0]: is not CSV: extraneous or missing " in quoted-field, in line 2`},
+		{"timestamp,a\n1704067200000,x\n", "rows[0].a: must be a number"},
+		{"timestamp,a\n1704067200000,0x10\n", "rows[0].a: must be a number"},
+		{"timestamp,a\n1704067200000,1e999\n", "rows[0].a: is out of range"},
+		{"timestamp,a\n1704067200,1\n", "rows[0].timestamp: is too small for milliseconds since the epoch"},
+		{"timestamp,a\n2024-01-01,1\n", "rows[0].timestamp: must be a whole number of milliseconds since the epoch"},
+		{"timestamp,a\n1704067200000,\xff\n", "rows[0].a: is not UTF-8"},
+	} {
+		if _, err := all(CSV, strings.NewReader(c.in), service()); err == nil || err.Error() != c.want {
+			t.Errorf("%q\n got %v\nwant %s", c.in, err, c.want)
+		}
+	}
+}
+
+func TestUnits(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		format   Format
+		in, want string
+	}{
+		{CSV, "timestamp_unix,a\n1704067200,1\n", ""},
+		{CSV, "timestamp,a\n1704067200,1\n", ""},
+		{CSV, "timestamp,a\n1704067200000,1\n", ""},
+		{CSV, "timestamp,a\n1704067200000000,1\n", ""},
+		{CSV, "timestamp,a\n1704067200000000000,1\n", ""},
+		{CSV, "timestamp,a\n2024-01-01T00:00:00Z,1\n", ""},
+		{CSV, "timestamp,a\n2024-01-01 01:00:00.000+01:00,1\n", ""},
+		{CSV, "timestamp,a\n2024-01-01,1\n", ""},
+		{CSV, "timestamp,timestamp_ms,a\n7,1704067200000,1\n", ""},
+		{NDJSON, `{"a": 1, "timestamp": "x", "timestamp_ms": 1704067200000}`, ""},
+		{NDJSON, `{"a": 1, "timestamp_unix": 1704067200}`, ""},
+		{JSON, `{"rows": [{"a": 1, "timestamp": 1704067200}]}`, ""},
+		{CSV, "a\n1\n", "the body has no column of times: timestamp_ms, timestamp, timestamp_unix"},
+		{NDJSON, `{"a": 1}`, "the body has no column of times: timestamp_ms, timestamp, timestamp_unix"},
+		{CSV, "timestamp,a\n1704067200,1\n9999999999999,1\n", "rows[1].timestamp: is out of range"},
+		{CSV, "timestamp,a\nyesterday,1\n", "rows[0].timestamp: is neither a whole number nor a time such as 2025-11-10T01:30:00Z"},
+	} {
+		got, err := all(c.format, strings.NewReader(c.in), file())
+		if c.want != "" {
+			if err == nil || err.Error() != c.want {
+				t.Errorf("%q\n got %v\nwant %s", c.in, err, c.want)
+			}
+			continue
+		}
+		if diff := cmp.Diff([]map[string]any{{"timestamp": int64(1704067200000000), "a": 1.0}}, got); diff != "" || err != nil {
+			t.Errorf("%q: %v (-want +got):\n%s", c.in, err, diff)
+		}
+	}
+	// A second clock beside the time is a column like any other.
+	got, err := all(CSV, strings.NewReader("timestamp_ms,timestamp_unix\n1704067200000,7\n"), file())
+	if diff := cmp.Diff([]map[string]any{{"timestamp": int64(1704067200000000), "timestamp_unix": 7.0}}, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+// arrowBody is a stream of two batches; the fields are those of build.
+func arrowBody(t testing.TB, fields []arrow.Field, build func(*array.RecordBuilder), o ...ipc.Option) []byte {
+	t.Helper()
+	schema := arrow.NewSchema(fields, nil)
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	defer b.Release()
+	var out bytes.Buffer
+	w := ipc.NewWriter(&out, append(o, ipc.WithSchema(schema))...)
+	for range 2 {
+		build(b)
+		batch := b.NewRecordBatch()
+		if err := w.Write(batch); err != nil {
+			t.Fatal(err)
+		}
+		batch.Release()
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+var simple = []arrow.Field{{Name: "timestamp", Type: arrow.PrimitiveTypes.Int64}, {Name: "close", Type: arrow.PrimitiveTypes.Float64}}
+
+func simpleBody(t testing.TB, o ...ipc.Option) []byte {
+	return arrowBody(t, simple, func(b *array.RecordBuilder) {
+		b.Field(0).(*array.Int64Builder).AppendValues([]int64{1704067200000, 1704067200001}, nil)
+		b.Field(1).(*array.Float64Builder).AppendValues([]float64{math.Inf(1), 0.1}, nil)
+	}, o...)
+}
+
+func TestArrow(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string][]byte{"plain": simpleBody(t), "zstd": simpleBody(t, ipc.WithZstd()), "lz4": simpleBody(t, ipc.WithLZ4())} {
+		one := []map[string]any{{"timestamp": int64(1704067200000000)}, {"timestamp": int64(1704067200001000), "close": 0.1}}
+		for _, o := range []Options{service(), {Rows: 1, Time: []string{"timestamp"}}, file()} {
+			got, err := all(Arrow, iotest.OneByteReader(bytes.NewReader(body)), o)
+			if diff := cmp.Diff(append(one, one...), got); diff != "" || err != nil {
+				t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+			}
+		}
+		for _, cut := range []int{0, 3, 100, len(body) / 2, len(body) - 9, len(body) - 8, len(body) - 1} {
+			if _, err := all(Arrow, bytes.NewReader(body[:cut]), service()); err == nil {
+				t.Errorf("%s: cut off at %d of %d it is taken", name, cut, len(body))
+			}
+		}
+	}
+	dict := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: arrow.BinaryTypes.String}
+	body := arrowBody(t, []arrow.Field{
+		{Name: "timestamp", Type: &arrow.TimestampType{Unit: arrow.Nanosecond, TimeZone: "UTC"}}, {Name: "i", Type: arrow.PrimitiveTypes.Int64}, {Name: "f", Type: arrow.PrimitiveTypes.Float32},
+		{Name: "side", Type: dict}, {Name: "mode", Type: arrow.BinaryTypes.LargeString}, {Name: "u", Type: arrow.PrimitiveTypes.Uint8}, {Name: "none", Type: arrow.Null},
+	}, func(b *array.RecordBuilder) {
+		b.Field(0).(*array.TimestampBuilder).Append(1704067200000 * 1e6)
+		b.Field(1).(*array.Int64Builder).Append(9007199254740993)
+		b.Field(2).(*array.Float32Builder).Append(0.1)
+		if err := b.Field(3).(*array.BinaryDictionaryBuilder).AppendString("long"); err != nil {
+			t.Fatal(err)
+		}
+		b.Field(4).(*array.LargeStringBuilder).Append("dual")
+		b.Field(5).(*array.Uint8Builder).AppendNull()
+		b.Field(6).(*array.NullBuilder).AppendNull()
+	})
+	o := service()
+	o.Texts = true
+	want := map[string]any{"timestamp": int64(1704067200000000), "i": int64(9007199254740993), "f": float64(float32(0.1)), "side": "long", "mode": "dual"}
+	got, err := all(Arrow, bytes.NewReader(body), o)
+	if diff := cmp.Diff([]map[string]any{want, want}, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestArrowFaults(t *testing.T) {
+	t.Parallel()
+	times := func(v ...int64) func(b *array.RecordBuilder) {
+		return func(b *array.RecordBuilder) { b.Field(0).(*array.Int64Builder).AppendValues(v, nil) }
+	}
+	ms := arrow.Field{Name: "timestamp", Type: arrow.PrimitiveTypes.Int64}
+	for _, c := range []struct {
+		body []byte
+		want string
+	}{
+		{nil, "the body is empty"},
+		{[]byte("timestamp,close\n1,2\n"), "the body is not an Arrow IPC stream, or is damaged"},
+		{arrowBody(t, []arrow.Field{ms}, times(1704067200000, 1704067200)), "rows[1].timestamp: is too small for milliseconds since the epoch"},
+		{arrowBody(t, []arrow.Field{{Name: "x", Type: arrow.PrimitiveTypes.Int64}}, times(1)), "rows[0].timestamp: is missing"},
+		{arrowBody(t, []arrow.Field{ms, {Name: "b", Type: arrow.FixedWidthTypes.Date32}}, func(b *array.RecordBuilder) {
+			times(1704067200000)(b)
+			b.Field(1).AppendNull()
+		}), "column b: has the type date32, which is none of numbers, texts and timestamps"},
+		{arrowBody(t, []arrow.Field{{Name: "timestamp", Type: arrow.FixedWidthTypes.Timestamp_us}}, func(b *array.RecordBuilder) {
+			b.Field(0).(*array.TimestampBuilder).Append(1704067200000001)
+		}), "rows[0].timestamp: is no whole number of milliseconds"},
+		{arrowBody(t, []arrow.Field{ms, {Name: "s", Type: arrow.BinaryTypes.String}}, func(b *array.RecordBuilder) {
+			times(1704067200000)(b)
+			b.Field(1).(*array.StringBuilder).Append("x")
+		}), "rows[0].s: must be a number"},
+	} {
+		if _, err := all(Arrow, bytes.NewReader(c.body), service()); err == nil || err.Error() != c.want {
+			t.Errorf("got %v\nwant %s", err, c.want)
+		}
+	}
+	// A message that says that it is very long.
+	long := append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, make([]byte, 100)...)
+	if _, err := all(Arrow, bytes.NewReader(long), service()); err == nil || err.Error() != "the body is not an Arrow IPC stream, or is damaged" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// FuzzArrow requires that nothing a stream says ends the process.
+func FuzzArrow(f *testing.F) {
+	f.Add(simpleBody(f))
+	f.Add(simpleBody(f, ipc.WithZstd()))
+	f.Fuzz(func(_ *testing.T, body []byte) {
+		_, _ = all(Arrow, bytes.NewReader(body), service())
+	})
+}
+
+// The error of a reader comes back as it is.
+func TestReaderErrors(t *testing.T) {
+	t.Parallel()
+	want := errors.New("the line is cut")
+	for format, begin := range map[Format]string{JSON: `{"rows": [`, NDJSON: `{"timestamp": 1704067200000}`, CSV: "timestamp\n1704067200000\n", Arrow: string(simpleBody(t)[:400])} {
+		if _, err := all(format, io.MultiReader(strings.NewReader(begin), iotest.ErrReader(want)), service()); !errors.Is(err, want) {
+			t.Errorf("format %d: %v", format, err)
+		}
+	}
+}
+
+// What the writer writes the reader reads, with its types, and what it says of it.
+func TestArrowWriter(t *testing.T) {
+	t.Parallel()
+	in := "timestamp,f,s,none\n1704067200000,0.0009110000100918114,a,\n1704067200001,,\"b,c\",\n"
+	o := file()
+	o.Rows = 1
+	r := New(CSV, strings.NewReader(in), o)
+	var out bytes.Buffer
+	w := NewArrowWriter(&out, map[string]string{"belongs": "here"})
+	for {
+		b, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if about, err := About(bytes.NewReader(out.Bytes())); err != nil || about["belongs"] != "here" {
+		t.Errorf("about %v, %v", about, err)
+	}
+	want, _ := all(CSV, strings.NewReader(in), file())
+	got, err := all(Arrow, &out, file())
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}

@@ -1,0 +1,384 @@
+package stores
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"foldbook/db"
+	"foldbook/questdb"
+)
+
+// The problems that Check finds.
+const (
+	NoTable     = "no table"     // a record names a table that QuestDB does not have
+	NoRows      = "no rows"      // a record's rows are in a shared table, which has none of them
+	NoRecord    = "no record"    // no record names the table
+	BadName     = "bad name"     // what a record names cannot be a table
+	Differs     = "differs"      // the record says something else than what was counted
+	NoDedup     = "no dedup"     // rows that are sent again would be doubled
+	NoFoldTimes = "no fold time" // folds lack the times of rows that are there
+)
+
+// Finding is something that the two stores do not agree about.
+type Finding struct {
+	Problem string    `json:"problem"`
+	Of      string    `json:"of"` // bars, indicators, predictions, trace; empty for a table without a record
+	ID      uuid.UUID `json:"id"` // of the data set, run or simulation; zero for a table without a record
+	Table   string    `json:"table"`
+	Detail  string    `json:"detail"`
+	Fixable bool      `json:"fixable"` // by Fix; a table without a record by dropping it
+	Fixed   bool      `json:"fixed"`
+
+	kind Kind
+	keys questdb.Spec // of NoDedup
+}
+
+// Doctor compares the two stores.
+type Doctor struct {
+	DB      *db.DB
+	QuestDB *questdb.Client
+
+	named map[string]bool // tables that records name
+	dedup map[string]bool // tables that were looked at for it
+}
+
+// pageOfRecords is how many records are read at a time.
+const pageOfRecords = 500
+
+// Check looks at every record and every table. Errors are those of the stores.
+func (d *Doctor) Check(ctx context.Context) (findings []Finding, err error) {
+	d.named, d.dedup = map[string]bool{}, map[string]bool{}
+	for _, name := range []string{questdb.SharedIndicators, questdb.SharedPredictions, questdb.SharedTraces} {
+		d.named[name] = true
+	}
+	for _, check := range []func(context.Context) ([]Finding, error){d.datasets, d.runs, d.simulations, d.tables} {
+		found, err := check(ctx)
+		if err != nil {
+			return findings, err
+		}
+		findings = append(findings, found...)
+	}
+	return findings, nil
+}
+
+func (d *Doctor) datasets(ctx context.Context) (findings []Finding, err error) {
+	after := uuid.Nil
+	for {
+		page, err := d.DB.ListDatasetMeasurements(ctx, db.ListDatasetMeasurementsParams{AfterID: after, PageSize: pageOfRecords})
+		if err != nil {
+			return nil, fmt.Errorf("list the data sets: %w", err)
+		}
+		for i := range page {
+			found, err := d.dataset(ctx, &page[i])
+			if err != nil {
+				return nil, err
+			}
+			findings = append(findings, found...)
+		}
+		if len(page) < pageOfRecords {
+			return findings, nil
+		}
+		after = page[len(page)-1].DatasetID
+	}
+}
+
+func (d *Doctor) dataset(ctx context.Context, row *db.IndicatorDataset) (findings []Finding, err error) {
+	bars := BarsName(row.QuestDBTag)
+	if row.OhlcvMeasurement != nil {
+		bars = *row.OhlcvMeasurement
+	}
+	interval := Interval(row.BarIntervalMS, row.Granularity)
+	for _, of := range []struct {
+		kind Kind
+		name string
+		rows int64
+		spec questdb.Spec
+	}{
+		{Bars, bars, row.OhlcvRowCount, questdb.BarsSpec(strings.ToLower(bars), interval)},
+		{Indicators, row.QuestDBMeasurement, row.RowCount, questdb.IndicatorsSpec(strings.ToLower(row.QuestDBMeasurement), interval)},
+	} {
+		place, finding, err := d.place(ctx, of.kind, row.DatasetID, of.name, row.QuestDBTag)
+		if err != nil {
+			return nil, err
+		}
+		if finding != nil {
+			if of.rows == 0 && finding.Problem == NoTable { // it was only announced
+				continue
+			}
+			finding.Detail = fmt.Sprintf("the record says %d rows", of.rows)
+			finding.Fixable = finding.Problem == NoTable
+			findings = append(findings, *finding)
+			continue
+		}
+		findings = append(findings, d.checkDedup(place, of.kind, row.DatasetID, of.spec)...)
+		differs, err := d.differs(ctx, of.kind, row.DatasetID)
+		if err != nil {
+			return nil, err
+		}
+		findings = append(findings, differs...)
+	}
+	gaps, err := d.DB.ListRunsWithFoldGaps(ctx, db.ListRunsWithFoldGapsParams{DatasetID: row.DatasetID, RowCount: row.RowCount, PageSize: pageOfRuns})
+	if err != nil {
+		return nil, fmt.Errorf("list the runs without times: %w", err)
+	}
+	if len(gaps) > 0 {
+		findings = append(findings, Finding{Problem: NoFoldTimes, Of: Indicators.String(), ID: row.DatasetID, Table: row.QuestDBMeasurement,
+			Detail: fmt.Sprintf("%d runs, such as %s", len(gaps), gaps[0]), Fixable: true, kind: Indicators})
+	}
+	return findings, nil
+}
+
+// place looks for the table of a record.
+func (d *Doctor) place(ctx context.Context, kind Kind, id uuid.UUID, measurement string, names ...string) (*Place, *Finding, error) {
+	name := strings.ToLower(measurement)
+	d.named[name] = true
+	f := &Finding{Of: kind.String(), ID: id, Table: name, kind: kind}
+	if _, err := d.QuestDB.Table(ctx, name); errors.Is(err, questdb.ErrInvalidName) {
+		f.Problem = BadName
+		return nil, f, nil
+	}
+	place, err := Find(ctx, d.QuestDB, kind, measurement, names...)
+	if err != nil {
+		return nil, nil, err
+	}
+	if place.Table == nil {
+		f.Problem = NoTable
+		return nil, f, nil
+	}
+	return place, nil, nil
+}
+
+func (d *Doctor) checkDedup(place *Place, kind Kind, id uuid.UUID, spec questdb.Spec) []Finding {
+	if d.dedup[place.Name] || place.Table.Dedup || !spec.Dedup || place.Shared != (place.Name == spec.Name && isShared(spec.Name)) {
+		return nil
+	}
+	d.dedup[place.Name] = true
+	keys := questdb.Spec{Name: place.Table.Name, PartitionBy: spec.PartitionBy, Dedup: true}
+	for _, c := range spec.Columns {
+		if !c.Key {
+			continue
+		}
+		if known, ok := place.Table.Column(c.Name); ok {
+			c.Name, c.Type = known.Name, known.Type
+		} else if fold, ok := place.Table.First(questdb.FoldColumns...); ok && kind == Predictions && slices.Contains(questdb.FoldColumns, c.Name) {
+			c.Name, c.Type = fold.Name, fold.Type
+		}
+		keys.Columns = append(keys.Columns, c)
+	}
+	return []Finding{{Problem: NoDedup, Of: kind.String(), ID: id, Table: place.Name, Detail: "rows that are sent again would be doubled",
+		Fixable: place.Table.WAL && place.Table.Designated != "", kind: kind, keys: keys}}
+}
+
+func isShared(name string) bool {
+	return name == questdb.SharedIndicators || name == questdb.SharedPredictions || name == questdb.SharedTraces
+}
+
+// differs compares what a data set says of its rows with what is counted. Rows may come meanwhile, so it looks twice.
+func (d *Doctor) differs(ctx context.Context, kind Kind, id uuid.UUID) ([]Finding, error) {
+	detail, table := "", ""
+	for range 2 {
+		row, err := d.DB.GetDataset(ctx, id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("read data set %s: %w", id, err)
+		}
+		if detail, table, err = d.compare(ctx, kind, &row); err != nil || detail == "" {
+			return nil, err
+		}
+	}
+	return []Finding{{Problem: Differs, Of: kind.String(), ID: id, Table: table, Detail: detail, Fixable: true, kind: kind}}, nil
+}
+
+func (d *Doctor) compare(ctx context.Context, kind Kind, row *db.IndicatorDataset) (detail, table string, err error) {
+	measurement, rows, first, last, prefix := row.QuestDBMeasurement, row.RowCount, row.FirstBarTS, row.LastBarTS, "indicator"
+	if kind == Bars {
+		measurement, rows, first, last, prefix = BarsName(row.QuestDBTag), row.OhlcvRowCount, row.OhlcvFirstTS, row.OhlcvLastTS, "ohlcv"
+		if row.OhlcvMeasurement != nil {
+			measurement = *row.OhlcvMeasurement
+		}
+	}
+	place, err := Find(ctx, d.QuestDB, kind, measurement, row.QuestDBTag)
+	if err != nil {
+		return "", "", err
+	}
+	bounds, err := count(ctx, d.QuestDB, place)
+	if err != nil {
+		return "", "", err
+	}
+	var parts []string
+	say := func(what string, stored, counted any) {
+		if stored != counted {
+			parts = append(parts, fmt.Sprintf("%s: %v, counted %v", what, stored, counted))
+		}
+	}
+	say("rows", rows, bounds.Rows)
+	say("first", clockOf(first), clockOf(known(bounds.First)))
+	say("last", clockOf(last), clockOf(known(bounds.Last)))
+	var copies map[string]any
+	dec := json.NewDecoder(bytes.NewReader(row.Metadata))
+	dec.UseNumber()
+	if err := dec.Decode(&copies); err != nil {
+		return "", "", fmt.Errorf("read the metadata of data set %s: %w", row.DatasetID, err)
+	}
+	for name, counted := range map[string]int64{
+		prefix + "_rows": bounds.Rows, "first_" + prefix + "_timestamp_ms": milliseconds(bounds.First), "last_" + prefix + "_timestamp_ms": milliseconds(bounds.Last),
+	} {
+		if stored, ok := copies[name]; ok && fmt.Sprint(stored) != fmt.Sprint(counted) {
+			say("metadata."+name, stored, counted)
+		}
+	}
+	slices.Sort(parts)
+	if kind == Indicators && place.Table != nil {
+		schema, err := Schema(place, row.ColumnSchema)
+		if err != nil {
+			return "", "", err
+		}
+		if !sameJSON(schema, row.ColumnSchema) {
+			parts = append(parts, "column_schema is not that of the table")
+		}
+	}
+	return strings.Join(parts, "; "), place.Name, nil
+}
+
+func sameJSON(a, b []byte) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+}
+
+func clockOf(t *time.Time) string {
+	if t == nil {
+		return "none"
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+func milliseconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func (d *Doctor) runs(ctx context.Context) (findings []Finding, err error) {
+	after := uuid.Nil
+	for {
+		page, err := d.DB.ListRunMeasurements(ctx, db.ListRunMeasurementsParams{AfterID: after, PageSize: pageOfRecords})
+		if err != nil {
+			return nil, fmt.Errorf("list the runs: %w", err)
+		}
+		for _, r := range page {
+			found, err := d.rows(ctx, Predictions, r.RunID, questdb.PredictionsSpec(strings.ToLower(r.PredictionMeasurement)), r.RunID.String(), r.RunName)
+			if err != nil {
+				return nil, err
+			}
+			findings = append(findings, found...)
+		}
+		if len(page) < pageOfRecords {
+			return findings, nil
+		}
+		after = page[len(page)-1].RunID
+	}
+}
+
+func (d *Doctor) simulations(ctx context.Context) (findings []Finding, err error) {
+	after := uuid.Nil
+	for {
+		page, err := d.DB.ListSimulationMeasurements(ctx, db.ListSimulationMeasurementsParams{AfterID: after, PageSize: pageOfRecords})
+		if err != nil {
+			return nil, fmt.Errorf("list the simulations: %w", err)
+		}
+		for _, s := range page {
+			found, err := d.rows(ctx, Trace, s.SimulationID, questdb.TracesSpec(strings.ToLower(s.QuestDBNamespace)), s.SimulationID.String(), s.SimulationName)
+			if err != nil {
+				return nil, err
+			}
+			findings = append(findings, found...)
+		}
+		if len(page) < pageOfRecords {
+			return findings, nil
+		}
+		after = page[len(page)-1].SimulationID
+	}
+}
+
+// rows looks for the rows of a run or simulation, whose record does not count them.
+func (d *Doctor) rows(ctx context.Context, kind Kind, id uuid.UUID, spec questdb.Spec, names ...string) ([]Finding, error) {
+	place, finding, err := d.place(ctx, kind, id, spec.Name, names...)
+	if err != nil {
+		return nil, err
+	}
+	if finding != nil {
+		return []Finding{*finding}, nil
+	}
+	findings := d.checkDedup(place, kind, id, spec)
+	if place.Shared {
+		bounds, err := count(ctx, d.QuestDB, place)
+		if err != nil {
+			return nil, err
+		}
+		if bounds.Rows == 0 {
+			findings = append(findings, Finding{Problem: NoRows, Of: kind.String(), ID: id, Table: place.Name, kind: kind})
+		}
+	}
+	return findings, nil
+}
+
+// tables looks for tables that no record names.
+func (d *Doctor) tables(ctx context.Context) (findings []Finding, err error) {
+	all, err := d.QuestDB.Measurements(ctx, "")
+	if err != nil {
+		return nil, fmt.Errorf("list the tables: %w", err)
+	}
+	for _, t := range all {
+		if !d.named[strings.ToLower(t.Name)] {
+			findings = append(findings, Finding{Problem: NoRecord, Table: t.Name, Detail: fmt.Sprintf("%d rows", t.Rows), Fixable: true})
+		}
+	}
+	return findings, nil
+}
+
+// Fix repairs what a finding tells of and that can be repaired without a loss: what a record says of its rows is counted
+// anew, and deduplication is switched on. With drop, a table without a record is dropped, rows and all.
+func (d *Doctor) Fix(ctx context.Context, f *Finding, drop bool) (err error) {
+	transact := func(run func(context.Context, *db.Queries) error) error {
+		return d.DB.InTx(ctx, false, func(q *db.Queries) error { return run(ctx, q) })
+	}
+	switch {
+	case !f.Fixable || (f.Problem == NoRecord && !drop):
+		return nil
+	case f.Problem == NoRecord:
+		err = d.QuestDB.Drop(ctx, f.Table)
+	case f.Problem == NoDedup:
+		_, err = d.QuestDB.Ensure(ctx, f.keys)
+	case f.Problem == NoFoldTimes:
+		_, err = FillFolds(ctx, d.DB, d.QuestDB, f.ID, transact)
+	default:
+		err = transact(func(ctx context.Context, q *db.Queries) error {
+			if f.kind == Bars {
+				_, err := RefreshBars(ctx, q, d.QuestDB, f.ID)
+				return err
+			}
+			_, err := RefreshIndicators(ctx, q, d.QuestDB, f.ID)
+			return err
+		})
+		if err == nil && f.kind == Indicators {
+			_, err = FillFolds(ctx, d.DB, d.QuestDB, f.ID, transact)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("fix %s of %s: %w", f.Problem, f.Table, err)
+	}
+	f.Fixed = true
+	return nil
+}

@@ -1,0 +1,127 @@
+// Package stores knows what PostgreSQL and QuestDB hold about one thing: where the rows of a data set, run or simulation
+// are, and what the record says of them.
+package stores
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"foldbook/questdb"
+)
+
+// Kind is what rows are.
+type Kind uint8
+
+// The kinds of rows.
+const (
+	Bars Kind = iota
+	Indicators
+	Predictions
+	Trace
+)
+
+func (k Kind) String() string { return [...]string{"bars", "indicators", "predictions", "trace"}[k] }
+
+// shared is the table that rows of a kind share, the symbol column that tells there whose they are, and a column that only
+// tables of one alone have.
+func (k Kind) shared() (table, key, own string) {
+	switch k {
+	case Predictions:
+		return questdb.SharedPredictions, "run_id", ""
+	case Trace:
+		return questdb.SharedTraces, "simulation_id", "trade_index"
+	}
+	return questdb.SharedIndicators, "dataset", ""
+}
+
+// Place is where rows are.
+type Place struct {
+	Table  *questdb.Table // nil: there is none yet
+	Name   string         // of the table
+	Shared bool
+	Where  []questdb.Match // in a shared table
+}
+
+// Selection is all the rows.
+func (p *Place) Selection() questdb.Selection {
+	return questdb.Selection{Table: p.Table, Where: p.Where}
+}
+
+// Find looks for the table of a measurement. In a shared one the rows are those with one of the names, of which empty ones
+// do not count. A table that is not there, or that cannot be one, is no error. Errors are those of a read.
+func Find(ctx context.Context, client *questdb.Client, kind Kind, measurement string, names ...string) (*Place, error) {
+	table, key, own := kind.shared()
+	p := &Place{Name: strings.ToLower(measurement)}
+	var err error
+	p.Table, err = client.Table(ctx, measurement)
+	if errors.Is(err, questdb.ErrNoTable) || errors.Is(err, questdb.ErrInvalidName) {
+		p.Table = nil
+	} else if err != nil {
+		return nil, fmt.Errorf("look up table %s: %w", measurement, err)
+	}
+	p.Shared = p.Name == table && kind != Bars
+	if p.Table != nil && !p.Shared {
+		column, ok := p.Table.Column(key)
+		_, alone := p.Table.Column(own)
+		p.Shared = ok && column.Type == "SYMBOL" && !alone
+	}
+	if p.Shared {
+		p.Where = []questdb.Match{{Column: key, Values: slices.DeleteFunc(names, func(name string) bool { return name == "" })}}
+	}
+	return p, nil
+}
+
+// BarsName is the name of the table of bars of a data set that none is stored for.
+func BarsName(slug string) string {
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '_', r == '-':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return '_'
+	}, slug)
+	const most, suffix = 120, "_ohlcv"
+	name = strings.TrimLeft(name[:min(len(name), most)], "-")
+	return name + suffix
+}
+
+// Interval is the length of a bar: what is stored in milliseconds, or else what a granularity such as 4h says; 0 for unknown.
+func Interval(ms int64, granularity string) time.Duration {
+	if ms > 0 {
+		return time.Duration(ms) * time.Millisecond
+	}
+	for _, unit := range []struct {
+		name   string
+		length time.Duration
+	}{{"ms", time.Millisecond}, {"s", time.Second}, {"m", time.Minute}, {"h", time.Hour}, {"d", 24 * time.Hour}, {"w", 7 * 24 * time.Hour}} {
+		if digits, ok := strings.CutSuffix(granularity, unit.name); ok {
+			if n, err := strconv.ParseUint(digits, 10, 16); err == nil {
+				return time.Duration(n) * unit.length //nolint:gosec // 16 bits
+			}
+		}
+	}
+	return 0
+}
+
+// Role is what a column of indicator rows is for.
+func Role(c questdb.Column) string {
+	name := strings.ToLower(c.Name)
+	switch {
+	case c.Designated, strings.HasPrefix(name, "timestamp"), strings.HasPrefix(name, "date"), strings.HasPrefix(name, "time"):
+		return "time"
+	case questdb.KindOf(c.Type) == questdb.Text:
+		return "symbol"
+	case slices.Contains([]string{"open", "high", "low", "close", "volume"}, name):
+		return "bar"
+	case strings.HasPrefix(name, "tgt"), strings.HasPrefix(name, "target"):
+		return "target"
+	}
+	return "feature"
+}

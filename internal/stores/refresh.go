@@ -1,0 +1,128 @@
+package stores
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"foldbook/db"
+	"foldbook/questdb"
+)
+
+// Counted is what was counted of rows, and the data set's version after it was noted.
+type Counted struct {
+	questdb.Bounds
+	Version   int64
+	CreatedAt time.Time
+}
+
+// RefreshBars counts the bars of a data set in QuestDB and notes it in PostgreSQL. The data set is locked first, so that of
+// two that count at the same time the later one notes what it finds. It runs in a transaction.
+func RefreshBars(ctx context.Context, q *db.Queries, client *questdb.Client, id uuid.UUID) (c Counted, err error) {
+	row, err := q.LockDatasetRow(ctx, id)
+	if err != nil {
+		return c, fmt.Errorf("lock data set %s: %w", id, err)
+	}
+	name := row.OhlcvMeasurement
+	if name == nil {
+		name = new(BarsName(row.QuestDBTag))
+	}
+	place, err := Find(ctx, client, Bars, *name, row.QuestDBTag)
+	if err != nil {
+		return c, err
+	}
+	if c.Bounds, err = count(ctx, client, place); err != nil {
+		return c, err
+	}
+	noted, err := q.RefreshBars(ctx, db.RefreshBarsParams{
+		DatasetID: id, OhlcvMeasurement: name, OhlcvRowCount: c.Rows, OhlcvFirstTS: known(c.First), OhlcvLastTS: known(c.Last),
+	})
+	if err != nil {
+		return c, fmt.Errorf("note the bars of data set %s: %w", id, err)
+	}
+	c.Version, c.CreatedAt = noted.Version, noted.CreatedAt
+	return c, nil
+}
+
+// RefreshIndicators does the same for the indicators, with the columns that they have. Of a shared table these are the
+// columns that are noted already and those added, because the rest of its columns are others'.
+func RefreshIndicators(ctx context.Context, q *db.Queries, client *questdb.Client, id uuid.UUID, added ...string) (c Counted, err error) {
+	row, err := q.LockDatasetRow(ctx, id)
+	if err != nil {
+		return c, fmt.Errorf("lock data set %s: %w", id, err)
+	}
+	place, err := Find(ctx, client, Indicators, row.QuestDBMeasurement, row.QuestDBTag)
+	if err != nil {
+		return c, err
+	}
+	if c.Bounds, err = count(ctx, client, place); err != nil {
+		return c, err
+	}
+	schema, err := Schema(place, row.ColumnSchema, added...)
+	if err != nil {
+		return c, err
+	}
+	noted, err := q.RefreshIndicators(ctx, db.RefreshIndicatorsParams{
+		DatasetID: id, RowCount: c.Rows, FirstBarTS: known(c.First), LastBarTS: known(c.Last), ColumnSchema: schema,
+	})
+	if err != nil {
+		return c, fmt.Errorf("note the indicators of data set %s: %w", id, err)
+	}
+	c.Version, c.CreatedAt = noted.Version, noted.CreatedAt
+	return c, nil
+}
+
+func count(ctx context.Context, client *questdb.Client, place *Place) (questdb.Bounds, error) {
+	if place.Table == nil {
+		return questdb.Bounds{}, nil
+	}
+	bounds, err := client.Bounds(ctx, place.Selection())
+	if err != nil {
+		return bounds, fmt.Errorf("count the rows of %s: %w", place.Name, err)
+	}
+	return bounds, nil
+}
+
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// schemaColumn is an element of column_schema.
+type schemaColumn struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+	Role string `json:"role"`
+}
+
+// Schema is the column_schema of indicator rows. Without a table it stays as it is.
+func Schema(place *Place, stored json.RawMessage, added ...string) (json.RawMessage, error) {
+	if place.Table == nil {
+		return stored, nil
+	}
+	var noted []schemaColumn
+	if place.Shared && json.Unmarshal(stored, &noted) != nil {
+		noted = nil // a writer's own form: it is made anew
+	}
+	list := []schemaColumn{}
+	for _, c := range place.Table.Columns {
+		is := func(name string) bool { return strings.EqualFold(name, c.Name) }
+		if place.Shared && !c.Designated && !c.Key && !slices.ContainsFunc(added, is) &&
+			!slices.ContainsFunc(noted, func(n schemaColumn) bool { return is(n.Name) }) {
+			continue
+		}
+		list = append(list, schemaColumn{c.Name, c.Type, Role(c)})
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		return nil, fmt.Errorf("write the column schema: %w", err)
+	}
+	return text, nil
+}
