@@ -164,7 +164,7 @@ func checkSchema(schema *flatbuffers.Table) bool {
 	}
 	first := schema.Vector(flatbuffers.UOffsetT(at))
 	for i := range schema.VectorLen(flatbuffers.UOffsetT(at)) {
-		place := first + flatbuffers.UOffsetT(4*i) //nolint:gosec // it is inside the metadata
+		place := first + flatbuffers.UOffsetT(4*i)
 		field := flatbuffers.Table{Bytes: schema.Bytes, Pos: schema.Indirect(place)}
 		children := field.Offset(fieldChildren)
 		if !vector(&field, fieldMetadata, 4) || (children != 0 && field.VectorLen(flatbuffers.UOffsetT(children)) > 0) {
@@ -188,7 +188,7 @@ func checkBatch(batch *flatbuffers.Table) bool {
 	}
 	first := batch.Vector(flatbuffers.UOffsetT(at))
 	for i := range batch.VectorLen(flatbuffers.UOffsetT(at)) {
-		n := batch.GetInt64(first + flatbuffers.UOffsetT(8*i)) //nolint:gosec // it is inside the metadata
+		n := batch.GetInt64(first + flatbuffers.UOffsetT(8*i))
 		if n < 0 || n > buffers {
 			return false
 		}

@@ -175,7 +175,7 @@ func (j *jsonReader) number(c *Column, b []byte) (int, error) {
 		return 0, errMore
 	}
 	if whole && digits <= 18 && c.wantsInt() {
-		v := int64(mantissa) //nolint:gosec // below 10^18
+		v := int64(mantissa)
 		if negative {
 			v = -v
 		}
