@@ -14,4 +14,6 @@ type (
 	SimulationRun = db.SimulationRun
 	// SimulationTradeBucket is a row of simulation_trade_buckets.
 	SimulationTradeBucket = db.SimulationTradeBucket
+	// Job is a row of jobs.
+	Job = db.Job
 )

@@ -31,10 +31,12 @@ type rowAnswer struct {
 
 // rowEnd is what is known of an answer once all its rows were read.
 type rowEnd struct {
-	total int64
+	total int64                 // notCounted: it is not told
 	next  string                // cursor, empty for none
 	tail  func(b []byte) []byte // JSON: members behind count and total, each led by a comma; nil for none
 }
+
+const notCounted = -1
 
 // rowEncoder writes one format.
 type rowEncoder interface {
@@ -171,7 +173,9 @@ func (a *rowAnswer) counted(header http.Header, count int64, end rowEnd) {
 		return
 	}
 	header.Set("X-Row-Count", strconv.FormatInt(count, 10))
-	header.Set("X-Total-Count", strconv.FormatInt(end.total, 10))
+	if end.total != notCounted {
+		header.Set("X-Total-Count", strconv.FormatInt(end.total, 10))
+	}
 	if end.next != "" {
 		header.Set("X-Next-Cursor", end.next)
 	}
@@ -278,8 +282,10 @@ func (e *envelope) begin(b []byte) []byte {
 func (e *envelope) finish(b []byte, count int64, end rowEnd) []byte {
 	b = append(b, `],"count":`...)
 	b = strconv.AppendInt(b, count, 10)
-	b = append(b, `,"total":`...)
-	b = strconv.AppendInt(b, end.total, 10)
+	if end.total != notCounted {
+		b = append(b, `,"total":`...)
+		b = strconv.AppendInt(b, end.total, 10)
+	}
 	if end.tail != nil {
 		b = end.tail(b)
 	}

@@ -146,7 +146,7 @@ func TestQuestDBDiesInStream(t *testing.T) {
 // A client that leaves ends the query at QuestDB, and one that no longer reads is dropped.
 func TestClientLeavesStream(t *testing.T) {
 	t.Parallel()
-	h := newSeries(t, func(o *api.Options) { o.StreamWriteTimeout = 300 * time.Millisecond })
+	h := newSeries(t, func(o *api.Options) { o.StreamWriteTimeout = 2 * time.Second })
 	base := h.longRows(1_000_000)
 	listening := h.listen()
 	running := func() int {

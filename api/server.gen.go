@@ -386,6 +386,27 @@ func (e ListDatasetRunsParamsCount) Valid() bool {
 	}
 }
 
+// Defines values for ListJobsParamsCount.
+const (
+	ListJobsParamsCountEstimated ListJobsParamsCount = "estimated"
+	ListJobsParamsCountExact     ListJobsParamsCount = "exact"
+	ListJobsParamsCountNone      ListJobsParamsCount = "none"
+)
+
+// Valid indicates whether the value is a known member of the ListJobsParamsCount enum.
+func (e ListJobsParamsCount) Valid() bool {
+	switch e {
+	case ListJobsParamsCountEstimated:
+		return true
+	case ListJobsParamsCountExact:
+		return true
+	case ListJobsParamsCountNone:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListRunsParamsCount.
 const (
 	ListRunsParamsCountEstimated ListRunsParamsCount = "estimated"
@@ -763,6 +784,28 @@ type HistogramBin struct {
 	Lo    float64 `json:"lo"`
 }
 
+// Import defines model for Import.
+type Import struct {
+	// Data The CSV file.
+	Data string `json:"data"`
+
+	// Filename What the file is called, for people.
+	Filename *string `json:"filename,omitempty"`
+
+	// Measurement The table: letters, digits, `_`, `-` and `.`, in any case.
+	Measurement string `json:"measurement"`
+}
+
+// ImportAccepted defines model for ImportAccepted.
+type ImportAccepted struct {
+	JobID   openapi_types.UUID `json:"job_id"`
+	Message string             `json:"message"`
+
+	// PollURL Where the job can be asked for.
+	PollURL string    `json:"poll_url"`
+	Status  JobStatus `json:"status"`
+}
+
 // IndexMap defines model for IndexMap.
 type IndexMap struct {
 	Count int `json:"count"`
@@ -784,6 +827,56 @@ type Liveness struct {
 
 // LivenessStatus defines model for Liveness.Status.
 type LivenessStatus string
+
+// Measurement defines model for Measurement.
+type Measurement struct {
+	// DesignatedTimestamp The column that is the time of a row.
+	DesignatedTimestamp *string `json:"designatedTimestamp"`
+
+	// FirstTS Time of the first row.
+	FirstTS *time.Time `json:"first_ts"`
+
+	// LastTS Time of the last row.
+	LastTS *time.Time `json:"last_ts"`
+	Name   string     `json:"name"`
+
+	// PartitionBy NONE, HOUR, DAY, WEEK, MONTH or YEAR.
+	PartitionBy string `json:"partitionBy"`
+	RowCount    int64  `json:"row_count"`
+}
+
+// MeasurementColumn defines model for MeasurementColumn.
+type MeasurementColumn struct {
+	Name string `json:"name"`
+
+	// Type QuestDB's: DOUBLE, LONG, SYMBOL, TIMESTAMP, VARCHAR and others.
+	Type string `json:"type"`
+}
+
+// MeasurementDetail defines model for MeasurementDetail.
+type MeasurementDetail struct {
+	Columns []MeasurementColumn `json:"columns"`
+
+	// DesignatedTimestamp The column that is the time of a row.
+	DesignatedTimestamp *string `json:"designatedTimestamp"`
+
+	// FirstTS Time of the first row.
+	FirstTS *time.Time `json:"first_ts"`
+
+	// LastTS Time of the last row.
+	LastTS *time.Time `json:"last_ts"`
+	Name   string     `json:"name"`
+
+	// PartitionBy NONE, HOUR, DAY, WEEK, MONTH or YEAR.
+	PartitionBy string `json:"partitionBy"`
+	RowCount    int64  `json:"row_count"`
+}
+
+// MeasurementList defines model for MeasurementList.
+type MeasurementList struct {
+	Count        int           `json:"count"`
+	Measurements []Measurement `json:"measurements"`
+}
 
 // PredictionTable defines model for PredictionTable.
 type PredictionTable struct {
@@ -1038,6 +1131,12 @@ type SimulationStored struct {
 
 // SimulationUpload Without `buckets` or `trades` the stored ones stay; an empty array removes them.
 type SimulationUpload = map[string]interface{}
+
+// Statement defines model for Statement.
+type Statement struct {
+	// SQL One statement.
+	SQL string `json:"sql"`
+}
 
 // Status Where a run or simulation stands; the last four are final.
 type Status string
@@ -1548,6 +1647,36 @@ type ListIndicatorDatasetsParams struct {
 type GetIndicatorDatasetParams struct {
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListJobsParams defines parameters for ListJobs.
+type ListJobsParams struct {
+	// JobType Only of this kind.
+	JobType *string `form:"job_type,omitempty" json:"job_type,omitempty"`
+
+	// Status Only in this status.
+	Status *JobStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Limit Most items to answer. Above 1000 counts as 1000; the answer says which limit was used.
+	Limit *SmallLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether `total` is counted: exactly, up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
+	Count *ListJobsParamsCount `form:"count,omitempty" json:"count,omitempty"`
+}
+
+// ListJobsParamsCount defines parameters for ListJobs.
+type ListJobsParamsCount string
+
+// ListMeasurementsParams defines parameters for ListMeasurements.
+type ListMeasurementsParams struct {
+	// Prefix Only tables whose names begin so, in any case.
+	Prefix *string `form:"prefix,omitempty" json:"prefix,omitempty"`
 }
 
 // ListRunsParams defines parameters for ListRuns.
@@ -2131,6 +2260,18 @@ type AppendIndicatorsJSONRequestBody = RowsUpload
 // AppendOhlcvJSONRequestBody defines body for AppendOhlcv for application/json ContentType.
 type AppendOhlcvJSONRequestBody = RowsUpload
 
+// ExportSeriesJSONRequestBody defines body for ExportSeries for application/json ContentType.
+type ExportSeriesJSONRequestBody = Statement
+
+// ImportSeriesJSONRequestBody defines body for ImportSeries for application/json ContentType.
+type ImportSeriesJSONRequestBody = Import
+
+// ImportSeriesAsyncJSONRequestBody defines body for ImportSeriesAsync for application/json ContentType.
+type ImportSeriesAsyncJSONRequestBody = Import
+
+// QuerySeriesJSONRequestBody defines body for QuerySeries for application/json ContentType.
+type QuerySeriesJSONRequestBody = Statement
+
 // StoreRunJSONRequestBody defines body for StoreRun for application/json ContentType.
 type StoreRunJSONRequestBody = RunUpload
 
@@ -2438,6 +2579,33 @@ type ServerInterface interface {
 	// ListIndicatorTargets The targets that a data set has
 	// (GET /api/indicators/datasets/{dataset_id}/targets)
 	ListIndicatorTargets(ctx echo.Context, datasetID string) error
+	// ListJobs Jobs, newest first
+	// (GET /api/jobs)
+	ListJobs(ctx echo.Context, params ListJobsParams) error
+	// GetJob One job
+	// (GET /api/jobs/{job_id})
+	GetJob(ctx echo.Context, jobID string) error
+	// CancelJob End a job
+	// (POST /api/jobs/{job_id}/cancel)
+	CancelJob(ctx echo.Context, jobID string) error
+	// ExportSeries The same as a CSV file, with all rows
+	// (POST /api/questdb/export)
+	ExportSeries(ctx echo.Context) error
+	// ImportSeries Import a CSV file of at most 100000 rows and wait for it
+	// (POST /api/questdb/import)
+	ImportSeries(ctx echo.Context) error
+	// ImportSeriesAsync Import a CSV file in the background
+	// (POST /api/questdb/import/async)
+	ImportSeriesAsync(ctx echo.Context) error
+	// GetMeasurement One table of QuestDB with its columns
+	// (GET /api/questdb/measurement/{name})
+	GetMeasurement(ctx echo.Context, name string) error
+	// ListMeasurements The tables of QuestDB by name
+	// (GET /api/questdb/measurements)
+	ListMeasurements(ctx echo.Context, params ListMeasurementsParams) error
+	// QuerySeries Run one statement of SQL that reads
+	// (POST /api/questdb/query)
+	QuerySeries(ctx echo.Context) error
 	// ListRuns Runs that meet every filter
 	// (GET /api/runs)
 	ListRuns(ctx echo.Context, params ListRunsParams) error
@@ -3592,6 +3760,161 @@ func (w *ServerInterfaceWrapper) ListIndicatorTargets(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListIndicatorTargets(ctx, datasetID)
+	return err
+}
+
+// ListJobs converts echo context to params.
+func (w *ServerInterfaceWrapper) ListJobs(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListJobsParams
+	// ------------- Optional query parameter "job_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "job_type", ctx.QueryParams(), &params.JobType, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter job_type: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListJobs(ctx, params)
+	return err
+}
+
+// GetJob converts echo context to params.
+func (w *ServerInterfaceWrapper) GetJob(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "job_id" -------------
+	var jobID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "job_id", ctx.Param("job_id"), &jobID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter job_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetJob(ctx, jobID)
+	return err
+}
+
+// CancelJob converts echo context to params.
+func (w *ServerInterfaceWrapper) CancelJob(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "job_id" -------------
+	var jobID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "job_id", ctx.Param("job_id"), &jobID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter job_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CancelJob(ctx, jobID)
+	return err
+}
+
+// ExportSeries converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportSeries(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportSeries(ctx)
+	return err
+}
+
+// ImportSeries converts echo context to params.
+func (w *ServerInterfaceWrapper) ImportSeries(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ImportSeries(ctx)
+	return err
+}
+
+// ImportSeriesAsync converts echo context to params.
+func (w *ServerInterfaceWrapper) ImportSeriesAsync(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ImportSeriesAsync(ctx)
+	return err
+}
+
+// GetMeasurement converts echo context to params.
+func (w *ServerInterfaceWrapper) GetMeasurement(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetMeasurement(ctx, name)
+	return err
+}
+
+// ListMeasurements converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMeasurements(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMeasurementsParams
+	// ------------- Optional query parameter "prefix" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "prefix", ctx.QueryParams(), &params.Prefix, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prefix: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMeasurements(ctx, params)
+	return err
+}
+
+// QuerySeries converts echo context to params.
+func (w *ServerInterfaceWrapper) QuerySeries(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.QuerySeries(ctx)
 	return err
 }
 
@@ -5380,5 +5703,14 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/health", wrapper.GetHealth, options.OperationMiddlewares["GetHealth"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.GetOpenapiJSON, options.OperationMiddlewares["GetOpenapiJSON"]...)
 	router.GET(options.BaseURL+"/openapi.yaml", wrapper.GetOpenapiYAML, options.OperationMiddlewares["GetOpenapiYAML"]...)
+	router.POST(options.BaseURL+"/api/questdb/query", wrapper.QuerySeries, options.OperationMiddlewares["QuerySeries"]...)
+	router.POST(options.BaseURL+"/api/questdb/export", wrapper.ExportSeries, options.OperationMiddlewares["ExportSeries"]...)
+	router.GET(options.BaseURL+"/api/questdb/measurements", wrapper.ListMeasurements, options.OperationMiddlewares["ListMeasurements"]...)
+	router.GET(options.BaseURL+"/api/questdb/measurement/:name", wrapper.GetMeasurement, options.OperationMiddlewares["GetMeasurement"]...)
+	router.POST(options.BaseURL+"/api/questdb/import/async", wrapper.ImportSeriesAsync, options.OperationMiddlewares["ImportSeriesAsync"]...)
+	router.POST(options.BaseURL+"/api/questdb/import", wrapper.ImportSeries, options.OperationMiddlewares["ImportSeries"]...)
+	router.GET(options.BaseURL+"/api/jobs", wrapper.ListJobs, options.OperationMiddlewares["ListJobs"]...)
+	router.GET(options.BaseURL+"/api/jobs/:job_id", wrapper.GetJob, options.OperationMiddlewares["GetJob"]...)
+	router.POST(options.BaseURL+"/api/jobs/:job_id/cancel", wrapper.CancelJob, options.OperationMiddlewares["CancelJob"]...)
 
 }

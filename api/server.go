@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/db"
+	"foldbook/jobs"
 	"foldbook/questdb"
 )
 
@@ -20,6 +21,7 @@ import (
 type Options struct {
 	DB      *db.DB
 	QuestDB *questdb.Client // nil: none is configured
+	Jobs    *jobs.Queue     // nil: imports are not enabled
 	Log     *slog.Logger
 	Version string // of the build, as /api/health shows it
 
@@ -32,6 +34,8 @@ type Options struct {
 	StreamTimeout  time.Duration // for a whole answer of rows; its first row has to be there within RequestTimeout
 
 	StreamWriteTimeout time.Duration // for a client to take each part of such an answer
+
+	Passthrough Passthrough
 
 	CORSOrigins    []string // origins that browsers may call from; "*" is any
 	BodyCache      int64    // bytes of compressed answers that are kept, 0 for none

@@ -99,6 +99,43 @@ func (q *Queries) CopyFolds(ctx context.Context, arg []CopyFoldsParams) (int64, 
 	return q.db.CopyFrom(ctx, []string{"walkforward_folds"}, []string{"run_id", "fold_number", "train_start_idx", "train_end_idx", "test_start_idx", "test_end_idx", "samples_train", "samples_test", "best_iteration", "best_score", "thresholds", "metrics", "train_start_ts_ms", "train_end_ts_ms", "test_start_ts_ms", "test_end_ts_ms"}, &iteratorForCopyFolds{rows: arg})
 }
 
+// iteratorForCopyImportParts implements pgx.CopyFromSource.
+type iteratorForCopyImportParts struct {
+	rows                 []CopyImportPartsParams
+	skippedFirstNextCall bool
+}
+
+func (r *iteratorForCopyImportParts) Next() bool {
+	if len(r.rows) == 0 {
+		return false
+	}
+	if !r.skippedFirstNextCall {
+		r.skippedFirstNextCall = true
+		return true
+	}
+	r.rows = r.rows[1:]
+	return len(r.rows) > 0
+}
+
+func (r iteratorForCopyImportParts) Values() ([]interface{}, error) {
+	return []interface{}{
+		r.rows[0].JobID,
+		r.rows[0].Part,
+		r.rows[0].FirstRow,
+		r.rows[0].Data,
+	}, nil
+}
+
+func (r iteratorForCopyImportParts) Err() error {
+	return nil
+}
+
+// CopyImportParts stores an upload by COPY. Called by POST /api/questdb/import/async.
+// index: import_parts_pkey. cost: the parts given.
+func (q *Queries) CopyImportParts(ctx context.Context, arg []CopyImportPartsParams) (int64, error) {
+	return q.db.CopyFrom(ctx, []string{"import_parts"}, []string{"job_id", "part", "first_row", "data"}, &iteratorForCopyImportParts{rows: arg})
+}
+
 // iteratorForCopyTrades implements pgx.CopyFromSource.
 type iteratorForCopyTrades struct {
 	rows                 []CopyTradesParams

@@ -116,6 +116,12 @@ func (d *DB) InTx(ctx context.Context, dry bool, f func(q *Queries) error) error
 	return nil
 }
 
+// Tx is the transaction of these queries, for what is stored together with them by others; nil outside of InTx.
+func (q *Queries) Tx() pgx.Tx {
+	tx, _ := q.db.(pgx.Tx)
+	return tx
+}
+
 // begin starts a transaction whose statements may take as long as ctx allows.
 func (d *DB) begin(ctx context.Context, conn *pgxpool.Conn) (pgx.Tx, error) {
 	limit := "0"

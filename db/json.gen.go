@@ -371,6 +371,49 @@ func (r *IndicatorDataset) AppendJSON(b []byte) []byte {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *Job) AppendJSON(b []byte) []byte {
+	b = append(b, `{"job_id":`...)
+	b = appendUUID(b, r.JobID)
+	b = append(b, `,"job_type":`...)
+	b = appendString(b, r.JobType)
+	b = append(b, `,"status":`...)
+	b = appendString(b, r.Status)
+	b = append(b, `,"progress":`...)
+	b = appendInt(b, r.Progress)
+	b = append(b, `,"total":`...)
+	b = appendInt(b, r.Total)
+	b = append(b, `,"message":`...)
+	b = appendString(b, r.Message)
+	b = append(b, `,"error":`...)
+	if r.Error == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendString(b, *r.Error)
+	}
+	b = append(b, `,"payload":`...)
+	b = appendRaw(b, r.Payload)
+	b = append(b, `,"result":`...)
+	b = appendRaw(b, r.Result)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"updated_at":`...)
+	b = appendTime(b, r.UpdatedAt)
+	b = append(b, `,"started_at":`...)
+	if r.StartedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.StartedAt)
+	}
+	b = append(b, `,"completed_at":`...)
+	if r.CompletedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.CompletedAt)
+	}
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *ListDatasetSummariesRow) AppendJSON(b []byte) []byte {
 	b = append(b, `{"dataset_id":`...)
 	b = appendUUID(b, r.DatasetID)
@@ -990,19 +1033,6 @@ func (r *SimulationRun) AppendJSON(b []byte) []byte {
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *SimulationRunMetric) AppendJSON(b []byte) []byte {
-	b = append(b, `{"simulation_id":`...)
-	b = appendUUID(b, r.SimulationID)
-	b = append(b, `,"key":`...)
-	b = appendString(b, r.Key)
-	b = append(b, `,"value":`...)
-	b = appendFloat(b, r.Value)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	return append(b, '}')
-}
-
-// AppendJSON appends the row as a JSON object to b.
 func (r *SimulationTrade) AppendJSON(b []byte) []byte {
 	b = append(b, `{"simulation_id":`...)
 	b = appendUUID(b, r.SimulationID)
@@ -1270,75 +1300,5 @@ func (r *WalkforwardFold) AppendJSON(b []byte) []byte {
 		b = append(b, `,"test_end_ts_ms":`...)
 		b = appendInt(b, *r.TestEndTSMS)
 	}
-	return append(b, '}')
-}
-
-// AppendJSON appends the row as a JSON object to b.
-func (r *WalkforwardRun) AppendJSON(b []byte) []byte {
-	b = append(b, `{"run_id":`...)
-	b = appendUUID(b, r.RunID)
-	b = append(b, `,"dataset_id":`...)
-	b = appendUUID(b, r.DatasetID)
-	b = append(b, `,"prediction_measurement":`...)
-	b = appendString(b, r.PredictionMeasurement)
-	b = append(b, `,"target_column":`...)
-	b = appendString(b, r.TargetColumn)
-	b = append(b, `,"feature_columns":`...)
-	b = appendRaw(b, r.FeatureColumns)
-	b = append(b, `,"hyperparameters":`...)
-	b = appendRaw(b, r.Hyperparameters)
-	b = append(b, `,"walk_config":`...)
-	b = appendRaw(b, r.WalkConfig)
-	b = append(b, `,"summary_metrics":`...)
-	b = appendRaw(b, r.SummaryMetrics)
-	b = append(b, `,"status":`...)
-	b = appendString(b, r.Status)
-	b = append(b, `,"requested_by":`...)
-	if r.RequestedBy == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.RequestedBy)
-	}
-	b = append(b, `,"started_at":`...)
-	if r.StartedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.StartedAt)
-	}
-	b = append(b, `,"completed_at":`...)
-	if r.CompletedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.CompletedAt)
-	}
-	b = append(b, `,"duration_ms":`...)
-	if r.DurationMS == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendInt(b, *r.DurationMS)
-	}
-	b = append(b, `,"serialized_config":`...)
-	if r.SerializedConfig == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.SerializedConfig)
-	}
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	return append(b, '}')
-}
-
-// AppendJSON appends the row as a JSON object to b.
-func (r *WalkforwardRunMetric) AppendJSON(b []byte) []byte {
-	b = append(b, `{"run_id":`...)
-	b = appendUUID(b, r.RunID)
-	b = append(b, `,"key":`...)
-	b = appendString(b, r.Key)
-	b = append(b, `,"value":`...)
-	b = appendFloat(b, r.Value)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
 	return append(b, '}')
 }

@@ -50,6 +50,35 @@ type IndicatorDataset struct {
 	Version int64 `json:"version"`
 }
 
+// Work that goes on after its request was answered.
+type Job struct {
+	JobID uuid.UUID `json:"job_id"`
+	// What is done: questdb_import.
+	JobType string `json:"job_type"`
+	// PENDING, RUNNING, then for good one of COMPLETED, FAILED and CANCELLED.
+	Status string `json:"status"`
+	// Rows that are dealt with.
+	Progress int64 `json:"progress"`
+	// Rows that there are.
+	Total int64 `json:"total"`
+	// What goes on, for people.
+	Message string `json:"message"`
+	// Why the job failed.
+	Error *string `json:"error"`
+	// What was asked for.
+	Payload json.RawMessage `json:"payload"`
+	// What came of it, once the job is completed.
+	Result      json.RawMessage `json:"result"`
+	CreatedAt   time.Time       `json:"created_at"`
+	UpdatedAt   time.Time       `json:"updated_at"`
+	StartedAt   *time.Time      `json:"started_at"`
+	CompletedAt *time.Time      `json:"completed_at"`
+	// What the next worker has to know to go on.
+	State json.RawMessage `json:"-"`
+	// The row of river.river_job that makes a worker take the job up.
+	RiverID *int64 `json:"-"`
+}
+
 // A trading simulation over the predictions of one walk-forward run.
 type SimulationRun struct {
 	SimulationID uuid.UUID `json:"simulation_id"`
@@ -73,16 +102,6 @@ type SimulationRun struct {
 	CreatedAt        time.Time `json:"created_at"`
 	// Raised by every change of the simulation, its buckets and its trades.
 	Version int64 `json:"version"`
-}
-
-// The top-level numbers of a simulation's summary_metrics and config, and its times in milliseconds since the epoch.
-type SimulationRunMetric struct {
-	SimulationID uuid.UUID `json:"simulation_id"`
-	// Column and key, as in summary_metrics.total_return_pct, or a column alone.
-	Key   string  `json:"key"`
-	Value float64 `json:"value"`
-	// Of the simulation, where it never changes: what a filter finds is listed newest first.
-	CreatedAt time.Time `json:"created_at"`
 }
 
 // One trade of a simulation.
@@ -154,43 +173,4 @@ type WalkforwardFold struct {
 	// Time where the test window ends, in milliseconds since the epoch.
 	TestEndTSMS *int64    `json:"test_end_ts_ms,omitempty"`
 	CreatedAt   time.Time `json:"-"`
-}
-
-// A walk-forward run: a model fitted and tested fold by fold along one data set.
-type WalkforwardRun struct {
-	RunID     uuid.UUID `json:"run_id"`
-	DatasetID uuid.UUID `json:"dataset_id"`
-	// QuestDB table of the predictions; it cannot be derived from the run id.
-	PredictionMeasurement string `json:"prediction_measurement"`
-	// Column of the data set that the model predicts.
-	TargetColumn string `json:"target_column"`
-	// Names of the columns that the model reads.
-	FeatureColumns json.RawMessage `json:"feature_columns"`
-	// Settings of the model; names are the writer's.
-	Hyperparameters json.RawMessage `json:"hyperparameters"`
-	// Window lengths and steps in rows; names are the writer's.
-	WalkConfig json.RawMessage `json:"walk_config"`
-	// Figures over all folds; names are the writer's.
-	SummaryMetrics json.RawMessage `json:"summary_metrics"`
-	Status         string          `json:"status"`
-	RequestedBy    *string         `json:"requested_by"`
-	StartedAt      *time.Time      `json:"started_at"`
-	CompletedAt    *time.Time      `json:"completed_at"`
-	// Run time in milliseconds.
-	DurationMS *int64 `json:"duration_ms"`
-	// The configuration as clipboard text, returned verbatim.
-	SerializedConfig *string   `json:"serialized_config"`
-	CreatedAt        time.Time `json:"created_at"`
-	// Raised by every change of the run and its folds.
-	Version int64 `json:"version"`
-}
-
-// The top-level numbers of a run's summary_metrics, hyperparameters and walk_config, its duration, and its times in milliseconds since the epoch.
-type WalkforwardRunMetric struct {
-	RunID uuid.UUID `json:"run_id"`
-	// Column and key, as in summary_metrics.pf_long, or a column alone; keys over 1000 bytes are left out, which an index cannot take.
-	Key   string  `json:"key"`
-	Value float64 `json:"value"`
-	// Of the run, where it never changes: what a filter finds is listed newest first.
-	CreatedAt time.Time `json:"created_at"`
 }

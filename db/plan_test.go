@@ -144,6 +144,7 @@ func TestPlans(t *testing.T) {
 		"lead_key": "'summary_metrics.sharpe'", "lead_low": "'-Infinity'", "lead_high": "'Infinity'", "statement_ms": "'1'", "lock_ms": "'1'",
 		"ohlcv_measurement": "'m'", "ohlcv_row_count": "1000", "ohlcv_first_ts": "'2024-01-01'", "ohlcv_last_ts": "'2024-01-01'", "row_count": "1000", "first_bar_ts": "'2024-01-01'",
 		"last_bar_ts": "'2024-01-01'", "column_schema": "'[]'", "train_starts": "'{1,2}'", "train_ends": "'{1,2}'", "test_starts": "'{1,2}'", "test_ends": "'{1,2}'",
+		"part": "3", "message": "'importing'", "state": "'{}'", "before_at": "'2100-01-01'", "error": "'x'", "result": "'{}'",
 	}
 	for name, sql := range map[string]string{
 		"dataset_id":    "SELECT dataset_id::text FROM indicator_datasets ORDER BY created_at LIMIT 1",
@@ -152,6 +153,7 @@ func TestPlans(t *testing.T) {
 		"symbol":        "SELECT symbol FROM indicator_datasets ORDER BY created_at LIMIT 1",
 		"questdb_tag":   "SELECT questdb_tag FROM indicator_datasets ORDER BY created_at LIMIT 1",
 		"status":        "SELECT 'RUNNING'",
+		"job_id":        "SELECT job_id::text FROM import_parts ORDER BY job_id LIMIT 1",
 	} {
 		values[name] = "'" + lines(t, store, sql)[0] + "'"
 	}
@@ -255,5 +257,15 @@ func grow(t *testing.T, store *db.DB) {
 	exec(t, store, `INSERT INTO simulation_trades (simulation_id, bar_timestamp, side, size, entry_price)
 		SELECT simulation_id, timestamptz '2024-01-01' + n * interval '1 hour', 'long', 1, n
 		FROM (SELECT simulation_id FROM simulation_runs ORDER BY created_at LIMIT 1), generate_series(1, 2000) AS n`)
+	// Most jobs have ended.
+	exec(t, store, `INSERT INTO river.river_job (state, max_attempts, finalized_at, kind, args)
+		SELECT CASE WHEN n % 1000 = 0 THEN 'available' ELSE 'completed' END::river.river_job_state, 50, CASE WHEN n % 1000 <> 0 THEN now() END, 'questdb_import', '{}'
+		FROM generate_series(1, 20000) AS n`)
+	exec(t, store, `INSERT INTO jobs (job_type, status, created_at, updated_at, completed_at, river_id)
+		SELECT 'questdb_import', CASE WHEN n % 1000 = 0 THEN 'RUNNING' ELSE 'COMPLETED' END, timestamptz '2024-01-01' + n * interval '1 hour',
+			timestamptz '2024-01-01' + n * interval '1 hour', CASE WHEN n % 1000 <> 0 THEN now() END, n
+		FROM generate_series(1, 20000) AS n`)
+	exec(t, store, `INSERT INTO import_parts (job_id, part, first_row, data)
+		SELECT job_id, n, n * 1000, '\x00' FROM jobs, generate_series(1, 60) AS n WHERE status = 'RUNNING'`)
 	exec(t, store, "VACUUM ANALYZE") // as autovacuum does on a server in use
 }

@@ -11,6 +11,9 @@ import (
 )
 
 type Querier interface {
+	// CancelJob ends a job that has not ended. Called by POST /api/jobs/{id}/cancel.
+	// index: jobs_pkey. cost: 1 row.
+	CancelJob(ctx context.Context, jobID uuid.UUID) (int64, error)
 	// ClearRunMetrics removes the numbers of one run before FillRunMetrics. Called by every write of a run and by the seed.
 	// index: walkforward_run_metrics_pkey. cost: the metrics of the run.
 	ClearRunMetrics(ctx context.Context, runID uuid.UUID) (int64, error)
@@ -23,6 +26,9 @@ type Querier interface {
 	// CopyFolds stores folds by COPY. Called by the writes of runs and by the seed.
 	// index: walkforward_folds_pkey. cost: the rows given.
 	CopyFolds(ctx context.Context, arg []CopyFoldsParams) (int64, error)
+	// CopyImportParts stores an upload by COPY. Called by POST /api/questdb/import/async.
+	// index: import_parts_pkey. cost: the parts given.
+	CopyImportParts(ctx context.Context, arg []CopyImportPartsParams) (int64, error)
 	// CopyTrades stores trades by COPY. Called by the writes of simulations and by the seed.
 	// index: simulation_trades_pkey. cost: the rows given.
 	CopyTrades(ctx context.Context, arg []CopyTradesParams) (int64, error)
@@ -36,6 +42,9 @@ type Querier interface {
 	// CountDatasets counts the data sets that ListDatasets pages through. Called for X-Total-Count when a page is full.
 	// index: indicator_datasets_questdb_tag_key. cost: one pass over the data sets, of which there are few.
 	CountDatasets(ctx context.Context, arg CountDatasetsParams) (int64, error)
+	// CountJobs counts the jobs that match the filters given. Called for the total of their list.
+	// index: none, it reads the whole table. cost: a scan of the jobs, which are few.
+	CountJobs(ctx context.Context, arg CountJobsParams) (int64, error)
 	// CountRunChildren counts what goes with a run. Called by DELETE /api/runs/{id}.
 	// index: walkforward_folds_pkey, simulation_runs_run_id_idx, simulation_trade_buckets_pkey, any of simulation_trades.
 	// cost: index scans of all below the run.
@@ -63,7 +72,7 @@ type Querier interface {
 	// index: simulation_trade_buckets_pkey, any of simulation_trades. cost: index scans of all below the simulation.
 	CountSimulationChildren(ctx context.Context, simulationID uuid.UUID) (CountSimulationChildrenRow, error)
 	// CountSimulations counts the simulations that their lists page through. Called for X-Total-Count when a page is full.
-	// index: simulation_runs_pkey. cost: one pass over the simulations.
+	// index: any of simulation_runs. cost: one pass over the simulations.
 	CountSimulations(ctx context.Context, arg CountSimulationsParams) (int64, error)
 	// CountSimulationsByMetrics counts what SearchSimulations pages through when nothing but metrics filters, at most as far as max_count: what is
 	// in a first range, joined with the others as in CountSearchedSimulations. The simulations themselves are not read.
@@ -85,6 +94,9 @@ type Querier interface {
 	// DeleteFoldsByNumber removes some folds of one run before CopyFolds puts newer ones there. Called by POST /api/runs/{id}/folds.
 	// index: walkforward_folds_pkey. cost: the folds named.
 	DeleteFoldsByNumber(ctx context.Context, arg DeleteFoldsByNumberParams) (int64, error)
+	// DeleteImportParts removes what is left of an upload. Called when its job ends.
+	// index: import_parts_pkey. cost: the parts of the job.
+	DeleteImportParts(ctx context.Context, jobID uuid.UUID) (int64, error)
 	// DeleteRun removes a run with its folds; its simulations have to be gone. Called by DELETE /api/runs/{id}.
 	// index: walkforward_runs_pkey. cost: the run and its folds.
 	DeleteRun(ctx context.Context, runID uuid.UUID) (int64, error)
@@ -105,12 +117,23 @@ type Querier interface {
 	// DeleteTrades removes the trades of one simulation. Called by the writes of simulations and by the seed before CopyTrades.
 	// index: any of simulation_trades. cost: the trades of the simulation.
 	DeleteTrades(ctx context.Context, simulationID uuid.UUID) (int64, error)
+	// EndJob ends a job that is being worked. Called by the worker.
+	// index: jobs_pkey. cost: 1 row.
+	EndJob(ctx context.Context, arg EndJobParams) (int64, error)
+	// FailLostJobs ends jobs that no worker will take up any more: River has given up those whose workers died too often, or does
+	// not know them. Called by the workers once a minute.
+	// index: jobs_open_idx, river_job_pkey. cost: the jobs that are open.
+	FailLostJobs(ctx context.Context) (int64, error)
 	// FillRunMetrics stores the top-level numbers of one run's JSON columns, its duration and its times. Called by every write of a run and by the seed.
 	// index: walkforward_runs_pkey. cost: the metrics of the run.
 	FillRunMetrics(ctx context.Context, runID uuid.UUID) (int64, error)
 	// FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns, and its times. Called by every write of one and by the seed.
 	// index: simulation_runs_pkey. cost: the metrics of the simulation.
 	FillSimulationMetrics(ctx context.Context, simulationID uuid.UUID) (int64, error)
+	// FinishImportPart notes that the rows of a part are in QuestDB, and removes it. It does nothing when another worker has done
+	// that, or when the job has ended. Called by the worker.
+	// index: import_parts_pkey, jobs_pkey. cost: 2 rows.
+	FinishImportPart(ctx context.Context, arg FinishImportPartParams) (int64, error)
 	// GetDataset returns one data set. Called by GET /api/indicators/datasets/{id}.
 	// index: indicator_datasets_pkey. cost: 1 row.
 	GetDataset(ctx context.Context, datasetID uuid.UUID) (IndicatorDataset, error)
@@ -123,10 +146,16 @@ type Querier interface {
 	// GetDatasetVersion returns what the ETag of a data set and of its lists is made of. Called for If-None-Match.
 	// index: indicator_datasets_pkey. cost: 1 row.
 	GetDatasetVersion(ctx context.Context, datasetID uuid.UUID) (GetDatasetVersionRow, error)
+	// GetJob returns one job. Called by GET /api/jobs/{id}.
+	// index: jobs_pkey. cost: 1 row.
+	GetJob(ctx context.Context, jobID uuid.UUID) (Job, error)
 	// GetManifest returns the export manifest: what the row says, over what the exporter stored as metadata.
 	// Called by GET /api/datasets/{id}/manifest.
 	// index: indicator_datasets_pkey. cost: 1 row.
 	GetManifest(ctx context.Context, datasetID uuid.UUID) (GetManifestRow, error)
+	// GetNextImportPart returns the first part that is left of an upload. Called by the worker.
+	// index: import_parts_pkey. cost: 1 row.
+	GetNextImportPart(ctx context.Context, jobID uuid.UUID) (GetNextImportPartRow, error)
 	// GetRun returns one run; a batch form, so that it travels with ListFolds. Called by GET /api/walkforward/runs/{id}.
 	// index: walkforward_runs_pkey, walkforward_folds_pkey. cost: 1 row and an index scan of its folds.
 	GetRun(ctx context.Context, runID []uuid.UUID) *GetRunBatchResults
@@ -160,6 +189,9 @@ type Querier interface {
 	// GetSimulationVersion returns what the ETag of a simulation is made of. Called for If-None-Match.
 	// index: simulation_runs_pkey. cost: 1 row.
 	GetSimulationVersion(ctx context.Context, simulationID uuid.UUID) (GetSimulationVersionRow, error)
+	// InsertJob stores a new job. Called by POST /api/questdb/import/async.
+	// index: jobs_pkey. cost: 1 row.
+	InsertJob(ctx context.Context, arg InsertJobParams) (Job, error)
 	// @sqlc-vet-disable list-has-limit
 	// ListBuckets returns the buckets of one simulation by side; a batch form, so that it travels with GetSimulation.
 	// Called by GET /api/tradesim/runs/{id}. Bounded by the four sides there are.
@@ -197,6 +229,9 @@ type Querier interface {
 	// Called by GET /api/walkforward/runs/{id}. Not limited: a run detail without all its folds is wrong.
 	// index: walkforward_folds_pkey. cost: the folds of the run.
 	ListFolds(ctx context.Context, runID []uuid.UUID) *ListFoldsBatchResults
+	// ListJobs returns jobs, newest first, from a cursor on when one is given. Called by GET /api/jobs.
+	// index: jobs_created_at_idx. cost: page_offset + page_size rows, and those between them that the filters leave out.
+	ListJobs(ctx context.Context, arg ListJobsParams) ([]Job, error)
 	// ListRunMeasurements returns where runs have their predictions in QuestDB, in the order of their ids. Called by foldbook doctor.
 	// index: walkforward_runs_pkey. cost: page_size rows.
 	ListRunMeasurements(ctx context.Context, arg ListRunMeasurementsParams) ([]ListRunMeasurementsRow, error)
@@ -280,6 +315,9 @@ type Querier interface {
 	// by top-level key. Called by POST and PUT /api/datasets.
 	// index: indicator_datasets_pkey. cost: 1 row.
 	MergeDataset(ctx context.Context, arg MergeDatasetParams) (MergeDatasetRow, error)
+	// NoteJob says what a job that is being worked waits for. Called by the worker.
+	// index: jobs_pkey. cost: 1 row.
+	NoteJob(ctx context.Context, arg NoteJobParams) (int64, error)
 	// PatchRun changes the fields given and raises the version; summary_metrics is merged by top-level key.
 	// Called by PATCH /api/runs/{id} and, with no field, by POST /api/runs/{id}/folds.
 	// index: walkforward_runs_pkey. cost: 1 row.
@@ -351,6 +389,9 @@ type Querier interface {
 	// index: simulation_run_metrics_value_idx, simulation_runs_pkey.
 	// cost: page_offset + page_size rows, and those that the filters skip between them.
 	SortSimulationsByMetricDesc(ctx context.Context, arg SortSimulationsByMetricDescParams) ([]SimulationRun, error)
+	// StartJob returns a job that has not ended, as one that is being worked. Called by the worker.
+	// index: jobs_pkey. cost: 1 row.
+	StartJob(ctx context.Context, jobID uuid.UUID) (Job, error)
 	// TouchDataset raises the version of a data set whose runs or simulations change. Called by their writes, last in the
 	// transaction, because others of the data set wait for it.
 	// index: indicator_datasets_pkey. cost: 1 row.

@@ -22,6 +22,7 @@ var rowTypes = []db.Appender{
 	&db.GetSimulationSummaryRow{},
 	&db.GetSimulationVersionRow{},
 	&db.IndicatorDataset{},
+	&db.Job{},
 	&db.ListDatasetSummariesRow{},
 	&db.ListFoldBoundsRow{},
 	&db.ListFoldGapsRow{},
@@ -43,7 +44,6 @@ var rowTypes = []db.Appender{
 	&db.SearchRunsByMetricRow{},
 	&db.SearchRunsRow{},
 	&db.SimulationRun{},
-	&db.SimulationRunMetric{},
 	&db.SimulationTrade{},
 	&db.SimulationTradeBucket{},
 	&db.SortRunsByMetricDescRow{},
@@ -51,6 +51,4 @@ var rowTypes = []db.Appender{
 	&db.UpsertRunRow{},
 	&db.UpsertSimulationRow{},
 	&db.WalkforwardFold{},
-	&db.WalkforwardRun{},
-	&db.WalkforwardRunMetric{},
 }

@@ -166,7 +166,7 @@ type CountSimulationsParams struct {
 }
 
 // CountSimulations counts the simulations that their lists page through. Called for X-Total-Count when a page is full.
-// index: simulation_runs_pkey. cost: one pass over the simulations.
+// index: any of simulation_runs. cost: one pass over the simulations.
 func (q *Queries) CountSimulations(ctx context.Context, arg CountSimulationsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countSimulations, arg.RunID, arg.DatasetID, arg.Status)
 	var total int64
@@ -1117,7 +1117,7 @@ WHERE
         OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $13
         OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $13
     )
-    AND ($14::uuid[] IS NULL OR s.simulation_id = ANY($14))
+    AND ($14::uuid[] IS NULL OR o.simulation_id = ANY($14))
     AND NOT EXISTS (
         SELECT
         FROM generate_subscripts($15::text[], 1) AS i
@@ -1240,7 +1240,7 @@ WHERE
         OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $13
         OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $13
     )
-    AND ($14::uuid[] IS NULL OR s.simulation_id = ANY($14))
+    AND ($14::uuid[] IS NULL OR o.simulation_id = ANY($14))
     AND NOT EXISTS (
         SELECT
         FROM generate_subscripts($15::text[], 1) AS i

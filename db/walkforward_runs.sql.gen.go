@@ -1180,7 +1180,7 @@ WHERE
         OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $12
         OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $12
     )
-    AND ($13::uuid[] IS NULL OR r.run_id = ANY($13))
+    AND ($13::uuid[] IS NULL OR o.run_id = ANY($13))
     AND NOT EXISTS (
         SELECT
         FROM generate_subscripts($14::text[], 1) AS i
@@ -1326,7 +1326,7 @@ WHERE
         OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $12
         OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $12
     )
-    AND ($13::uuid[] IS NULL OR r.run_id = ANY($13))
+    AND ($13::uuid[] IS NULL OR o.run_id = ANY($13))
     AND NOT EXISTS (
         SELECT
         FROM generate_subscripts($14::text[], 1) AS i

@@ -170,3 +170,9 @@ func ValidColumn(name string) bool {
 	bad := func(r rune) bool { return r != '_' && r != ' ' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 	return name != "" && len(name) <= maxName && utf8.ValidString(name) && strings.TrimSpace(name) == name && !strings.ContainsFunc(name, bad)
 }
+
+// ValidTable reports whether a table can have that name: letters, digits, _, - and single inner dots, at most 127 of them.
+func ValidTable(name string) bool {
+	lower, err := tableName(name)
+	return err == nil && !isOwn(lower)
+}

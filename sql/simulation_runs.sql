@@ -105,7 +105,7 @@ FROM (
 
 -- name: CountSimulations :one
 -- CountSimulations counts the simulations that their lists page through. Called for X-Total-Count when a page is full.
--- index: simulation_runs_pkey. cost: one pass over the simulations.
+-- index: any of simulation_runs. cost: one pass over the simulations.
 SELECT count(*)::bigint AS total
 FROM simulation_runs
 WHERE
@@ -441,7 +441,7 @@ WHERE
         OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
         OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
     )
-    AND (sqlc.narg('ids')::uuid[] IS NULL OR s.simulation_id = ANY(sqlc.narg('ids')))
+    AND (sqlc.narg('ids')::uuid[] IS NULL OR o.simulation_id = ANY(sqlc.narg('ids')))
     AND NOT EXISTS (
         SELECT
         FROM generate_subscripts(@metric_keys::text[], 1) AS i
@@ -484,7 +484,7 @@ WHERE
         OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
         OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
     )
-    AND (sqlc.narg('ids')::uuid[] IS NULL OR s.simulation_id = ANY(sqlc.narg('ids')))
+    AND (sqlc.narg('ids')::uuid[] IS NULL OR o.simulation_id = ANY(sqlc.narg('ids')))
     AND NOT EXISTS (
         SELECT
         FROM generate_subscripts(@metric_keys::text[], 1) AS i

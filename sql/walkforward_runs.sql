@@ -433,7 +433,7 @@ WHERE
         OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
         OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
     )
-    AND (sqlc.narg('ids')::uuid[] IS NULL OR r.run_id = ANY(sqlc.narg('ids')))
+    AND (sqlc.narg('ids')::uuid[] IS NULL OR o.run_id = ANY(sqlc.narg('ids')))
     AND NOT EXISTS (
         SELECT
         FROM generate_subscripts(@metric_keys::text[], 1) AS i
@@ -476,7 +476,7 @@ WHERE
         OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
         OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
     )
-    AND (sqlc.narg('ids')::uuid[] IS NULL OR r.run_id = ANY(sqlc.narg('ids')))
+    AND (sqlc.narg('ids')::uuid[] IS NULL OR o.run_id = ANY(sqlc.narg('ids')))
     AND NOT EXISTS (
         SELECT
         FROM generate_subscripts(@metric_keys::text[], 1) AS i

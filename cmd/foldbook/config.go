@@ -56,6 +56,12 @@ type config struct {
 	QDBAnswerTimeout    time.Duration `env:"QDB_ANSWER_TIMEOUT" envDefault:"4s"`
 	QDBStallTimeout     time.Duration `env:"QDB_STALL_TIMEOUT" envDefault:"10s"`
 
+	Passthrough        bool          `env:"QDB_PASSTHROUGH" envDefault:"false"`
+	PassthroughRows    int64         `env:"QDB_PASSTHROUGH_ROWS" envDefault:"10000"`
+	PassthroughTimeout time.Duration `env:"QDB_PASSTHROUGH_TIMEOUT" envDefault:"10s"`
+	Import             bool          `env:"QDB_IMPORT" envDefault:"false"`
+	JobWorkers         int           `env:"JOB_WORKERS" envDefault:"2"`
+
 	RequestTimeout    time.Duration `env:"REQUEST_TIMEOUT" envDefault:"3s"`
 	WriteTimeout      time.Duration `env:"WRITE_TIMEOUT" envDefault:"60s"`
 	StreamTimeout     time.Duration `env:"STREAM_TIMEOUT" envDefault:"5m"`
@@ -196,6 +202,7 @@ func (c config) check() (bad []string) {
 		{"READ_HEADER_TIMEOUT", c.ReadHeaderTimeout}, {"READ_TIMEOUT", c.ReadTimeout},
 		{"QDB_CONNECT_TIMEOUT", c.QDBConnectTimeout}, {"QDB_ACQUIRE_TIMEOUT", c.QDBAcquireTimeout},
 		{"QDB_ANSWER_TIMEOUT", c.QDBAnswerTimeout}, {"QDB_STALL_TIMEOUT", c.QDBStallTimeout},
+		{"QDB_PASSTHROUGH_TIMEOUT", c.PassthroughTimeout},
 		{"IDLE_TIMEOUT", c.IdleTimeout}, {"SHUTDOWN_TIMEOUT", c.ShutdownTimeout},
 	} {
 		add(d.value >= time.Millisecond, "%s=%s is too short: at least 1ms", d.name, d.value)
@@ -208,6 +215,9 @@ func (c config) check() (bad []string) {
 		add(false, "QDB_PG_URL is no PostgreSQL URL: write postgres://user:password@host:8812/qdb, with %%XX for special characters")
 	}
 	add(c.QDBPoolSize >= 1 && c.QDBPoolSize <= 1000, "QDB_POOL_SIZE=%d is outside 1 to 1000", c.QDBPoolSize)
+	add(!c.Passthrough || c.QDBReadOnlyUser != "", "QDB_PASSTHROUGH=true needs QDB_READONLY_USER: QuestDB itself has to keep what callers write from changing anything")
+	add(c.PassthroughRows >= 1 && c.PassthroughRows <= 1e6, "QDB_PASSTHROUGH_ROWS=%d is outside 1 to 1000000", c.PassthroughRows)
+	add(c.JobWorkers >= 0 && c.JobWorkers <= 100, "JOB_WORKERS=%d is outside 0 to 100", c.JobWorkers)
 	if c.QDBILPPort != "" {
 		port, err := strconv.Atoi(c.QDBILPPort)
 		add(err == nil && port >= 1 && port <= 65535, "QDB_ILP_PORT=%q is no port: 1 to 65535", c.QDBILPPort)

@@ -16,6 +16,7 @@ import (
 	"foldbook/api"
 	"foldbook/db"
 	"foldbook/internal/migrator"
+	"foldbook/jobs"
 	"foldbook/migrations"
 )
 
@@ -73,11 +74,18 @@ func (serveCmd) Run(a *app) error {
 	if cfg.QDBILPHost != "" || cfg.QDBILPPort != "" {
 		log.Warn("QDB_ILP_HOST and QDB_ILP_PORT are recognised and not used: series are written over HTTP, because the TCP line protocol cannot report errors")
 	}
+	var queue *jobs.Queue
+	if cfg.Import {
+		if queue, err = jobs.NewQueue(store); err != nil {
+			return err
+		}
+	}
+	schema := func(ctx context.Context) (have, want int64, err error) {
+		return migrator.Version(ctx, store.Pool, migrations.FS)
+	}
 	server := api.New(api.Options{
-		DB: store, QuestDB: series, Log: log, Version: buildVersion(),
-		Schema: func(ctx context.Context) (have, want int64, err error) {
-			return migrator.Version(ctx, store.Pool, migrations.FS)
-		},
+		DB: store, QuestDB: series, Jobs: queue, Log: log, Version: buildVersion(), Schema: schema,
+		Passthrough: api.Passthrough{On: cfg.Passthrough, Rows: cfg.PassthroughRows, Timeout: cfg.PassthroughTimeout},
 		ReadTimeout: cfg.ReadTimeout, RequestTimeout: cfg.RequestTimeout, WriteTimeout: cfg.WriteTimeout,
 		StreamTimeout: cfg.StreamTimeout, StreamWriteTimeout: cfg.StreamWrite, BodyCache: cfg.BodyCacheMB << 20,
 		CORSOrigins: cfg.CORSOrigins, TraderPrefixes: cfg.TraderPrefixes,
@@ -97,6 +105,17 @@ func (serveCmd) Run(a *app) error {
 	defer cancel()
 	if !ready {
 		background.Go(func() { start.keepTrying(ctx) })
+	}
+	if cfg.Import && cfg.JobWorkers > 0 && series != nil {
+		workers := jobs.Workers{Store: store, Series: series, Log: log, Count: cfg.JobWorkers, Ready: func(ctx context.Context) bool {
+			have, want, err := schema(ctx)
+			return err == nil && have >= want
+		}}
+		background.Go(func() {
+			if err := workers.Run(ctx); err != nil {
+				log.Error("jobs are not worked", "cause", err.Error())
+			}
+		})
 	}
 	return cfg.serve(a.ctx, listener, server, log)
 }

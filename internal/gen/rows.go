@@ -18,6 +18,7 @@ var rows = []struct{ schema, query, goType string }{
 	{"DatasetSummary", "GetDatasetSummary", "GetDatasetSummaryRow"},
 	{"SimulationSummary", "GetSimulationSummary", "GetSimulationSummaryRow"},
 	{"SimulationTrade", "ListTradePage", "ListTradePageRow"},
+	{"Job", "GetJob", "Job"},
 }
 
 // catalog is the part of sqlc's json output that the schemas need.

@@ -1,0 +1,222 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"foldbook/db"
+	"foldbook/internal/csvimport"
+	"foldbook/jobs"
+	"foldbook/questdb"
+)
+
+// JobStatus is where a job stands.
+type JobStatus string
+
+var jobStatuses = []JobStatus{"PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"}
+
+// endOfTime is behind every job.
+var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// maxBlocking is how many rows an import has whose caller waits for it.
+const maxBlocking = 100_000
+
+// imports is the queue of jobs.
+func (s *Server) imports() (*jobs.Queue, error) {
+	if s.Jobs == nil {
+		return nil, notEnabled("imports and jobs are", "QDB_IMPORT")
+	}
+	return s.Jobs, nil
+}
+
+// upload is an import that was read and checked.
+type upload struct {
+	plan     *csvimport.Plan
+	parts    []csvimport.Part
+	filename string
+}
+
+func readUpload(c echo.Context) (*upload, error) {
+	var body struct {
+		Measurement *string `json:"measurement"`
+		Data        *string `json:"data"`
+		Filename    *string `json:"filename"`
+	}
+	if err := decodeBody(c.Response(), c.Request(), maxBody, &body); err != nil {
+		return nil, err
+	}
+	f := fields{}
+	table, data := need(&f, "measurement", body.Measurement), need(&f, "data", body.Data)
+	filename := orElse(f.name("filename", body.Filename), "")
+	if f.fault == nil && !questdb.ValidTable(table) {
+		f.fail("measurement", "must be a name of letters, digits, _, - and single dots inside")
+	}
+	if f.fault != nil {
+		return nil, f.fault.answer()
+	}
+	plan, parts, err := csvimport.Read(strings.ToLower(table), data)
+	if err != nil {
+		return nil, invalidBody("data", err.Error()).answer()
+	}
+	return &upload{plan, parts, filename}, nil
+}
+
+// ImportSeriesAsync serves POST /api/questdb/import/async: {"job_id": …, "status": "PENDING", "message": …, "poll_url": …}.
+func (s *Server) ImportSeriesAsync(c echo.Context) error {
+	queue, err := s.imports()
+	if err != nil {
+		return err
+	}
+	if s.QuestDB == nil {
+		return errSeriesOff
+	}
+	u, err := readUpload(c)
+	if err != nil {
+		return err
+	}
+	packed, err := jobs.NewUpload(u.plan, u.parts, u.filename)
+	if err != nil {
+		return err
+	}
+	var job db.Job
+	err = s.write(c, false, func(ctx context.Context, q *db.Queries) error {
+		job, err = queue.Import(ctx, q, packed)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("store an import: %w", err)
+	}
+	return c.JSON(http.StatusAccepted, ImportAccepted{
+		JobID: job.JobID, Status: JobStatus(job.Status), Message: job.Message, PollURL: "/api/jobs/" + job.JobID.String(),
+	})
+}
+
+// ImportSeries serves POST /api/questdb/import: {"measurement": …, "rows": …, "imported": …, "rejected": …, "errors": […], "columns": […]}.
+func (s *Server) ImportSeries(c echo.Context) error {
+	if _, err := s.imports(); err != nil {
+		return err
+	}
+	if s.QuestDB == nil {
+		return errSeriesOff
+	}
+	u, err := readUpload(c)
+	if err != nil {
+		return err
+	}
+	if u.plan.Rows > maxBlocking {
+		return &apiError{
+			status: http.StatusRequestEntityTooLarge, code: ErrorCodeBodyTooLarge,
+			message: fmt.Sprintf("%d rows are more than %d: POST them to /api/questdb/import/async, which does not wait", u.plan.Rows, maxBlocking),
+		}
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), s.WriteTimeout)
+	defer cancel()
+	target, err := u.plan.Ready(ctx, s.QuestDB)
+	var outcome csvimport.Outcome
+	for i := 0; i < len(u.parts) && err == nil; i++ {
+		_, err = target.Write(ctx, u.parts[i], &outcome)
+	}
+	var result csvimport.Result
+	if err == nil {
+		result, err = u.plan.Result(outcome)
+	}
+	if err != nil {
+		return importAnswer(err)
+	}
+	return c.JSON(http.StatusOK, result)
+}
+
+// importAnswer is the answer to an import that failed: the caller's mistakes are what the file holds and what QuestDB does not take of it.
+func importAnswer(err error) error {
+	if what, ok := jobs.Mistake(err); ok {
+		return invalidBody("data", what).answer()
+	}
+	return fmt.Errorf("import: %w", err)
+}
+
+// ListJobs serves GET /api/jobs: {"jobs": […], "count": …, "total": …, "next": …}.
+func (s *Server) ListJobs(c echo.Context, params ListJobsParams) error {
+	if _, err := s.imports(); err != nil {
+		return err
+	}
+	scope := scopeOf("/api/jobs", c.QueryParams())
+	p, mode, after, err := pagingOf(pageLimits, params.Limit, params.Offset, params.Cursor, (*string)(params.Count), scope)
+	if err != nil {
+		return err
+	}
+	if params.Status != nil && !slices.Contains(jobStatuses, *params.Status) {
+		return invalidParameter("status", "is not a status: PENDING, RUNNING, COMPLETED, FAILED or CANCELLED")
+	}
+	status := (*string)(params.Status)
+	args := db.ListJobsParams{JobType: params.JobType, Status: status, PageSize: p.limit + 1, PageOffset: p.offset, BeforeAt: endOfTime}
+	if after != nil {
+		args.BeforeAt, args.AfterID = after.At, after.ID
+	}
+	ctx := c.Request().Context()
+	rows, err := s.DB.ListJobs(ctx, args)
+	if err != nil {
+		return fmt.Errorf("list the jobs: %w", err)
+	}
+	rows, more := cut(rows, p)
+	list := &listing[db.Job, *db.Job]{key: "jobs", rows: rows, page: p}
+	if more && p.limit > 0 {
+		last := rows[p.limit-1]
+		list.next = cursor{At: last.CreatedAt, ID: last.JobID}.encode(scope)
+	}
+	list.total, list.estimate, err = mode.total(func(int64) (int64, error) {
+		return s.DB.CountJobs(ctx, db.CountJobsParams{JobType: params.JobType, Status: status})
+	})
+	if err != nil {
+		return fmt.Errorf("count the jobs: %w", err)
+	}
+	return list.write(c)
+}
+
+// GetJob serves GET /api/jobs/:job_id.
+func (s *Server) GetJob(c echo.Context, jobID string) error {
+	if _, err := s.imports(); err != nil {
+		return err
+	}
+	id, err := pathID("job_id", jobID)
+	if err != nil {
+		return err
+	}
+	job, err := s.DB.GetJob(c.Request().Context(), id)
+	if err != nil {
+		return missing(err, "job", id)
+	}
+	return c.JSON(http.StatusOK, &job)
+}
+
+// CancelJob serves POST /api/jobs/:job_id/cancel: the job as it is then.
+func (s *Server) CancelJob(c echo.Context, jobID string) error {
+	queue, err := s.imports()
+	if err != nil {
+		return err
+	}
+	id, err := pathID("job_id", jobID)
+	if err != nil {
+		return err
+	}
+	var job db.Job
+	err = s.write(c, false, func(ctx context.Context, q *db.Queries) error {
+		if err := queue.Cancel(ctx, q, id); err != nil {
+			return err
+		}
+		job, err = q.GetJob(ctx, id)
+		return err
+	})
+	switch {
+	case err != nil:
+		return missing(err, "job", id)
+	case job.Status != "CANCELLED":
+		return conflict("the job is "+job.Status+" already", nil)
+	}
+	return c.JSON(http.StatusOK, &job)
+}

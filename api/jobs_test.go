@@ -1,0 +1,286 @@
+package api_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"foldbook/api"
+	"foldbook/jobs"
+	"foldbook/questdb"
+)
+
+// importOn is the setting.
+func importOn(t testing.TB) func(*api.Options) {
+	t.Helper()
+	return func(o *api.Options) {
+		queue, err := jobs.NewQueue(o.DB)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Jobs = queue
+	}
+}
+
+// work works the jobs of a harness until the test ends, or until the function that is returned is called.
+func work(t testing.TB, h *harness, client *questdb.Client) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	workers := jobs.Workers{
+		Store: h.db, Series: client, Log: slog.New(slog.DiscardHandler), Count: 2, Ready: func(context.Context) bool { return true },
+	}
+	go func() { ended <- workers.Run(ctx) }()
+	stop = func() {
+		cancel()
+		if err, open := <-ended; open && err != nil {
+			t.Errorf("work jobs: %v", err)
+		} else if open {
+			close(ended)
+		}
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+// until polls a job until it is in a status, or in a final one.
+func (h *harness) until(id, status string) map[string]any {
+	h.t.Helper()
+	var job map[string]any
+	for began := time.Now(); time.Since(began) < 60*time.Second; time.Sleep(10 * time.Millisecond) {
+		job = h.object("/api/jobs/" + id)
+		if job["status"] == status || job["completed_at"] != nil {
+			break
+		}
+	}
+	if job["status"] != status {
+		h.t.Fatalf("the job does not become %s: %v", status, job)
+	}
+	return job
+}
+
+func TestImportJob(t *testing.T) {
+	t.Parallel()
+	h := newSeries(t, passthroughOn(t, 1000, 5*time.Second), importOn(t))
+	table := h.table("j")
+	accepted := h.store("/api/questdb/import/async", importBody(table, mixed), http.StatusAccepted)
+	id, _ := accepted["job_id"].(string)
+	if accepted["status"] != "PENDING" || accepted["poll_url"] != "/api/jobs/"+id || accepted["message"] == "" {
+		t.Errorf("accepted: %v", accepted)
+	}
+	job := h.object("/api/jobs/" + id)
+	want := map[string]any{
+		"job_id": id, "job_type": "questdb_import", "status": "PENDING", "progress": 0.0, "total": 7.0, "message": "7 rows wait to be imported", "error": nil,
+		"payload": map[string]any{"measurement": table, "filename": "p.csv"}, "result": nil, "created_at": job["created_at"], "updated_at": job["updated_at"], "started_at": nil, "completed_at": nil,
+	}
+	if diff := cmp.Diff(want, job); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if n := h.count("import_parts"); n != 1 {
+		t.Errorf("%d parts wait", n)
+	}
+	work(t, h.harness, h.opts.QuestDB)
+	job = h.until(id, "COMPLETED")
+	result := map[string]any{"measurement": table}
+	for key, value := range mixedResult {
+		result[key] = value
+	}
+	want["status"], want["progress"], want["message"], want["result"] = "COMPLETED", 7.0, "4 rows imported, 3 rejected", result
+	want["updated_at"], want["started_at"], want["completed_at"] = job["updated_at"], job["started_at"], job["completed_at"]
+	if diff := cmp.Diff(want, job); diff != "" || job["started_at"] == nil || job["completed_at"] == nil {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if diff := cmp.Diff(mixedRows, h.rows("select timestamp, side, p, note from $_j order by timestamp, side")); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if n := h.count("import_parts"); n != 0 {
+		t.Errorf("%d parts are left", n)
+	}
+	failed := h.store("/api/questdb/import/async", importBody(h.table("f"), "timestamp_ms,a\nx,1\n"), http.StatusAccepted)["job_id"].(string)
+	job = h.until(failed, "FAILED")
+	if job["error"] != `no row can be imported: row 1: the time "x" is not one such as 2025-11-10T01:30:00Z, as the first row's is` || job["result"] != nil || h.count("import_parts") != 0 {
+		t.Errorf("failed: %v", job)
+	}
+	h.noTasks()
+}
+
+// noTasks waits until River has no task that is open: it ends them a little after their jobs.
+func (h *harness) noTasks() {
+	h.t.Helper()
+	for began := time.Now(); h.count("river.river_job WHERE finalized_at IS NULL") > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > 30*time.Second {
+			h.t.Fatal("a task does not end")
+		}
+	}
+}
+
+func TestListJobs(t *testing.T) {
+	t.Parallel()
+	h := newSeries(t, importOn(t))
+	var ids []string
+	for i := range 5 {
+		ids = append(ids, h.store("/api/questdb/import/async", importBody(fmt.Sprintf("%s_%d", h.prefix, i), "timestamp_ms,a\n"), http.StatusAccepted)["job_id"].(string))
+	}
+	h.store("/api/jobs/"+ids[1]+"/cancel", "", http.StatusOK)
+	h.exec("UPDATE jobs SET created_at = '2026-01-02' WHERE job_id = ANY($1)", ids[2:4]) // ties by id; status is open
+	list := func(query string) (got []string, answer map[string]any) {
+		answer = h.object("/api/jobs" + query)
+		for _, job := range answer["jobs"].([]any) {
+			got = append(got, job.(map[string]any)["job_id"].(string))
+		}
+		if answer["count"] != float64(len(got)) {
+			t.Errorf("%s: count %v of %d", query, answer["count"], len(got))
+		}
+		return got, answer
+	}
+	tied := []string{min(ids[2], ids[3]), max(ids[2], ids[3])}
+	all := append([]string{ids[4], ids[1], ids[0]}, tied...)
+	for query, want := range map[string][]string{
+		"": all, "?limit=2": all[:2], "?limit=2&offset=2": all[2:4], "?offset=9": nil, "?limit=0": nil,
+		"?status=CANCELLED": {ids[1]}, "?status=PENDING&limit=1": {ids[4]}, "?status=RUNNING": nil, "?job_type=questdb_import": all, "?job_type=other": nil,
+	} {
+		got, answer := list(query)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", query, diff)
+		}
+		if total := answer["total"].(float64); query == "?limit=2" && total != 5 || query == "?status=PENDING&limit=1" && total != 4 {
+			t.Errorf("%s: total %v", query, total)
+		}
+	}
+	var paged []string
+	for query := "?limit=2"; ; {
+		got, answer := list(query)
+		paged = append(paged, got...)
+		next, more := answer["next"].(string)
+		if !more {
+			break
+		}
+		query = "?limit=2&cursor=" + next
+	}
+	if diff := cmp.Diff(all, paged); diff != "" {
+		t.Errorf("by cursor: -want +got:\n%s", diff)
+	}
+	for path, want := range map[string]string{
+		"/api/jobs?status=DONE": "invalid_parameter", "/api/jobs?limit=-1": "invalid_parameter", "/api/jobs?cursor=x": "invalid_parameter", "/api/jobs/x": "invalid_id",
+		"/api/jobs/9a4e7c10-5b2d-4e6f-8a91-b2c3d4e5f607": "not_found",
+	} {
+		if res := h.get(path); res.StatusCode/100 != 4 || !strings.Contains(readBody(t, res), `"`+want+`"`) {
+			t.Errorf("%s: %d %s", path, res.StatusCode, readBody(t, res))
+		}
+	}
+}
+
+// many is a file of so many rows, in parts of a megabyte.
+func many(rows int) string {
+	var b strings.Builder
+	b.WriteString("timestamp_ms,p,q\n")
+	for i := range rows {
+		fmt.Fprintf(&b, "%d,%d.5,%d\n", 1767225600000+int64(i)*1000, i, i)
+	}
+	return b.String()
+}
+
+func TestCancelJob(t *testing.T) {
+	t.Parallel()
+	h := newSeries(t, passthroughOn(t, 1000, 5*time.Second), importOn(t))
+	for path, want := range map[string]int{"/api/jobs/x/cancel": 400, "/api/jobs/9a4e7c10-5b2d-4e6f-8a91-b2c3d4e5f607/cancel": 404} {
+		if status, got := h.send(http.MethodPost, path, ""); status != want {
+			t.Errorf("%s: %d %v", path, status, got)
+		}
+	}
+	// One that nobody has taken up, and its repeat.
+	waiting := h.store("/api/questdb/import/async", importBody(h.table("w"), "timestamp_ms,p\n1767225600000,1\n"), http.StatusAccepted)["job_id"].(string)
+	for range 2 {
+		if job := h.store("/api/jobs/"+waiting+"/cancel", "", http.StatusOK); job["status"] != "CANCELLED" || job["completed_at"] == nil || job["started_at"] != nil {
+			t.Errorf("cancelled while it waits: %v", job)
+		}
+	}
+	// One that is being worked.
+	const rows = 600_000
+	running := h.store("/api/questdb/import/async", importBody(h.table("r"), many(rows)), http.StatusAccepted)["job_id"].(string)
+	work(t, h.harness, h.opts.QuestDB)
+	var job map[string]any
+	for began := time.Now(); job["progress"] == nil || job["progress"] == 0.0; job = h.object("/api/jobs/" + running) {
+		if time.Since(began) > 60*time.Second {
+			t.Fatalf("no progress: %v", job)
+		}
+	}
+	job = h.store("/api/jobs/"+running+"/cancel", "", http.StatusOK)
+	if job["status"] != "CANCELLED" || job["progress"].(float64) >= rows {
+		t.Errorf("cancelled while it is worked: %v", job)
+	}
+	if n := h.count("import_parts"); n != 0 {
+		t.Errorf("%d parts are left", n)
+	}
+	h.noTasks()
+	delete(job, "ETag")
+	if diff := cmp.Diff(job, h.object("/api/jobs/"+running)); diff != "" {
+		t.Errorf("it goes on: -then +now:\n%s", diff)
+	}
+	if n := h.rows("select count() from $_r"); n[0].([]any)[0].(float64) >= rows {
+		t.Errorf("all of its rows are there")
+	}
+	// One that has ended.
+	done := h.store("/api/questdb/import/async", importBody(h.table("d"), "timestamp_ms,p\n1767225600000,1\n"), http.StatusAccepted)["job_id"].(string)
+	h.until(done, "COMPLETED")
+	if status, got := h.send(http.MethodPost, "/api/jobs/"+done+"/cancel", ""); status != http.StatusConflict || got["code"] != "conflict" || got["message"] != "the job is COMPLETED already" {
+		t.Errorf("a completed one: %d %v", status, got)
+	}
+}
+
+// Final states stay, whoever writes.
+func TestFinalJobsStay(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	for _, status := range []string{"COMPLETED", "FAILED", "CANCELLED"} {
+		id := uuid.New()
+		h.exec("INSERT INTO jobs (job_id, job_type, status, completed_at) VALUES ($1, 'x', $2, now())", id, status)
+		for _, change := range []string{"status = 'RUNNING', completed_at = NULL", "status = 'PENDING', completed_at = NULL", "message = 'other'", "progress = 1", "status = 'FAILED'", "result = '{}'"} {
+			if _, err := h.db.Pool.Exec(t.Context(), "UPDATE jobs SET "+change+" WHERE job_id = $1", id); err == nil {
+				t.Errorf("%s: SET %s is done", status, change)
+			}
+		}
+	}
+	running := uuid.New()
+	h.exec("INSERT INTO jobs (job_id, job_type, status) VALUES ($1, 'x', 'RUNNING')", running)
+	for _, change := range []string{"status = 'PENDING'", "status = 'COMPLETED'", "completed_at = now()", "status = 'DONE'", "progress = -1"} {
+		if _, err := h.db.Pool.Exec(t.Context(), "UPDATE jobs SET "+change+" WHERE job_id = $1", running); err == nil {
+			t.Errorf("RUNNING: SET %s is done", change)
+		}
+	}
+}
+
+// A job that no worker can take up any more does not stay open for ever.
+func TestLostJobsFail(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, importOn(t), func(o *api.Options) {
+		var err error
+		if o.QuestDB, err = questdb.New(questdb.Config{HTTPURL: "http://127.0.0.1:1"}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	var ids []string
+	for i := range 3 {
+		ids = append(ids, h.store("/api/questdb/import/async", importBody(fmt.Sprint("lost", i), "timestamp_ms,a\n1767225600000,1\n"), http.StatusAccepted)["job_id"].(string))
+	}
+	h.exec("UPDATE jobs SET status = 'RUNNING', updated_at = now() - interval '6 minutes' WHERE job_id <> $1", ids[0])
+	h.exec("UPDATE river.river_job SET state = 'discarded', finalized_at = now() WHERE args ->> 'job_id' = ANY($1)", ids[:2])
+	if _, err := h.db.FailLostJobs(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"PENDING", "FAILED", "RUNNING"} { // too new, lost, still to be taken up
+		if job := h.object("/api/jobs/" + ids[i]); job["status"] != want {
+			t.Errorf("job %d: %v, want %s", i, job, want)
+		}
+	}
+	if n := h.count("import_parts"); n != 2 {
+		t.Errorf("%d parts", n)
+	}
+}

@@ -1,0 +1,210 @@
+// Package csvimport brings a CSV file into a table of QuestDB: a first pass finds what its columns are and cuts it into
+// parts, and each part is then written by itself, so that an import can be interrupted and gone on with.
+package csvimport
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"foldbook/questdb"
+)
+
+// timeColumns may be the time of a row, the first of them that is there.
+var timeColumns = []string{"timestamp_ms", "timestamp_unix", "timestamp"}
+
+const (
+	maxColumns = 4096
+	partSize   = 1 << 20 // bytes of whole rows, which is some tenths of a second of work
+	maxShown   = 40      // characters of a cell in a message
+)
+
+// Plan is what a file holds and where it goes. It is kept as JSON between two parts of an import.
+type Plan struct {
+	Table   string   `json:"table"`
+	Rows    int64    `json:"rows"` // with bad ones
+	Cells   int      `json:"cells"`
+	Time    int      `json:"time"` // cell with the time
+	Unit    int64    `json:"unit"` // of the time in nanoseconds; 0: it is a text
+	Columns []Column `json:"columns"`
+}
+
+// Column is a cell of each row beside the time.
+type Column struct {
+	Cell   int    `json:"cell"`
+	Name   string `json:"name"`
+	Symbol bool   `json:"symbol"` // its first value is not a number
+}
+
+// FileError is what is wrong with a file as a whole.
+type FileError struct{ What string }
+
+func (e *FileError) Error() string { return e.What }
+
+func faultf(format string, args ...any) error { return &FileError{fmt.Sprintf(format, args...)} }
+
+// Part is some rows of a file.
+type Part struct {
+	First int64 // number of its first row, from 1
+	Text  string
+}
+
+// Read makes the plan of a file for a table whose name is valid, and cuts it into parts. Errors: a *FileError.
+func Read(table, text string) (*Plan, []Part, error) {
+	text = strings.TrimPrefix(text, "\ufeff")
+	header, body, err := readHeader(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	p := &Plan{Table: table, Cells: len(header), Time: -1}
+	if err := p.name(header); err != nil {
+		return nil, nil, err
+	}
+	known := make([]bool, len(p.Columns))
+	open, timed := len(known), false
+	var parts []Part
+	begin, first := int64(0), int64(1)
+	for r := range records(body) {
+		p.Rows++
+		if r.end-begin >= partSize {
+			parts = append(parts, Part{first, body[begin:r.end]})
+			begin, first = r.end, p.Rows+1
+		}
+		if r.err != nil || len(r.cells) != p.Cells {
+			continue
+		}
+		if !timed {
+			timed = p.learnUnit(r.cells[p.Time])
+		}
+		for i := 0; open > 0 && i < len(known); i++ {
+			if cell := r.cells[p.Columns[i].Cell]; !known[i] && !isMissing(cell) {
+				_, number := parseNumber(cell)
+				p.Columns[i].Symbol, known[i] = !number, true
+				open--
+			}
+		}
+	}
+	if first <= p.Rows {
+		parts = append(parts, Part{first, body[begin:]})
+	}
+	return p, parts, nil
+}
+
+// readHeader returns the names of the columns and the rest.
+func readHeader(text string) (names []string, body string, err error) {
+	r := newReader(text)
+	record, err := r.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, "", faultf("the file is empty: its first line has to name the columns")
+	} else if err != nil {
+		return nil, "", faultf("the first line is not CSV: %s", csvProblem(err))
+	}
+	for _, name := range record {
+		names = append(names, strings.TrimSpace(name))
+	}
+	return names, text[r.InputOffset():], nil
+}
+
+// name finds the time and the columns.
+func (p *Plan) name(header []string) error {
+	if len(header) > maxColumns {
+		return faultf("the file has %d columns, more than %d", len(header), maxColumns)
+	}
+	for _, name := range timeColumns {
+		if p.Time = slices.IndexFunc(header, func(s string) bool { return strings.EqualFold(s, name) }); p.Time >= 0 {
+			break
+		}
+	}
+	if p.Time < 0 {
+		return faultf("the first line names no column of times: one of %s has to be there", strings.Join(timeColumns, ", "))
+	}
+	seen := map[string]bool{}
+	for i, name := range header {
+		lower := strings.ToLower(name)
+		if seen[lower] {
+			return faultf("the first line names the column %s twice", shown(name))
+		}
+		seen[lower] = true
+		if slices.Contains(timeColumns, lower) {
+			continue
+		}
+		if !questdb.ValidColumn(name) {
+			return faultf("the first line names a column %s: letters, digits, _ and blanks inside are taken", shown(name))
+		}
+		p.Columns = append(p.Columns, Column{Cell: i, Name: name})
+	}
+	if len(p.Columns) == 0 {
+		return faultf("the first line names no column beside the time")
+	}
+	return nil
+}
+
+// learnUnit takes the unit of the times from the first one that can be read.
+func (p *Plan) learnUnit(cell string) bool {
+	if number, ok := parseNumber(cell); ok {
+		p.Unit = unitOf(number)
+		return true
+	}
+	_, ok := parseMoment(cell)
+	return ok
+}
+
+// unitOf tells by the size of a time since the epoch how many nanoseconds its unit has.
+func unitOf(size float64) int64 {
+	switch {
+	case size < 1e11:
+		return 1e9
+	case size < 1e14:
+		return 1e6
+	case size < 1e17:
+		return 1e3
+	}
+	return 1
+}
+
+// record is a row of a file.
+type record struct {
+	cells []string // good until the next one
+	end   int64    // where it ends
+	err   error
+}
+
+// records goes through the rows of a text without a header.
+func records(text string) iter.Seq[record] {
+	return func(yield func(record) bool) {
+		r := newReader(text)
+		for {
+			cells, err := r.Read()
+			if errors.Is(err, io.EOF) || !yield(record{cells, r.InputOffset(), err}) {
+				return
+			}
+		}
+	}
+}
+
+func newReader(text string) *csv.Reader {
+	r := csv.NewReader(strings.NewReader(text))
+	r.FieldsPerRecord, r.ReuseRecord = -1, true
+	return r
+}
+
+func csvProblem(err error) string {
+	parse := new(csv.ParseError)
+	if errors.As(err, &parse) {
+		return parse.Err.Error()
+	}
+	return err.Error()
+}
+
+// shown is text as a message shows it.
+func shown(text string) string {
+	if runes := []rune(text[:min(len(text), 4*maxShown)]); len(runes) > maxShown {
+		text = string(runes[:maxShown]) + "…"
+	}
+	return strconv.Quote(text)
+}

@@ -1,0 +1,294 @@
+package csvimport
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"foldbook/questdb"
+)
+
+// MaxErrors is how many bad rows are described.
+const MaxErrors = 10
+
+// Outcome is what has come of an import so far.
+type Outcome struct {
+	Rejected int64   `json:"rejected"`
+	Errors   []Error `json:"errors"` // of the first rows that were rejected
+}
+
+// Error is what is wrong with a row.
+type Error struct {
+	Row  int64  `json:"row"` // from 1
+	What string `json:"error"`
+}
+
+func (o *Outcome) reject(row int64, what string) {
+	o.Rejected++
+	if len(o.Errors) < MaxErrors {
+		o.Errors = append(o.Errors, Error{row, what})
+	}
+}
+
+// Result is what has come of an import, as callers are told.
+type Result struct {
+	Table    string   `json:"measurement"`
+	Rows     int64    `json:"rows"`
+	Imported int64    `json:"imported"`
+	Rejected int64    `json:"rejected"`
+	Errors   []Error  `json:"errors"`
+	Columns  []string `json:"columns"`
+}
+
+// Result sums an import up. Error: a *FileError when there were rows and none is good.
+func (p *Plan) Result(o Outcome) (Result, error) {
+	r := Result{Table: p.Table, Rows: p.Rows, Imported: p.Rows - o.Rejected, Rejected: o.Rejected, Errors: o.Errors}
+	for _, c := range p.Columns {
+		r.Columns = append(r.Columns, c.Name)
+	}
+	if r.Errors == nil {
+		r.Errors = []Error{}
+	}
+	if r.Imported == 0 && r.Rows > 0 {
+		return r, faultf("no row can be imported: row %d: %s", r.Errors[0].Row, r.Errors[0].What)
+	}
+	return r, nil
+}
+
+// Target is a table that is ready for a plan.
+type Target struct {
+	plan    *Plan
+	client  *questdb.Client
+	table   *questdb.Table
+	columns []target // symbols first, as the line protocol wants them
+	empty   bool     // it takes rows with nothing beside their time
+}
+
+type target struct {
+	Column
+	kind kind
+}
+
+type kind uint8
+
+const (
+	symbol kind = iota
+	float
+	whole
+	text
+)
+
+// kinds are the types of columns that can be written.
+var kinds = map[string]kind{
+	"SYMBOL": symbol, "DOUBLE": float, "FLOAT": float, "LONG": whole, "INT": whole, "VARCHAR": text, "STRING": text,
+}
+
+// Ready makes the table of a plan, or the columns that it lacks. Rows of the same time and the same texts replace each other in a
+// table that is made here, because a text may be all that tells two rows of one time apart: to lose one of them would
+// be worse than to keep both. Errors: a *FileError for a table that does not fit, and those of questdb.Client.Ensure.
+func (p *Plan) Ready(ctx context.Context, client *questdb.Client) (*Target, error) {
+	spec := questdb.Spec{Name: p.Table, PartitionBy: "MONTH", Dedup: true}
+	for _, c := range p.Columns {
+		columnType := "DOUBLE"
+		if c.Symbol {
+			columnType = "SYMBOL"
+		}
+		spec.Columns = append(spec.Columns, questdb.Column{Name: c.Name, Type: columnType, Key: c.Symbol})
+	}
+	table, err := client.Ensure(ctx, spec)
+	if err != nil {
+		return nil, fmt.Errorf("make the table %s: %w", p.Table, err)
+	}
+	if !table.Dedup {
+		return nil, faultf("the table %s keeps rows of the same time beside each other, so that an import cannot be repeated", table.Name)
+	}
+	t := &Target{plan: p, client: client, table: table}
+	for _, symbols := range []bool{true, false} {
+		for _, c := range p.Columns {
+			known, ok := table.Column(c.Name)
+			k, fits := kinds[known.Type]
+			if !ok || !fits || known.Designated {
+				return nil, faultf("the column %s of the table %s is %s, which an import does not write", shown(c.Name), table.Name, known.Type)
+			}
+			if (k == symbol) == symbols {
+				t.columns = append(t.columns, target{c, k})
+				t.empty = t.empty || k == float
+			}
+		}
+	}
+	return t, nil
+}
+
+// Write stores the rows of a part, all that are good or none, and waits until they can be read. It returns how many rows the part has,
+// and adds the bad ones to the outcome when it succeeds. Errors: those of questdb.Writer.Flush.
+func (t *Target) Write(ctx context.Context, part Part, o *Outcome) (int64, error) {
+	w, err := t.client.Writer(t.table)
+	if err != nil {
+		return 0, err
+	}
+	defer w.Close()
+	found := Outcome{o.Rejected, o.Errors}
+	rows := int64(0)
+	values := make([]value, len(t.columns))
+	for r := range records(part.Text) {
+		row := part.First + rows
+		rows++
+		micros, problem := t.read(r, values)
+		if problem != "" {
+			found.reject(row, problem)
+			continue
+		}
+		for i, v := range values {
+			t.put(w, t.columns[i], v)
+		}
+		w.Row(micros)
+	}
+	if err := w.Flush(ctx); err != nil {
+		return 0, err
+	}
+	*o = found
+	return rows, nil
+}
+
+// value is a cell that was read.
+type value struct {
+	there bool
+	text  string
+	float float64
+	whole int64
+}
+
+func (t *Target) put(w *questdb.Writer, c target, v value) {
+	switch {
+	case !v.there:
+	case c.kind == symbol:
+		w.Symbol(c.Name, v.text)
+	case c.kind == float:
+		w.Float(c.Name, v.float)
+	case c.kind == whole:
+		w.Int(c.Name, v.whole)
+	case c.kind == text:
+		w.Text(c.Name, v.text)
+	}
+}
+
+// read reads the cells of a row, or says what is wrong with it.
+func (t *Target) read(r record, values []value) (micros int64, problem string) {
+	switch {
+	case r.err != nil:
+		return 0, "is not CSV: " + csvProblem(r.err)
+	case len(r.cells) != t.plan.Cells:
+		return 0, fmt.Sprintf("has %d cells, and the first line %d", len(r.cells), t.plan.Cells)
+	}
+	micros, problem = t.plan.micros(r.cells[t.plan.Time])
+	if problem != "" {
+		return 0, problem
+	}
+	found := t.empty
+	for i, c := range t.columns {
+		v, wrong := readCell(c.kind, r.cells[c.Cell])
+		if wrong != "" {
+			return 0, fmt.Sprintf("%s: %s %s", c.Name, shown(r.cells[c.Cell]), wrong)
+		}
+		values[i] = v
+		found = found || v.there
+	}
+	if !found {
+		return 0, "has no value beside its time"
+	}
+	return micros, ""
+}
+
+func readCell(k kind, cell string) (value, string) {
+	if isMissing(cell) {
+		return value{}, ""
+	}
+	switch k {
+	case float:
+		v, ok := parseNumber(cell)
+		if !ok {
+			return value{}, "is not a number"
+		}
+		if v-v != 0 { // QuestDB has neither NaN nor the infinities
+			return value{}, ""
+		}
+		return value{there: true, float: v}, ""
+	case whole:
+		v, err := strconv.ParseInt(strings.TrimSpace(cell), 10, 64)
+		if err != nil || v == math.MinInt64 {
+			return value{}, "is not a whole number"
+		}
+		return value{there: true, whole: v}, ""
+	}
+	if strings.ContainsRune(cell, 0) {
+		return value{}, "has a zero byte"
+	}
+	return value{there: true, text: cell}, ""
+}
+
+func isMissing(cell string) bool { return strings.TrimSpace(cell) == "" }
+
+// parseNumber reads a number as other programs write it, not as Go's source code would.
+func parseNumber(cell string) (float64, bool) {
+	cell = strings.TrimSpace(cell)
+	v, err := strconv.ParseFloat(cell, 64)
+	return v, err == nil && !strings.ContainsAny(cell, "_xX")
+}
+
+// The times that QuestDB's writer takes: 2001-09-09 to 2286-11-20.
+const firstMicros, lastMicros = 1e15, 1e16
+
+// micros reads the time of a row, in microseconds since the epoch.
+func (p *Plan) micros(cell string) (at int64, problem string) {
+	cell = strings.TrimSpace(cell)
+	if cell == "" {
+		return 0, "has no time"
+	}
+	read, what := parseMoment, "one such as 2025-11-10T01:30:00Z"
+	if p.Unit > 0 {
+		read, what = func(cell string) (int64, bool) { return scale(cell, p.Unit) }, "a number"
+	}
+	micros, ok := read(cell)
+	if !ok {
+		return 0, fmt.Sprintf("the time %s is not %s, as the first row's is", shown(cell), what)
+	}
+	if micros < firstMicros || micros >= lastMicros {
+		return 0, fmt.Sprintf("the time %s is not between 2001-09-09 and 2286-11-20", shown(cell))
+	}
+	return micros, ""
+}
+
+// scale reads a number in a unit of some nanoseconds as microseconds; one that is out of range becomes 0.
+func scale(cell string, unit int64) (micros int64, ok bool) {
+	if v, err := strconv.ParseInt(cell, 10, 64); err == nil {
+		switch {
+		case unit < 1000:
+			return v / (1000 / unit), true
+		case v < 0 || v > lastMicros/(unit/1000):
+			return 0, true
+		}
+		return v * (unit / 1000), true
+	}
+	v, ok := parseNumber(cell) // with a fraction, or an exponent
+	if v = math.Round(v * float64(unit) / 1000); v < 0 || v > lastMicros || v != v {
+		v = 0
+	}
+	return int64(v), ok
+}
+
+// parseMoment reads a time as text; one without a zone is UTC.
+func parseMoment(cell string) (micros int64, ok bool) {
+	cell = strings.TrimSpace(cell)
+	if len(cell) > 10 && cell[10] == ' ' {
+		cell = cell[:10] + "T" + cell[11:]
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02"} {
+		if at, err := time.Parse(layout, cell); err == nil {
+			return at.UnixMicro(), true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,122 @@
+// Package jobs does what goes on after its request was answered: it keeps jobs in PostgreSQL, where everybody can see how they
+// go, and lets River, whose tables are beside them, decide which worker takes which one up.
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/klauspost/compress/zstd"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"foldbook/db"
+	"foldbook/internal/csvimport"
+)
+
+// TypeImport is the type of jobs that import a file into QuestDB.
+const TypeImport = "questdb_import"
+
+// schema is PostgreSQL's schema with River's tables.
+const schema = "river"
+
+// importArgs is what River keeps of an import: all else is in the job.
+type importArgs struct {
+	JobID uuid.UUID `json:"job_id"`
+}
+
+// Kind names the type of the job to River.
+func (importArgs) Kind() string { return TypeImport }
+
+// importState is what the next worker of an import has to know.
+type importState struct {
+	Plan    *csvimport.Plan   `json:"plan"`
+	Outcome csvimport.Outcome `json:"outcome"`
+}
+
+// Queue takes jobs. It needs no connection before the first one.
+type Queue struct {
+	river *river.Client[pgx.Tx]
+}
+
+// NewQueue makes a queue in the database of store.
+func NewQueue(store *db.DB) (*Queue, error) {
+	client, err := river.NewClient(riverpgxv5.New(store.Pool), &river.Config{Schema: schema, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, fmt.Errorf("make the queue of jobs: %w", err)
+	}
+	return &Queue{client}, nil
+}
+
+// Upload is a file that is to be imported.
+type Upload struct {
+	plan    []byte
+	payload []byte
+	rows    int64
+	parts   []db.CopyImportPartsParams
+}
+
+// NewUpload packs a file whose plan is made. The filename may be empty.
+func NewUpload(plan *csvimport.Plan, parts []csvimport.Part, filename string) (*Upload, error) {
+	payload := map[string]string{"measurement": plan.Table}
+	if filename != "" {
+		payload["filename"] = filename
+	}
+	u := &Upload{rows: plan.Rows}
+	var err error
+	if u.payload, err = json.Marshal(payload); err != nil {
+		return nil, fmt.Errorf("encode the payload of a job: %w", err)
+	}
+	if u.plan, err = json.Marshal(importState{Plan: plan, Outcome: csvimport.Outcome{Errors: []csvimport.Error{}}}); err != nil {
+		return nil, fmt.Errorf("encode the plan of an import: %w", err)
+	}
+	packer, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return nil, fmt.Errorf("pack an import: %w", err)
+	}
+	for i, part := range parts {
+		u.parts = append(u.parts, db.CopyImportPartsParams{
+			Part: int32(i), FirstRow: part.First, Data: packer.EncodeAll([]byte(part.Text), nil),
+		})
+	}
+	return u, nil
+}
+
+// Import stores a job with its upload, and River's beside it, in the transaction of q.
+func (k *Queue) Import(ctx context.Context, q *db.Queries, u *Upload) (db.Job, error) {
+	id := uuid.New()
+	task, err := k.river.InsertTx(ctx, q.Tx(), importArgs{id}, &river.InsertOpts{MaxAttempts: maxAttempts})
+	if err != nil {
+		return db.Job{}, fmt.Errorf("store a task: %w", err)
+	}
+	job, err := q.InsertJob(ctx, db.InsertJobParams{
+		JobID: id, JobType: TypeImport, Total: u.rows, Message: fmt.Sprintf("%d rows wait to be imported", u.rows),
+		Payload: u.payload, State: u.plan, RiverID: &task.Job.ID,
+	})
+	if err != nil {
+		return job, fmt.Errorf("store a job: %w", err)
+	}
+	for i := range u.parts {
+		u.parts[i].JobID = id
+	}
+	if _, err := q.CopyImportParts(ctx, u.parts); err != nil {
+		return job, fmt.Errorf("store an upload: %w", err)
+	}
+	return job, nil
+}
+
+// Cancel ends a job, if it is open, in the transaction of q; its worker notices when it next notes its progress.
+func (*Queue) Cancel(ctx context.Context, q *db.Queries, id uuid.UUID) error {
+	n, err := q.CancelJob(ctx, id)
+	if err == nil && n > 0 {
+		_, err = q.DeleteImportParts(ctx, id)
+	}
+	if err != nil {
+		return fmt.Errorf("cancel a job: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,214 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/klauspost/compress/zstd"
+	"github.com/riverqueue/river"
+
+	"foldbook/db"
+	"foldbook/internal/csvimport"
+	"foldbook/questdb"
+)
+
+// A task of River's is a slice of a job: it ends long before River would take its worker for dead, and a new one goes on
+// from where it was. So a worker that did die is noticed within some seconds, whatever the length of the job. rescueAfter is below the
+// 15 s after which River replaces a leader that died, so that the next leader finds the task when it first looks.
+const (
+	sliceTime   = 4 * time.Second
+	partTimeout = 6 * time.Second  // for the rows of one part to be written and visible
+	taskTimeout = 11 * time.Second // a slice, and the part that was begun within it
+	rescueAfter = 12 * time.Second
+)
+
+// An attempt that failed is repeated after 1, 2, 4, … s, at most a minute: fifty of them take some 45 minutes.
+const (
+	maxAttempts  = 50
+	longestPause = time.Minute
+)
+
+// importer is River's worker for imports.
+type importer struct {
+	river.WorkerDefaults[importArgs]
+	store    *db.DB
+	series   *questdb.Client
+	log      *slog.Logger
+	stopping context.Context //nolint:containedctx // it ends with the process, not with the task
+}
+
+// Timeout bounds a task.
+func (*importer) Timeout(*river.Job[importArgs]) time.Duration { return taskTimeout }
+
+// NextRetry is when a task that failed is tried again.
+func (*importer) NextRetry(task *river.Job[importArgs]) time.Time {
+	return time.Now().Add(pause(task.Attempt))
+}
+
+func pause(attempt int) time.Duration {
+	return min(time.Second<<min(max(attempt-1, 0), 10), longestPause)
+}
+
+// errEnded says that a job is not open any more: it was cancelled, or another worker has it.
+var errEnded = errors.New("the job is not open any more")
+
+// Work does a slice of an import.
+func (w *importer) Work(ctx context.Context, task *river.Job[importArgs]) error {
+	id := task.Args.JobID
+	job, err := w.store.StartJob(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("start a job: %w", err)
+	}
+	done, err := w.slice(ctx, &job)
+	switch {
+	case errors.Is(err, errEnded):
+		return nil
+	case err == nil && !done, w.stopping.Err() != nil && err != nil:
+		return river.JobSnooze(0) // no attempt is used up
+	case err == nil:
+		return nil
+	}
+	if _, permanent := Mistake(err); permanent || task.Attempt >= task.MaxAttempts {
+		return w.fail(ctx, &job, err)
+	}
+	w.log.Warn("a job waits for its next attempt", "job_id", id, "attempt", task.Attempt, "cause", err.Error())
+	_, note := w.store.NoteJob(ctx, db.NoteJobParams{JobID: id, Message: fmt.Sprintf("%s; attempt %d of %d failed, the next one follows", explain(err), task.Attempt, task.MaxAttempts)})
+	return errors.Join(err, note)
+}
+
+// slice imports parts until there are none left, or until it is somebody else's turn.
+func (w *importer) slice(ctx context.Context, job *db.Job) (done bool, err error) {
+	state := importState{}
+	if err := json.Unmarshal(job.State, &state); err != nil || state.Plan == nil {
+		return false, &csvimport.FileError{What: "the plan of the import cannot be read"}
+	}
+	unpacker, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return false, fmt.Errorf("unpack an import: %w", err)
+	}
+	defer unpacker.Close()
+	var target *csvimport.Target
+	for began := time.Now(); time.Since(began) < sliceTime && w.stopping.Err() == nil; {
+		part, err := w.store.GetNextImportPart(ctx, job.JobID)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return true, w.complete(ctx, job, &state)
+		} else if err != nil {
+			return false, fmt.Errorf("read a part of an import: %w", err)
+		}
+		if target == nil {
+			if target, err = w.ready(ctx, state.Plan); err != nil {
+				return false, err
+			}
+		}
+		text, err := unpacker.DecodeAll(part.Data, nil)
+		if err != nil {
+			return false, &csvimport.FileError{What: "a part of the upload cannot be unpacked"}
+		}
+		if err := w.part(ctx, job, target, &state, part.Part, csvimport.Part{First: part.FirstRow, Text: string(text)}); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+func (w *importer) ready(ctx context.Context, plan *csvimport.Plan) (*csvimport.Target, error) {
+	ctx, cancel := context.WithTimeout(ctx, partTimeout)
+	defer cancel()
+	return plan.Ready(ctx, w.series)
+}
+
+// part writes the rows of a part and notes that. A worker that dies in between leaves the part to be written again.
+func (w *importer) part(ctx context.Context, job *db.Job, target *csvimport.Target, state *importState, number int32, part csvimport.Part) error {
+	write, cancel := context.WithTimeout(ctx, partTimeout)
+	defer cancel()
+	rows, err := target.Write(write, part, &state.Outcome)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(state)
+	if err != nil {
+		return fmt.Errorf("encode the state of an import: %w", err)
+	}
+	n, err := w.store.FinishImportPart(ctx, db.FinishImportPartParams{
+		JobID: job.JobID, Part: number, RowCount: rows, Message: "importing", State: text,
+	})
+	if err != nil {
+		return fmt.Errorf("note the progress of a job: %w", err)
+	}
+	if n == 0 {
+		return errEnded
+	}
+	return nil
+}
+
+func (w *importer) complete(ctx context.Context, job *db.Job, state *importState) error {
+	result, err := state.Plan.Result(state.Outcome)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(result)
+	if err != nil {
+		return fmt.Errorf("encode the result of an import: %w", err)
+	}
+	return w.end(ctx, db.EndJobParams{
+		JobID: job.JobID, Status: "COMPLETED", Message: fmt.Sprintf("%d rows imported, %d rejected", result.Imported, result.Rejected), Result: text,
+	})
+}
+
+func (w *importer) fail(ctx context.Context, job *db.Job, cause error) error {
+	why := explain(cause)
+	w.log.Warn("a job failed", "job_id", job.JobID, "cause", cause.Error())
+	return w.end(ctx, db.EndJobParams{JobID: job.JobID, Status: "FAILED", Message: "failed", Error: &why})
+}
+
+func (w *importer) end(ctx context.Context, how db.EndJobParams) error {
+	err := w.store.InTx(ctx, false, func(q *db.Queries) error {
+		if n, err := q.EndJob(ctx, how); err != nil || n == 0 {
+			return err
+		}
+		_, err := q.DeleteImportParts(ctx, how.JobID)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("end a job: %w", err)
+	}
+	return nil
+}
+
+// Mistake tells errors of an import that are in what was sent, so that the next attempt would meet them again, and says what it is.
+func Mistake(err error) (what string, ok bool) {
+	refused, fault := new(questdb.Refused), new(csvimport.FileError)
+	switch {
+	case errors.As(err, &fault):
+		return fault.What, true
+	case errors.As(err, &refused):
+		return "QuestDB does not take the rows: " + strings.Join(strings.Fields(refused.Message), " "), true
+	case errors.Is(err, questdb.ErrInvalidName):
+		return questdb.ErrInvalidName.Error(), true
+	}
+	return "", false
+}
+
+// explain says what went wrong as callers may read it.
+func explain(err error) string {
+	if what, ok := Mistake(err); ok {
+		return what
+	}
+	for _, known := range []error{
+		questdb.ErrNoColumn, questdb.ErrNoTable, questdb.ErrSuspended, questdb.ErrNotVisible,
+		questdb.ErrUnavailable, questdb.ErrBusy, questdb.ErrTimeout, questdb.ErrBroken,
+	} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return "the database of the jobs does not answer"
+}

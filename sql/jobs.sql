@@ -1,0 +1,143 @@
+-- name: CancelJob :execrows
+-- CancelJob ends a job that has not ended. Called by POST /api/jobs/{id}/cancel.
+-- index: jobs_pkey. cost: 1 row.
+UPDATE jobs SET
+    status = 'CANCELLED',
+    message = 'cancelled',
+    updated_at = now(),
+    completed_at = now()
+WHERE job_id = @job_id AND status IN ('PENDING', 'RUNNING');
+
+-- name: CopyImportParts :copyfrom
+-- CopyImportParts stores an upload by COPY. Called by POST /api/questdb/import/async.
+-- index: import_parts_pkey. cost: the parts given.
+INSERT INTO import_parts (job_id, part, first_row, data) VALUES (@job_id, @part, @first_row, @data);
+
+-- name: CountJobs :one
+-- CountJobs counts the jobs that match the filters given. Called for the total of their list.
+-- index: none, it reads the whole table. cost: a scan of the jobs, which are few.
+SELECT count(*)::bigint AS total
+FROM jobs
+WHERE
+    (sqlc.narg('job_type')::text IS NULL OR job_type = sqlc.narg('job_type'))
+    AND (sqlc.narg('status')::text IS NULL OR status = sqlc.narg('status'));
+
+-- name: DeleteImportParts :execrows
+-- DeleteImportParts removes what is left of an upload. Called when its job ends.
+-- index: import_parts_pkey. cost: the parts of the job.
+DELETE FROM import_parts
+WHERE job_id = @job_id;
+
+-- name: EndJob :execrows
+-- EndJob ends a job that is being worked. Called by the worker.
+-- index: jobs_pkey. cost: 1 row.
+UPDATE jobs SET
+    status = @status,
+    message = @message,
+    error = sqlc.narg('error'),
+    result = sqlc.narg('result'),
+    updated_at = now(),
+    completed_at = now()
+WHERE job_id = @job_id AND status = 'RUNNING';
+
+-- name: FailLostJobs :execrows
+-- FailLostJobs ends jobs that no worker will take up any more: River has given up those whose workers died too often, or does
+-- not know them. Called by the workers once a minute.
+-- index: jobs_open_idx, river_job_pkey. cost: the jobs that are open.
+WITH lost AS (
+    UPDATE jobs AS j SET
+        status = 'FAILED',
+        message = 'failed',
+        error = 'its workers died again and again',
+        updated_at = now(),
+        completed_at = now()
+    WHERE
+        j.status IN ('PENDING', 'RUNNING')
+        AND j.updated_at < now() - interval '5 minutes'
+        AND NOT EXISTS (
+            SELECT 1
+            FROM river.river_job AS r
+            WHERE r.id = j.river_id AND r.finalized_at IS NULL
+        )
+    RETURNING j.job_id
+)
+
+DELETE FROM import_parts AS p
+USING lost
+WHERE p.job_id = lost.job_id;
+
+-- name: FinishImportPart :execrows
+-- FinishImportPart notes that the rows of a part are in QuestDB, and removes it. It does nothing when another worker has done
+-- that, or when the job has ended. Called by the worker.
+-- index: import_parts_pkey, jobs_pkey. cost: 2 rows.
+WITH done AS (
+    DELETE FROM import_parts
+    WHERE import_parts.job_id = @job_id AND import_parts.part = @part
+    RETURNING import_parts.job_id
+)
+
+UPDATE jobs AS j SET
+    progress = j.progress + @row_count::bigint,
+    message = @message,
+    state = @state,
+    updated_at = now()
+FROM done
+WHERE j.job_id = done.job_id AND j.status = 'RUNNING';
+
+-- name: GetJob :one
+-- GetJob returns one job. Called by GET /api/jobs/{id}.
+-- index: jobs_pkey. cost: 1 row.
+SELECT *
+FROM jobs
+WHERE job_id = @job_id;
+
+-- name: GetNextImportPart :one
+-- GetNextImportPart returns the first part that is left of an upload. Called by the worker.
+-- index: import_parts_pkey. cost: 1 row.
+SELECT
+    part,
+    first_row,
+    data
+FROM import_parts
+WHERE job_id = @job_id
+ORDER BY part
+LIMIT 1;
+
+-- name: InsertJob :one
+-- InsertJob stores a new job. Called by POST /api/questdb/import/async.
+-- index: jobs_pkey. cost: 1 row.
+INSERT INTO jobs (job_id, job_type, total, message, payload, state, river_id)
+VALUES (@job_id, @job_type, @total, @message, @payload, @state, @river_id)
+ON CONFLICT (job_id) DO NOTHING
+RETURNING *;
+
+-- name: ListJobs :many
+-- ListJobs returns jobs, newest first, from a cursor on when one is given. Called by GET /api/jobs.
+-- index: jobs_created_at_idx. cost: page_offset + page_size rows, and those between them that the filters leave out.
+SELECT *
+FROM jobs
+WHERE
+    (sqlc.narg('job_type')::text IS NULL OR job_type = sqlc.narg('job_type'))
+    AND (sqlc.narg('status')::text IS NULL OR status = sqlc.narg('status'))
+    AND created_at <= @before_at::timestamptz
+    AND (created_at < @before_at::timestamptz OR job_id > @after_id::uuid)
+ORDER BY created_at DESC, job_id
+LIMIT @page_size::int OFFSET @page_offset::bigint;
+
+-- name: NoteJob :execrows
+-- NoteJob says what a job that is being worked waits for. Called by the worker.
+-- index: jobs_pkey. cost: 1 row.
+UPDATE jobs SET
+    message = @message,
+    updated_at = now()
+WHERE job_id = @job_id AND status = 'RUNNING';
+
+-- name: StartJob :one
+-- StartJob returns a job that has not ended, as one that is being worked. Called by the worker.
+-- index: jobs_pkey. cost: 1 row.
+UPDATE jobs SET
+    status = 'RUNNING',
+    updated_at = now(),
+    started_at = coalesce(started_at, now())
+WHERE job_id = @job_id AND status IN ('PENDING', 'RUNNING')
+RETURNING *;
