@@ -48,7 +48,12 @@ func (c *Client) Ensure(ctx context.Context, s Spec) (*Table, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	defer c.tables.forget(name) // what is returned is newer than what others may have looked up meanwhile
+	known := false
+	defer func() {
+		if !known {
+			c.tables.forget(name) // what is returned is newer than what others may have looked up meanwhile
+		}
+	}()
 	t, err := c.lookUp(ctx, name, c.execQuery)
 	if errors.Is(err, ErrNoTable) {
 		if err := c.ddl(ctx, createTable(name, s)); err != nil {
@@ -62,6 +67,7 @@ func (c *Client) Ensure(ctx context.Context, s Spec) (*Table, error) {
 	if changed, err := c.alter(ctx, t, s); err != nil {
 		return nil, fmt.Errorf("change a table: %w", err)
 	} else if !changed {
+		known = true
 		return t, nil
 	}
 	if err := c.waitApplied(ctx, t); err != nil {

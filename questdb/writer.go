@@ -15,10 +15,12 @@ import (
 type Writer struct {
 	client *Client
 	table  *Table
-	kinds  map[string]Kind // of the columns, by the names that were used
-	sender ilp.LineSender  // nil before the first row and after Flush
-	open   bool            // a row is in progress
-	filled bool            // and has a cell
+	order  []columnKind   // the columns in the order in which they came
+	places map[string]int // of the columns in order, by the names that were used
+	next   int            // the one of order that is likely to be next
+	sender ilp.LineSender // nil before the first row and after Flush
+	open   bool           // a row is in progress
+	filled bool           // and has a cell
 	rows   int
 	err    error // the first thing that is wrong
 }
@@ -32,9 +34,14 @@ const (
 	firstMicros, lastMicros = 1e14, 1e16
 )
 
+type columnKind struct {
+	column string
+	kind   Kind
+}
+
 // Writer starts an empty batch.
 func (c *Client) Writer(t *Table) (*Writer, error) {
-	w := &Writer{client: c, table: t, kinds: make(map[string]Kind, len(t.Columns))}
+	w := &Writer{client: c, table: t, places: make(map[string]int, len(t.Columns))}
 	if t.Designated == "" {
 		return nil, fmt.Errorf("%w: the table has no designated timestamp", ErrNoColumn)
 	}
@@ -83,16 +90,26 @@ func (c *Client) sender(repeatable bool) (ilp.LineSender, error) {
 // kind is that of a column that gets a cell. It has to be there: QuestDB would add it, with a type of its own choice.
 func (w *Writer) kind(column string) Kind {
 	w.filled = true
-	kind, ok := w.kinds[column]
+	// Rows mostly have their cells in one order, and a name is compared in no time with itself.
+	if w.next == len(w.order) {
+		w.next = 0
+	}
+	if w.next < len(w.order) && w.order[w.next].column == column {
+		w.next++
+		return w.order[w.next-1].kind
+	}
+	i, ok := w.places[column]
 	if !ok {
 		c, found := w.table.Column(column)
 		if !found {
 			w.fail(fmt.Errorf("%w: %q", ErrNoColumn, clip(column)))
 		}
-		kind = KindOf(c.Type)
-		w.kinds[column] = kind
+		i = len(w.order)
+		w.places[column] = i
+		w.order = append(w.order, columnKind{column, KindOf(c.Type)})
 	}
-	return kind
+	w.next = i + 1
+	return w.order[i].kind
 }
 
 func (w *Writer) fail(err error) {

@@ -15,36 +15,28 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
-// arrowMemory is the most that the decoder may hold for one message: what a stream says of its lengths is not to be trusted.
-const arrowMemory = 192 << 20
-
 // arrowReader reads an Arrow IPC stream. A cell that is null, or a number that is not finite, is missing.
 type arrowReader struct {
 	*builder
-	in     io.Reader
-	reader *ipc.Reader
-	seen   *watched
-	header []*Column
-	batch  arrow.RecordBatch
-	row    int // of the batch
+	in       io.Reader
+	reader   *ipc.Reader
+	messages *messages
+	seen     *watched
+	header   []*Column
+	batch    arrow.RecordBatch
+	row      int // of the batch
 }
 
-// watched remembers the error of a reader, which the decoder may hide, and counts what was read.
+// watched remembers the error of a reader, which the decoder may hide, and whether anything was read.
 type watched struct {
 	io.Reader
-	err  error
-	last [8]byte // read last
-	n    int64
+	err error
+	any bool
 }
 
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.Reader.Read(p)
-	if n >= 8 {
-		copy(w.last[:], p[n-8:n])
-	} else {
-		copy(w.last[:], append(w.last[n:], p[:n]...))
-	}
-	w.n += int64(n)
+	w.any = w.any || n > 0
 	if err != nil && err != io.EOF {
 		w.err = err
 	}
@@ -81,10 +73,14 @@ func (r *arrowReader) read() (err error) {
 
 func (r *arrowReader) begin() error {
 	r.seen = &watched{Reader: r.in}
-	messages := ipc.NewMessageReader(r.seen, ipc.WithAllocator(&bounded{}), ipc.WithMetadataSizeLimit(16<<20), ipc.WithBodySizeLimit(arrowMemory))
-	reader, err := ipc.NewReaderFromMessageReader(messages, ipc.WithAllocator(&bounded{}))
+	most := int64(r.o.Memory)
+	if most == 0 {
+		most = maxMessage
+	}
+	r.messages = &messages{in: r.seen, most: most}
+	reader, err := ipc.NewReaderFromMessageReader(r.messages, ipc.WithAllocator(&bounded{most: int(most)}))
 	if err != nil {
-		if r.seen.n == 0 && r.seen.err == nil {
+		if !r.seen.any && r.seen.err == nil {
 			return &FaultError{Row: -1, What: "is empty", Syntax: true}
 		}
 		return r.wrong(err)
@@ -138,7 +134,7 @@ func (r *arrowReader) finish() error {
 	if r.seen.err != nil {
 		return r.seen.err
 	}
-	if r.seen.last != [8]byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0} {
+	if !r.messages.end {
 		return &FaultError{Row: -1, What: "ends early: the Arrow stream has no end", Syntax: true}
 	}
 	return io.EOF
@@ -148,7 +144,7 @@ func (r *arrowReader) wrong(err error) error {
 	if r.seen.err != nil {
 		return r.seen.err
 	}
-	if strings.Contains(err.Error(), errMemory) || strings.Contains(err.Error(), "body length") {
+	if errors.Is(err, ErrTooMany) || strings.Contains(err.Error(), errMemory) { // the library makes texts of panics
 		return ErrTooMany
 	}
 	return &FaultError{Row: -1, What: "is not an Arrow IPC stream, or is damaged", Syntax: true}
@@ -286,25 +282,28 @@ func (b *builder) moments(a *array.Timestamp) (func(*Column, int) error, error) 
 	}, nil
 }
 
-// bounded is an allocator that holds at most arrowMemory: what a message says of its length is not to be trusted.
-type bounded struct{ held int }
+// bounded is an allocator that holds so much at most: compressed messages may say that they are any length.
+type bounded struct{ held, most int }
 
 const errMemory = "needs too much memory"
 
+// Allocate is part of memory.Allocator, like the two that follow.
 func (b *bounded) Allocate(size int) []byte {
-	if b.held += size; size < 0 || b.held > arrowMemory {
+	if b.held += size; size < 0 || b.held > b.most {
 		panic(errMemory)
 	}
 	return memory.DefaultAllocator.Allocate(size)
 }
 
+// Reallocate counts the difference.
 func (b *bounded) Reallocate(size int, old []byte) []byte {
-	if b.held += size - cap(old); size < 0 || b.held > arrowMemory {
+	if b.held += size - cap(old); size < 0 || b.held > b.most {
 		panic(errMemory)
 	}
 	return memory.DefaultAllocator.Reallocate(size, old)
 }
 
+// Free counts down.
 func (b *bounded) Free(old []byte) {
 	b.held -= cap(old)
 	memory.DefaultAllocator.Free(old)

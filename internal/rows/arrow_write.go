@@ -90,7 +90,7 @@ func (a *ArrowWriter) Close() error {
 
 // About is what the writer of an Arrow IPC stream says of it.
 func About(in io.Reader) (map[string]string, error) {
-	reader, err := ipc.NewReader(in, ipc.WithAllocator(&bounded{}), ipc.WithMetadataSizeLimit(16<<20))
+	reader, err := ipc.NewReaderFromMessageReader(&messages{in: in, most: maxMessage}, ipc.WithAllocator(&bounded{most: maxMessage}))
 	if err != nil {
 		return nil, &FaultError{Row: -1, What: "is not an Arrow IPC stream, or is damaged", Syntax: true}
 	}

@@ -132,7 +132,7 @@ func (j *jsonReader) number(c *Column, b []byte) (int, error) {
 		mantissa = mantissa*10 + uint64(b[i]-'0')
 		i++
 	}
-	digits, exponent, whole := i-start, 0, true
+	digits, exponent, plain, whole := i-start, 0, true, true
 	if i < len(b) && (digits == 0 || (digits > 1 && b[start] == '0')) {
 		return 0, j.unexpected(b[i:])
 	}
@@ -140,6 +140,13 @@ func (j *jsonReader) number(c *Column, b []byte) (int, error) {
 		whole = false
 		i++
 		from := i
+		if mantissa == 0 { // then zeros are no digits that count
+			digits = 0
+			for i < len(b) && b[i] == '0' {
+				i++
+			}
+		}
+		digits -= i
 		for i < len(b) && b[i]-'0' < 10 {
 			mantissa = mantissa*10 + uint64(b[i]-'0')
 			i++
@@ -148,10 +155,10 @@ func (j *jsonReader) number(c *Column, b []byte) (int, error) {
 			return 0, j.unexpected(b[i:])
 		}
 		exponent = from - i
-		digits += i - from
+		digits += i
 	}
 	if i < len(b) && b[i]|0x20 == 'e' {
-		whole = false
+		plain, whole = false, false // it is read below
 		i++
 		if i < len(b) && (b[i] == '-' || b[i] == '+') {
 			i++
@@ -163,30 +170,32 @@ func (j *jsonReader) number(c *Column, b []byte) (int, error) {
 		if i < len(b) && i == from {
 			return 0, j.unexpected(b[i:])
 		}
-		digits = 100 // the exponent is read below
 	}
 	if i == len(b) {
 		return 0, errMore
 	}
-	if digits <= 18 { // then the mantissa fits
-		if whole && c.wantsInt() {
-			v := int64(mantissa)
-			if negative {
-				v = -v
-			}
-			return i, j.setWhole(c, v)
+	if whole && digits <= 18 && c.wantsInt() {
+		v := int64(mantissa)
+		if negative {
+			v = -v
 		}
+		return i, j.setWhole(c, v)
+	}
+	if plain && digits <= 19 { // then the mantissa fits
+		var v float64
+		ok := true
 		if mantissa <= 1<<53 && exponent >= -22 {
-			v := float64(mantissa) // both are exact, so their quotient is rounded once
-			if exponent < 0 {
-				v /= powers[-exponent]
-			}
-			if negative {
-				v = -v
-			}
-			if c.Kind == Float && !c.time {
-				return i, j.setFloat(c, v)
-			}
+			v = float64(mantissa) / powers[-exponent] // both are exact, so their quotient is rounded once
+		} else {
+			v, ok = decimal(mantissa, exponent)
+		}
+		if negative {
+			v = -v
+		}
+		if ok && c.Kind == Float && !c.time {
+			return i, j.setFloat(c, v)
+		}
+		if ok && !c.wantsInt() {
 			return i, j.setNumber(c, v)
 		}
 	}

@@ -2,6 +2,7 @@ package rows
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"math"
@@ -202,6 +203,25 @@ func TestArrowFaults(t *testing.T) {
 	long := append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, make([]byte, 100)...)
 	if _, err := all(Arrow, bytes.NewReader(long), service()); err == nil || err.Error() != "the body is not an Arrow IPC stream, or is damaged" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What a stream says of its lengths asks for no memory: a few bytes could name more than any machine has.
+func TestArrowClaims(t *testing.T) {
+	t.Parallel()
+	whole := simpleBody(t)
+	size := binary.LittleEndian.Uint32(whole[4:])
+	for at := 4; at+4 < 8+int(size); at += 4 {
+		for _, claim := range []uint32{1 << 20, 1 << 29, 1<<31 - 8, 1<<32 - 8} {
+			body := bytes.Clone(whole)
+			binary.LittleEndian.PutUint32(body[at:], claim)
+			_, _ = all(Arrow, bytes.NewReader(body), service()) // ends, with an error or without
+		}
+	}
+	o := service()
+	o.Memory = 8
+	if _, err := all(Arrow, bytes.NewReader(whole), o); !errors.Is(err, ErrTooMany) {
+		t.Errorf("a message above the limit: %v", err)
 	}
 }
 

@@ -38,6 +38,8 @@ type Options struct {
 	Rows  int // most rows of one batch
 	Cells int // most cells of one batch, counting those that are missing in the middle of a column; 0: as many as come
 
+	Memory int // most bytes of one message of an Arrow stream; 0: maxMessage
+
 	// Column returns the name that a column is kept under, so that two spellings are one column, and its kind. An empty name
 	// leaves the column out; an error says why there cannot be one.
 	Column func(name string) (string, Kind, error)
@@ -52,6 +54,9 @@ type Options struct {
 
 // MaxColumns is the most columns of a batch.
 const MaxColumns = 4096
+
+// maxMessage is more than a body of the service has.
+const maxMessage = 128 << 20
 
 // Null is the missing cell of an Int column, as it is in QuestDB; that of a Float column is NaN.
 const Null = math.MinInt64

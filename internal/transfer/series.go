@@ -64,8 +64,11 @@ func rowsOf(about map[string]string) (r Rows, ok bool) {
 
 // readOptions are how files are read: anything that names its times.
 func readOptions(batch int) rows.Options {
-	return rows.Options{Rows: batch, Texts: true, Time: []string{"timestamp_ms", "timestamp", "timestamp_unix"}, AnyUnit: true}
+	return rows.Options{Rows: batch, Texts: true, Time: []string{"timestamp_ms", "timestamp", "timestamp_unix"}, AnyUnit: true, Memory: maxArrow}
 }
+
+// maxArrow is the most bytes of one batch of an Arrow file; others write all rows as one.
+const maxArrow = 2 << 30
 
 // batchRows is how many rows are sent at a time.
 const batchRows = 10_000
