@@ -220,9 +220,9 @@ func (s *stack) printWelcome() {
 	address := "http://" + s.address()
 	lines := []string{
 		fmt.Sprintf("\nUp in %s. Ctrl-C stops all; data and logs are in %s. Try:\n", took, s.relative(s.state)),
-		"  curl " + address + "/api/walkforward/runs",
-		"  curl " + address + "/api/indicators/datasets",
-		"  curl " + address + "/readyz",
+		"  curl " + address + "/api/datasets",
+		"  curl " + address + "/api/runs",
+		"  curl " + address + "/api/simulations",
 	}
 	if s.postgres != nil {
 		lines = append(lines, "  psql '"+s.postgres.URL(database)+"'")

@@ -12,6 +12,7 @@ import (
 	"foldbook/db"
 	"foldbook/internal/migrator"
 	"foldbook/migrations"
+	"foldbook/questdb"
 	"foldbook/seed"
 )
 
@@ -34,35 +35,51 @@ func (c seedCmd) Run(a *app) error {
 	if c.Scale < 0 {
 		return usageError("--scale is at least 1")
 	}
+	store, series, done, err := a.bothStores()
+	if err != nil {
+		return err
+	}
+	defer done()
+	if c.Scale > 0 {
+		return seed.Scale(a.ctx, store.Pool, series, c.Scale, a.out)
+	}
+	return seed.Run(a.ctx, store.Pool, series, a.out)
+}
+
+// bothStores opens PostgreSQL and QuestDB, which is nil when there is to be none, for a command that works on their rows.
+// It fails on a schema of another version. The caller calls done.
+func (a *app) bothStores() (store *db.DB, series *questdb.Client, done func(), err error) {
 	cfg, err := loadConfig(a.env)
 	if err != nil {
-		return err
+		return nil, nil, nil, err
 	}
-	cfg.StatementTimeout = 0 // of a request, not of a bulk load
-	store, err := cfg.openDB()
-	if err != nil {
-		return err
+	cfg.StatementTimeout = 0 // of a request, not of work on many rows
+	if store, err = cfg.openDB(); err != nil {
+		return nil, nil, nil, err
 	}
-	defer store.Close()
-	series, err := cfg.openQuestDB()
-	if err != nil {
-		return err
+	if series, err = cfg.openQuestDB(); err != nil {
+		store.Close()
+		return nil, nil, nil, err
 	}
-	if series != nil {
-		defer series.Close()
+	done = func() {
+		store.Close()
+		if series != nil {
+			series.Close()
+		}
 	}
 	have, want, err := migrator.Version(a.ctx, store.Pool, migrations.FS)
 	switch {
 	case err != nil:
-		return connectFailure(store, err)
+		err = connectFailure(store, err)
 	case have < want:
-		return fmt.Errorf("the schema is at version %d and %d is needed: run \"foldbook migrate up\" first", have, want)
+		err = fmt.Errorf("the schema is at version %d and %d is needed: run \"foldbook migrate up\" first", have, want)
 	case have > want:
-		return fmt.Errorf("the schema is at version %d, newer than the %d of this binary: use the newer one", have, want)
-	case c.Scale > 0:
-		return seed.Scale(a.ctx, store.Pool, series, c.Scale, a.out)
+		err = fmt.Errorf("the schema is at version %d, newer than the %d of this binary: use the newer one", have, want)
+	default:
+		return store, series, done, nil
 	}
-	return seed.Run(a.ctx, store.Pool, series, a.out)
+	done()
+	return nil, nil, nil, err
 }
 
 func (c config) openDB() (*db.DB, error) {

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"text/tabwriter"
 
-	"foldbook/internal/migrator"
 	"foldbook/internal/stores"
-	"foldbook/migrations"
 )
 
 type doctorCmd struct {
@@ -45,28 +43,13 @@ func (c doctorCmd) Run(a *app) error {
 	if c.DropTables && !c.Fix {
 		return usageError("--drop-tables goes with --fix")
 	}
-	cfg, err := loadConfig(a.env)
+	store, series, done, err := a.bothStores()
 	if err != nil {
 		return err
 	}
-	cfg.StatementTimeout = 0 // of a request
-	store, err := cfg.openDB()
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	series, err := cfg.openQuestDB()
-	if err != nil {
-		return err
-	}
+	defer done()
 	if series == nil {
 		return usageError("QDB_HTTP_URL is off, so there is nothing to compare PostgreSQL with")
-	}
-	defer series.Close()
-	if have, want, err := migrator.Version(a.ctx, store.Pool, migrations.FS); err != nil {
-		return connectFailure(store, err)
-	} else if have != want {
-		return fmt.Errorf("the schema is at version %d, and this binary is made for %d", have, want)
 	}
 	doctor := &stores.Doctor{DB: store, QuestDB: series}
 	findings, err := doctor.Check(a.ctx)

@@ -400,5 +400,4 @@ func TestExporter(t *testing.T) {
 		e.lists(map[string]int{small: 312, large: 1000}, simulation)
 		e.fresh = false
 	}
-	t.Logf("%d requests to %s", e.requests, url)
 }
