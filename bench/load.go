@@ -108,10 +108,12 @@ func (c *client) ask(until time.Time) error {
 var (
 	notModified   = []byte("HTTP/1.1 304 ")
 	contentLength = []byte("\r\nContent-Length: ")
+	chunked       = []byte("\r\nTransfer-Encoding: chunked")
 	endOfHead     = []byte("\r\n\r\n")
+	lastChunk     = []byte("\r\n0\r\n\r\n")
 )
 
-// receive reads one answer, which has to be of a stated length, unless it has no body.
+// receive reads one answer, which has to be of a stated length, or in chunks that fit into the buffer, or without a body.
 func (c *client) receive() error {
 	have, head := 0, -1
 	for head < 0 {
@@ -130,6 +132,20 @@ func (c *client) receive() error {
 	}
 	if bytes.HasPrefix(c.buf[:head], notModified) {
 		c.length = 0
+		return nil
+	}
+	if bytes.Contains(c.buf[:head], chunked) {
+		for !bytes.HasSuffix(c.buf[:have], lastChunk) {
+			if have == len(c.buf) {
+				return errors.New("it is too long")
+			}
+			n, err := c.conn.Read(c.buf[have:])
+			if err != nil {
+				return err
+			}
+			have += n
+		}
+		c.length = have - head - len(endOfHead)
 		return nil
 	}
 	_, rest, found := bytes.Cut(c.buf[:head], contentLength)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -43,7 +44,7 @@ func (c cli) routes(ctx context.Context, s *stack) error {
 	results := make([]result, len(routes))
 	for i, r := range routes { // fills the caches and the pool; not counted
 		results[i].route = r
-		if _, err := load(ctx, s.main.address, request{path: r.path}, c.Connections, c.For/4); err != nil {
+		if _, err := load(ctx, s.main.address, request{path: r.path}, cmp.Or(r.callers, c.Connections), c.For/4); err != nil {
 			return fmt.Errorf("load %s: %w", r.path, err)
 		}
 	}
@@ -57,7 +58,7 @@ func (c cli) routes(ctx context.Context, s *stack) error {
 				}
 				results[i].limit = append(results[i].limit, rate)
 			}
-			got, err := load(ctx, s.main.address, request{path: r.path}, c.Connections, c.For)
+			got, err := load(ctx, s.main.address, request{path: r.path}, cmp.Or(r.callers, c.Connections), c.For)
 			if err != nil {
 				return fmt.Errorf("load %s: %w", r.path, err)
 			}

@@ -14,8 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"foldbook/internal/devstack"
@@ -188,32 +186,19 @@ func (c cli) series(ctx context.Context, s *stack) error {
 
 // ask returns how many answers a second there are, the length of one, and how many there were.
 func (c cli) ask(ctx context.Context, address string, many bool) (rate float64, length, count int64, err error) {
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: c.Connections, DisableCompression: true, ReadBufferSize: 64 << 10}}
-	defer client.CloseIdleConnections()
-	connections, until := 1, time.Now()
 	if many {
-		connections, until = c.Connections, until.Add(c.For)
+		u, err := url.Parse(address)
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		m, err := load(ctx, u.Host, request{path: u.RequestURI()}, c.Connections, c.For)
+		return m.rate, int64(m.bytes), int64(len(m.took)), err
 	}
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true, ReadBufferSize: 64 << 10}}
+	defer client.CloseIdleConnections()
 	began := time.Now()
-	var answers, bytes atomic.Int64
-	errs := make([]error, connections)
-	var all sync.WaitGroup
-	for i := range connections {
-		all.Go(func() {
-			buf := make([]byte, 256<<10)
-			for more := true; more && errs[i] == nil; more = time.Now().Before(until) {
-				var n int64
-				n, errs[i] = fetch(ctx, client, address, buf)
-				bytes.Store(n)
-				answers.Add(1)
-			}
-		})
-	}
-	all.Wait()
-	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
-		return 0, 0, 0, errs[i]
-	}
-	return float64(answers.Load()) / time.Since(began).Seconds(), bytes.Load(), answers.Load(), nil
+	length, err = fetch(ctx, client, address, make([]byte, 256<<10))
+	return 1 / time.Since(began).Seconds(), length, 1, err
 }
 
 // fetch reads an answer to its end.
