@@ -110,7 +110,7 @@ var (
 	contentLength = []byte("\r\nContent-Length: ")
 	chunked       = []byte("\r\nTransfer-Encoding: chunked")
 	endOfHead     = []byte("\r\n\r\n")
-	lastChunk     = []byte("\r\n0\r\n\r\n")
+	lastChunk     = []byte("0\r\n\r\n") // QuestDB writes two zeros
 )
 
 // receive reads one answer, which has to be of a stated length, or in chunks that fit into the buffer, or without a body.
