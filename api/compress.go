@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	linked "container/list"
 	"io"
 	"net/http"
@@ -102,8 +103,8 @@ func setEncoding(header http.Header, encoding string) {
 	}
 }
 
-// bodyCache keeps compressed answers of what is final, so that each reader after the first gets them without their
-// being read, encoded and compressed again. A key names the state it belongs to, which is asked of the database each
+// bodyCache keeps answers of what is final, so that each reader after the first gets them without their being read,
+// encoded and compressed again. A key names the state it belongs to, which is asked of the database each
 // time, so an answer can be forgotten but never be stale. The least recently used go first. It is off when full is 0.
 type bodyCache struct {
 	full int64 // bytes
@@ -149,33 +150,34 @@ func (c *bodyCache) put(key string, body []byte) {
 	}
 }
 
-// cacheKey is where a handler leaves for the serializer under which key the compressed answer may be kept.
+// cacheKey is where a handler leaves for the serializer under which key the answer may be kept.
 const cacheKey = "cache"
 
-// known answers from what the caller or the cache has of the state that tag names: 304, or the compressed body.
+// plain is the encoding of an answer that is not compressed.
+const plain = "identity"
+
+// known answers from what the caller or the cache has of the state that tag names: 304, or the body.
 func (s *Server) known(c echo.Context, ifNoneMatch *string, tag string) (bool, error) {
 	if unchanged(c, ifNoneMatch, tag) {
 		return true, nil
 	}
-	encoding := encodingOf(c.Request())
-	if encoding == "" || s.bodies.full == 0 {
+	if s.bodies.full == 0 {
 		return false, nil
 	}
+	encoding := cmp.Or(encodingOf(c.Request()), plain)
 	key := encoding + " " + tag + " " + c.Request().URL.RequestURI()
 	body := s.bodies.get(key)
 	if body == nil {
 		c.Set(cacheKey, key)
 		return false, nil
 	}
-	return true, writeCompressed(c, encoding, body)
+	return true, writeKept(c, encoding, body)
 }
 
 // asks tells whether a caller wants what the version alone can answer.
-func (s *Server) asks(c echo.Context, ifNoneMatch *string) bool {
-	return ifNoneMatch != nil || (s.bodies.full > 0 && encodingOf(c.Request()) != "")
-}
+func (s *Server) asks(ifNoneMatch *string) bool { return ifNoneMatch != nil || s.bodies.full > 0 }
 
-// final keeps the compressed answer of what no longer changes, when the state it shows is the one that was looked for.
+// final keeps the answer of what no longer changes, when the state it shows is the one that was looked for.
 func final(c echo.Context, status, tag string) {
 	key, _ := c.Get(cacheKey).(string)
 	if statusRank[status] != finalRank || !strings.Contains(key, " "+tag+" ") {
@@ -184,10 +186,14 @@ func final(c echo.Context, status, tag string) {
 	c.Response().Header().Set("ETag", tag)
 }
 
-func writeCompressed(c echo.Context, encoding string, body []byte) error {
+func writeKept(c echo.Context, encoding string, body []byte) error {
 	header := c.Response().Header()
-	header.Add("Vary", "Accept-Encoding")
-	setEncoding(header, encoding)
+	if encoding != plain || len(body) >= worthIt {
+		header.Add("Vary", "Accept-Encoding")
+	}
+	if encoding != plain {
+		setEncoding(header, encoding)
+	}
 	header.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
 	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, body)
 }

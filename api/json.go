@@ -1,9 +1,11 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -50,6 +52,7 @@ func (s serializer) Serialize(c echo.Context, v any, _ string) error {
 
 func (s serializer) send(c echo.Context, b []byte) error {
 	header := c.Response().Header()
+	used := plain
 	if len(b) >= worthIt {
 		header.Add("Vary", "Accept-Encoding")
 		if encoding := encodingOf(c.Request()); encoding != "" {
@@ -57,12 +60,12 @@ func (s serializer) send(c echo.Context, b []byte) error {
 			if err != nil {
 				return err
 			}
-			if key, _ := c.Get(cacheKey).(string); key != "" {
-				s.bodies.put(key, small)
-			}
 			setEncoding(header, encoding)
-			b = small
+			b, used = small, encoding
 		}
+	}
+	if key, _ := c.Get(cacheKey).(string); strings.HasPrefix(key, used+" ") { // a small answer is not compressed though that was asked for
+		s.bodies.put(key, bytes.Clone(b))
 	}
 	header.Set(echo.HeaderContentLength, strconv.Itoa(len(b)))
 	_, err := c.Response().Write(b)

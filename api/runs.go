@@ -134,7 +134,7 @@ func runTag(r *db.GetRunRow) string { return etag(r.Version, r.CreatedAt, r.Data
 
 // runUnchanged answers from one row, without the folds, when the caller or the cache has the state that is stored.
 func (s *Server) runUnchanged(c echo.Context, id uuid.UUID, ifNoneMatch *string) (bool, error) {
-	if !s.asks(c, ifNoneMatch) {
+	if !s.asks(ifNoneMatch) {
 		return false, nil
 	}
 	v, err := s.DB.Point.GetRunVersion(c.Request().Context(), id)

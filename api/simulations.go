@@ -75,7 +75,7 @@ func (s *Server) GetTradesimRun(c echo.Context, simulationID string, params GetT
 
 // simulationUnchanged answers from one row when the caller or the cache has the state that is stored.
 func (s *Server) simulationUnchanged(c echo.Context, id uuid.UUID, ifNoneMatch *string) (bool, error) {
-	if !s.asks(c, ifNoneMatch) {
+	if !s.asks(ifNoneMatch) {
 		return false, nil
 	}
 	v, err := s.DB.Point.GetSimulationVersion(c.Request().Context(), id)
