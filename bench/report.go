@@ -37,6 +37,18 @@ func (c cli) routes(ctx context.Context, s *stack) error {
 	if err != nil {
 		return err
 	}
+	bare, err := s.serve(ctx, s.url, "BODY_CACHE_MB=0")
+	if err != nil {
+		return err
+	}
+	for i := range routes {
+		routes[i].on = s.main
+		if len(routes[i].queries) > 1 { // a detail, which the service keeps when it is final
+			again := routes[i]
+			again.name, again.on = again.name+", not kept", bare
+			routes = append(routes, again)
+		}
+	}
 	pg, err := newPgbench(ctx, s, routes, c.Clients)
 	if err != nil {
 		return err
@@ -44,7 +56,7 @@ func (c cli) routes(ctx context.Context, s *stack) error {
 	results := make([]result, len(routes))
 	for i, r := range routes { // fills the caches and the pool; not counted
 		results[i].route = r
-		if _, err := load(ctx, s.main.address, request{path: r.path}, cmp.Or(r.callers, c.Connections), c.For/4); err != nil {
+		if _, err := load(ctx, r.on.address, request{path: r.path}, cmp.Or(r.callers, c.Connections), c.For/4); err != nil {
 			return fmt.Errorf("load %s: %w", r.path, err)
 		}
 	}
@@ -58,7 +70,7 @@ func (c cli) routes(ctx context.Context, s *stack) error {
 				}
 				results[i].limit = append(results[i].limit, rate)
 			}
-			got, err := load(ctx, s.main.address, request{path: r.path}, cmp.Or(r.callers, c.Connections), c.For)
+			got, err := load(ctx, r.on.address, request{path: r.path}, cmp.Or(r.callers, c.Connections), c.For)
 			if err != nil {
 				return fmt.Errorf("load %s: %w", r.path, err)
 			}

@@ -22,6 +22,7 @@ type route struct {
 	target  float64           // least share of pgbench's rate, 0: none
 	rows    int               // in the answer, of an array or of the children of a detail
 	callers int               // HTTP connections; 0: as many as is said for all
+	on      *service          // nil: the one with default settings
 }
 
 // routes returns the six routes with ids of the data at scale, and one that asks nothing, after one answer of each was
@@ -41,12 +42,12 @@ func (s *stack) routes(ctx context.Context) ([]route, error) {
 	dataset, simulation := simulations[0].DatasetID, simulations[0].SimulationID
 	page := map[string]string{"page_size": "1000", "page_offset": "0"} // the API's default
 	routes := []route{
-		{"data set by id", "/api/indicators/datasets/" + dataset, []string{"GetDataset"}, map[string]string{"dataset_id": dataset}, 0.65, 0, 0},
-		{"50 data sets", "/api/indicators/datasets", []string{"ListDatasets"}, page, 0, 50, 0},
-		{"200 runs", "/api/walkforward/runs", []string{"ListRuns"}, page, 0.65, 200, 0},
-		{"run with 312 folds", "/api/walkforward/runs/" + run, []string{"GetRun", "ListFolds"}, map[string]string{"run_id": run}, 0.75, 312, 0},
-		{"200 simulations", "/api/tradesim/runs", []string{"ListSimulations"}, page, 0, 200, 0},
-		{"simulation with buckets", "/api/tradesim/runs/" + simulation, []string{"GetSimulation", "ListBuckets"}, map[string]string{"simulation_id": simulation}, 0, 3, 0},
+		{"data set by id", "/api/indicators/datasets/" + dataset, []string{"GetDataset"}, map[string]string{"dataset_id": dataset}, 0.65, 0, 0, nil},
+		{"50 data sets", "/api/indicators/datasets", []string{"ListDatasets"}, page, 0, 50, 0, nil},
+		{"200 runs", "/api/walkforward/runs", []string{"ListRuns"}, page, 0.65, 200, 0, nil},
+		{"run with 312 folds", "/api/walkforward/runs/" + run, []string{"GetRun", "ListFolds"}, map[string]string{"run_id": run}, 0.75, 312, 0, nil},
+		{"200 simulations", "/api/tradesim/runs", []string{"ListSimulations"}, page, 0, 200, 0, nil},
+		{"simulation with buckets", "/api/tradesim/runs/" + simulation, []string{"GetSimulation", "ListBuckets"}, map[string]string{"simulation_id": simulation}, 0, 3, 0, nil},
 		{name: "liveness, without SQL", path: "/healthz"}, // what HTTP alone costs
 	}
 	many := routes[0] // callers that come at the same time share round trips
