@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -84,10 +85,13 @@ func writeErrorBody(w http.ResponseWriter, e *apiError, id string) {
 	if details == nil {
 		details = map[string]any{}
 	}
-	body, err := json.Marshal(Error{Error: e.message, Message: e.message, Code: e.code, RequestID: id, Details: details})
-	if err != nil {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // clients show the body as it is, and \u003e= is no operator to a reader
+	if err := enc.Encode(Error{Error: e.message, Message: e.message, Code: e.code, RequestID: id, Details: details}); err != nil {
 		panic(err) // texts and numbers only: they always encode
 	}
+	body := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 	header := w.Header()
 	header.Del("ETag") // of what was looked at before it failed
 	header.Set("Content-Type", "application/json")

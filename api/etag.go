@@ -47,6 +47,7 @@ func unchanged(c echo.Context, ifNoneMatch *string, tag string) bool {
 	if ifNoneMatch == nil || !matchesETag(*ifNoneMatch, tag) {
 		return false
 	}
+	c.Response().Header().Add("Vary", "Accept-Encoding") // as the answer that it stands for
 	c.Response().WriteHeader(http.StatusNotModified)
 	return true
 }

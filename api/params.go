@@ -27,17 +27,20 @@ type page struct {
 	offset int64
 }
 
-func pageOf(l limits, limit, offset *int64) (page, error) {
+func pageOf(l limits, limit, offset *int64) (page, error) { return pageOfNamed(l, "", limit, offset) }
+
+// pageOfNamed reads a page whose parameters have a prefix.
+func pageOfNamed(l limits, prefix string, limit, offset *int64) (page, error) {
 	p := page{limit: int32(l.usual)} //nolint:gosec // at most 1<<30
 	if limit != nil {
 		if *limit < 0 {
-			return p, invalidParameter("limit", "is below 0")
+			return p, invalidParameter(prefix+"limit", "is below 0")
 		}
 		p.limit = int32(min(*limit, l.most)) //nolint:gosec // at most 1<<30
 	}
 	if offset != nil {
 		if *offset < 0 {
-			return p, invalidParameter("offset", "is below 0")
+			return p, invalidParameter(prefix+"offset", "is below 0")
 		}
 		p.offset = *offset
 	}

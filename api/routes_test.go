@@ -103,6 +103,7 @@ func TestRefusals(t *testing.T) {
 		{"/api/tradesim/runs/" + id, 404, "not_found", "simulation " + id + " does not exist"},
 		{"/traders/kraken/api/tradesim/runs/" + id, 404, "not_found", "simulation " + id + " does not exist"},
 		{"/api/walkforward/runs?limit=-1", 400, "invalid_parameter", "parameter limit is below 0"},
+		{"/api/runs/" + id + "?fold_limit=-1", 400, "invalid_parameter", "parameter fold_limit is below 0"},
 		{"/api/walkforward/runs?limit=1.5", 400, "invalid_parameter", "parameter limit is not a whole number"},
 		{"/api/walkforward/runs?limit=99999999999999999999", 400, "invalid_parameter", "parameter limit is not a whole number"},
 		{"/api/walkforward/runs?limit=", 400, "invalid_parameter", "parameter limit is not a whole number"},

@@ -77,7 +77,7 @@ func (s *Server) GetRun(c echo.Context, runID string, params GetRunParams) error
 	if err != nil {
 		return err
 	}
-	p, err := pageOf(foldLimits, params.FoldLimit, params.FoldOffset)
+	p, err := pageOfNamed(foldLimits, "fold_", params.FoldLimit, params.FoldOffset)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,7 +25,7 @@ type point struct {
 const (
 	mostTrips   = 2
 	mostPerTrip = 64
-	// tripTimeout ends a trip to a server that hangs. Its callers have gone by then: each has its own deadline.
+	// tripTimeout ends a trip to a server that hangs, if its callers would wait longer.
 	tripTimeout = 10 * time.Second
 )
 
@@ -97,8 +98,25 @@ func (p *point) travel() {
 	}
 }
 
+// fetch makes one trip for those who still wait. It ends when the last of them has gone, so that a connection that hangs
+// does not hold up those who come later.
 func (p *point) fetch(trip []*lookup) {
-	ctx, cancel := context.WithTimeout(context.Background(), tripTimeout)
+	trip = slices.DeleteFunc(trip, func(l *lookup) bool { return l.state.Load() == abandoned })
+	if len(trip) == 0 {
+		return
+	}
+	latest := time.Now().Add(tripTimeout)
+	var end time.Time
+	for _, l := range trip {
+		deadline, ok := l.ctx.Deadline()
+		if !ok || deadline.After(latest) {
+			deadline = latest
+		}
+		if deadline.After(end) {
+			end = deadline
+		}
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), end)
 	defer cancel()
 	var batch pgx.Batch
 	for _, l := range trip {

@@ -77,10 +77,10 @@ func TestPointReadsWhatWasWritten(t *testing.T) {
 	callers.Wait()
 }
 
-// A trip that does not get through holds up its own callers only for as long as they want to wait.
+// A trip that does not get through holds up its own callers only for as long as they want to wait, and no one after them.
 func TestPointReadsWaitNoLongerThanTheirCaller(t *testing.T) {
 	t.Parallel()
-	store := open(t, func(c *db.Config) { c.PoolSize, c.AcquireTimeout = 1, 5*time.Second })
+	store := open(t, func(c *db.Config) { c.PoolSize, c.AcquireTimeout = 1, time.Minute })
 	held, err := store.Pool.Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -96,6 +96,12 @@ func TestPointReadsWaitNoLongerThanTheirCaller(t *testing.T) {
 		})
 	}
 	callers.Wait()
+	for deadline := time.Now().Add(5 * time.Second); store.Pool.Stat().CanceledAcquireCount() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Error("a trip is still under way though its callers have gone")
+			break
+		}
+	}
 	held.Release()
 	if _, err := store.Point.GetDataset(t.Context(), uuid.New()); !errors.Is(err, pgx.ErrNoRows) {
 		t.Errorf("got %v when the connection is back, want no rows", err)
