@@ -16,6 +16,7 @@ import (
 
 // ListIndicatorDatasets serves GET /api/indicators/datasets: [dataset, …].
 func (s *Server) ListIndicatorDatasets(c echo.Context, params ListIndicatorDatasetsParams) error {
+	params.Granularity = granularityFilter(params.Granularity)
 	p, err := pageOf(olderLimits, params.Limit, params.Offset)
 	if err != nil {
 		return err
@@ -57,6 +58,7 @@ func (s *Server) GetIndicatorDataset(c echo.Context, datasetID string, params Ge
 
 // ListDatasets serves GET /api/datasets: {"datasets": […], "count": …, "total": …, "next": …}.
 func (s *Server) ListDatasets(c echo.Context, params ListDatasetsParams) error {
+	params.Granularity = granularityFilter(params.Granularity)
 	scope := scopeOf("/api/datasets", c.QueryParams())
 	p, mode, after, err := pagingOf(pageLimits, params.Limit, params.Offset, params.Cursor, (*string)(params.Count), scope)
 	if err != nil {
@@ -128,21 +130,22 @@ func (s *Server) GetDatasetManifest(c echo.Context, datasetID string, params Get
 	if err != nil {
 		return missing(err, "data set", id)
 	}
-	if unchanged(c, params.IfNoneMatch, etag(row.Version, row.CreatedAt)) {
+	manifest, whole := s.withInterval(c.Request().Context(), id, row.Manifest)
+	if whole && unchanged(c, params.IfNoneMatch, etag(row.Version, row.CreatedAt)) {
 		return nil
 	}
-	return c.JSON(http.StatusOK, rawJSON(s.withInterval(c.Request().Context(), id, row.Manifest)))
+	return c.JSON(http.StatusOK, rawJSON(manifest))
 }
 
 // stepRows is how many of the first rows tell how far apart the rows of a series are.
 const stepRows = 100
 
 // withInterval fills a bar interval in that neither the exporter nor the granularity told: it is the median distance of the
-// first rows. Without QuestDB it stays 0.
-func (s *Server) withInterval(ctx context.Context, id uuid.UUID, manifest json.RawMessage) json.RawMessage {
+// first rows. Without QuestDB it stays 0, and the manifest is not whole: it will be another without a new version.
+func (s *Server) withInterval(ctx context.Context, id uuid.UUID, manifest json.RawMessage) (_ json.RawMessage, whole bool) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(manifest, &members); err != nil || string(members["bar_interval_ms"]) != "0" {
-		return manifest
+		return manifest, true
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -153,10 +156,10 @@ func (s *Server) withInterval(ctx context.Context, id uuid.UUID, manifest json.R
 		}
 		if step, err := s.QuestDB.MedianStep(ctx, r.selection(rowRange{}), stepRows); err == nil && step >= time.Millisecond {
 			members["bar_interval_ms"] = json.RawMessage(strconv.FormatInt(step.Milliseconds(), 10))
-			if whole, err := json.Marshal(members); err == nil {
-				return whole
+			if filled, err := json.Marshal(members); err == nil {
+				return filled, true
 			}
 		}
 	}
-	return manifest
+	return manifest, false
 }

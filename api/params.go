@@ -115,3 +115,12 @@ func writeList[T any, P interface {
 	c.Response().Header().Set("X-Total-Count", strconv.FormatInt(total, 10))
 	return c.JSON(http.StatusOK, list[T, P](rows))
 }
+
+// granularityFilter writes a bar length as it is stored, so that 240m finds what was posted as that.
+func granularityFilter(text *string) *string {
+	if text == nil {
+		return nil
+	}
+	canonical := canonicalGranularity(*text)
+	return &canonical
+}

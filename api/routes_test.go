@@ -168,6 +168,7 @@ func TestFiltersAndPages(t *testing.T) {
 		{"/api/indicators/datasets?symbol=BTCUSDT", "dataset_id", full, "1"},
 		{"/api/indicators/datasets?symbol=BTCUSDT&granularity=1h", "dataset_id", "", "0"},
 		{"/api/indicators/datasets?granularity=1h", "dataset_id", bare, "1"},
+		{"/api/indicators/datasets?granularity=60m", "dataset_id", bare, "1"},
 		{"/api/indicators/datasets?source=chronosflow&granularity=4h", "dataset_id", full, "1"},
 		{"/api/indicators/datasets?limit=1", "dataset_id", bare, "2"},
 		{"/api/indicators/datasets?limit=1&offset=1", "dataset_id", full, "2"},

@@ -198,6 +198,9 @@ func (s *Server) AppendFolds(c echo.Context, runID string, params AppendFoldsPar
 	if err != nil {
 		return err
 	}
+	if run, err := s.DB.Point.GetRunDestination(c.Request().Context(), id); err == nil { // what is wrong with it, the write says
+		s.timeFolds(c, run.DatasetID, folds.kept)
+	}
 	numbers := slices.Collect(maps.Keys(folds.numbers))
 	answer := FoldsStored{Success: true, RunID: id, FoldsReceived: folds.n, DryRun: isTrue(params.DryRun), Warnings: orEmpty(warnings)}
 	var tag string
