@@ -11,6 +11,7 @@ var (
 	errNotReading   = errors.New("only SELECT, WITH … SELECT, SHOW and EXPLAIN are run")
 	errTwo          = errors.New("one statement is run at a time")
 	errEndless      = errors.New("long_sequence and generate_series are not run: QuestDB does not stop them when nobody waits any more")
+	errServer       = errors.New("functions that look at the files of QuestDB's server, or act on it, are not run")
 	errNothing      = errors.New("is empty")
 	errOpenText     = errors.New("a quote is not closed")
 	errOpenComment  = errors.New("a comment is not closed")
@@ -32,8 +33,10 @@ func Check(text string) (string, error) {
 		return "", errNothing
 	case slices.ContainsFunc(words, func(t token) bool { return t.text == ";" }):
 		return "", errTwo
-	case makesRows(words):
+	case calls(words, endless):
 		return "", errEndless
+	case calls(words, serverFunctions):
+		return "", errServer
 	case words[0].text == "SHOW":
 	case words[0].text == "EXPLAIN" && reads(words[1:]), reads(words):
 	default:
@@ -42,12 +45,23 @@ func Check(text string) (string, error) {
 	return string(plain[:words[len(words)-1].end]), nil
 }
 
-// makesRows finds the functions that make rows out of nothing. A query of them alone looks at its connection too seldom, so that its
+// endless are the functions that make rows out of nothing. A query of them alone looks at its connection too seldom, so that its
 // time limit would not end it, and it holds one of QuestDB's few workers.
-func makesRows(words []token) bool {
+var endless = []string{"LONG_SEQUENCE", "GENERATE_SERIES"}
+
+// serverFunctions are those that QuestDB lets its read-only user call although what they read is not in a table, as the names of
+// all files of the machine, or although they do not read at all.
+var serverFunctions = []string{
+	"FILES", "GLOB", "IMPORT_FILES", "EXPORT_FILES", "READ_PARQUET", "PARQUET_SCAN",
+	"RELOAD_CONFIG", "RELOAD_TLS", "FLUSH_QUERY_CACHE", "HYDRATE_TABLE_METADATA", "WAIT_WAL_TABLE", "CANCEL_QUERY",
+	"DUMP_MEMORY_USAGE", "DUMP_THREAD_STACKS", "SIMULATE_CRASH",
+}
+
+// calls finds a call of one of the functions.
+func calls(words []token, functions []string) bool {
 	for i, t := range words {
 		name := strings.ToUpper(strings.Trim(t.text, `'"`))
-		if (name == "LONG_SEQUENCE" || name == "GENERATE_SERIES") && i+1 < len(words) && words[i+1].text == "(" {
+		if slices.Contains(functions, name) && i+1 < len(words) && words[i+1].text == "(" {
 			return true
 		}
 	}

@@ -21,10 +21,11 @@ func TestReadingStatements(t *testing.T) {
 		"WITH x AS (SELECT (1)), y AS (SELECT 2) SELECT * FROM x, y;": "WITH x AS (SELECT (1)), y AS (SELECT 2) SELECT * FROM x, y",
 		"with \"select\" as (select ')') select 1":                    "with \"select\" as (select ')') select 1",
 		"select long_sequence, 'long_sequence' from x":                "select long_sequence, 'long_sequence' from x",
-		"SHOW TABLES":                                                 "SHOW TABLES",
-		"explain select 1":                                            "explain select 1",
-		"explain with x as (select 1) select 1":                       "explain with x as (select 1) select 1",
-		"select 'ä' /* ä */ , 2":                                      "select 'ä'         , 2",
+		"select files, count(files) from files where files = 'glob'":  "select files, count(files) from files where files = 'glob'",
+		"SHOW TABLES":                           "SHOW TABLES",
+		"explain select 1":                      "explain select 1",
+		"explain with x as (select 1) select 1": "explain with x as (select 1) select 1",
+		"select 'ä' /* ä */ , 2":                "select 'ä'         , 2",
 	} {
 		if got, err := Check(text); err != nil || got != want {
 			t.Errorf("%q becomes %q, %v, want %q", text, got, err, want)
@@ -46,6 +47,7 @@ func TestOtherStatements(t *testing.T) {
 			"with x as (select 1) -- select\n drop table x",
 		},
 		errEndless:      {"select 1 from long_sequence(9)", "select 1 from Long_Sequence /* */ (9)", "with x as (select 1 from \"long_sequence\"(9)) select 1", "select 1 from 'generate_series' (1, 2)"},
+		errServer:       {"select * from files('/')", "select * from \"Glob\" /* */ ('/etc/*')", "with x as (select * from read_parquet('x')) select * from x", "explain select reload_config()"},
 		errOpenText:     {"select '", "select \"", "select 'a''", "select ''' -- '' "},
 		errOpenComment:  {"select 1 /*", "select 1 /* /* */", "/*/ select 1"},
 		errOpenBrackets: {"select (1", "select 1)", "with x as (select 1)) select 1 (", "select ')' , ("},
