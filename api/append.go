@@ -221,6 +221,9 @@ func (s *Server) append(c echo.Context, d *destination, dryRun bool, finish func
 	case <-ctx.Done():
 		return busyOr(ctx.Err())
 	}
+	if d.place.Shared { // an export has the columns of all others too, without a cell
+		batch.Columns = slices.DeleteFunc(batch.Columns, func(column *rows.Column) bool { return isEmpty(column, len(batch.Times)) })
+	}
 	spec, added := d.plan(batch)
 	answer := RowsStored{Success: true, Message: "rows stored", RowsWritten: int64(len(batch.Times)), Measurement: d.place.Name, ColumnsAdded: added, DryRun: dryRun}
 	if dryRun {
@@ -256,6 +259,16 @@ func (s *Server) append(c echo.Context, d *destination, dryRun bool, finish func
 		c.Response().Header().Set("ETag", etag(counted.Version, counted.CreatedAt))
 	}
 	return c.JSON(http.StatusOK, answer.of(counted.Bounds))
+}
+
+// isEmpty reports whether none of the rows has the column.
+func isEmpty(column *rows.Column, rows int) bool {
+	for row := range rows {
+		if !column.Missing(row) {
+			return false
+		}
+	}
+	return true
 }
 
 func (a RowsStored) of(b questdb.Bounds) RowsStored {

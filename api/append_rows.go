@@ -42,7 +42,7 @@ func (s *Server) destination(ctx context.Context, kind stores.Kind, measurement,
 	if s.QuestDB == nil {
 		return nil, errSeriesOff
 	}
-	if _, err := s.QuestDB.Table(ctx, measurement); errors.Is(err, questdb.ErrInvalidName) {
+	if !questdb.ValidTable(measurement) { // nor one of QuestDB's own tables
 		return nil, conflict(fmt.Sprintf("%s is %q, which is no name of a table", field, shorten(measurement)), nil)
 	}
 	place, err := stores.Find(ctx, s.QuestDB, kind, measurement, names...)

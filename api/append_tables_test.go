@@ -46,6 +46,13 @@ func TestAppendToSharedTables(t *testing.T) {
 	if d["indicator_row_count"] != 3.0 || strings.Contains(strings.Join(names, " "), "hma_55") || !strings.Contains(strings.Join(names, " "), "rsi_14") {
 		t.Errorf("the record says %v rows of %v", d["indicator_row_count"], names)
 	}
+	// What is read has the columns of all, and can be stored again as it is: the others' stay theirs.
+	h.store(indicatorsPath(), `{"rows": [{"timestamp": 1704067200000, "rsi_14": 1, "hma_55": null, "nobodys": null}]}`, 200)
+	for _, c := range h.object("/api/datasets/" + newDataset)["column_schema"].([]any) {
+		if column := c.(map[string]any)["name"].(string); column == "hma_55" || column == "nobodys" {
+			t.Errorf("the record has column %s, in which it has no cell", column)
+		}
+	}
 	if d := h.object("/api/datasets/" + other); d["indicator_row_count"] != 5.0 || d["indicator_first_ts"] != 1704070800000.0 {
 		t.Errorf("the other says %v rows", d["indicator_row_count"])
 	}

@@ -106,7 +106,7 @@ func TestPreflightAndOrigins(t *testing.T) {
 			t.Errorf("OPTIONS %s: %d %v", path, res.StatusCode, res.Header)
 		}
 	}
-	if got := open.get("/healthz").Header.Get("Access-Control-Expose-Headers"); got != "X-Total-Count, X-Request-Id, Content-Disposition, Retry-After, ETag, Link" {
+	if got := open.get("/healthz").Header.Get("Access-Control-Expose-Headers"); got != "X-Total-Count, X-Request-Id, Content-Disposition, Retry-After, ETag, Link, X-Row-Count, X-Next-Cursor" {
 		t.Errorf("exposed headers: %q", got)
 	}
 	for origin, want := range map[string]string{"https://b.example": "https://b.example", "https://c.example": "", "": ""} {

@@ -51,10 +51,10 @@ func (e *equity) fill(b *questdb.Batch, n int) (bool, error) {
 			return false, err
 		}
 		if trade.closed {
-			e.sum += trade.percent
+			e.sum = finite(e.sum + trade.percent)
 			e.peak = max(e.peak, e.sum)
 		}
-		drawdown := e.sum - e.peak
+		drawdown := finite(e.sum - e.peak)
 		if drawdown < e.drawdown {
 			e.drawdown, e.lowest = drawdown, trade.entry
 		}
@@ -70,6 +70,9 @@ func (e *equity) fill(b *questdb.Batch, n int) (bool, error) {
 }
 
 func (e *equity) close() { e.stop() }
+
+// finite keeps a sum a number of JSON.
+func finite(x float64) float64 { return max(-math.MaxFloat64, min(x, math.MaxFloat64)) }
 
 // GetEquity serves GET /api/simulations/:simulation_id/equity: {"simulation_id": …, "source": …, "rows": [{…}], "total_return_pct": …, …}.
 func (s *Server) GetEquity(c echo.Context, simulationID string, params GetEquityParams) error {

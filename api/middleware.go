@@ -128,7 +128,7 @@ func (s *Server) allowOrigin(header http.Header, r *http.Request) {
 		}
 		header.Set("Access-Control-Allow-Origin", origin)
 	}
-	header.Set("Access-Control-Expose-Headers", "X-Total-Count, X-Request-Id, Content-Disposition, Retry-After, ETag, Link")
+	header.Set("Access-Control-Expose-Headers", "X-Total-Count, X-Request-Id, Content-Disposition, Retry-After, ETag, Link, X-Row-Count, X-Next-Cursor")
 }
 
 func preflight(header http.Header) {

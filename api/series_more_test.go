@@ -3,6 +3,7 @@ package api_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strings"
@@ -172,6 +173,13 @@ func TestEquity(t *testing.T) {
 	h.want(base+good.String()+"/equity?source=trace", 200, want(good.String(), "trace", `"`+h.table("sim")+`"`, "long short long", "4000", ""))
 	warning := `"summary_metrics has total_return_pct -1.06, the trades come to -1"`
 	h.want(base+bad.String()+"/equity?source=trades", 200, want(bad.String(), "trades", "null", "long long long", "null", warning))
+	h.exec(`UPDATE simulation_trades SET return_pct = 1.5e308 WHERE simulation_id = $1`, bad)
+	var sums struct {
+		Total float64 `json:"total_return_pct"`
+	}
+	if text, err := io.ReadAll(h.get(base + bad.String() + "/equity?source=trades").Body); err != nil || json.Unmarshal(text, &sums) != nil || sums.Total != math.MaxFloat64 {
+		t.Errorf("returns that add up to more than a number can be: %v, %s", err, text)
+	}
 	h.exec(`DELETE FROM simulation_trades WHERE simulation_id = $1`, good)
 	h.want(base+good.String()+"/equity", 200, want(good.String(), "trace", `"`+h.table("sim")+`"`, "long short long", "4000", ""))
 	h.want(base+good.String()+"/equity?source=trades&format=csv", 200, "timestamp_ms,exit_timestamp_ms,side,return_pct,cumulative_return_pct,drawdown_pct")

@@ -246,7 +246,7 @@ func edge(b questdb.Between, i, bins int) float64 {
 // priceColumns are neither features nor targets.
 var priceColumns = []string{"open", "high", "low", "close", "volume"}
 
-// kindsOfColumns are the numeric columns of a series that are features, and those that are targets.
+// roles are the numeric columns of a series that are features, and those that are targets.
 func (r *series) roles() (features, targets []SeriesColumn) {
 	features, targets = []SeriesColumn{}, []SeriesColumn{}
 	for _, c := range r.table.Columns {

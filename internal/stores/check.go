@@ -61,12 +61,21 @@ func (d *Doctor) Check(ctx context.Context) (findings []Finding, err error) {
 	for _, name := range []string{questdb.SharedIndicators, questdb.SharedPredictions, questdb.SharedTraces} {
 		d.named[name] = true
 	}
-	for _, check := range []func(context.Context) ([]Finding, error){d.datasets, d.runs, d.simulations, d.tables} {
+	tables, err := d.QuestDB.Measurements(ctx, "") // before the records, which are there before their tables are made
+	if err != nil {
+		return nil, fmt.Errorf("list the tables: %w", err)
+	}
+	for _, check := range []func(context.Context) ([]Finding, error){d.datasets, d.runs, d.simulations} {
 		found, err := check(ctx)
 		if err != nil {
 			return findings, err
 		}
 		findings = append(findings, found...)
+	}
+	for _, t := range tables {
+		if !d.named[strings.ToLower(t.Name)] {
+			findings = append(findings, Finding{Problem: NoRecord, Table: t.Name, Detail: fmt.Sprintf("%d rows", t.Rows), Fixable: true})
+		}
 	}
 	return findings, nil
 }
@@ -329,20 +338,6 @@ func (d *Doctor) rows(ctx context.Context, kind Kind, id uuid.UUID, spec questdb
 		}
 		if bounds.Rows == 0 {
 			findings = append(findings, Finding{Problem: NoRows, Of: kind.String(), ID: id, Table: place.Name, kind: kind})
-		}
-	}
-	return findings, nil
-}
-
-// tables looks for tables that no record names.
-func (d *Doctor) tables(ctx context.Context) (findings []Finding, err error) {
-	all, err := d.QuestDB.Measurements(ctx, "")
-	if err != nil {
-		return nil, fmt.Errorf("list the tables: %w", err)
-	}
-	for _, t := range all {
-		if !d.named[strings.ToLower(t.Name)] {
-			findings = append(findings, Finding{Problem: NoRecord, Table: t.Name, Detail: fmt.Sprintf("%d rows", t.Rows), Fixable: true})
 		}
 	}
 	return findings, nil
