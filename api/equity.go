@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/db"
+	"foldbook/internal/stores"
 	"foldbook/questdb"
 )
 
@@ -114,7 +115,7 @@ func (s *Server) GetEquity(c echo.Context, simulationID string, params GetEquity
 		curve.next, curve.stop = s.eachTrade(clock, id, trades), func() {}
 	} else {
 		var r *series
-		if r, err = s.open(ctx, row.QuestDBNamespace, sharedTraces, id.String(), row.SimulationName); err == nil {
+		if r, err = s.open(ctx, stores.Trace, row.QuestDBNamespace, id.String(), row.SimulationName); err == nil {
 			measurement = r.table.Name
 			curve.next, curve.stop, err = r.eachTrade(clock)
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/db"
+	"foldbook/internal/stores"
 	"foldbook/questdb"
 )
 
@@ -52,7 +53,7 @@ func (s *Server) listPredictions(c echo.Context, runID string, params ListPredic
 	if err != nil {
 		return missing(err, "run", id)
 	}
-	r, err := s.open(ctx, row.PredictionMeasurement, sharedPredictions, id.String(), row.RunName)
+	r, err := s.open(ctx, stores.Predictions, row.PredictionMeasurement, id.String(), row.RunName)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"foldbook/internal/stores"
 	"foldbook/questdb"
 )
 
@@ -21,36 +21,19 @@ type series struct {
 	where []questdb.Match
 }
 
-// shared is a table that the rows of several go into: its name, the symbol column that tells them apart, and a column that
-// only tables of one alone have.
-type shared struct{ table, key, own string }
-
-var (
-	sharedBars        = shared{"indicator_bars", "dataset", ""}
-	sharedPredictions = shared{"walkforward_predictions", "run_id", ""}
-	sharedTraces      = shared{"trading_sim_traces", "simulation_id", "trade_index"}
-)
-
-// open looks a table up. In a shared one the rows are those with one of the names.
-func (s *Server) open(ctx context.Context, measurement string, kind shared, names ...string) (*series, error) {
+// open finds the rows of a measurement. In a shared table they are those with one of the names.
+func (s *Server) open(ctx context.Context, kind stores.Kind, measurement string, names ...string) (*series, error) {
 	if s.QuestDB == nil {
 		return nil, errSeriesOff
 	}
-	table, err := s.QuestDB.Table(ctx, measurement)
-	if errors.Is(err, questdb.ErrNoTable) || errors.Is(err, questdb.ErrInvalidName) || (err == nil && table.Designated == "") {
+	place, err := stores.Find(ctx, s.QuestDB, kind, measurement, names...)
+	if err != nil {
+		return nil, err
+	}
+	if place.Table == nil || place.Table.Designated == "" {
 		return nil, measurementNotFound(measurement)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("look up table %s: %w", measurement, err)
-	}
-	found := &series{db: s.QuestDB, table: table}
-	column, ok := table.Column(kind.key)
-	_, own := table.Column(kind.own)
-	if strings.EqualFold(table.Name, kind.table) || (ok && column.Type == "SYMBOL" && !own) {
-		names = slices.DeleteFunc(names, func(name string) bool { return name == "" })
-		found.where = []questdb.Match{{Column: kind.key, Values: names}}
-	}
-	return found, nil
+	return &series{db: s.QuestDB, table: place.Table, where: place.Where}, nil
 }
 
 // datasetSeries opens the indicators of a data set, or its bars.
@@ -69,9 +52,9 @@ func (s *Server) openDataset(ctx context.Context, id uuid.UUID, bars bool) (*ser
 		return nil, missing(err, "data set", id)
 	}
 	if bars {
-		return s.open(ctx, row.OhlcvMeasurement, sharedBars, row.QuestDBTag)
+		return s.open(ctx, stores.Bars, row.OhlcvMeasurement, row.QuestDBTag)
 	}
-	return s.open(ctx, row.IndicatorMeasurement, sharedBars, row.QuestDBTag)
+	return s.open(ctx, stores.Indicators, row.IndicatorMeasurement, row.QuestDBTag)
 }
 
 // selection is the rows of the series in a range of time.

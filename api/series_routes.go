@@ -2,6 +2,8 @@ package api
 
 import (
 	"github.com/labstack/echo/v4"
+
+	"foldbook/internal/stores"
 )
 
 // ListIndicators serves GET /api/datasets/:dataset_id/indicators: {"measurement": …, "columns": […], "rows": [{…}], "count": …, …}.
@@ -82,7 +84,7 @@ func (s *Server) ListTrace(c echo.Context, simulationID string, params ListTrace
 	if err != nil {
 		return missing(err, "simulation", id)
 	}
-	r, err := s.open(ctx, row.QuestDBNamespace, sharedTraces, id.String(), row.SimulationName)
+	r, err := s.open(ctx, stores.Trace, row.QuestDBNamespace, id.String(), row.SimulationName)
 	if err != nil {
 		return err
 	}

@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
+	"foldbook/internal/stores"
 	"foldbook/questdb"
 )
 
@@ -243,23 +242,18 @@ func edge(b questdb.Between, i, bins int) float64 {
 	return b.Low + (b.High/float64(bins)-b.Low/float64(bins))*float64(i)
 }
 
-// priceColumns are neither features nor targets.
-var priceColumns = []string{"open", "high", "low", "close", "volume"}
-
 // roles are the numeric columns of a series that are features, and those that are targets.
 func (r *series) roles() (features, targets []SeriesColumn) {
 	features, targets = []SeriesColumn{}, []SeriesColumn{}
 	for _, c := range r.table.Columns {
-		name := strings.ToLower(c.Name)
-		kind := questdb.KindOf(c.Type)
-		switch {
-		case kind != questdb.Float && kind != questdb.Int:
-		case strings.HasPrefix(name, "timestamp"), strings.HasPrefix(name, "date"), strings.HasPrefix(name, "time"):
-		case slices.Contains(priceColumns, name):
-		case strings.HasPrefix(name, "tgt"), strings.HasPrefix(name, "target"):
-			targets = append(targets, SeriesColumn{Name: c.Name, Type: c.Type})
-		default:
+		if kind := questdb.KindOf(c.Type); kind != questdb.Float && kind != questdb.Int {
+			continue
+		}
+		switch stores.Role(c) {
+		case stores.Feature:
 			features = append(features, SeriesColumn{Name: c.Name, Type: c.Type})
+		case stores.Target:
+			targets = append(targets, SeriesColumn{Name: c.Name, Type: c.Type})
 		}
 	}
 	return features, targets

@@ -110,7 +110,13 @@ func Interval(ms int64, granularity string) time.Duration {
 	return 0
 }
 
-// Role is what a column of indicator rows is for.
+// Feature and Target are the roles of columns that are computed.
+const (
+	Feature = "feature"
+	Target  = "target"
+)
+
+// Role is what a column of indicator rows is for: Feature, Target, time, symbol or bar.
 func Role(c questdb.Column) string {
 	name := strings.ToLower(c.Name)
 	switch {
@@ -121,7 +127,7 @@ func Role(c questdb.Column) string {
 	case slices.Contains([]string{"open", "high", "low", "close", "volume"}, name):
 		return "bar"
 	case strings.HasPrefix(name, "tgt"), strings.HasPrefix(name, "target"):
-		return "target"
+		return Target
 	}
-	return "feature"
+	return Feature
 }
