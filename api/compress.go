@@ -95,6 +95,24 @@ func compressed(encoding string, b []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// squeeze compresses a whole answer when that is worth it and asked for, and says in its headers, and to the caller, how.
+func squeeze(c echo.Context, b []byte) (_ []byte, used string, err error) {
+	if len(b) < worthIt {
+		return b, plain, nil
+	}
+	header := c.Response().Header()
+	header.Add("Vary", "Accept-Encoding")
+	encoding := encodingOf(c.Request())
+	if encoding == "" {
+		return b, plain, nil
+	}
+	if b, err = compressed(encoding, b); err != nil {
+		return nil, "", err
+	}
+	setEncoding(header, encoding)
+	return b, encoding, nil
+}
+
 // setEncoding marks an answer as compressed; its ETag is not that of the plain bytes.
 func setEncoding(header http.Header, encoding string) {
 	header.Set("Content-Encoding", encoding)

@@ -51,24 +51,15 @@ func (s serializer) Serialize(c echo.Context, v any, _ string) error {
 }
 
 func (s serializer) send(c echo.Context, b []byte) error {
-	header := c.Response().Header()
-	used := plain
-	if len(b) >= worthIt {
-		header.Add("Vary", "Accept-Encoding")
-		if encoding := encodingOf(c.Request()); encoding != "" {
-			small, err := compressed(encoding, b)
-			if err != nil {
-				return err
-			}
-			setEncoding(header, encoding)
-			b, used = small, encoding
-		}
+	b, used, err := squeeze(c, b)
+	if err != nil {
+		return err
 	}
 	if key, _ := c.Get(cacheKey).(string); strings.HasPrefix(key, used+" ") { // a small answer is not compressed though that was asked for
 		s.bodies.put(key, bytes.Clone(b))
 	}
-	header.Set(echo.HeaderContentLength, strconv.Itoa(len(b)))
-	_, err := c.Response().Write(b)
+	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(b)))
+	_, err = c.Response().Write(b)
 	return err
 }
 

@@ -303,20 +303,12 @@ func (e *textEncoder) finish(b []byte, _ int64, _ rowEnd) []byte { return b }
 
 // sendWhole writes an answer in one piece, compressed when that is worth it and asked for.
 func sendWhole(c echo.Context, b []byte) error {
-	header := c.Response().Header()
-	if len(b) >= worthIt {
-		header.Add("Vary", "Accept-Encoding")
-		if encoding := encodingOf(c.Request()); encoding != "" {
-			small, err := compressed(encoding, b)
-			if err != nil {
-				return err
-			}
-			setEncoding(header, encoding)
-			b = small
-		}
+	b, _, err := squeeze(c, b)
+	if err != nil {
+		return err
 	}
-	header.Set(echo.HeaderContentLength, strconv.Itoa(len(b)))
+	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(b)))
 	c.Response().WriteHeader(http.StatusOK)
-	_, err := c.Response().Write(b)
+	_, err = c.Response().Write(b)
 	return err
 }
