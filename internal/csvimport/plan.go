@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"foldbook/internal/rows"
 	"foldbook/questdb"
 )
 
@@ -147,24 +148,11 @@ func (p *Plan) name(header []string) error {
 // learnUnit takes the unit of the times from the first one that can be read.
 func (p *Plan) learnUnit(cell string) bool {
 	if number, ok := parseNumber(cell); ok {
-		p.Unit = unitOf(number)
+		p.Unit = rows.UnitOf(number)
 		return true
 	}
-	_, ok := parseMoment(cell)
+	_, ok := rows.Moment(strings.TrimSpace(cell))
 	return ok
-}
-
-// unitOf tells by the size of a time since the epoch how many nanoseconds its unit has.
-func unitOf(size float64) int64 {
-	switch {
-	case size < 1e11:
-		return 1e9
-	case size < 1e14:
-		return 1e6
-	case size < 1e17:
-		return 1e3
-	}
-	return 1
 }
 
 // record is a row of a file.

@@ -6,8 +6,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 
+	"foldbook/internal/rows"
 	"foldbook/questdb"
 )
 
@@ -247,7 +247,7 @@ func (p *Plan) micros(cell string) (at int64, problem string) {
 	if cell == "" {
 		return 0, "has no time"
 	}
-	read, what := parseMoment, "one such as 2025-11-10T01:30:00Z"
+	read, what := rows.Moment, "one such as 2025-11-10T01:30:00Z"
 	if p.Unit > 0 {
 		read, what = func(cell string) (int64, bool) { return scale(cell, p.Unit) }, "a number"
 	}
@@ -277,18 +277,4 @@ func scale(cell string, unit int64) (micros int64, ok bool) {
 		v = 0
 	}
 	return int64(v), ok
-}
-
-// parseMoment reads a time as text; one without a zone is UTC.
-func parseMoment(cell string) (micros int64, ok bool) {
-	cell = strings.TrimSpace(cell)
-	if len(cell) > 10 && cell[10] == ' ' {
-		cell = cell[:10] + "T" + cell[11:]
-	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02"} {
-		if at, err := time.Parse(layout, cell); err == nil {
-			return at.UnixMicro(), true
-		}
-	}
-	return 0, false
 }

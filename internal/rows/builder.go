@@ -206,7 +206,7 @@ func (b *builder) setText(c *Column, text []byte) error {
 func (b *builder) setTime(name string, v int64) error {
 	if b.o.AnyUnit {
 		if b.unit == 0 {
-			b.unit = unitOf(v)
+			b.unit = UnitOf(v)
 		}
 		return b.setMicros(name, scale(v, b.unit))
 	}
@@ -236,21 +236,29 @@ func (b *builder) setMicros(name string, micros int64) error {
 // setMoment sets the time of the row from a text.
 func (b *builder) setMoment(name, text string) error {
 	if b.o.AnyUnit {
-		if len(text) > 10 && text[10] == ' ' {
-			text = text[:10] + "T" + text[11:]
-		}
-		for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02"} {
-			if t, err := time.Parse(layout, text); err == nil {
-				return b.setMicros(name, t.UnixMicro())
-			}
+		if micros, ok := Moment(text); ok {
+			return b.setMicros(name, micros)
 		}
 		return b.fault(name, "is neither a whole number nor a time such as 2025-11-10T01:30:00Z")
 	}
 	return b.fault(name, "must be a whole number of milliseconds since the epoch")
 }
 
-// unitOf classifies a time by its size and returns the nanoseconds in its unit.
-func unitOf(v int64) int64 {
+// Moment reads a time as text, in microseconds since the epoch; one without a zone is UTC.
+func Moment(text string) (micros int64, ok bool) {
+	if len(text) > 10 && text[10] == ' ' {
+		text = text[:10] + "T" + text[11:]
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02"} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at.UnixMicro(), true
+		}
+	}
+	return 0, false
+}
+
+// UnitOf classifies a time since the epoch, whose unit nobody told, by its size and returns the nanoseconds in its unit.
+func UnitOf[T int64 | float64](v T) int64 {
 	switch {
 	case v < 1e11:
 		return 1e9
