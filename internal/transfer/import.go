@@ -261,6 +261,18 @@ type answer struct {
 	rows int64 // that were sent
 }
 
+// read takes the body of a foldbook server's answer.
+func (a *answer) read(body io.Reader) error {
+	text, err := io.ReadAll(io.LimitReader(body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if json.Unmarshal(text, a) != nil || !a.Success {
+		return errNoFoldbook
+	}
+	return nil
+}
+
 func (a *answer) stored(kind Kind) string {
 	switch kind {
 	case Run:
@@ -308,14 +320,7 @@ func (im *Import) post(ctx context.Context, d *Document, before int64) (a answer
 			return err
 		}
 		defer func() { _ = resp.Body.Close() }()
-		text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-		if err != nil {
-			return fmt.Errorf("read the answer: %w", err)
-		}
-		if json.Unmarshal(text, &a) != nil || !a.Success {
-			return errNoFoldbook
-		}
-		return nil
+		return a.read(resp.Body)
 	})
 	return a, err
 }

@@ -3,7 +3,6 @@ package transfer
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -192,14 +191,7 @@ func (im *Import) postBatch(ctx context.Context, to Rows, batch *rows.Batch) (a 
 			return err
 		}
 		defer func() { _ = resp.Body.Close() }()
-		text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-		if err != nil {
-			return fmt.Errorf("read the answer: %w", err)
-		}
-		if json.Unmarshal(text, &a) != nil || !a.Success {
-			return errNoFoldbook
-		}
-		return nil
+		return a.read(resp.Body)
 	})
 	return a, err
 }
