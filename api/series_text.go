@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"foldbook/db"
 	"foldbook/questdb"
 )
 
@@ -161,10 +162,7 @@ func appendFloat(b []byte, x float64) []byte {
 		}
 		return b
 	}
-	if size := math.Abs(x); size != 0 && (size < 1e-6 || size >= 1e21) {
-		return strconv.AppendFloat(b, x, 'e', -1, 64)
-	}
-	return strconv.AppendFloat(b, x, 'f', -1, 64)
+	return db.AppendFloat(b, x)
 }
 
 // appendJSONText appends a JSON string.

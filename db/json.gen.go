@@ -730,26 +730,26 @@ func (r *ListTradePageRow) AppendJSON(b []byte) []byte {
 	b = append(b, `,"side":`...)
 	b = appendString(b, r.Side)
 	b = append(b, `,"size":`...)
-	b = appendFloat(b, r.Size)
+	b = AppendFloat(b, r.Size)
 	b = append(b, `,"entry_price":`...)
-	b = appendFloat(b, r.EntryPrice)
+	b = AppendFloat(b, r.EntryPrice)
 	b = append(b, `,"exit_price":`...)
 	if r.ExitPrice == nil {
 		b = append(b, `null`...)
 	} else {
-		b = appendFloat(b, *r.ExitPrice)
+		b = AppendFloat(b, *r.ExitPrice)
 	}
 	b = append(b, `,"pnl":`...)
 	if r.Pnl == nil {
 		b = append(b, `null`...)
 	} else {
-		b = appendFloat(b, *r.Pnl)
+		b = AppendFloat(b, *r.Pnl)
 	}
 	b = append(b, `,"return_pct":`...)
 	if r.ReturnPct == nil {
 		b = append(b, `null`...)
 	} else {
-		b = appendFloat(b, *r.ReturnPct)
+		b = AppendFloat(b, *r.ReturnPct)
 	}
 	b = append(b, `,"metadata":`...)
 	b = appendRaw(b, r.Metadata)
@@ -770,7 +770,7 @@ func (r *ListTradeReturnsRow) AppendJSON(b []byte) []byte {
 	if r.ReturnPct == nil {
 		b = append(b, `null`...)
 	} else {
-		b = appendFloat(b, *r.ReturnPct)
+		b = AppendFloat(b, *r.ReturnPct)
 	}
 	b = append(b, `,"exit_timestamp_ms":`...)
 	b = appendInt(b, r.ExitTimestampMS)
@@ -1043,26 +1043,26 @@ func (r *SimulationTrade) AppendJSON(b []byte) []byte {
 	b = append(b, `,"side":`...)
 	b = appendString(b, r.Side)
 	b = append(b, `,"size":`...)
-	b = appendFloat(b, r.Size)
+	b = AppendFloat(b, r.Size)
 	b = append(b, `,"entry_price":`...)
-	b = appendFloat(b, r.EntryPrice)
+	b = AppendFloat(b, r.EntryPrice)
 	b = append(b, `,"exit_price":`...)
 	if r.ExitPrice == nil {
 		b = append(b, `null`...)
 	} else {
-		b = appendFloat(b, *r.ExitPrice)
+		b = AppendFloat(b, *r.ExitPrice)
 	}
 	b = append(b, `,"pnl":`...)
 	if r.Pnl == nil {
 		b = append(b, `null`...)
 	} else {
-		b = appendFloat(b, *r.Pnl)
+		b = AppendFloat(b, *r.Pnl)
 	}
 	b = append(b, `,"return_pct":`...)
 	if r.ReturnPct == nil {
 		b = append(b, `null`...)
 	} else {
-		b = appendFloat(b, *r.ReturnPct)
+		b = AppendFloat(b, *r.ReturnPct)
 	}
 	b = append(b, `,"metadata":`...)
 	b = appendRaw(b, r.Metadata)
@@ -1083,19 +1083,19 @@ func (r *SimulationTradeBucket) AppendJSON(b []byte) []byte {
 	if r.ProfitFactor == nil {
 		b = append(b, `null`...)
 	} else {
-		b = appendFloat(b, *r.ProfitFactor)
+		b = AppendFloat(b, *r.ProfitFactor)
 	}
 	b = append(b, `,"avg_return_pct":`...)
 	if r.AvgReturnPct == nil {
 		b = append(b, `null`...)
 	} else {
-		b = appendFloat(b, *r.AvgReturnPct)
+		b = AppendFloat(b, *r.AvgReturnPct)
 	}
 	b = append(b, `,"max_drawdown_pct":`...)
 	if r.MaxDrawdownPct == nil {
 		b = append(b, `null`...)
 	} else {
-		b = appendFloat(b, *r.MaxDrawdownPct)
+		b = AppendFloat(b, *r.MaxDrawdownPct)
 	}
 	b = append(b, `,"notes":`...)
 	if r.Notes == nil {
@@ -1278,7 +1278,7 @@ func (r *WalkforwardFold) AppendJSON(b []byte) []byte {
 	if r.BestScore == nil {
 		b = append(b, `null`...)
 	} else {
-		b = appendFloat(b, *r.BestScore)
+		b = AppendFloat(b, *r.BestScore)
 	}
 	b = append(b, `,"thresholds":`...)
 	b = appendRaw(b, r.Thresholds)

@@ -80,9 +80,9 @@ func appendBool(b []byte, v bool) []byte { return strconv.AppendBool(b, v) }
 
 func appendInt[T int32 | int64](b []byte, v T) []byte { return strconv.AppendInt(b, int64(v), 10) }
 
-// appendFloat appends the shortest text that gives v back, as encoding/json does; JSON has no NaN and no infinity, so
+// AppendFloat appends the shortest text that gives v back, as encoding/json does; JSON has no NaN and no infinity, so
 // those become null.
-func appendFloat(b []byte, v float64) []byte {
+func AppendFloat(b []byte, v float64) []byte {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return append(b, `null`...)
 	}

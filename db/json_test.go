@@ -55,7 +55,7 @@ func FuzzAppendFloat(f *testing.F) {
 		f.Add(v)
 	}
 	f.Fuzz(func(t *testing.T, v float64) {
-		got := string(appendFloat(nil, v))
+		got := string(AppendFloat(nil, v))
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			if got != "null" {
 				t.Errorf("%v becomes %s, want null", v, got)

@@ -74,7 +74,7 @@ var appenders = map[string]string{
 	"bool":            "appendBool",
 	"int32":           "appendInt",
 	"int64":           "appendInt",
-	"float64":         "appendFloat",
+	"float64":         "AppendFloat",
 	"time.Time":       "appendTime",
 	"uuid.UUID":       "appendUUID",
 	"json.RawMessage": "appendRaw",
