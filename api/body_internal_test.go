@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -260,6 +261,18 @@ func TestBodyLimitIsInclusive(t *testing.T) {
 			}
 		}
 	}
+}
+
+// checkJSON checks a part at a path of the body: that it is of the kind ('{' or '['), and what scan checks.
+func checkJSON(path string, v jsontext.Value, kind byte) error {
+	if f := checkKind(path, v, kind); f != nil {
+		return f.answer()
+	}
+	if f := scan(v); f != nil {
+		f.path = joinPath(path, f.path)
+		return f.answer()
+	}
+	return nil
 }
 
 func TestCheckJSON(t *testing.T) {

@@ -18,18 +18,6 @@ const (
 	minExponent = -400    // of a number: jsonb writes 1e-16000 in 16,002 characters
 )
 
-// checkJSON checks a part at a path of the body: that it is of the kind ('{' or '['), and what scan checks.
-func checkJSON(path string, v jsontext.Value, kind byte) error {
-	if f := checkKind(path, v, kind); f != nil {
-		return f.answer()
-	}
-	if f := scan(v); f != nil {
-		f.path = joinPath(path, f.path)
-		return f.answer()
-	}
-	return nil
-}
-
 func checkKind(path string, v jsontext.Value, kind byte) *fault {
 	switch {
 	case byte(v.Kind()) == kind:

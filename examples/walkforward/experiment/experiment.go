@@ -108,8 +108,3 @@ func (p plan) compute() (*Experiment, error) {
 	e.Predictions, e.Trace = predictionSeries(e.Run, f, folds), traceSeries(e.Simulation)
 	return e, nil
 }
-
-// Series are the four series, in the order in which they are exported.
-func (e *Experiment) Series() []Series {
-	return []Series{e.Bars, e.Indicators, e.Predictions, e.Trace}
-}

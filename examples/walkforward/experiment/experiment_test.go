@@ -300,9 +300,10 @@ func TestComputingAgainGivesTheSame(t *testing.T) {
 	t.Parallel()
 	_, first := experiments(t)
 	_, second := experiments(t)
+	series := func(e *Experiment) []Series { return []Series{e.Bars, e.Indicators, e.Predictions, e.Trace} }
 	for i := range first {
-		for k, a := range first[i].Series() {
-			b := second[i].Series()[k]
+		for k, a := range series(first[i]) {
+			b := series(second[i])[k]
 			if diff := cmp.Diff(slices.Collect(a.Rows), slices.Collect(b.Rows)); diff != "" {
 				t.Errorf("%s (-first +second):\n%s", a.Measurement, diff)
 			}
