@@ -179,6 +179,7 @@ func (q *QuestDB) settings() []string {
 		"QDB_HTTP_MIN_ENABLED=false", "QDB_LINE_TCP_ENABLED=false", "QDB_LINE_UDP_ENABLED=false",
 		"QDB_PG_READONLY_USER_ENABLED=true", "QDB_PG_READONLY_USER=" + QuestDBReader, "QDB_PG_READONLY_PASSWORD=" + QuestDBReaderPassword,
 		"QDB_METRICS_ENABLED=false", "QDB_TELEMETRY_ENABLED=false",
+		"QDB_LOG_W_STDOUT_LEVEL=ERROR", // at INFO, three lines for each query: more work than a small query itself, and a log that grows by megabytes a second
 		"QDB_SHARED_WORKER_COUNT=1", "QDB_HTTP_WORKER_COUNT=1", "QDB_QUERY_TIMEOUT=30s",
 		"QDB_HTTP_NET_CONNECTION_LIMIT=32", "QDB_PG_NET_CONNECTION_LIMIT=32",
 		"QDB_HTTP_RECEIVE_BUFFER_SIZE=128k", "QDB_HTTP_SEND_BUFFER_SIZE=256k",
