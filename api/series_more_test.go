@@ -250,7 +250,7 @@ type sampled struct {
 type envelope struct{ First, Low, High, Last float64 }
 
 // envelopes are those of a column of rows, NaN where a pixel column has rows and no value. It fails on rows out of order.
-func envelopes(t *testing.T, rows [][]*float64, column int, start, width int64) map[int64]envelope {
+func envelopes(t testing.TB, rows [][]*float64, column int, start, width int64) map[int64]envelope {
 	t.Helper()
 	found := map[int64]envelope{}
 	last := math.Inf(-1)
@@ -288,47 +288,72 @@ func TestThinnedOut(t *testing.T) {
 	)
 	base := "/api/datasets/" + h.dataset(h.prefix, h.table("ind"), nil).String() + "/series?columns=a,b,n"
 	for _, window := range []string{"", "&start_ts=2000000&end_ts=41000000", "&start_ts=12000000", "&end_ts=3000"} {
-		var full sampled
-		if err := json.Unmarshal([]byte(readBody(t, h.get(base+window+"&limit=200000"))), &full); err != nil {
-			t.Fatal(err)
-		}
-		real := map[string]bool{}
-		for _, row := range full.Rows {
-			text, _ := json.Marshal(row)
-			real[string(text)] = true
-		}
-		for _, size := range []string{"width=1", "width=7", "points=400", "width=1000", "width=20000"} {
-			var got sampled
-			if err := json.Unmarshal([]byte(readBody(t, h.get(base+window+"&"+size))), &got); err != nil {
-				t.Fatal(err)
-			}
-			if got.Total != full.Total || got.Count != len(got.Rows) || got.Count > full.Count {
-				t.Errorf("%s%s: %d rows, said to be %d of %d; all are %d", size, window, len(got.Rows), got.Count, got.Total, full.Total)
-			}
-			perPixel := map[int64]int{}
-			for _, row := range got.Rows {
-				text, _ := json.Marshal(row)
-				if !real[string(text)] {
-					t.Fatalf("%s%s: %s is no row", size, window, text)
-				}
-				perPixel[(int64(*row[0])*1000-got.Start)/got.Width]++
-			}
-			for pixel, n := range perPixel {
-				if n > 4*3 || pixel < 0 || pixel >= got.Pixels {
-					t.Errorf("%s%s: %d rows in pixel column %d of %d", size, window, n, pixel, got.Pixels)
-				}
-			}
-			for column := 1; column <= 3; column++ {
-				want := envelopes(t, full.Rows, column, got.Start, got.Width)
-				if diff := cmp.Diff(want, envelopes(t, got.Rows, column, got.Start, got.Width), cmp.Comparer(func(a, b float64) bool { return a == b || a != a && b != b })); diff != "" {
-					t.Errorf("%s%s, column %s (-want +got):\n%.600s", size, window, full.Columns[column], diff)
-				}
-			}
-		}
+		h.checkThin(base+window, "width=1", "width=7", "points=400", "width=1000", "width=20000")
 	}
 	var one sampled
 	if err := json.Unmarshal([]byte(readBody(t, h.get(base[:len(base)-4]+"&points=400"))), &one); err != nil || one.Count > 400 {
 		t.Errorf("400 points of one series are %d (%v)", one.Count, err)
+	}
+}
+
+// The same where there are so many rows that QuestDB finds the points: in a table of its own and in a shared one, with
+// several rows of one time, gaps in time, and values that come again and again.
+func TestThinnedOutByTheServer(t *testing.T) {
+	t.Parallel()
+	h := newSeries(t)
+	h.sql(
+		`create table $_ind (timestamp timestamp, a double, b float, n long, i int, sh short, dataset_id symbol) timestamp(timestamp) partition by month wal`,
+		`insert into $_ind select ((x + case when x > 90000 then 300000 else 0 end) / 3 * 3 * 1000000L)::timestamp,
+			sin(x / 300.0) * 50 + rnd_double(), case when x = 77777 then 1e9f else 1 end, x % 17, (x % 1000)::int, (x % 5)::short, case when x % 10 = 0 then 'other' else '`+h.prefix+`' end from long_sequence(160000)`,
+	)
+	base := "/api/datasets/" + h.dataset(h.prefix, h.table("ind"), nil).String() + "/series?columns="
+	for _, window := range []string{"", "&start_ts=3000000", "&end_ts=455000000"} {
+		h.checkThin(base+"a,b,n,i,sh"+window, "width=1", "width=7", "points=80")
+		h.checkThin(base+"a"+window, "points=400")
+	}
+}
+
+// checkThin compares what is thinned out to several sizes with all rows.
+func (h *harness) checkThin(address string, sizes ...string) {
+	t := h.t
+	t.Helper()
+	var full sampled
+	if err := json.Unmarshal([]byte(readBody(t, h.get(address+"&limit=200000"))), &full); err != nil {
+		t.Fatal(err)
+	}
+	series := len(full.Columns) - 1
+	real := map[string]bool{}
+	for _, row := range full.Rows {
+		text, _ := json.Marshal(row)
+		real[string(text)] = true
+	}
+	for _, size := range sizes {
+		var got sampled
+		if err := json.Unmarshal([]byte(readBody(t, h.get(address+"&"+size))), &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Total != full.Total || got.Count != len(got.Rows) || got.Count > full.Count {
+			t.Errorf("%s, %s: %d rows, said to be %d of %d; all are %d", address, size, len(got.Rows), got.Count, got.Total, full.Total)
+		}
+		perPixel := map[int64]int{}
+		for _, row := range got.Rows {
+			text, _ := json.Marshal(row)
+			if !real[string(text)] {
+				t.Fatalf("%s, %s: %s is no row", address, size, text)
+			}
+			perPixel[(int64(*row[0])*1000-got.Start)/got.Width]++
+		}
+		for pixel, n := range perPixel {
+			if n > 4*series || pixel < 0 || pixel >= got.Pixels {
+				t.Errorf("%s, %s: %d rows in pixel column %d of %d", address, size, n, pixel, got.Pixels)
+			}
+		}
+		for column := 1; column <= series; column++ {
+			want := envelopes(t, full.Rows, column, got.Start, got.Width)
+			if diff := cmp.Diff(want, envelopes(t, got.Rows, column, got.Start, got.Width), cmp.Comparer(func(a, b float64) bool { return a == b || a != a && b != b })); diff != "" {
+				t.Errorf("%s, %s, column %s (-want +got):\n%.600s", address, size, full.Columns[column], diff)
+			}
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ type Selection struct {
 	Table    *Table
 	Where    []Match
 	From, To time.Time // both inclusive, in microseconds; zero is no bound
+	At       []int64   // unless empty, only rows of one of these times, in microseconds; at most MostTimes
 }
 
 // Match holds for rows whose column has one of the values.
@@ -38,7 +39,7 @@ const longRead = 10000
 // Errors: ErrNoTable, ErrNoColumn, ErrUnavailable, ErrBusy, ErrTimeout, ErrBroken, and a *Refused.
 func (c *Client) Scan(ctx context.Context, s Scan) (*Rows, error) {
 	st := new(statement)
-	st.stream = s.Limit < 0 || s.Limit > longRead
+	st.stream = (s.Limit < 0 || s.Limit > longRead) && len(s.At) == 0
 	st.add("select ")
 	for i, name := range s.Columns {
 		if i > 0 {
@@ -68,8 +69,10 @@ func (st *statement) rest(s Scan) *statement {
 	return st
 }
 
-// where writes the condition of a selection, if it has any.
-func (s *statement) where(sel Selection) *statement {
+// where writes the condition of a selection, and one more unless that is nil, if there is any.
+func (s *statement) where(sel Selection) *statement { return s.whereAnd(sel, nil) }
+
+func (s *statement) whereAnd(sel Selection, more func()) *statement {
 	next := constant(" where ")
 	and := func() {
 		s.add(next)
@@ -86,6 +89,21 @@ func (s *statement) where(sel Selection) *statement {
 	if !sel.To.IsZero() { // the end of its microsecond, for columns of nanoseconds
 		and()
 		s.column(sel.Table, sel.Table.Designated).add(" < ").micros(sel.To.UnixMicro() + 1)
+	}
+	if len(sel.At) > 0 { // QuestDB 9.3 counts the values wrongly that are bound in a list of times
+		and()
+		s.add("(")
+		for i, t := range sel.At {
+			if i > 0 {
+				s.add(" or ")
+			}
+			s.column(sel.Table, sel.Table.Designated).add(" = ").micros(t)
+		}
+		s.add(")")
+	}
+	if more != nil {
+		and()
+		more()
 	}
 	return s
 }

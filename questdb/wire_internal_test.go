@@ -20,7 +20,7 @@ type pieces struct {
 }
 
 func (p pieces) Read(b []byte) (int, error) {
-	return p.from.Read(b[:min(len(b), 1+rand.IntN(p.most))]) //nolint:gosec // no secret
+	return p.from.Read(b[:min(len(b), 1+rand.IntN(p.most))])
 }
 
 // wireRows are cells of many lengths, some longer than the buffer, some NULL, some empty.
