@@ -12,9 +12,14 @@ var olderRoutes = []string{"/api/indicators/datasets", "/api/walkforward/runs", 
 
 // routes registers the operations of openapi.yaml: server.gen.go lists them, and a route without a handler does not compile.
 func (s *Server) routes() {
-	RegisterHandlers(router{Echo: s.echo}, s)
-	for _, prefix := range s.TraderPrefixes {
-		RegisterHandlersWithBaseURL(router{Echo: s.echo, prefix: prefix}, s, prefix)
+	together := map[string][]echo.MiddlewareFunc{}
+	for _, operation := range []string{
+		"ListOhlcv", "ListIndicators", "GetIndexMap", "ListSeries", "ListPredictions", "ListRunPredictions", "ListTrace", "ListTradesimTrace", "GetEquity",
+	} {
+		together[operation] = []echo.MiddlewareFunc{s.together.middleware}
+	}
+	for _, prefix := range append([]string{""}, s.TraderPrefixes...) {
+		RegisterHandlersWithOptions(router{Echo: s.echo, prefix: prefix}, s, RegisterHandlersOptions{BaseURL: prefix, OperationMiddlewares: together})
 	}
 }
 
