@@ -137,10 +137,11 @@ func preflight(header http.Header) {
 	header.Set("Access-Control-Max-Age", "7200")
 }
 
-// log writes the one line of a request: at error level, with the cause, when the service failed.
+// log writes the one line of a request: at error level, with the cause, when the service failed. An answer that was cut
+// because its client does not take it is no failure.
 func (s *Server) log(r *http.Request, rec *recorder, start time.Time) {
 	level := slog.LevelInfo
-	if rec.status >= http.StatusInternalServerError || rec.aborted {
+	if rec.status >= http.StatusInternalServerError || rec.aborted && rec.client.Err() == nil {
 		level = slog.LevelError
 	}
 	if !s.Log.Enabled(r.Context(), level) {

@@ -90,8 +90,13 @@ func timesOf(startTS, endTS, startTimestamp, endTimestamp *string) (from, to tim
 	return from, to, err
 }
 
-// latest is the last millisecond of a year with four digits.
-const latest = 253402300799999
+// latest is the last millisecond of a year with four digits. The numbers from firstSecond to lastSecond are those of 2001
+// to 5138 in seconds; in milliseconds they would be the first years from 1970, of which nobody asks.
+const (
+	latest      = 253402300799999
+	firstSecond = 1_000_000_000
+	lastSecond  = 99_999_999_999
+)
 
 // timeOf reads milliseconds since 1970 or RFC 3339. A row belongs to the millisecond that it is shown with, so the end of
 // a range in milliseconds has rest added.
@@ -106,6 +111,9 @@ func timeOf(name string, text *string, alias string, other *string, rest time.Du
 	}
 	t, err := time.Parse(time.RFC3339, *text)
 	if ms, errInt := strconv.ParseInt(*text, 10, 64); errInt == nil && ms >= 0 && ms <= latest {
+		if ms >= firstSecond && ms <= lastSecond {
+			return time.Time{}, invalidParameter(name, "is in seconds, it seems: write milliseconds or RFC 3339")
+		}
 		t, err = time.UnixMilli(ms).Add(rest), nil
 	}
 	if err != nil || t.Unix() < 0 || t.UnixMilli() > latest {

@@ -122,6 +122,7 @@ func TestSeriesRefusals(t *testing.T) {
 		"offset=-1":                    "parameter offset is below 0",
 		"start_index=-1":               "parameter start_index is below 0",
 		"start_ts=yesterday":           "parameter start_ts is no time from 1970 to 9999 in milliseconds or RFC 3339",
+		"start_ts=1704067200":          "parameter start_ts is in seconds, it seems: write milliseconds or RFC 3339",
 		"end_timestamp=-1":             "parameter end_timestamp is no time from 1970 to 9999 in milliseconds or RFC 3339",
 		"start_ts=1&start_timestamp=2": "parameter start_timestamp says something else than start_ts",
 		"start_ts=1&start_index=2":     "parameter start_index or end_index does not go with a time: the numbers are those of all rows",

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,7 +111,8 @@ func privateQuestDB(t *testing.T) *devstack.QuestDB {
 func TestQuestDBDiesInStream(t *testing.T) {
 	t.Parallel()
 	server := privateQuestDB(t)
-	h := seriesOn(t, server)
+	var log logged
+	h := seriesOn(t, server, logTo(&log))
 	base := h.longRows(400_000)
 	listening := h.listen()
 	var streams []*http.Response
@@ -124,6 +126,9 @@ func TestQuestDBDiesInStream(t *testing.T) {
 			t.Errorf("%s: %d bytes and %v, want unexpected EOF", res.Request.URL.RawQuery, n, err)
 		}
 	}
+	eventually(t, "each is logged as an error, with its cause", func() bool {
+		return len(streams) == len(slices.DeleteFunc(log.lines(t), func(line map[string]any) bool { return line["level"] != "ERROR" || line["cause"] == nil }))
+	})
 	for _, path := range []string{"/indicators", "/index_map?start_idx=0&end_idx=1", "/series?points=100", "/histogram?column=c0", "/indicators?format=parquet"} {
 		began := time.Now()
 		res := h.get(base + path)
@@ -146,7 +151,8 @@ func TestQuestDBDiesInStream(t *testing.T) {
 // A client that leaves ends the query at QuestDB, and one that no longer reads is dropped.
 func TestClientLeavesStream(t *testing.T) {
 	t.Parallel()
-	h := newSeries(t, func(o *api.Options) { o.StreamWriteTimeout = 2 * time.Second })
+	var log logged
+	h := newSeries(t, logTo(&log), func(o *api.Options) { o.StreamWriteTimeout = 2 * time.Second })
 	base := h.longRows(1_000_000)
 	listening := h.listen()
 	running := func() int {
@@ -177,6 +183,17 @@ func TestClientLeavesStream(t *testing.T) {
 	_, _ = fmt.Fprintf(deaf, "GET %s/indicators?format=ndjson HTTP/1.1\r\nHost: x\r\n\r\n", base)
 	eventually(t, "the query runs", func() bool { return running() > 0 })
 	eventually(t, "the query of a client that does not read ends", func() bool { return running() == 0 })
+
+	var cut []map[string]any
+	eventually(t, "both are logged", func() bool {
+		cut = slices.DeleteFunc(log.lines(t), func(line map[string]any) bool { return line["cause"] == nil })
+		return len(cut) == 2
+	})
+	for _, line := range cut {
+		if line["level"] != "INFO" {
+			t.Errorf("what a client does is logged as %v", line)
+		}
+	}
 }
 
 // Long answers end with the counts as trailers, and what they are made of does not depend on how they are cut.

@@ -1394,7 +1394,7 @@ type GetHistogramParams struct {
 	// Max Values above are left out.
 	Max *float64 `form:"max,omitempty" json:"max,omitempty"`
 
-	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
 	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
@@ -1427,7 +1427,7 @@ type GetIndexMapParamsType string
 
 // ListIndicatorsParams defines parameters for ListIndicators.
 type ListIndicatorsParams struct {
-	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
 	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
@@ -1481,7 +1481,7 @@ type GetDatasetManifestParams struct {
 
 // ListOhlcvParams defines parameters for ListOhlcv.
 type ListOhlcvParams struct {
-	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
 	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
@@ -1579,7 +1579,7 @@ type ListDatasetRunsParamsCount string
 
 // ListSeriesParams defines parameters for ListSeries.
 type ListSeriesParams struct {
-	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
 	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
@@ -1803,7 +1803,7 @@ type ListPredictionsParams struct {
 	// With folds: adds the ranges and thresholds of the folds, in JSON.
 	With *ListPredictionsParamsWith `form:"with,omitempty" json:"with,omitempty"`
 
-	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
 	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
@@ -1961,7 +1961,7 @@ type GetEquityParamsSource string
 
 // ListTraceParams defines parameters for ListTrace.
 type ListTraceParams struct {
-	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
 	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
@@ -2086,7 +2086,7 @@ type GetTradesimRunParams struct {
 
 // ListTradesimTraceParams defines parameters for ListTradesimTrace.
 type ListTradesimTraceParams struct {
-	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
 	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
@@ -2208,7 +2208,7 @@ type ListRunPredictionsParams struct {
 	// With folds: adds the ranges and thresholds of the folds, in JSON.
 	With *ListRunPredictionsParamsWith `form:"with,omitempty" json:"with,omitempty"`
 
-	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339.
+	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
 	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.

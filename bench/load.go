@@ -16,8 +16,9 @@ import (
 // request is what is asked of a service over and over.
 type request struct {
 	path    string
-	headers string // lines that end in CR LF
-	status  int    // that the answer has to have; 0: 200
+	more    []string // other paths that are asked for in turn with it
+	headers string   // lines that end in CR LF
+	status  int      // that the answer has to have; 0: 200
 }
 
 // measured is one measurement of a request.
@@ -34,6 +35,10 @@ func load(ctx context.Context, address string, r request, connections int, span 
 	if r.status == 0 {
 		r.status = http.StatusOK
 	}
+	var requests [][]byte
+	for _, path := range append([]string{r.path}, r.more...) {
+		requests = append(requests, []byte("GET "+path+" HTTP/1.1\r\nHost: "+address+"\r\n"+r.headers+"\r\n"))
+	}
 	clients := make([]*client, connections)
 	for i := range clients {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp4", address)
@@ -42,11 +47,12 @@ func load(ctx context.Context, address string, r request, connections int, span 
 		}
 		defer conn.Close() //nolint:errcheck // nothing is lost
 		clients[i] = &client{
-			conn:    conn,
-			request: []byte("GET " + r.path + " HTTP/1.1\r\nHost: " + address + "\r\n" + r.headers + "\r\n"),
-			status:  []byte("HTTP/1.1 " + strconv.Itoa(r.status) + " "),
-			buf:     make([]byte, 256<<10),
-			took:    make([]time.Duration, 0, 1<<16),
+			conn:     conn,
+			requests: requests,
+			next:     i * len(requests) / connections,
+			status:   []byte("HTTP/1.1 " + strconv.Itoa(r.status) + " "),
+			buf:      make([]byte, 256<<10),
+			took:     make([]time.Duration, 0, 1<<16),
 		}
 	}
 	ctx, cancel := context.WithCancelCause(ctx) // the cause is the first client's error
@@ -81,20 +87,22 @@ func load(ctx context.Context, address string, r request, connections int, span 
 
 // client is one connection that is kept.
 type client struct {
-	conn    net.Conn
-	request []byte
-	status  []byte // that an answer begins with
-	buf     []byte
-	took    []time.Duration
-	length  int // of the last body
+	conn     net.Conn
+	requests [][]byte
+	next     int    // of these
+	status   []byte // that an answer begins with
+	buf      []byte
+	took     []time.Duration
+	length   int // of the last body
 }
 
 // ask sends one request after the other until the time given.
 func (c *client) ask(until time.Time) error {
 	for now := time.Now(); now.Before(until); {
-		if _, err := c.conn.Write(c.request); err != nil {
+		if _, err := c.conn.Write(c.requests[c.next]); err != nil {
 			return fmt.Errorf("send a request: %w", err)
 		}
+		c.next = (c.next + 1) % len(c.requests)
 		if err := c.receive(); err != nil {
 			return fmt.Errorf("receive an answer: %w", err)
 		}

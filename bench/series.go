@@ -22,9 +22,9 @@ import (
 // comparison is one thing that is asked of the service and of QuestDB itself, in turns.
 type comparison struct {
 	name      string
-	ours      string // path at the service
-	theirs    string // path at QuestDB
-	rate      bool   // many small answers on several connections; else one large one at a time
+	ours      request // at the service
+	theirs    request // at QuestDB
+	callers   int     // many small answers on so many connections; 0: one large one at a time
 	want      float64
 	ourBest   float64 // answers a second
 	theirBest float64
@@ -36,6 +36,7 @@ type comparison struct {
 
 const (
 	seriesRows    = 1_000_000
+	manyCallers   = 24 // QuestDB of the development stack takes 32 connections
 	seriesDataset = "6f0e0c3a-52a7-4c1c-9d58-3f1f0e6f9aff"
 )
 
@@ -119,27 +120,48 @@ func (c cli) series(ctx context.Context, s *stack) error {
 	const all = "select timestamp, s, c0, c1, c2, c3, c4, c5, c6, l from bench_ind"
 	base := "/api/datasets/" + seriesDataset
 	exec, exp := execPath(all), "/exp?query="+url.QueryEscape(all)
-	const day = "2022-03-01T00:00:00Z"
+	one := func(path string) request { return request{path: path} }
+	hundred := func(ranges int, format string) (ours, theirs request) { // the same rows over and over, or other ones each time
+		var at, of []string
+		for i := range ranges {
+			from := time.Date(2022, 3, 1, 0, 100*i, 0, 0, time.UTC)
+			to := from.Add(99 * time.Minute)
+			at = append(at, base+"/indicators?format="+format+"&start_ts="+from.Format(time.RFC3339)+"&end_ts="+to.Format(time.RFC3339))
+			of = append(of, execPath(fmt.Sprintf("%s where timestamp >= '%s' and timestamp <= '%s'", all, from.Format(time.RFC3339), to.Format(time.RFC3339))))
+		}
+		return request{path: at[0], more: at[1:]}, request{path: of[0], more: of[1:]}
+	}
 	list := []*comparison{
-		{name: "1M × 10 as CSV, to `/exp`", ours: base + "/indicators?format=csv", theirs: exp, want: 2},
-		{name: "1M × 10 as NDJSON, to `/exec`", ours: base + "/indicators?format=ndjson", theirs: exec, want: 2},
-		{name: "1M × 10 as Arrow, to `/exec`", ours: base + "/indicators?format=arrow", theirs: exec, want: 5},
+		{name: "1M × 10 as CSV, to `/exp`", ours: one(base + "/indicators?format=csv"), theirs: one(exp), want: 2},
+		{name: "1M × 10 as NDJSON, to `/exec`", ours: one(base + "/indicators?format=ndjson"), theirs: one(exec), want: 2},
+		{name: "1M × 10 as Arrow, to `/exec`", ours: one(base + "/indicators?format=arrow"), theirs: one(exec), want: 5},
 		{
-			name: "100 rows by time, to `/exec`", rate: true, want: 4, ours: base + "/indicators?start_ts=" + day + "&end_ts=2022-03-01T01:39:00Z",
-			theirs: execPath(all + " where timestamp >= '2022-03-01T00:00:00Z' and timestamp <= '2022-03-01T01:39:00Z'"),
+			name: "`points=1000` of one series, to `SAMPLE BY` min and max", want: 1. / 3, ours: one(base + "/series?columns=c0&points=1000"),
+			theirs: one(execPath("select timestamp, min(c0) lo, max(c0) hi from bench_ind sample by 4000m")),
 		},
 		{
-			name: "the same as Arrow", rate: true, ours: base + "/indicators?format=arrow&start_ts=" + day + "&end_ts=2022-03-01T01:39:00Z",
-			theirs: execPath(all + " where timestamp >= '2022-03-01T00:00:00Z' and timestamp <= '2022-03-01T01:39:00Z'"),
+			name: "`width=1000` of one series, to `SAMPLE BY` min and max", want: 1. / 3, ours: one(base + "/series?columns=c0&width=1000"),
+			theirs: one(execPath("select timestamp, min(c0) lo, max(c0) hi from bench_ind sample by 1000m")),
 		},
-		{
-			name: "`points=1000` of one series, to `SAMPLE BY` min and max", want: 1. / 3, ours: base + "/series?columns=c0&points=1000",
-			theirs: execPath("select timestamp, min(c0) lo, max(c0) hi from bench_ind sample by 4000m"),
-		},
-		{
-			name: "`width=1000` of one series, to `SAMPLE BY` min and max", want: 1. / 3, ours: base + "/series?columns=c0&width=1000",
-			theirs: execPath("select timestamp, min(c0) lo, max(c0) hi from bench_ind sample by 1000m"),
-		},
+	}
+	for _, k := range []struct {
+		name            string
+		callers, ranges int
+		format          string
+		want            float64
+	}{
+		{"the same 100 rows by time, to `/exec`", c.Connections, 1, "json", 4},
+		{"the same, %d connections", manyCallers, 1, "json", 4},
+		{"other 100 rows each time", c.Connections, 500, "json", 4},
+		{"the same, %d connections", manyCallers, 500, "json", 4},
+		{"other 100 rows each time as Arrow", c.Connections, 500, "arrow", 0},
+	} {
+		entry := &comparison{name: k.name, callers: k.callers, want: k.want}
+		if k.callers == manyCallers {
+			entry.name = fmt.Sprintf(k.name, k.callers)
+		}
+		entry.ours, entry.theirs = hundred(k.ranges, k.format)
+		list = append(list, entry)
 	}
 	if err := service.reportMemory(ctx, base); err != nil { // before anything else has made the service grow
 		return err
@@ -148,14 +170,14 @@ func (c cli) series(ctx context.Context, s *stack) error {
 		for _, k := range list {
 			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round, c.Rounds, k.name)
 			before := s.cpu(service)
-			ours, n, count, err := c.ask(ctx, "http://"+service.address+k.ours, k.rate)
+			ours, n, count, err := c.ask(ctx, "http://"+service.address, k.ours, k.callers)
 			if err != nil {
-				return fmt.Errorf("ask the service for %s: %w", k.ours, err)
+				return fmt.Errorf("ask the service for %s: %w", k.ours.path, err)
 			}
 			between := s.cpu(service)
-			theirs, m, theirCount, err := c.ask(ctx, s.questdb.HTTPURL()+k.theirs, k.rate)
+			theirs, m, theirCount, err := c.ask(ctx, s.questdb.HTTPURL(), k.theirs, k.callers)
 			if err != nil {
-				return fmt.Errorf("ask QuestDB for %s: %w", k.theirs, err)
+				return fmt.Errorf("ask QuestDB for %s: %w", k.theirs.path, err)
 			}
 			if round == 0 {
 				continue
@@ -170,12 +192,12 @@ func (c cli) series(ctx context.Context, s *stack) error {
 			}
 		}
 	}
-	fmt.Printf("\nBest of %d rounds that take turns, on one QuestDB; small answers on %d connections.\n\n", c.Rounds, c.Connections)
+	fmt.Printf("\nBest of %d rounds that take turns, on one QuestDB; small answers on %d connections unless it says otherwise.\n\n", c.Rounds, c.Connections)
 	fmt.Println("| what | the service | QuestDB itself | ratio | target | | CPU ms | QuestDB's | bytes | QuestDB's |")
 	fmt.Println("|---|--:|--:|--:|--:|---|--:|--:|--:|--:|")
 	for _, k := range list {
 		unit := func(rate float64) string { return fmt.Sprintf("%.3f s", 1/rate) }
-		if k.rate {
+		if k.callers > 0 {
 			unit = func(rate float64) string { return fmt.Sprintf("%.0f/s", rate) }
 		}
 		verdict := "below"
@@ -192,19 +214,15 @@ func (c cli) series(ctx context.Context, s *stack) error {
 }
 
 // ask returns how many answers a second there are, the length of one, and how many there were.
-func (c cli) ask(ctx context.Context, address string, many bool) (rate float64, length, count int64, err error) {
-	if many {
-		u, err := url.Parse(address)
-		if err != nil {
-			return 0, 0, 0, err
-		}
-		m, err := load(ctx, u.Host, request{path: u.RequestURI()}, c.Connections, c.For)
+func (c cli) ask(ctx context.Context, base string, r request, callers int) (rate float64, length, count int64, err error) {
+	if callers > 0 {
+		m, err := load(ctx, strings.TrimPrefix(base, "http://"), r, callers, c.For)
 		return m.rate, int64(m.bytes), int64(len(m.took)), err
 	}
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true, ReadBufferSize: 64 << 10}}
 	defer client.CloseIdleConnections()
 	began := time.Now()
-	length, err = fetch(ctx, client, address, make([]byte, 256<<10))
+	length, err = fetch(ctx, client, base+r.path, make([]byte, 256<<10))
 	return 1 / time.Since(began).Seconds(), length, 1, err
 }
 

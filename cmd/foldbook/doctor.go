@@ -20,7 +20,7 @@ func (doctorCmd) Help() string {
 
 	no table      a record names a table that QuestDB does not have; runs and simulations may outlive their rows
 	no rows       the rows of a run or simulation are not in the table that it shares with others
-	no record     no record names the table
+	no record     no record names the table: one left behind, or of a CSV file that was imported into QuestDB
 	bad name      what a record names cannot be a table
 	differs       row count, first and last time, their copies in metadata or column_schema are not what was counted
 	no dedup      rows that are sent again would be doubled
