@@ -151,9 +151,9 @@ func (c cli) series(ctx context.Context, s *stack) error {
 		want            float64
 	}{
 		{"the same 100 rows by time, to `/exec`", c.Connections, 1, "json", 4},
-		{"the same, %d connections", manyCallers, 1, "json", 4},
+		{"the same 100 rows, %d connections", manyCallers, 1, "json", 4},
 		{"other 100 rows each time", c.Connections, 500, "json", 4},
-		{"the same, %d connections", manyCallers, 500, "json", 4},
+		{"other 100 rows each time, %d connections", manyCallers, 500, "json", 4},
 		{"other 100 rows each time as Arrow", c.Connections, 500, "arrow", 0},
 	} {
 		entry := &comparison{name: k.name, callers: k.callers, want: k.want}
