@@ -41,7 +41,9 @@ func (s *scanSource) fill(b *questdb.Batch, n int) (bool, error) {
 	more := s.rows.Read(b, n)
 	if more && s.left >= 0 {
 		if s.left -= int64(b.N); s.left == 0 {
-			s.more = s.rows.Next()
+			if s.more = s.rows.Next(); s.more {
+				s.rows.Next() // the scan asked for one row more, and its end keeps the connection
+			}
 			more = false
 		}
 	}

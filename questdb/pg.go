@@ -109,6 +109,9 @@ func (p *pgSource) close(whole bool) error {
 	if err != nil {
 		err = failure(p.ctx, err, p.sql, p.begun)
 	}
+	if p.ctx.Err() != nil { // the connection is closed, or about to be, and pgx has not always seen it
+		_ = p.conn.Conn().Close(p.ctx)
+	}
 	p.conn.Release()
 	p.cancel(nil)
 	return err
