@@ -59,6 +59,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 // recovered answers a request whose handler panicked; an answer that had begun is cut, so that it cannot look whole.
 func (s *Server) recovered(rec *recorder, p any) {
 	if err, ok := p.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+		rec.panicked = true
 		rec.cause = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 	}
 	if rec.status != 0 {
@@ -71,13 +72,14 @@ func (s *Server) recovered(rec *recorder, p any) {
 // recorder remembers of an answer what the log line says.
 type recorder struct {
 	http.ResponseWriter
-	id      string
-	client  context.Context // ends when the client leaves, and not before
-	route   string
-	status  int
-	bytes   int64
-	cause   error // of an answer that failed
-	aborted bool
+	id       string
+	client   context.Context // ends when the client leaves, and not before
+	route    string
+	status   int
+	bytes    int64
+	cause    error // of an answer that failed
+	aborted  bool
+	panicked bool // other than to abort
 
 	server   *Server
 	giveBack []func() // of the room that a large body took
@@ -141,7 +143,7 @@ func preflight(header http.Header) {
 // because its client does not take it is no failure.
 func (s *Server) log(r *http.Request, rec *recorder, start time.Time) {
 	level := slog.LevelInfo
-	if rec.status >= http.StatusInternalServerError || rec.aborted && rec.client.Err() == nil {
+	if rec.status >= http.StatusInternalServerError || rec.panicked || rec.aborted && rec.client.Err() == nil {
 		level = slog.LevelError
 	}
 	if !s.Log.Enabled(r.Context(), level) {
