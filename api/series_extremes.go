@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"foldbook/questdb"
@@ -32,6 +33,9 @@ func (r *series) extremes(ctx context.Context, columns []seriesColumn, at rowRan
 		return nil, false, nil
 	}
 	times, found, err := r.db.Extremes(ctx, search)
+	if errors.As(err, new(*questdb.Refused)) { // too many series for one query
+		return nil, false, nil
+	}
 	if err != nil {
 		return nil, false, fmt.Errorf("find the extremes of %s: %w", r.table.Name, err)
 	}
@@ -72,6 +76,9 @@ func (p *picked) more() bool {
 	}
 	p.scan.At, p.times = p.times[:n], p.times[n:]
 	rows, err := p.db.Scan(p.ctx, p.scan)
+	for p.rows != nil && errors.Is(err, questdb.ErrBusy) && p.ctx.Err() == nil { // an answer that has begun waits for its turn
+		rows, err = p.db.Scan(p.ctx, p.scan)
+	}
 	if err != nil {
 		p.err = err
 		return false

@@ -31,6 +31,7 @@ func (c *Client) Extremes(ctx context.Context, e Extremes) (times []int64, ok bo
 		return nil, false, nil
 	}
 	nulls := new(statement).add("select count() n from ").table(e.Table)
+	nulls.stream = true // long, as what follows
 	nulls.whereAnd(e.Selection, func() {
 		nulls.add("(")
 		for i, name := range e.Series {
@@ -51,6 +52,7 @@ func (c *Client) Extremes(ctx context.Context, e Extremes) (times []int64, ok bo
 			st.add(call).column(e.Table, designated.Name).add(", ").column(e.Table, name).add(")")
 		}
 	}
+	st.stream = true
 	rows, err := c.query(ctx, st.add(" from ").table(e.Table).where(e.Selection))
 	err = each(rows, err, func(r *Rows) {
 		for i := 1; i < len(r.Fields); i++ {
