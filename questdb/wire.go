@@ -21,7 +21,8 @@ type wire struct {
 
 const (
 	wireBuffer    = 64 << 10
-	messageHeader = 5 // a letter, and a length that counts itself but not the letter
+	longestRow    = 1 << 30 // pgx refuses what is longer
+	messageHeader = 5       // a letter, and a length that counts itself but not the letter
 	dataRow       = 'D'
 )
 
@@ -74,7 +75,7 @@ func (w *wire) row(cells [][]byte) bool {
 	}
 	for {
 		if size, ok := w.message(); ok {
-			if w.buf[w.at] != dataRow {
+			if w.buf[w.at] != dataRow || size > longestRow {
 				return false
 			}
 			if w.end-w.at >= size {
@@ -124,7 +125,7 @@ func (w *wire) message() (size int, ok bool) {
 	return max(size, messageHeader), true // pgx refuses a shorter one
 }
 
-// fill reads at least a byte more. The buffer grows when a message does not fit, and is made small again after it.
+// fill reads at least a byte more. The buffer grows when a message does not fit, and is made small again by a later read.
 func (w *wire) fill() error {
 	switch {
 	case w.at == w.end:
