@@ -144,6 +144,7 @@ func (c cli) series(ctx context.Context, s *stack) error {
 			theirs: one(execPath("select timestamp, min(c0) lo, max(c0) hi from bench_ind sample by 1000m")),
 		},
 	}
+	many := fmt.Sprintf(", %d connections", manyCallers)
 	for _, k := range []struct {
 		name            string
 		callers, ranges int
@@ -151,15 +152,12 @@ func (c cli) series(ctx context.Context, s *stack) error {
 		want            float64
 	}{
 		{"the same 100 rows by time, to `/exec`", c.Connections, 1, "json", 4},
-		{"the same 100 rows, %d connections", manyCallers, 1, "json", 4},
+		{"the same 100 rows" + many, manyCallers, 1, "json", 4},
 		{"other 100 rows each time", c.Connections, 500, "json", 4},
-		{"other 100 rows each time, %d connections", manyCallers, 500, "json", 4},
+		{"other 100 rows each time" + many, manyCallers, 500, "json", 4},
 		{"other 100 rows each time as Arrow", c.Connections, 500, "arrow", 0},
 	} {
 		entry := &comparison{name: k.name, callers: k.callers, want: k.want}
-		if k.callers == manyCallers {
-			entry.name = fmt.Sprintf(k.name, k.callers)
-		}
 		entry.ours, entry.theirs = hundred(k.ranges, k.format)
 		list = append(list, entry)
 	}
