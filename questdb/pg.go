@@ -35,7 +35,8 @@ func (cfg Config) openPool(user, password string) (*pgxpool.Pool, error) {
 	pc.ConnConfig.DialFunc = dialer{cfg.ConnectTimeout, cfg.StallTimeout}.dial
 	pc.ConnConfig.BuildFrontend = newFrontend
 	pc.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler { return closeOnCancel{conn.Conn()} }
-	// The fastest mode but cache_statement, which fails once on each connection after a column was added.
+	// The fastest mode but cache_statement, which fails once on each connection after a column was added, and gets no answer
+	// at all after a table was dropped and made anew.
 	pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	pc.ConnConfig.DescriptionCacheCapacity = 128
 	pool, err := pgxpool.NewWithConfig(context.Background(), pc)
