@@ -235,7 +235,8 @@ func (p *pump) read(order chan<- *chunk, places chan<- struct{}, stop <-chan str
 		k.start = p.count
 		p.guard(k, func() { more, k.err = p.a.source.fill(&k.batch, p.a.rowsAtOnce()) })
 		p.count += int64(k.batch.N)
-		if k.err != nil || p.a.format == Arrow {
+		failed := k.err != nil // behind order, the chunk is the next answer's as soon as this one was sent
+		if failed || p.a.format == Arrow {
 			close(k.ready)
 		} else {
 			go func() {
@@ -244,7 +245,7 @@ func (p *pump) read(order chan<- *chunk, places chan<- struct{}, stop <-chan str
 			}()
 		}
 		order <- k
-		if k.err != nil {
+		if failed {
 			return
 		}
 	}
