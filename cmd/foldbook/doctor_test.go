@@ -35,7 +35,10 @@ func newClinic(t *testing.T) *clinic {
 	}
 	t.Cleanup(client.Close)
 	c := &clinic{t: t, server: server, client: client, url: dbtest.NewURL(t)}
-	c.environ = []string{"POSTGRES_URL=" + c.url, "QDB_HTTP_URL=" + server.HTTPURL(), "QDB_PG_URL=" + server.PGURL()}
+	c.environ = []string{
+		"POSTGRES_URL=" + c.url, "QDB_HTTP_URL=" + server.HTTPURL(), "QDB_PG_URL=" + server.PGURL(),
+		"POSTGRES_CONNECT_TIMEOUT=20s", "QDB_CONNECT_TIMEOUT=20s", // other tests keep the machine busy, and what is tested is not how soon
+	}
 	s := start(t, freePort(t), c.environ...)
 	s.waitFor(t, "/readyz", http.StatusOK)
 	dir := t.TempDir()
