@@ -135,8 +135,10 @@ func serverUser() (*syscall.Credential, error) {
 
 // Lock takes an exclusive lock on the file at path, which it creates when needed; the kernel frees it when the process
 // ends. Without wait it fails with [ErrLocked] when another process has it.
-func Lock(path string, wait bool) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+func Lock(path string, wait bool) (*os.File, error) { return lock(path, os.O_CREATE|os.O_RDWR, wait) }
+
+func lock(path string, flags int, wait bool) (*os.File, error) {
+	f, err := os.OpenFile(path, flags, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("open lock: %w", err)
 	}

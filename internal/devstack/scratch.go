@@ -30,14 +30,15 @@ func NewScratch(ctx context.Context, home string) (*Scratch, error) {
 		return nil, err
 	}
 	for _, dir := range old {
-		lock, err := Lock(filepath.Join(dir, "lock"), false)
-		if errors.Is(err, ErrLocked) {
+		held, err := lockOld(dir)
+		switch {
+		case errors.Is(err, ErrLocked):
 			continue
+		case errors.Is(err, os.ErrNotExist): // whose it was is removing it, or ended meanwhile
+			err = os.RemoveAll(dir)
+		case err == nil:
+			err = errors.Join(StopOrphan(ctx, dir), os.RemoveAll(dir), held.Close())
 		}
-		if err != nil {
-			return nil, err
-		}
-		err = errors.Join(StopOrphan(ctx, dir), os.RemoveAll(dir), lock.Close())
 		if err != nil {
 			return nil, fmt.Errorf("remove what a killed process left: %w", err)
 		}
@@ -53,6 +54,10 @@ func NewScratch(ctx context.Context, home string) (*Scratch, error) {
 	return &Scratch{Dir: dir, lock: lock}, err
 }
 
+// lockOld takes the lock of a scratch folder that another process has made, and makes none: in a folder that is being
+// removed, a new file would be in the way.
+func lockOld(dir string) (*os.File, error) { return lock(filepath.Join(dir, "lock"), os.O_RDWR, false) }
+
 // Remove removes the folder.
 func (s *Scratch) Remove() error { return errors.Join(os.RemoveAll(s.Dir), s.lock.Close()) }
 
@@ -60,12 +65,12 @@ func (s *Scratch) Remove() error { return errors.Join(os.RemoveAll(s.Dir), s.loc
 func ScratchInUse(home string) string {
 	dirs, _ := filepath.Glob(filepath.Join(home, "run_*"))
 	for _, dir := range dirs {
-		lock, err := Lock(filepath.Join(dir, "lock"), false)
+		held, err := lockOld(dir)
 		if errors.Is(err, ErrLocked) {
 			return dir
 		}
 		if err == nil {
-			_ = lock.Close()
+			_ = held.Close()
 		}
 	}
 	return ""
