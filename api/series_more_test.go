@@ -304,13 +304,11 @@ func TestThinnedOutByTheServer(t *testing.T) {
 	h.sql(
 		`create table $_ind (timestamp timestamp, a double, b float, n long, i int, sh short, dataset_id symbol) timestamp(timestamp) partition by month wal`,
 		`insert into $_ind select ((x + case when x > 90000 then 300000 else 0 end) / 3 * 3 * 1000000L)::timestamp,
-			sin(x / 300.0) * 50 + rnd_double(), case when x = 77777 then 1e9f else 1 end, x % 17, (x % 1000)::int, (x % 5)::short, case when x % 10 = 0 then 'other' else '`+h.prefix+`' end from long_sequence(160000)`,
+			sin(x / 300.0) * 50 + rnd_double(), case when x = 77777 then 1e9f else 1 end, x % 17, (x % 1000)::int, (x % 5)::short, case when x % 10 = 0 then 'other' else '`+h.prefix+`' end from long_sequence(140000)`,
 	)
 	base := "/api/datasets/" + h.dataset(h.prefix, h.table("ind"), nil).String() + "/series?columns="
-	for _, window := range []string{"", "&start_ts=3000000", "&end_ts=455000000"} {
-		h.checkThin(base+"a,b,n,i,sh"+window, "width=1", "width=7", "points=80")
-		h.checkThin(base+"a"+window, "points=400")
-	}
+	h.checkThin(base+"a,b,n,i,sh", "width=1", "width=7", "points=40")
+	h.checkThin(base+"a&start_ts=3000000&end_ts=435000000", "points=80")
 }
 
 // checkThin compares what is thinned out to several sizes with all rows.
@@ -322,10 +320,14 @@ func (h *harness) checkThin(address string, sizes ...string) {
 		t.Fatal(err)
 	}
 	series := len(full.Columns) - 1
-	real := map[string]bool{}
+	byTime := map[float64][][]*float64{}
 	for _, row := range full.Rows {
-		text, _ := json.Marshal(row)
-		real[string(text)] = true
+		byTime[*row[0]] = append(byTime[*row[0]], row)
+	}
+	real := func(row []*float64) bool {
+		return slices.ContainsFunc(byTime[*row[0]], func(other []*float64) bool {
+			return slices.EqualFunc(row, other, func(a, b *float64) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b })
+		})
 	}
 	for _, size := range sizes {
 		var got sampled
@@ -337,8 +339,8 @@ func (h *harness) checkThin(address string, sizes ...string) {
 		}
 		perPixel := map[int64]int{}
 		for _, row := range got.Rows {
-			text, _ := json.Marshal(row)
-			if !real[string(text)] {
+			if !real(row) {
+				text, _ := json.Marshal(row)
 				t.Fatalf("%s, %s: %s is no row", address, size, text)
 			}
 			perPixel[(int64(*row[0])*1000-got.Start)/got.Width]++
