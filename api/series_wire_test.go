@@ -93,7 +93,7 @@ func privateQuestDB(t *testing.T) *devstack.QuestDB {
 	if err = errors.Join(err, lock.Close()); err != nil {
 		t.Fatal(err)
 	}
-	server, err := devstack.StartQuestDB(t.Context(), scratch.Dir, program)
+	server, err := devstack.StartTestQuestDB(t.Context(), scratch.Dir, program)
 	if err != nil {
 		t.Fatal(err)
 	}

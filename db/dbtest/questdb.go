@@ -61,7 +61,7 @@ func newQuestDB() (server *devstack.QuestDB, scratch *devstack.Scratch, missing,
 	if err = errors.Join(err, lock.Close()); err != nil {
 		return nil, scratch, nil, err
 	}
-	server, err = devstack.StartQuestDB(ctx, scratch.Dir, program)
+	server, err = devstack.StartTestQuestDB(ctx, scratch.Dir, program)
 	return server, scratch, nil, err
 }
 

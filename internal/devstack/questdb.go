@@ -18,30 +18,39 @@ import (
 )
 
 // QuestDB is a running series store of this program's own, on two loopback ports below 32768 (above it, the system hands
-// ports to outgoing connections) that stay the same from run to run while they are free. It is set up small: one
-// worker, about 200 MiB of memory. It ends with this program.
+// ports to outgoing connections) that stay the same from run to run while they are free. It ends with this program.
 type QuestDB struct {
 	program  QuestDBProgram
+	quick    bool   // see StartTestQuestDB
 	dir      string // QuestDB's root folder and questdb.log, questdb.pid, ports
 	httpPort int
 	pgPort   int
 	proc     *Process
 }
 
-// StartQuestDB starts a server on the folder dir, which may be new, and waits until it answers queries. The caller sees
-// to it that dir is used once at a time.
+// StartQuestDB starts a server on the folder dir, which may be new, and waits until it answers queries. It runs as QuestDB
+// comes, so that what is measured on it holds for an installation. The caller sees to it that dir is used once at a time.
 func StartQuestDB(ctx context.Context, dir string, program QuestDBProgram) (*QuestDB, error) {
+	return startQuestDB(ctx, &QuestDB{program: program, dir: dir})
+}
+
+// StartTestQuestDB starts a server for tests: it is ready sooner and takes about 200 MiB of memory, but with one worker and
+// without the optimizing compiler it is two to five times slower than QuestDB is.
+func StartTestQuestDB(ctx context.Context, dir string, program QuestDBProgram) (*QuestDB, error) {
+	return startQuestDB(ctx, &QuestDB{program: program, dir: dir, quick: true})
+}
+
+func startQuestDB(ctx context.Context, q *QuestDB) (*QuestDB, error) {
 	cred, err := serverUser()
 	if err != nil {
 		return nil, err
 	}
-	if dir, err = filepath.Abs(dir); err != nil {
+	if q.dir, err = filepath.Abs(q.dir); err != nil {
 		return nil, fmt.Errorf("start QuestDB: %w", err)
 	}
-	if err := makeDir(dir); err != nil {
+	if err := makeDir(q.dir); err != nil {
 		return nil, err
 	}
-	q := &QuestDB{program: program, dir: dir}
 	if err := makePrivateDir(q.root(), cred); err != nil { // QuestDB does not make it
 		return nil, err
 	}
@@ -149,9 +158,7 @@ func (q *QuestDB) tryStart(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the server's log: %w", err)
 	}
-	// Java's temporary files stay in the folder too: after a kill they would be left in the system's.
-	cmd := exec.Command(q.program.Java, "-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-		"-XX:-UsePerfData", "-Djava.io.tmpdir="+q.root(), "-p", q.program.Jar, "-m", "io.questdb/io.questdb.ServerMain", "-d", q.root())
+	cmd := exec.Command(q.program.Java, append(q.javaOptions(), "-p", q.program.Jar, "-m", "io.questdb/io.questdb.ServerMain", "-d", q.root())...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = q.root(), logFile, logFile
 	for _, kv := range os.Environ() {
 		if !strings.HasPrefix(kv, "QDB_") { // the product's settings begin like QuestDB's own
@@ -172,21 +179,38 @@ func (q *QuestDB) tryStart(ctx context.Context) error {
 	return nil
 }
 
+// javaOptions are those of QuestDB's launcher (core/src/main/bin/questdb.sh: -ea -Dnoebug -XX:+UnlockExperimentalVMOptions
+// -XX:+AlwaysPreTouch -XX:+UseParallelGC) within a heap of 1 GiB, of which it would take a quarter of the machine's memory.
+func (q *QuestDB) javaOptions() []string {
+	// Java's temporary files stay in the folder too: after a kill they would be left in the system's.
+	options := []string{"-XX:-UsePerfData", "-Djava.io.tmpdir=" + q.root()}
+	if q.quick {
+		return append(options, "-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+	}
+	return append(options, "-Xms128m", "-Xmx1g", "-ea", "-Dnoebug", "-XX:+UnlockExperimentalVMOptions", "-XX:+AlwaysPreTouch", "-XX:+UseParallelGC")
+}
+
+// settings are QuestDB's defaults but for where it listens, what it logs, and the disk that each column takes in advance.
 func (q *QuestDB) settings() []string {
-	return []string{
+	settings := []string{
 		fmt.Sprintf("QDB_HTTP_NET_BIND_TO=127.0.0.1:%d", q.httpPort),
 		fmt.Sprintf("QDB_PG_NET_BIND_TO=127.0.0.1:%d", q.pgPort),
 		"QDB_HTTP_MIN_ENABLED=false", "QDB_LINE_TCP_ENABLED=false", "QDB_LINE_UDP_ENABLED=false",
 		"QDB_PG_READONLY_USER_ENABLED=true", "QDB_PG_READONLY_USER=" + QuestDBReader, "QDB_PG_READONLY_PASSWORD=" + QuestDBReaderPassword,
 		"QDB_METRICS_ENABLED=false", "QDB_TELEMETRY_ENABLED=false",
 		"QDB_LOG_W_STDOUT_LEVEL=ERROR", // at INFO, three lines for each query: more work than a small query itself, and a log that grows by megabytes a second
-		"QDB_SHARED_WORKER_COUNT=1", "QDB_HTTP_WORKER_COUNT=1", "QDB_QUERY_TIMEOUT=30s",
-		"QDB_HTTP_NET_CONNECTION_LIMIT=32", "QDB_PG_NET_CONNECTION_LIMIT=32",
-		"QDB_HTTP_RECEIVE_BUFFER_SIZE=128k", "QDB_HTTP_SEND_BUFFER_SIZE=256k",
-		"QDB_PG_RECV_BUFFER_SIZE=128k", "QDB_PG_SEND_BUFFER_SIZE=256k",
 		"QDB_CAIRO_WRITER_DATA_APPEND_PAGE_SIZE=128k", "QDB_CAIRO_WAL_WRITER_DATA_APPEND_PAGE_SIZE=64k",
 		"QDB_CAIRO_O3_COLUMN_MEMORY_SIZE=64k", "QDB_CAIRO_WAL_PURGE_INTERVAL=5s",
 	}
+	if q.quick {
+		settings = append(settings,
+			"QDB_SHARED_WORKER_COUNT=1", "QDB_HTTP_WORKER_COUNT=1", "QDB_QUERY_TIMEOUT=30s",
+			"QDB_HTTP_NET_CONNECTION_LIMIT=32", "QDB_PG_NET_CONNECTION_LIMIT=32",
+			"QDB_HTTP_RECEIVE_BUFFER_SIZE=128k", "QDB_HTTP_SEND_BUFFER_SIZE=256k",
+			"QDB_PG_RECV_BUFFER_SIZE=128k", "QDB_PG_SEND_BUFFER_SIZE=256k",
+		)
+	}
+	return settings
 }
 
 // waitReady waits until a query is answered.

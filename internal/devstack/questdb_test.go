@@ -25,7 +25,7 @@ func TestQuestDBComesBackOnTheSamePortsAfterAKill(t *testing.T) {
 		}
 		t.Skip(err)
 	}
-	q, err := StartQuestDB(t.Context(), scratch(t), program)
+	q, err := StartTestQuestDB(t.Context(), scratch(t), program)
 	if err != nil {
 		t.Fatal(err)
 	}
