@@ -60,12 +60,7 @@ build: ## Build foldbook and dev into .dev/bin.
 	go build -o .dev/bin/ ./cmd/foldbook ./cmd/dev
 
 generate: $(SQLC) $(OAPI_CODEGEN) ## Regenerate Go and the row schemas from migrations, queries and the API description.
-	@mkdir -p .dev
-	$(SQLC) compile
-	rm -f db/*.gen.go api/*.gen.go
-	$(SQLC) generate
-	go run ./internal/gen
-	$(OAPI_CODEGEN) -config api/oapi-codegen.yaml api/openapi.yaml
+	@mkdir -p .dev/bin && go build -o .dev/bin/gen ./internal/gen && .dev/bin/gen -sqlc $(SQLC) -oapi-codegen $(OAPI_CODEGEN)
 
 vet-sql: build $(SQLC) ## Let a real server prepare every query (sqlc vet).
 	.dev/bin/dev with -- $(SQLC) vet
@@ -94,6 +89,7 @@ clean-tools: ## Remove the installed tools.
 # $(call install,module/path): the binary is installed under its own name and then gets the version's.
 define install
 	@mkdir -p $(TOOLS)
+	@echo "$(notdir $@) is not there yet: it is fetched and compiled, once, which takes a minute or two"
 	go install $(1)@$(lastword $(subst -v, v,$@))
 	mv $(TOOLS)/$(notdir $(patsubst %/v2,%,$(1))) $@
 endef

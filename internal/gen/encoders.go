@@ -23,7 +23,7 @@ type field struct {
 
 // rowStructs reads the structs that sqlc made for rows: those with JSON tags that are not parameters.
 func rowStructs() (map[string][]field, error) {
-	paths, err := filepath.Glob("db/*.gen.go")
+	paths, err := filepath.Glob(filepath.Join(staging, "db", "*.gen.go"))
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +81,10 @@ var appenders = map[string]string{
 }
 
 func encoders() error {
+	cat, err := readCatalog()
+	if err != nil {
+		return err
+	}
 	structs, err := rowStructs()
 	if err != nil {
 		return err
@@ -96,7 +100,7 @@ func encoders() error {
 		fmt.Fprintf(&b, "\n// AppendJSON appends the row as a JSON object to b.\nfunc (r *%s) AppendJSON(b []byte) []byte {\n", name)
 		for i, f := range structs[name] {
 			if err := encodeField(&b, f, i == 0); err != nil {
-				return fmt.Errorf("encode %s: %w", name, err)
+				return cat.locate(name, f.key, err.Error())
 			}
 		}
 		b.WriteString("\treturn append(b, '}')\n}\n")
@@ -105,7 +109,7 @@ func encoders() error {
 	if err != nil {
 		return fmt.Errorf("format the encoders: %w", err)
 	}
-	if err := writeFile("db/json.gen.go", src); err != nil {
+	if err := stage("db/json.gen.go", src); err != nil {
 		return err
 	}
 	return rowList(names)
@@ -120,17 +124,18 @@ func rowList(names []string) error {
 		fmt.Fprintf(&b, "\t&db.%s{},\n", name)
 	}
 	b.WriteString("}\n")
-	return writeFile("db/rows.gen_test.go", b.Bytes())
+	return stage("db/rows.gen_test.go", b.Bytes())
 }
 
 func encodeField(b *bytes.Buffer, f field, first bool) error {
 	base, pointer := strings.CutPrefix(f.typ, "*")
 	fn, ok := appenders[base]
 	if !ok {
-		return fmt.Errorf("field %s: no appender for %s", f.name, f.typ)
+		return fmt.Errorf("%s has the Go type %s, which is not written as JSON: use one of PostgreSQL's types that are in use, "+
+			"or a cast to one", f.key, f.typ)
 	}
 	if first && f.optional {
-		return fmt.Errorf("field %s: the first one cannot be optional", f.name)
+		return fmt.Errorf("%s is the first column, and that cannot be optional", f.key)
 	}
 	prefix := ","
 	if first {

@@ -1,56 +1,67 @@
-// Command gen makes what `make generate` needs beyond sqlc and oapi-codegen, from their inputs, so that nothing is
-// typed twice:
+// Command gen is `make generate`: it makes all generated files, so that nothing is typed twice.
 //
-//	db/json.gen.go        JSON encoders of the row structs     from db/*.gen.go
-//	db/rows.gen_test.go   one of each, for their test          from the same
-//	api/openapi.yaml      the schemas of the rows              from sqlc's catalog (.dev/sqlc.json)
-//	api/openapi.gen.json  the document as JSON                 from api/openapi.yaml
-//	README.md             the table of settings                from .env.example
+//	db/*.gen.go               sqlc                              from sql/, migrations/ and sqlc.yaml
+//	db/json.gen.go            JSON encoders of the row structs  from db/*.gen.go
+//	db/rows.gen_test.go       one of each, for their test       from the same
+//	api/openapi.yaml          the schemas of the rows           from sqlc's catalog
+//	api/openapi.gen.json      the document as JSON              from api/openapi.yaml
+//	api/server.gen.go         oapi-codegen                      from the same
+//	README.md                 the table of settings             from .env.example
 //
-// It runs in the module's root, after sqlc and before oapi-codegen.
+// It runs in the module's root. Everything is made in a folder of its own and renamed into place at the end, so that a
+// failure leaves the files as they were. What it prints of a failure starts with the file, the line and the column.
 package main
 
 import (
-	"bytes"
+	"flag"
 	"fmt"
-	"log"
 	"os"
+	"path/filepath"
+)
+
+const (
+	staging  = ".dev/generate" // where everything is made first
+	specDir  = "api"
+	specFile = specDir + "/openapi.yaml"
 )
 
 func main() {
-	log.SetFlags(0)
-	log.SetPrefix("gen: ")
-	for _, step := range []func() error{encoders, rowSchemas, openapiJSON, settingsTable} {
-		if err := step(); err != nil {
-			log.Fatal(err)
-		}
+	var tools tools
+	flag.StringVar(&tools.sqlc, "sqlc", "sqlc", "the sqlc binary")
+	flag.StringVar(&tools.oapiCodegen, "oapi-codegen", "oapi-codegen", "the oapi-codegen binary")
+	flag.Parse()
+	if err := generate(tools); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 }
 
-// replaceBlock puts body between the line that starts with begin and the one that starts with end (indentation aside).
-func replaceBlock(path, begin, end string, body []byte) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
+type tools struct{ sqlc, oapiCodegen string }
+
+func generate(tools tools) error {
+	if err := os.RemoveAll(staging); err != nil {
 		return err
 	}
-	i := bytes.Index(text, []byte(begin))
-	if i < 0 {
-		return fmt.Errorf("%s: no line %q", path, begin)
+	for _, dir := range []string{"db", specDir, ".dev"} {
+		if err := os.MkdirAll(filepath.Join(staging, dir), 0o755); err != nil {
+			return err
+		}
 	}
-	i += bytes.IndexByte(text[i:], '\n') + 1
-	j := bytes.Index(text[i:], []byte(end))
-	if j < 0 {
-		return fmt.Errorf("%s: no line %q after %q", path, end, begin)
+	steps := []func() error{
+		checkMigrations,
+		func() error { return runSQLC(tools.sqlc) },
+		encoders,
+		rowSchemas,
+		checkSpec,
+		openapiJSON,
+		func() error { return runOAPICodegen(tools.oapiCodegen) },
+		settingsTable,
+		install,
 	}
-	j += i
-	j = bytes.LastIndexByte(text[:j], '\n') + 1
-	return writeFile(path, bytes.Join([][]byte{text[:i], body, text[j:]}, nil))
-}
-
-// writeFile leaves a file alone that would not change, so that watchers and make see changes only.
-func writeFile(path string, data []byte) error {
-	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
-		return nil
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(path, data, 0o644)
+	return os.RemoveAll(staging)
 }

@@ -5,13 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"gopkg.in/yaml.v3"
 )
 
 // openapiJSON writes the API description once more as JSON, keys in the order of the YAML.
 func openapiJSON() error {
-	text, err := os.ReadFile("api/openapi.yaml")
+	text, err := os.ReadFile(filepath.Join(staging, specFile))
 	if err != nil {
 		return err
 	}
@@ -27,7 +28,7 @@ func openapiJSON() error {
 	if err := json.Indent(&out, b.Bytes(), "", " "); err != nil {
 		return fmt.Errorf("indent the API description: %w", err)
 	}
-	return writeFile("api/openapi.gen.json", append(out.Bytes(), '\n'))
+	return stage(specDir+"/openapi.gen.json", append(out.Bytes(), '\n'))
 }
 
 func writeNode(b *bytes.Buffer, n *yaml.Node) error {

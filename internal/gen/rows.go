@@ -2,14 +2,20 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 )
 
+// row is the schema of a row.
+type row struct{ schema, query, goType string }
+
 // rows are the schemas of table rows: a name, the query whose columns they have, and the struct that carries its tags.
-var rows = []struct{ schema, query, goType string }{
+var rows = []row{
 	{"IndicatorDataset", "GetDataset", "IndicatorDataset"},
 	{"WalkforwardRun", "GetRun", "GetRunRow"},
 	{"WalkforwardFold", "ListFolds", "WalkforwardFold"},
@@ -20,6 +26,12 @@ var rows = []struct{ schema, query, goType string }{
 	{"SimulationTrade", "ListTradePage", "ListTradePageRow"},
 	{"Job", "GetJob", "Job"},
 }
+
+// The rows' schemas are between these lines of the description.
+const (
+	rowsBegin = "    # BEGIN rows"
+	rowsEnd   = "    # END rows"
+)
 
 // catalog is the part of sqlc's json output that the schemas need.
 type catalog struct {
@@ -33,8 +45,9 @@ type catalog struct {
 		}
 	}
 	Queries []struct {
-		Name    string
-		Columns []column
+		Name     string
+		Filename string
+		Columns  []column
 	}
 }
 
@@ -64,14 +77,22 @@ var jsonTypes = map[string][2]string{
 	"jsonb":       {"object, array"},
 }
 
+func readCatalog() (*catalog, error) {
+	text, err := os.ReadFile(filepath.Join(staging, ".dev", "sqlc.json"))
+	if err != nil {
+		return nil, err
+	}
+	cat := &catalog{}
+	if err := json.Unmarshal(text, cat); err != nil {
+		return nil, fmt.Errorf("read sqlc's catalog: %w", err)
+	}
+	return cat, nil
+}
+
 func rowSchemas() error {
-	text, err := os.ReadFile(".dev/sqlc.json")
+	cat, err := readCatalog()
 	if err != nil {
 		return err
-	}
-	var cat catalog
-	if err := json.Unmarshal(text, &cat); err != nil {
-		return fmt.Errorf("read sqlc's catalog: %w", err)
 	}
 	structs, err := rowStructs()
 	if err != nil {
@@ -81,53 +102,53 @@ func rowSchemas() error {
 	for _, r := range rows {
 		columns, err := cat.columns(r.query)
 		if err != nil {
-			return err
+			return locateSource(r.schema, err.Error())
 		}
 		tags := map[string]field{}
 		for _, f := range structs[r.goType] {
 			tags[f.key] = f
 		}
-		if err := writeSchema(&b, r.schema, cat.comment(columns[0].Table), columns, tags); err != nil {
-			return fmt.Errorf("schema %s: %w", r.schema, err)
+		if err := cat.writeSchema(&b, r, columns, tags); err != nil {
+			return err
 		}
 	}
-	return replaceBlock("api/openapi.yaml", "    # BEGIN rows", "    # END rows", b.Bytes())
+	return replaceBlock(specFile, rowsBegin, rowsEnd, b.Bytes())
 }
 
-func writeSchema(b *bytes.Buffer, name, description string, columns []column, tags map[string]field) error {
-	fmt.Fprintf(b, "    %s:\n      type: object\n", name)
-	if description != "" {
+func (c *catalog) writeSchema(b *bytes.Buffer, r row, columns []column, tags map[string]field) error {
+	fmt.Fprintf(b, "    %s:\n      type: object\n", r.schema)
+	if description := c.comment(columns[0].Table); description != "" {
 		fmt.Fprintf(b, "      description: %s\n", strconv.Quote(description))
 	}
 	b.WriteString("      required:\n")
-	for _, c := range columns {
-		if f, ok := tags[c.Name]; ok && !f.optional {
-			fmt.Fprintf(b, "        - %s\n", c.Name)
+	for _, col := range columns {
+		if f, ok := tags[col.Name]; ok && !f.optional {
+			fmt.Fprintf(b, "        - %s\n", col.Name)
 		}
 	}
 	b.WriteString("      properties:\n")
-	for _, c := range columns {
-		f, ok := tags[c.Name]
+	for _, col := range columns {
+		f, ok := tags[col.Name]
 		if !ok { // not part of the wire shape
 			continue
 		}
-		typ, ok := jsonTypes[c.Type.Name]
+		typ, ok := jsonTypes[col.Type.Name]
 		if !ok {
-			return fmt.Errorf("column %s: no JSON type for %s", c.Name, c.Type.Name)
+			return c.locate(r.goType, col.Name, fmt.Sprintf("%s has the type %s, for which internal/gen/rows.go knows no JSON type", col.Name, col.Type.Name))
 		}
 		kind := typ[0]
-		if !c.NotNull && !f.optional {
+		if !col.NotNull && !f.optional {
 			kind += `, "null"`
 		}
-		if kind != typ[0] || c.Type.Name == "jsonb" {
+		if kind != typ[0] || col.Type.Name == "jsonb" {
 			kind = "[" + kind + "]"
 		}
-		fmt.Fprintf(b, "        %s:\n          type: %s\n", c.Name, kind)
+		fmt.Fprintf(b, "        %s:\n          type: %s\n", col.Name, kind)
 		if typ[1] != "" {
 			fmt.Fprintf(b, "          format: %s\n", typ[1])
 		}
-		if c.Comment != "" {
-			fmt.Fprintf(b, "          description: %s\n", strconv.Quote(c.Comment))
+		if col.Comment != "" {
+			fmt.Fprintf(b, "          description: %s\n", strconv.Quote(col.Comment))
 		}
 	}
 	return nil
@@ -145,7 +166,7 @@ func (c *catalog) columns(query string) ([]column, error) {
 		}
 		return columns, nil
 	}
-	return nil, fmt.Errorf("no query %s", query)
+	return nil, fmt.Errorf("there is no query %s in sql/, which this schema has its columns from", query)
 }
 
 func (c *catalog) columnComment(col column) string {
@@ -173,4 +194,20 @@ func (c *catalog) comment(table *ident) string {
 		}
 	}
 	return ""
+}
+
+// locate finds what a person wrote for a field of a row struct: the column of a table, or else the query.
+func (c *catalog) locate(goType, key, what string) error {
+	for _, q := range c.Queries {
+		for _, col := range q.Columns {
+			switch {
+			case col.Name != key || q.Name+"Row" != goType && strings.HasSuffix(goType, "Row"):
+			case col.Table != nil && col.Table.Name != "":
+				return locateColumn(col.Table.Name, cmp.Or(col.OriginalName, col.Name), what)
+			case strings.HasSuffix(goType, "Row"):
+				return locateQuery(q.Filename, q.Name, what)
+			}
+		}
+	}
+	return fmt.Errorf("%s: %s", goType, what)
 }

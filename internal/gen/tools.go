@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// runSQLC lets sqlc write into the staging folder, in which it finds its inputs.
+func runSQLC(binary string) error {
+	for _, path := range inputs {
+		source, err := filepath.Abs(path)
+		if err != nil {
+			return err
+		}
+		if err := os.Symlink(source, filepath.Join(staging, path)); err != nil {
+			return err
+		}
+	}
+	text, err := runTool(binary, "generate")
+	if err == nil {
+		return nil
+	}
+	return sqlcProblems(text, err)
+}
+
+var located = regexp.MustCompile(`^([^:\s]+\.sql):(\d+):(\d+): (.*)$`)
+
+// sqlcProblems are the lines that sqlc prints, each once and without its headings.
+func sqlcProblems(text string, failure error) error {
+	var problems []error
+	seen := map[string]bool{}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "# package") || seen[line] {
+			continue
+		}
+		seen[line] = true
+		if m := located.FindStringSubmatch(line); m != nil {
+			problems = append(problems, afterComments(m[1], m[2], m[3], m[4]))
+		} else {
+			problems = append(problems, configProblem(line))
+		}
+	}
+	if len(problems) == 0 {
+		return failure
+	}
+	return errors.Join(problems...)
+}
+
+// afterComments moves a place to the next line that is not a comment: sqlc counts the comments above a statement as part of it.
+func afterComments(file, line, column, what string) error {
+	number, _ := strconv.Atoi(line)
+	col, _ := strconv.Atoi(column)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(string(text), "\n")
+	for i := max(number-1, 0); i < len(lines); i++ {
+		trimmed := strings.TrimSpace(lines[i])
+		if trimmed == "" || strings.HasPrefix(trimmed, "--") && !strings.HasPrefix(trimmed, "-- name:") {
+			continue
+		}
+		if i > number-1 {
+			number, col = i+1, 1+strings.Index(lines[i], trimmed)
+		}
+		break
+	}
+	return problem{file, number, col, what}
+}
+
+var yamlLine = regexp.MustCompile(`line (\d+): (.*)$`)
+
+// configProblem places what sqlc says about sqlc.yaml.
+func configProblem(line string) error {
+	if m := yamlLine.FindStringSubmatch(line); m != nil {
+		number, _ := strconv.Atoi(m[1])
+		return problem{"sqlc.yaml", number, 1, m[2]}
+	}
+	return problem{"sqlc.yaml", 1, 1, line}
+}
+
+// runOAPICodegen makes the routes and types of the description that was staged.
+func runOAPICodegen(binary string) error {
+	config, err := filepath.Abs(specDir + "/oapi-codegen.yaml")
+	if err != nil {
+		return err
+	}
+	text, err := runTool(binary, "-config", config, specFile)
+	if err != nil {
+		return problem{specFile, 1, 1, strings.Join(strings.Fields(text), " ")}
+	}
+	return nil
+}
+
+// runTool runs a program in the staging folder and returns what it prints.
+func runTool(binary string, args ...string) (string, error) {
+	path, err := exec.LookPath(binary)
+	if err != nil {
+		return "", fmt.Errorf("%w: make generate installs it", err)
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return "", err
+	}
+	cmd := exec.Command(path, args...) //nolint:gosec // the Makefile names it
+	cmd.Dir = staging
+	text, err := cmd.CombinedOutput()
+	if err != nil {
+		return string(text), fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
+	return string(text), nil
+}
