@@ -14,7 +14,7 @@ import (
 
 	"foldbook/api"
 	"foldbook/db"
-	"foldbook/seed"
+	"foldbook/internal/seed"
 )
 
 // scaled is a server on 50 data sets, 200 runs, one of them with 312 folds, and 200 simulations. It logs its requests.

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"slices"
 
-	"foldbook/seed"
+	"foldbook/internal/seed"
 )
 
 // contrast is a request that is measured in turns with another one, its base, as a share or a multiple of whose rate it

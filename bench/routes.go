@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"foldbook/seed"
+	"foldbook/internal/seed"
 )
 
 // route is one of the six routes with what it asks PostgreSQL.

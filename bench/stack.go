@@ -15,7 +15,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"foldbook/db"
 	"foldbook/internal/devstack"
+	"foldbook/internal/seed"
 )
 
 // stack is a database at scale with the service on it.
@@ -133,7 +135,12 @@ func (s *stack) createDatabase(ctx context.Context) (string, error) {
 }
 
 func (s *stack) fill(ctx context.Context) error {
-	if err := s.run(ctx, s.url, "seed", "--scale", "1"); err != nil {
+	store, err := db.Open(db.Config{URL: s.url, PoolSize: 1})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if err := seed.Scale(ctx, store.Pool, nil, 1, os.Stderr); err != nil {
 		return err
 	}
 	return s.exec(ctx, s.url, "VACUUM ANALYZE")

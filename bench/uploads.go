@@ -16,7 +16,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"foldbook/seed"
+	"foldbook/internal/seed"
 )
 
 const (

@@ -13,7 +13,7 @@ import (
 
 	"foldbook/db"
 	"foldbook/db/dbtest"
-	"foldbook/seed"
+	"foldbook/internal/seed"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }

@@ -14,7 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"foldbook/db"
-	"foldbook/seed"
+	"foldbook/internal/seed"
 )
 
 // query is one query of sql/ as a person wrote it, with the SQL that sqlc made of it.

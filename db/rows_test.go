@@ -19,7 +19,7 @@ import (
 	"github.com/google/uuid"
 
 	"foldbook/db"
-	"foldbook/seed"
+	"foldbook/internal/seed"
 )
 
 // sameJSON compares what a row makes of itself with what encoding/json makes of it: the same keys in the same order and

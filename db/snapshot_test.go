@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"foldbook/db"
-	"foldbook/seed"
+	"foldbook/internal/seed"
 )
 
 // readRun reads a run and its folds as the API does.

@@ -21,6 +21,7 @@ All it keeps is in .dev: data, logs and fetched programs. HOST and PORT say wher
 type cli struct {
 	Run   runCmd   `cmd:"" help:"Start the databases, migrate, seed and serve, until Ctrl-C. Data is kept between runs."`
 	Watch watchCmd `cmd:"" help:"The same, and on a change of the sources: generate, build, migrate and restart the server. It stays up until the new one builds."`
+	Seed  seedCmd  `cmd:"" help:"Store sample data in PostgreSQL and QuestDB, as run does."`
 	With  withCmd  `cmd:"" help:"Run a command with POSTGRES_URL and DATABASE_URL of a new, migrated database, which is dropped afterwards. Example: dev with -- psql"`
 	Reset resetCmd `cmd:"" help:"Remove .dev with all data, unless something runs there."`
 }

@@ -19,8 +19,10 @@ import (
 )
 
 // foldbook returns the product's binary with arguments; it runs in the root, where it finds .env.
-func (s *stack) foldbook(args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(s.root, ".dev", "bin", "foldbook"), args...)
+func (s *stack) foldbook(args ...string) *exec.Cmd { return s.program("foldbook", args...) }
+
+func (s *stack) program(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(s.root, ".dev", "bin", name), args...)
 	cmd.Dir = s.root
 	cmd.Env = append(cleanEnv(), s.env...)
 	return cmd
@@ -42,7 +44,7 @@ func (s *stack) migrate(ctx context.Context) error {
 	return s.step(ctx, "migrate", s.foldbook("migrate", "up"))
 }
 
-func (s *stack) seed(ctx context.Context) error { return s.step(ctx, "seed", s.foldbook("seed")) }
+func (s *stack) seed(ctx context.Context) error { return s.step(ctx, "seed", s.program("dev", "seed")) }
 
 // step runs a command to its end and prints what it says.
 func (s *stack) step(ctx context.Context, name string, cmd *exec.Cmd) error {

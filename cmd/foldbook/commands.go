@@ -13,38 +13,7 @@ import (
 	"foldbook/internal/migrator"
 	"foldbook/migrations"
 	"foldbook/questdb"
-	"foldbook/seed"
 )
-
-type seedCmd struct {
-	Scale int `placeholder:"N" help:"Store the benchmark's data instead: N times 50 data sets, 200 runs, 200 simulations, and series of a million rows."`
-}
-
-// Help is the text below the summary.
-func (seedCmd) Help() string {
-	return `Stores two data sets with runs, folds, simulations and trades in PostgreSQL, and their bars, indicators, predictions and traces in QuestDB, and prints what was read back. Running it again changes nothing; when QuestDB was away, it stores what is missing there.
-
-Examples:
-
-	foldbook seed
-	foldbook seed --scale 1`
-}
-
-// Run stores the sample data.
-func (c seedCmd) Run(a *app) error {
-	if c.Scale < 0 {
-		return usageError("--scale is at least 1")
-	}
-	store, series, done, err := a.bothStores()
-	if err != nil {
-		return err
-	}
-	defer done()
-	if c.Scale > 0 {
-		return seed.Scale(a.ctx, store.Pool, series, c.Scale, a.out)
-	}
-	return seed.Run(a.ctx, store.Pool, series, a.out)
-}
 
 // bothStores opens PostgreSQL and QuestDB, which is nil when there is to be none, for a command that works on their rows.
 // It fails on a schema of another version. The caller calls done.

@@ -36,7 +36,6 @@ const about = `Serves the research data of a trading dashboard over HTTP: data s
 Examples:
 
 	foldbook migrate up     bring the schema up to date
-	foldbook seed           store sample data
 	foldbook serve          serve on http://127.0.0.1:33931
 	foldbook import DIR     post the files of a directory to that server
 	foldbook export all DIR write all that it has into a directory
@@ -50,7 +49,6 @@ Exit codes: 0 done, 1 failed, 2 wrong command line or settings, 3 PostgreSQL, Qu
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Serve the API until SIGTERM or Ctrl-C."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database schema up to date, or take it back."`
-	Seed    seedCmd    `cmd:"" help:"Store sample data."`
 	Import  importCmd  `cmd:"" help:"Post files, or directories of them, to a server."`
 	Export  exportCmd  `cmd:"" help:"Write what a server has as files that import takes back."`
 	Doctor  doctorCmd  `cmd:"" help:"Find what PostgreSQL and QuestDB do not agree about, and repair it."`

@@ -31,7 +31,7 @@ func command(t *testing.T, environ []string, args ...string) (code int, stdout, 
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{}, {"-h"}, {"serve", "-h"}, {"seed", "-h"}, {"config", "-h"}, {"version", "-h"}, {"migrate", "-h"}, {"migrate", "up", "-h"},
+		{}, {"-h"}, {"serve", "-h"}, {"config", "-h"}, {"version", "-h"}, {"migrate", "-h"}, {"migrate", "up", "-h"},
 		{"migrate", "down", "-h"}, {"migrate", "status", "-h"}, {"migrate", "reset", "-h"}, {"migrate", "redo", "-h"}, {"migrate", "create", "-h"},
 	} {
 		code, out, stderr := command(t, nil, args...)
@@ -53,10 +53,9 @@ func down(t *testing.T, version int64) string {
 
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
-	full := "POSTGRES_URL=" + dbtest.NewURL(t)
-	if code, out, stderr := command(t, []string{full}, "seed"); code != exitOK {
-		t.Fatalf("seed: exit code %d\n%s%s", code, out, stderr)
-	}
+	url := dbtest.NewURL(t)
+	seeded(t, url)
+	full := "POSTGRES_URL=" + url
 	const away = "POSTGRES_URL=postgres://foldbook:geheim@127.0.0.1:1/foldbook"
 	for _, c := range []struct {
 		env, args string
@@ -76,13 +75,12 @@ func TestExitCodes(t *testing.T) {
 		{full, "migrate down x", exitUsage, "Run \"foldbook migrate -h\" for help."},
 		{full, "migrate", exitUsage, "expected one of"},
 		{full, "fly", exitUsage, "unexpected argument fly"},
-		{full, "seed --scale -1", exitUsage, "--scale"},
 		{"PORT=x", "serve", exitUsage, "PORT=\"x\" is no whole number"},
 		{"PORT=x", "migrate up", exitUsage, "PORT"},
 		{away, "migrate up", exitDatabase, `PostgreSQL at 127.0.0.1:1 (database "foldbook", user "foldbook") cannot be reached`},
 		{away, "migrate status", exitDatabase, "refused"},
-		{away, "seed", exitDatabase, "127.0.0.1:1"},
-		{"POSTGRES_URL=" + dbtest.EmptyURL(t), "seed", exitFailed, "run \"foldbook migrate up\" first"},
+		{away, "doctor", exitDatabase, "127.0.0.1:1"},
+		{"POSTGRES_URL=" + dbtest.EmptyURL(t), "doctor", exitFailed, "run \"foldbook migrate up\" first"},
 	} {
 		code, out, stderr := command(t, []string{c.env}, strings.Fields(c.args)...)
 		if code != c.code || !strings.Contains(out+stderr, c.says) || strings.Contains(out+stderr, "geheim") {
@@ -113,6 +111,12 @@ func TestMigrateAndSeed(t *testing.T) {
 		{"migrate reset", "no migration is applied"},
 	}
 	for _, s := range steps {
+		if s.args == "seed" {
+			if out := seeded(t, url); !strings.Contains(out, s.says) {
+				t.Fatalf("seed: want %q\n%s", s.says, out)
+			}
+			continue
+		}
 		code, out, stderr := command(t, environ, strings.Fields(s.args)...)
 		if code != exitOK || !strings.Contains(out, s.says) {
 			t.Fatalf("foldbook %s: exit code %d, want 0 and %q\n%s%s", s.args, code, s.says, out, stderr)

@@ -15,7 +15,7 @@ import (
 
 	"foldbook/db"
 	"foldbook/db/dbtest"
-	"foldbook/seed"
+	"foldbook/internal/seed"
 )
 
 // The six routes, and their forms with a filter.
@@ -28,11 +28,19 @@ var allRoutes = []string{
 // settled is how long a load goes on when the database is back: 2 s are for recovery, the rest has to be good.
 const settled = 3 * time.Second
 
-func seeded(t *testing.T, url string) {
+// seeded stores the sample data and returns what the seed printed.
+func seeded(t *testing.T, url string) string {
 	t.Helper()
-	if code, out, stderr := command(t, []string{"POSTGRES_URL=" + url}, "seed"); code != exitOK {
-		t.Fatalf("seed: exit code %d\n%s%s", code, out, stderr)
+	store, err := db.Open(db.Config{URL: url, PoolSize: 1})
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer store.Close()
+	var out strings.Builder
+	if err := seed.Run(t.Context(), store.Pool, nil, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
 }
 
 func TestStartsWithoutPostgres(t *testing.T) {

@@ -116,10 +116,9 @@ func (s *service) waitForLog(t *testing.T, text string) {
 
 func TestServeAndStopUnderLoad(t *testing.T) {
 	t.Parallel()
-	environ := []string{"POSTGRES_URL=" + dbtest.NewURL(t), "QDB_HTTP_URL=http://127.0.0.1:1", "QDB_ILP_HOST=old", "QDB_ILP_PORT=9009", "LOG_FORMAT=json"}
-	if code, out, stderr := command(t, environ, "seed"); code != exitOK {
-		t.Fatalf("seed: exit code %d\n%s%s", code, out, stderr)
-	}
+	url := dbtest.NewURL(t)
+	seeded(t, url)
+	environ := []string{"POSTGRES_URL=" + url, "QDB_HTTP_URL=http://127.0.0.1:1", "QDB_ILP_HOST=old", "QDB_ILP_PORT=9009", "LOG_FORMAT=json"}
 	s := start(t, freePort(t), environ...)
 	s.waitFor(t, "/readyz", http.StatusOK)
 	for _, text := range []string{`"datasets":2,"runs":2,"simulations":2`, `"msg":"listening","address":"http://127.0.0.1:`, "QuestDB is away", "QDB_ILP_HOST and QDB_ILP_PORT are recognised and not used"} {

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"foldbook/examples/walkforward/experiment"
+	"foldbook/internal/seed/experiment"
 )
 
 // batch is the number of rows of one request.

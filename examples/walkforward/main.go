@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"foldbook/examples/walkforward/experiment"
+	"foldbook/internal/seed/experiment"
 )
 
 func main() {

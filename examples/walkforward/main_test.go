@@ -20,24 +20,28 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"foldbook/db"
 	"foldbook/db/dbtest"
-	"foldbook/examples/walkforward/experiment"
+	"foldbook/internal/devstack"
+	"foldbook/internal/seed"
+	"foldbook/internal/seed/experiment"
+	"foldbook/questdb"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
 // service is a foldbook in a process of its own, on a real PostgreSQL and a real QuestDB.
 type service struct {
-	url     string
-	binary  string
-	environ []string
+	url      string
+	postgres string
+	quest    *devstack.QuestDB
 }
 
 func startService(t *testing.T) *service {
 	t.Helper()
-	quest := dbtest.QuestDB(t)
-	s := &service{binary: filepath.Join(t.TempDir(), "foldbook")}
-	if out, err := exec.Command("go", "build", "-o", s.binary, "foldbook/cmd/foldbook").CombinedOutput(); err != nil {
+	s := &service{postgres: dbtest.NewURL(t), quest: dbtest.QuestDB(t)}
+	binary := filepath.Join(t.TempDir(), "foldbook")
+	if out, err := exec.Command("go", "build", "-o", binary, "foldbook/cmd/foldbook").CombinedOutput(); err != nil {
 		t.Fatalf("build foldbook: %v\n%s", err, out)
 	}
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -47,9 +51,10 @@ func startService(t *testing.T) *service {
 	port := listener.Addr().(*net.TCPAddr).Port
 	_ = listener.Close()
 	s.url = fmt.Sprintf("http://127.0.0.1:%d", port)
-	s.environ = []string{"POSTGRES_URL=" + dbtest.NewURL(t), "QDB_HTTP_URL=" + quest.HTTPURL(), "QDB_PG_URL=" + quest.PGURL(), fmt.Sprintf("PORT=%d", port)}
 	var log bytes.Buffer
-	serve := s.command("serve")
+	serve := exec.Command(binary, "serve")
+	serve.Dir = filepath.Dir(binary)
+	serve.Env = []string{"POSTGRES_URL=" + s.postgres, "QDB_HTTP_URL=" + s.quest.HTTPURL(), "QDB_PG_URL=" + s.quest.PGURL(), fmt.Sprintf("PORT=%d", port)}
 	serve.Stdout, serve.Stderr = &log, &log
 	if err := serve.Start(); err != nil {
 		t.Fatal(err)
@@ -82,11 +87,24 @@ func startService(t *testing.T) *service {
 	}
 }
 
-// command is foldbook on the service's stores.
-func (s *service) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(s.binary, args...)
-	cmd.Dir, cmd.Env = filepath.Dir(s.binary), s.environ
-	return cmd
+// seed stores the sample data beside what the service has, and returns what it prints.
+func (s *service) seed(t *testing.T) string {
+	t.Helper()
+	store, err := db.Open(db.Config{URL: s.postgres, PoolSize: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	series, err := questdb.New(questdb.Config{HTTPURL: s.quest.HTTPURL(), PGURL: s.quest.PGURL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer series.Close()
+	var out strings.Builder
+	if err := seed.Run(t.Context(), store.Pool, series, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
 }
 
 // body reads an answer whole.
@@ -169,9 +187,8 @@ func TestExport(t *testing.T) {
 	}
 	before = s.snapshot(t, want, true)
 
-	out, err := s.command("seed").CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "btc19_1_sim1   223 ") || strings.Contains(string(out), "others") {
-		t.Errorf("seed: %v\n%s", err, out)
+	if out := s.seed(t); !strings.Contains(out, "btc19_1_sim1   223 ") || strings.Contains(out, "others") {
+		t.Errorf("seed:\n%s", out)
 	}
 	if diff := cmp.Diff(before, s.snapshot(t, want, true)); diff != "" {
 		t.Errorf("what is stored after the seed (-exported +seeded):\n%s", diff)

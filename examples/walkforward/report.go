@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"foldbook/examples/walkforward/experiment"
+	"foldbook/internal/seed/experiment"
 )
 
 // report prints what was done and found.

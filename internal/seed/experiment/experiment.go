@@ -1,6 +1,6 @@
 // Package experiment computes two walk-forward experiments from their bars: indicators, a ridge regression walked
 // forward over folds, thresholds chosen on each training window alone, and trades with fees. It computes and nothing
-// else: no clock, no network, no files but the candles that it embeds (../README.md names their source).
+// else: no clock, no network, no files but the candles that it embeds (examples/walkforward/README.md names their source).
 //
 // Results come in the form in which they are posted to the service. Ids are derived from names and times are fixed, so
 // computing again gives the same.

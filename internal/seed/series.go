@@ -10,7 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"foldbook/examples/walkforward/experiment"
+	"foldbook/internal/seed/experiment"
 	"foldbook/questdb"
 )
 

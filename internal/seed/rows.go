@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"foldbook/db"
-	"foldbook/examples/walkforward/experiment"
+	"foldbook/internal/seed/experiment"
 )
 
 // bookOf is an experiment as the rows of the tables.

@@ -17,7 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"foldbook/db"
-	"foldbook/examples/walkforward/experiment"
+	"foldbook/internal/seed/experiment"
 	"foldbook/questdb"
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"foldbook/db"
-	"foldbook/examples/walkforward/experiment"
+	"foldbook/internal/seed/experiment"
 	"foldbook/questdb"
 )
 
