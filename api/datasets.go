@@ -46,7 +46,7 @@ func (s *Server) GetIndicatorDataset(c echo.Context, datasetID string, params Ge
 	if err != nil {
 		return err
 	}
-	row, err := s.DB.Point.GetDataset(c.Request().Context(), id)
+	row, err := s.DB.GetDataset(c.Request().Context(), id)
 	if err != nil {
 		return missing(err, "data set", id)
 	}
@@ -104,7 +104,7 @@ func (s *Server) GetDataset(c echo.Context, datasetID string, params GetDatasetP
 	}
 	ctx := c.Request().Context()
 	if params.IfNoneMatch != nil {
-		v, err := s.DB.Point.GetDatasetVersion(ctx, id)
+		v, err := s.DB.GetDatasetVersion(ctx, id)
 		if err != nil {
 			return missing(err, "data set", id)
 		}
@@ -112,7 +112,7 @@ func (s *Server) GetDataset(c echo.Context, datasetID string, params GetDatasetP
 			return nil
 		}
 	}
-	row, err := s.DB.Point.GetDatasetSummary(ctx, id)
+	row, err := s.DB.GetDatasetSummary(ctx, id)
 	if err != nil {
 		return missing(err, "data set", id)
 	}
@@ -126,7 +126,7 @@ func (s *Server) GetDatasetManifest(c echo.Context, datasetID string, params Get
 	if err != nil {
 		return err
 	}
-	row, err := s.DB.Point.GetManifest(c.Request().Context(), id)
+	row, err := s.DB.GetManifest(c.Request().Context(), id)
 	if err != nil {
 		return missing(err, "data set", id)
 	}

@@ -93,7 +93,7 @@ func (s *Server) GetEquity(c echo.Context, simulationID string, params GetEquity
 	clock := s.streamClock(c)
 	defer clock.cancel()
 	ctx := c.Request().Context()
-	row, err := s.DB.Point.GetSimulationSeries(ctx, id)
+	row, err := s.DB.GetSimulationSeries(ctx, id)
 	if err != nil {
 		return missing(err, "simulation", id)
 	}

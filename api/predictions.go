@@ -49,7 +49,7 @@ func (s *Server) listPredictions(c echo.Context, runID string, params ListPredic
 		return err
 	}
 	ctx := c.Request().Context()
-	row, err := s.DB.Point.GetRunSeries(ctx, id)
+	row, err := s.DB.GetRunSeries(ctx, id)
 	if err != nil {
 		return missing(err, "run", id)
 	}

@@ -111,7 +111,7 @@ func (s *Server) ListRunFolds(c echo.Context, runID string, params ListRunFoldsP
 		return err
 	}
 	if params.IfNoneMatch != nil { // the cache keeps bodies alone, and this list has its total in a header
-		v, err := s.DB.Point.GetRunVersion(c.Request().Context(), id)
+		v, err := s.DB.GetRunVersion(c.Request().Context(), id)
 		if err != nil {
 			return missing(err, "run", id)
 		}
@@ -137,7 +137,7 @@ func (s *Server) runUnchanged(c echo.Context, id uuid.UUID, ifNoneMatch *string)
 	if !s.asks(ifNoneMatch) {
 		return false, nil
 	}
-	v, err := s.DB.Point.GetRunVersion(c.Request().Context(), id)
+	v, err := s.DB.GetRunVersion(c.Request().Context(), id)
 	if err != nil {
 		return false, missing(err, "run", id)
 	}

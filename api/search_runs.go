@@ -185,7 +185,7 @@ func (s *Server) ListDatasetRuns(c echo.Context, datasetID string, params ListDa
 		return err
 	}
 	// The version of the data set changes with its runs, so one row tells whether the caller has this list.
-	version, err := s.DB.Point.GetDatasetVersion(c.Request().Context(), id)
+	version, err := s.DB.GetDatasetVersion(c.Request().Context(), id)
 	if err != nil {
 		return missing(err, "data set", id)
 	}

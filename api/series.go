@@ -47,7 +47,7 @@ func (s *Server) datasetSeries(c echo.Context, datasetID string, bars bool) (*se
 }
 
 func (s *Server) openDataset(ctx context.Context, id uuid.UUID, bars bool) (*series, error) {
-	row, err := s.DB.Point.GetDatasetSeries(ctx, id)
+	row, err := s.DB.GetDatasetSeries(ctx, id)
 	if err != nil {
 		return nil, missing(err, "data set", id)
 	}

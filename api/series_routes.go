@@ -80,7 +80,7 @@ func (s *Server) ListTrace(c echo.Context, simulationID string, params ListTrace
 		return err
 	}
 	ctx := c.Request().Context()
-	row, err := s.DB.Point.GetSimulationSeries(ctx, id)
+	row, err := s.DB.GetSimulationSeries(ctx, id)
 	if err != nil {
 		return missing(err, "simulation", id)
 	}

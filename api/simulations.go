@@ -78,7 +78,7 @@ func (s *Server) simulationUnchanged(c echo.Context, id uuid.UUID, ifNoneMatch *
 	if !s.asks(ifNoneMatch) {
 		return false, nil
 	}
-	v, err := s.DB.Point.GetSimulationVersion(c.Request().Context(), id)
+	v, err := s.DB.GetSimulationVersion(c.Request().Context(), id)
 	if err != nil {
 		return false, missing(err, "simulation", id)
 	}

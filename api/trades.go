@@ -67,7 +67,7 @@ func (s *Server) tradesUnchanged(c echo.Context, id uuid.UUID, side, ifNoneMatch
 	if side != nil && *side != "long" && *side != "short" {
 		return false, invalidParameter("side", "is not long or short")
 	}
-	v, err := s.DB.Point.GetSimulationVersion(c.Request().Context(), id)
+	v, err := s.DB.GetSimulationVersion(c.Request().Context(), id)
 	if err != nil {
 		return false, missing(err, "simulation", id)
 	}

@@ -198,7 +198,7 @@ func (s *Server) AppendFolds(c echo.Context, runID string, params AppendFoldsPar
 	if err != nil {
 		return err
 	}
-	if run, err := s.DB.Point.GetRunDestination(c.Request().Context(), id); err == nil { // what is wrong with it, the write says
+	if run, err := s.DB.GetRunDestination(c.Request().Context(), id); err == nil { // what is wrong with it, the write says
 		s.timeFolds(c, run.DatasetID, folds.kept)
 	}
 	numbers := slices.Collect(maps.Keys(folds.numbers))

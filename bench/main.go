@@ -24,7 +24,7 @@ type cli struct {
 	For         time.Duration `default:"2s" help:"Length of one measurement of a rate, a whole number of seconds."`
 	Connections int           `default:"8" help:"HTTP connections, each with one request at a time."`
 	Clients     int           `default:"4" help:"Connections of pgbench."`
-	Pool        int           `default:"4" help:"Connections of the service to PostgreSQL (POSTGRES_POOL_SIZE)."`
+	Pool        int           `default:"16" help:"Connections of the service to PostgreSQL (POSTGRES_POOL_SIZE)."`
 	Runs        int           `default:"1000000" help:"Runs that are searched."`
 }
 

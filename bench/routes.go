@@ -50,7 +50,7 @@ func (s *stack) routes(ctx context.Context) ([]route, error) {
 		{"simulation with buckets", "/api/tradesim/runs/" + simulation, []string{"GetSimulation", "ListBuckets"}, map[string]string{"simulation_id": simulation}, 0, 3, 0, nil},
 		{name: "liveness, without SQL", path: "/healthz"}, // what HTTP alone costs
 	}
-	many := routes[0] // callers that come at the same time share round trips
+	many := routes[0]
 	many.name, many.callers = many.name+", 64 connections", 64
 	routes = append(routes, many)
 	for _, r := range routes {

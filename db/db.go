@@ -30,9 +30,8 @@ type Config struct {
 // DB is a pool of connections with the queries on it. It is made without connecting, so it outlives any outage.
 type DB struct {
 	*Queries
-	Point *Queries // for reads of one row by its key: those that come at the same time share a round trip
-	Pool  *pgxpool.Pool
-	conn  pooled
+	Pool *pgxpool.Pool
+	conn pooled
 }
 
 // Open makes the pool. It fails on a DSN that does not parse, not on a server that does not answer.
@@ -67,7 +66,7 @@ func Open(cfg Config) (*DB, error) {
 // Wrap puts the queries on a pool that exists. A connection is waited for at most acquire, or without limit when that is 0.
 func Wrap(pool *pgxpool.Pool, acquire time.Duration) *DB {
 	conn := pooled{pool, acquire}
-	return &DB{Queries: New(conn), Point: New(&point{pooled: conn}), Pool: pool, conn: conn}
+	return &DB{Queries: New(conn), Pool: pool, conn: conn}
 }
 
 // Close closes the pool when all its connections have come back.

@@ -125,7 +125,6 @@ func TestAcquireTimeout(t *testing.T) {
 			return err
 		},
 		"query row": func(ctx context.Context) error { _, err := store.GetDataset(ctx, id[0]); return err },
-		"point":     func(ctx context.Context) error { _, err := store.Point.GetDataset(ctx, id[0]); return err },
 		"exec":      func(ctx context.Context) error { _, err := store.DeleteFolds(ctx, id[0]); return err },
 		"copy":      func(ctx context.Context) error { _, err := store.CopyFolds(ctx, []db.CopyFoldsParams{{}}); return err },
 		"batch": func(ctx context.Context) error {
@@ -185,9 +184,7 @@ func TestFailuresGiveTheConnectionBack(t *testing.T) {
 			_, err := store.ListSimulations(t.Context(), db.ListSimulationsParams{PageSize: 1})
 			return err
 		},
-		"no row":                   func() error { _, err := store.GetDataset(t.Context(), uuid.New()); return err },
-		"no row at a point":        func() error { _, err := store.Point.GetDataset(t.Context(), uuid.New()); return err },
-		"ended context at a point": func() error { _, err := store.Point.GetDataset(ended, uuid.New()); return err },
+		"no row": func() error { _, err := store.GetDataset(t.Context(), uuid.New()); return err },
 		"unknown parent": func() error {
 			_, err := store.UpsertRun(t.Context(), db.UpsertRunParams{RunID: uuid.New()})
 			return err

@@ -33,7 +33,7 @@ type config struct {
 	PGPassword  string `env:"PGPASSWORD" secret:"all"`
 	PGSSLMode   string `env:"PGSSLMODE"`
 
-	PoolSize         int32         `env:"POSTGRES_POOL_SIZE" envDefault:"4"`
+	PoolSize         int32         `env:"POSTGRES_POOL_SIZE" envDefault:"16"`
 	ConnectTimeout   time.Duration `env:"POSTGRES_CONNECT_TIMEOUT" envDefault:"1s"`
 	AcquireTimeout   time.Duration `env:"POSTGRES_ACQUIRE_TIMEOUT" envDefault:"2s"`
 	StatementTimeout time.Duration `env:"POSTGRES_STATEMENT_TIMEOUT" envDefault:"2500ms"`

@@ -225,7 +225,7 @@ func TestSlowQueriesHoldThePool(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewURL(t)
 	seeded(t, url)
-	s := startProcess(t, "POSTGRES_URL="+url)
+	s := startProcess(t, "POSTGRES_URL="+url, "POSTGRES_POOL_SIZE=4") // fewer than callers
 	s.waitFor(t, "/readyz", http.StatusOK)
 	conn := dbtest.Connect(t, url)
 	if _, err := conn.Exec(t.Context(), slow+`60)) IS NOT NULL`); err != nil {
