@@ -14,7 +14,7 @@ import (
 
 	ilp "github.com/questdb/go-questdb-client/v4"
 
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
@@ -58,7 +58,7 @@ func BenchmarkAppend(b *testing.B) {
 func sendDirectly(b *testing.B, h *harness, table *questdb.Table, names []string, values []float64, first int64) time.Duration {
 	b.Helper()
 	ctx := b.Context()
-	sender, err := ilp.NewLineSender(ctx, ilp.WithHttp(), ilp.WithAddress(strings.TrimPrefix(dbtest.QuestDB(b).HTTPURL(), "http://")),
+	sender, err := ilp.NewLineSender(ctx, ilp.WithHttp(), ilp.WithAddress(strings.TrimPrefix(testdb.QuestDB(b).HTTPURL(), "http://")),
 		ilp.WithProtocolVersion(ilp.ProtocolVersion2), ilp.WithAutoFlushDisabled(), ilp.WithMaxBufferSize(1<<30))
 	if err != nil {
 		b.Fatal(err)

@@ -6,20 +6,20 @@ import (
 	"time"
 
 	"foldbook/api"
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
 // appendOutage is a service on a PostgreSQL of its own, which the test may kill, and the shared QuestDB.
 func appendOutage(t *testing.T) *outage {
 	t.Helper()
-	series := dbtest.QuestDB(t)
+	series := testdb.QuestDB(t)
 	client, err := questdb.New(questdb.Config{HTTPURL: series.HTTPURL(), PGURL: series.PGURL(), AnswerTimeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	server := dbtest.Private(t)
+	server := testdb.Private(t)
 	return &outage{harnessOn(t, server.URL("foldbook"), func(o *api.Options) { o.QuestDB = client }), server}
 }
 

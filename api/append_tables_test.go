@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
@@ -193,7 +193,7 @@ func TestAppendToForeignTable(t *testing.T) {
 	h := appendHarness(t)
 	name := slug(t)
 	h.newSet(name, ownTables(name))
-	res, err := http.Post(dbtest.QuestDB(t).HTTPURL()+"/write", "text/plain", strings.NewReader(name+"_ind rsi_14=1.5,bar=7i,flag=t 1704067200000000000\n"+name+"_ind rsi_14=2.5,bar=8i 1704070800000000000\n"))
+	res, err := http.Post(testdb.QuestDB(t).HTTPURL()+"/write", "text/plain", strings.NewReader(name+"_ind rsi_14=1.5,bar=7i,flag=t 1704067200000000000\n"+name+"_ind rsi_14=2.5,bar=8i 1704070800000000000\n"))
 	if err != nil || res.StatusCode != 204 {
 		t.Fatal(res, err)
 	}

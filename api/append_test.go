@@ -20,14 +20,14 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"foldbook/api"
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
 // appendHarness is a server with the QuestDB that the tests of the package share.
 func appendHarness(t testing.TB) *harness {
 	t.Helper()
-	server := dbtest.QuestDB(t)
+	server := testdb.QuestDB(t)
 	client, err := questdb.New(questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL(), AnswerTimeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)

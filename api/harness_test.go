@@ -19,10 +19,10 @@ import (
 
 	"foldbook/api"
 	"foldbook/db"
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) { testdb.Main(m) }
 
 // harness is a server on a database of the test's own, whose every answer is checked against openapi.yaml.
 type harness struct {
@@ -35,7 +35,7 @@ type harness struct {
 
 func newHarness(t testing.TB, change ...func(*api.Options)) *harness {
 	t.Helper()
-	return harnessOn(t, dbtest.NewURL(t), change...)
+	return harnessOn(t, testdb.NewURL(t), change...)
 }
 
 func harnessOn(t testing.TB, url string, change ...func(*api.Options)) *harness {

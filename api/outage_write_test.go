@@ -14,8 +14,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"foldbook/api"
-	"foldbook/db/dbtest"
 	"foldbook/internal/devstack"
+	"foldbook/internal/testdb"
 )
 
 var allTables = []string{
@@ -62,7 +62,7 @@ type outage struct {
 
 func newOutage(t *testing.T) *outage {
 	t.Helper()
-	server := dbtest.Private(t)
+	server := testdb.Private(t)
 	return &outage{harnessOn(t, server.URL("foldbook")), server}
 }
 

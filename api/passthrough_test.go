@@ -14,15 +14,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"foldbook/api"
-	"foldbook/db/dbtest"
 	"foldbook/internal/devstack"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
 // passthroughOn is the setting, with the client of somebody who may only read where callers write statements.
 func passthroughOn(t testing.TB, rows int64, timeout time.Duration) func(*api.Options) {
 	t.Helper()
-	server := dbtest.QuestDB(t)
+	server := testdb.QuestDB(t)
 	client, err := questdb.New(questdb.Config{
 		HTTPURL: server.HTTPURL(), PGURL: server.PGURL(), ReadOnlyUser: devstack.QuestDBReader, ReadOnlyPassword: devstack.QuestDBReaderPassword,
 	})

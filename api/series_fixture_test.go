@@ -15,8 +15,8 @@ import (
 
 	"foldbook/api"
 	"foldbook/db"
-	"foldbook/db/dbtest"
 	"foldbook/internal/devstack"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
@@ -31,7 +31,7 @@ var testNumber atomic.Int64
 
 func newSeries(t testing.TB, change ...func(*api.Options)) *seriesHarness {
 	t.Helper()
-	return seriesOn(t, dbtest.QuestDB(t), change...)
+	return seriesOn(t, testdb.QuestDB(t), change...)
 }
 
 func seriesOn(t testing.TB, server *devstack.QuestDB, change ...func(*api.Options)) *seriesHarness {

@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"foldbook/api"
-	"foldbook/db/dbtest"
 	"foldbook/internal/devstack"
+	"foldbook/internal/testdb"
 )
 
 // longRows makes a table that does not fit into any buffer on the way, and returns the path of its data set.
@@ -71,7 +71,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 // privateQuestDB is a server that the test may kill.
 func privateQuestDB(t *testing.T) *devstack.QuestDB {
 	t.Helper()
-	dbtest.QuestDB(t) // skips where there is none
+	testdb.QuestDB(t) // skips where there is none
 	root, err := devstack.Root()
 	if err != nil {
 		t.Fatal(err)

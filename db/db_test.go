@@ -12,16 +12,16 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"foldbook/db"
-	"foldbook/db/dbtest"
 	"foldbook/internal/seed"
+	"foldbook/internal/testdb"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) { testdb.Main(m) }
 
 // open returns a store on a migrated database of the test's own.
 func open(t *testing.T, change ...func(*db.Config)) *db.DB {
 	t.Helper()
-	cfg := db.Config{URL: dbtest.NewURL(t), PoolSize: 4, ConnectTimeout: 5 * time.Second, AcquireTimeout: 10 * time.Second, StatementTimeout: 30 * time.Second}
+	cfg := db.Config{URL: testdb.NewURL(t), PoolSize: 4, ConnectTimeout: 5 * time.Second, AcquireTimeout: 10 * time.Second, StatementTimeout: 30 * time.Second}
 	for _, f := range change {
 		f(&cfg)
 	}

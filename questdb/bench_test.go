@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	ilp "github.com/questdb/go-questdb-client/v4"
 
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
@@ -29,7 +29,7 @@ var millionColumns = []string{"ts", "s", "c0", "c1", "c2", "c3", "c4", "c5", "c6
 
 func million(b *testing.B) (url, pgURL string) {
 	b.Helper()
-	server := dbtest.QuestDB(b)
+	server := testdb.QuestDB(b)
 	get(b, server.HTTPURL(), millionSQL)
 	get(b, server.HTTPURL(), "select wait_wal_table('million')")
 	return server.HTTPURL(), server.PGURL()
@@ -166,7 +166,7 @@ func BenchmarkHundred(b *testing.B) {
 // BenchmarkAppend writes 10,000 rows of 60 columns: with nothing but QuestDB's client, which does not wait until they can be
 // read, and with this package, which does.
 func BenchmarkAppend(b *testing.B) {
-	server := dbtest.QuestDB(b)
+	server := testdb.QuestDB(b)
 	c, err := questdb.New(questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL()})
 	if err != nil {
 		b.Fatal(err)

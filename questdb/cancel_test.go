@@ -8,14 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
 // running reports whether QuestDB runs a query that contains mark.
 func running(t *testing.T, mark string) bool {
 	t.Helper()
-	server := dbtest.QuestDB(t)
+	server := testdb.QuestDB(t)
 	c := client(t, questdb.Config{HTTPURL: server.HTTPURL(), Read: questdb.HTTP})
 	// The one worker for HTTP may be busy with the very query.
 	ctx, cancel := context.WithTimeout(t.Context(), 10*limit)
@@ -99,7 +99,7 @@ func TestCancelReachesTheServer(t *testing.T) { //nolint:paralleltest // it keep
 }
 
 func TestNoAnswerInTime(t *testing.T) { //nolint:paralleltest // as above
-	server := dbtest.QuestDB(t)
+	server := testdb.QuestDB(t)
 	for _, path := range []questdb.Path{questdb.PG, questdb.HTTP} {
 		c := client(t, questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL(), Read: path, AnswerTimeout: 300 * time.Millisecond})
 		mark := name(t)
@@ -113,7 +113,7 @@ func TestNoAnswerInTime(t *testing.T) { //nolint:paralleltest // as above
 
 func TestFullPool(t *testing.T) {
 	t.Parallel()
-	server := dbtest.QuestDB(t)
+	server := testdb.QuestDB(t)
 	for _, path := range []questdb.Path{questdb.PG, questdb.HTTP} {
 		t.Run(string(path), func(t *testing.T) {
 			t.Parallel()

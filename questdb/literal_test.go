@@ -9,12 +9,12 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 )
 
 func bothPaths(tb testing.TB) []*Client {
 	tb.Helper()
-	server := dbtest.QuestDB(tb)
+	server := testdb.QuestDB(tb)
 	var clients []*Client
 	for _, path := range []Path{PG, HTTP} {
 		c, err := New(Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL(), Read: path})

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"foldbook/db/dbtest"
 	"foldbook/internal/devstack"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
@@ -16,7 +16,7 @@ const endless = "select x, x * 0.5 y, 'some text' z from long_sequence(50000000)
 
 // TestOutages does not run beside the other tests, because it stops the server that they share.
 func TestOutages(t *testing.T) { //nolint:paralleltest // as above
-	server := dbtest.QuestDB(t)
+	server := testdb.QuestDB(t)
 	for _, path := range []questdb.Path{questdb.PG, questdb.HTTP} {
 		t.Run(string(path), func(t *testing.T) {
 			c := client(t, questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL(), Read: path, StallTimeout: 2 * time.Second})
@@ -133,7 +133,7 @@ func recovers(t *testing.T, c *questdb.Client, table *questdb.Table) {
 
 // A restart leaves dead connections in the pool: the next read has to work all the same, at the first try.
 func TestRestartBetweenReads(t *testing.T) { //nolint:paralleltest // it stops the server that the tests share
-	server := dbtest.QuestDB(t)
+	server := testdb.QuestDB(t)
 	clients := map[questdb.Path]*questdb.Client{}
 	for _, path := range []questdb.Path{questdb.PG, questdb.HTTP} {
 		clients[path] = client(t, questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL(), Read: path})

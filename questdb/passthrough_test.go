@@ -7,14 +7,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"foldbook/db/dbtest"
 	"foldbook/internal/devstack"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
 func TestQuery(t *testing.T) {
 	t.Parallel()
-	server := dbtest.QuestDB(t)
+	server := testdb.QuestDB(t)
 	for who, cfg := range map[string]questdb.Config{
 		"reader":             {ReadOnlyUser: devstack.QuestDBReader, ReadOnlyPassword: devstack.QuestDBReaderPassword},
 		"reader beside http": {Read: questdb.HTTP, ReadOnlyUser: devstack.QuestDBReader, ReadOnlyPassword: devstack.QuestDBReaderPassword},
@@ -87,7 +87,7 @@ func TestQuery(t *testing.T) {
 
 func TestWrongPassword(t *testing.T) {
 	t.Parallel()
-	server := dbtest.QuestDB(t)
+	server := testdb.QuestDB(t)
 	c := client(t, questdb.Config{HTTPURL: server.HTTPURL(), PGURL: strings.Replace(server.PGURL(), "quest@", "geheim@", 1), ReadOnlyUser: "nobody", ReadOnlyPassword: "geheim"})
 	_, err := c.Table(t.Context(), "x")
 	_, err2 := c.Query(t.Context(), "select 1")

@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) { testdb.Main(m) }
 
 // limit is the longest that anything may take.
 const limit = 5 * time.Second

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
@@ -107,7 +107,7 @@ func TestCatalogue(t *testing.T) {
 func TestTableChangesBetweenReads(t *testing.T) {
 	t.Parallel()
 	onBothPaths(t, func(t *testing.T, c *questdb.Client) {
-		server := dbtest.QuestDB(t)
+		server := testdb.QuestDB(t)
 		other := client(t, questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL()})
 		spec := questdb.Spec{Name: name(t), PartitionBy: "YEAR", Columns: []questdb.Column{{Name: "x", Type: "DOUBLE"}, {Name: "s", Type: "SYMBOL"}}}
 		read := func(table *questdb.Table, value string, want any) {
@@ -146,7 +146,7 @@ func TestTableChangesBetweenReads(t *testing.T) {
 
 func TestEnsure(t *testing.T) {
 	t.Parallel()
-	server := dbtest.QuestDB(t)
+	server := testdb.QuestDB(t)
 	c := client(t, questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL()})
 	t.Run("new", func(t *testing.T) {
 		t.Parallel()
@@ -239,7 +239,7 @@ func TestEnsure(t *testing.T) {
 // Every table of the contract can be made and written to.
 func TestSpecs(t *testing.T) {
 	t.Parallel()
-	server := dbtest.QuestDB(t)
+	server := testdb.QuestDB(t)
 	c := client(t, questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL()})
 	for _, spec := range []questdb.Spec{
 		questdb.BarsSpec(name(t), 4*time.Hour), questdb.BarsSpec(name(t), time.Minute), questdb.BarsSpec(name(t), 0),

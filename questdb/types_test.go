@@ -10,14 +10,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
 // run runs a statement at the server, past the client.
 func run(t *testing.T, sql string) {
 	t.Helper()
-	res, err := http.Get(dbtest.QuestDB(t).HTTPURL() + "/exec?query=" + url.QueryEscape(sql))
+	res, err := http.Get(testdb.QuestDB(t).HTTPURL() + "/exec?query=" + url.QueryEscape(sql))
 	if err != nil {
 		t.Fatal(err)
 	}

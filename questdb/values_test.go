@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
@@ -29,7 +29,7 @@ func name(t *testing.T) string {
 
 // onBothPaths runs a test with a client of each path.
 func onBothPaths(t *testing.T, f func(t *testing.T, c *questdb.Client)) {
-	server := dbtest.QuestDB(t)
+	server := testdb.QuestDB(t)
 	for _, path := range []questdb.Path{questdb.PG, questdb.HTTP} {
 		t.Run(string(path), func(t *testing.T) {
 			t.Parallel()

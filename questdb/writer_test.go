@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
@@ -28,7 +28,7 @@ func writer(t *testing.T, c *questdb.Client, table *questdb.Table) *questdb.Writ
 // Whatever is wrong with one row, none is stored, and the writer can be used again.
 func TestBadBatches(t *testing.T) {
 	t.Parallel()
-	server := dbtest.QuestDB(t)
+	server := testdb.QuestDB(t)
 	c := client(t, questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL()})
 	table := ensure(t, c, questdb.Spec{Name: name(t), PartitionBy: "YEAR", Columns: []questdb.Column{
 		{Name: "s", Type: "SYMBOL"}, {Name: "x", Type: "DOUBLE"}, {Name: "n", Type: "LONG"}, {Name: "v", Type: "VARCHAR"},
@@ -87,7 +87,7 @@ func TestBadBatches(t *testing.T) {
 // A batch is one transaction, however large: a bad last line leaves nothing.
 func TestLargeBatch(t *testing.T) {
 	t.Parallel()
-	server := dbtest.QuestDB(t)
+	server := testdb.QuestDB(t)
 	c := client(t, questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL()})
 	names := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
 	table := ensure(t, c, questdb.Spec{Name: name(t), PartitionBy: "YEAR", Dedup: true, Columns: column(names...)})
@@ -120,7 +120,7 @@ func TestLargeBatch(t *testing.T) {
 
 func TestCloseWithoutFlush(t *testing.T) {
 	t.Parallel()
-	server := dbtest.QuestDB(t)
+	server := testdb.QuestDB(t)
 	c := client(t, questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL(), User: "admin", Password: "quest"})
 	table := ensure(t, c, questdb.Spec{Name: name(t), PartitionBy: "YEAR", Columns: column("x")})
 	if _, err := c.Writer(&questdb.Table{Name: "x"}); !errors.Is(err, questdb.ErrNoColumn) {

@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"foldbook/db/dbtest"
 	"foldbook/internal/devstack"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
@@ -28,13 +28,13 @@ type clinic struct {
 
 func newClinic(t *testing.T) *clinic {
 	t.Helper()
-	server := dbtest.PrivateQuestDB(t)
+	server := testdb.PrivateQuestDB(t)
 	client, err := questdb.New(questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL(), AnswerTimeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	c := &clinic{t: t, server: server, client: client, url: dbtest.NewURL(t)}
+	c := &clinic{t: t, server: server, client: client, url: testdb.NewURL(t)}
 	c.environ = []string{
 		"POSTGRES_URL=" + c.url, "QDB_HTTP_URL=" + server.HTTPURL(), "QDB_PG_URL=" + server.PGURL(),
 		"POSTGRES_CONNECT_TIMEOUT=20s", "QDB_CONNECT_TIMEOUT=20s", // other tests keep the machine busy, and what is tested is not how soon
@@ -87,7 +87,7 @@ func (c *clinic) expect(what string, want []string, got []string) {
 // sql runs SQL on PostgreSQL.
 func (c *clinic) sql(text string) {
 	c.t.Helper()
-	if _, err := dbtest.Connect(c.t, c.url).Exec(c.t.Context(), text); err != nil {
+	if _, err := testdb.Connect(c.t, c.url).Exec(c.t.Context(), text); err != nil {
 		c.t.Fatalf("%s: %v", text, err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 )
 
 const (
@@ -255,7 +255,7 @@ func (e *exporter) trace(simulation, run string) {
 func TestExporterSeries(t *testing.T) {
 	t.Parallel()
 	environ, _ := seriesEnv(t)
-	s := startProcess(t, append(environ, "POSTGRES_URL="+dbtest.NewURL(t))...)
+	s := startProcess(t, append(environ, "POSTGRES_URL="+testdb.NewURL(t))...)
 	s.waitFor(t, "/readyz", http.StatusOK)
 	e := &exporter{t: t, url: s.url, fresh: true, series: true, client: &http.Client{Transport: &http.Transport{DisableCompression: true, ExpectContinueTimeout: time.Second}}}
 	t.Cleanup(e.client.CloseIdleConnections)

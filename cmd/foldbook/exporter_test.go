@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 )
 
 // exporterURL in the environment names a server that TestExporter exports to instead of one of its own, such as that of
@@ -383,7 +383,7 @@ func TestExporter(t *testing.T) {
 	t.Parallel()
 	url := os.Getenv(exporterURL)
 	if url == "" {
-		s := startProcess(t, "POSTGRES_URL="+dbtest.NewURL(t))
+		s := startProcess(t, "POSTGRES_URL="+testdb.NewURL(t))
 		s.waitFor(t, "/readyz", http.StatusOK)
 		url = s.url
 	}

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"foldbook/db/dbtest"
 	"foldbook/internal/devstack"
+	"foldbook/internal/testdb"
 )
 
 // importing is the environment of a process that works imports.
@@ -113,8 +113,8 @@ func whole(rows int) string {
 // A job whose worker is killed is taken up by another one, where it was, and its rows are there once.
 func TestJobSurvivesKill(t *testing.T) {
 	t.Parallel()
-	series := dbtest.QuestDB(t)
-	environ := importing(dbtest.NewURL(t), series)
+	series := testdb.QuestDB(t)
+	environ := importing(testdb.NewURL(t), series)
 	s, kill := startKillable(t, environ...)
 	s.waitFor(t, "/readyz", http.StatusOK)
 	const rows = 1_200_000
@@ -144,8 +144,8 @@ func TestJobSurvivesKill(t *testing.T) {
 // SIGTERM hands a job back; the next process goes on with it at once.
 func TestJobIsHandedBack(t *testing.T) {
 	t.Parallel()
-	series := dbtest.QuestDB(t)
-	environ := importing(dbtest.NewURL(t), series)
+	series := testdb.QuestDB(t)
+	environ := importing(testdb.NewURL(t), series)
 	s := startProcess(t, environ...)
 	s.waitFor(t, "/readyz", http.StatusOK)
 	const rows = 1_200_000
@@ -167,8 +167,8 @@ func TestJobIsHandedBack(t *testing.T) {
 
 // While QuestDB is away a job waits, and says so; it goes on when QuestDB is back. So does one while PostgreSQL is away.
 func TestJobWaitsForDatabases(t *testing.T) { //nolint:paralleltest // it stops the QuestDB that the tests share
-	series := dbtest.QuestDB(t)
-	postgres := dbtest.Private(t)
+	series := testdb.QuestDB(t)
+	postgres := testdb.Private(t)
 	s := startProcess(t, importing(postgres.URL("foldbook"), series)...)
 	s.waitFor(t, "/readyz", http.StatusOK)
 	series.Kill()
@@ -198,8 +198,8 @@ func TestJobWaitsForDatabases(t *testing.T) { //nolint:paralleltest // it stops 
 // Workers start when PostgreSQL does.
 func TestWorkersStartLate(t *testing.T) {
 	t.Parallel()
-	series := dbtest.QuestDB(t)
-	postgres := dbtest.Private(t)
+	series := testdb.QuestDB(t)
+	postgres := testdb.Private(t)
 	postgres.Kill()
 	s := startProcess(t, importing(postgres.URL("foldbook"), series)...)
 	s.waitFor(t, "/healthz", http.StatusOK)

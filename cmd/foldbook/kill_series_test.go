@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
@@ -16,7 +16,7 @@ import (
 func TestServerKilledBetweenTheStores(t *testing.T) {
 	t.Parallel()
 	environ, client := seriesEnv(t)
-	url := dbtest.NewURL(t)
+	url := testdb.NewURL(t)
 	environ = append(environ, "POSTGRES_URL="+url)
 	const dataset, slug, rows = "0a000000-0000-4000-8000-000000000001", "killed25_1", 500
 	var body strings.Builder
@@ -43,7 +43,7 @@ func TestServerKilledBetweenTheStores(t *testing.T) {
 	if status, a := post(s, "/api/datasets", fmt.Sprintf(`{"dataset_id": %q, "dataset_slug": %q}`, dataset, slug)); status != http.StatusCreated {
 		t.Fatal(status, a)
 	}
-	beside := dbtest.Connect(t, url)
+	beside := testdb.Connect(t, url)
 	if _, err := beside.Exec(t.Context(), "BEGIN; SELECT 1 FROM indicator_datasets FOR UPDATE"); err != nil { // keeps the count from being noted
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 )
 
 // startKillable starts foldbook serve as startProcess does, and returns what ends it as kill -9 does.
@@ -42,7 +42,7 @@ func startKillable(t *testing.T, environ ...string) (s *service, kill func()) {
 // the next one is ready and stores the repeat.
 func TestServerKilledWhileStoring(t *testing.T) {
 	t.Parallel()
-	environ := "POSTGRES_URL=" + dbtest.NewURL(t)
+	environ := "POSTGRES_URL=" + testdb.NewURL(t)
 	const dataset = "0a000000-0000-4000-8000-000000000001"
 	id := func(i int) string { return fmt.Sprintf("0b000000-0000-4000-8000-%012d", i) }
 	body := func(run, folds int) string {

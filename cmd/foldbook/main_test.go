@@ -12,12 +12,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"foldbook/db/dbtest"
 	"foldbook/internal/migrator"
+	"foldbook/internal/testdb"
 	"foldbook/migrations"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) { testdb.Main(m) }
 
 // command runs foldbook in this process.
 func command(t *testing.T, environ []string, args ...string) (code int, stdout, stderr string) {
@@ -53,7 +53,7 @@ func down(t *testing.T, version int64) string {
 
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
-	url := dbtest.NewURL(t)
+	url := testdb.NewURL(t)
 	seeded(t, url)
 	full := "POSTGRES_URL=" + url
 	const away = "POSTGRES_URL=postgres://foldbook:geheim@127.0.0.1:1/foldbook"
@@ -80,7 +80,7 @@ func TestExitCodes(t *testing.T) {
 		{away, "migrate up", exitDatabase, `PostgreSQL at 127.0.0.1:1 (database "foldbook", user "foldbook") cannot be reached`},
 		{away, "migrate status", exitDatabase, "refused"},
 		{away, "doctor", exitDatabase, "127.0.0.1:1"},
-		{"POSTGRES_URL=" + dbtest.EmptyURL(t), "doctor", exitFailed, "run \"foldbook migrate up\" first"},
+		{"POSTGRES_URL=" + testdb.EmptyURL(t), "doctor", exitFailed, "run \"foldbook migrate up\" first"},
 	} {
 		code, out, stderr := command(t, []string{c.env}, strings.Fields(c.args)...)
 		if code != c.code || !strings.Contains(out+stderr, c.says) || strings.Contains(out+stderr, "geheim") {
@@ -91,7 +91,7 @@ func TestExitCodes(t *testing.T) {
 
 func TestMigrateAndSeed(t *testing.T) {
 	t.Parallel()
-	url := dbtest.EmptyURL(t)
+	url := testdb.EmptyURL(t)
 	environ := []string{"POSTGRES_URL=" + url}
 	steps := []struct {
 		args string

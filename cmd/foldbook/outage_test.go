@@ -14,8 +14,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"foldbook/db"
-	"foldbook/db/dbtest"
 	"foldbook/internal/seed"
+	"foldbook/internal/testdb"
 )
 
 // The six routes, and their forms with a filter.
@@ -45,7 +45,7 @@ func seeded(t *testing.T, url string) string {
 
 func TestStartsWithoutPostgres(t *testing.T) {
 	t.Parallel()
-	server := dbtest.Private(t)
+	server := testdb.Private(t)
 	seeded(t, server.URL("foldbook"))
 	server.Kill()
 	s := startProcess(t, "POSTGRES_URL="+server.URL("foldbook"))
@@ -72,7 +72,7 @@ func TestStartsWithoutPostgres(t *testing.T) {
 
 func TestPostgresKilledUnderLoad(t *testing.T) {
 	t.Parallel()
-	server := dbtest.Private(t)
+	server := testdb.Private(t)
 	url := server.URL("foldbook")
 	seeded(t, url)
 	s := startProcess(t, "POSTGRES_URL="+url)
@@ -100,7 +100,7 @@ func TestPostgresKilledUnderLoad(t *testing.T) {
 	}
 	reads.stop()
 	acknowledged, unknown := writes.stop()
-	conn := dbtest.Connect(t, url)
+	conn := testdb.Connect(t, url)
 	rows, err := conn.Query(t.Context(), "SELECT dataset_id FROM indicator_datasets WHERE source = $1", writerSource)
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +187,7 @@ func (w *writers) stop() (acknowledged []uuid.UUID, unknown int) {
 
 func TestPostgresFrozen(t *testing.T) {
 	t.Parallel()
-	server := dbtest.Private(t)
+	server := testdb.Private(t)
 	url := server.URL("foldbook")
 	seeded(t, url)
 	s := startProcess(t, "POSTGRES_URL="+url)
@@ -223,11 +223,11 @@ const slow = `
 
 func TestSlowQueriesHoldThePool(t *testing.T) {
 	t.Parallel()
-	url := dbtest.NewURL(t)
+	url := testdb.NewURL(t)
 	seeded(t, url)
 	s := startProcess(t, "POSTGRES_URL="+url, "POSTGRES_POOL_SIZE=4") // fewer than callers
 	s.waitFor(t, "/readyz", http.StatusOK)
-	conn := dbtest.Connect(t, url)
+	conn := testdb.Connect(t, url)
 	if _, err := conn.Exec(t.Context(), slow+`60)) IS NOT NULL`); err != nil {
 		t.Fatal(err)
 	}
@@ -267,12 +267,12 @@ func TestSlowQueriesHoldThePool(t *testing.T) {
 
 func TestSIGTERMUnderLoad(t *testing.T) {
 	t.Parallel()
-	url := dbtest.NewURL(t)
+	url := testdb.NewURL(t)
 	seeded(t, url)
 	// A busy machine must not make a failure of the slow query, which is to end after the second of notice.
 	s := startProcess(t, "POSTGRES_URL="+url, "POSTGRES_STATEMENT_TIMEOUT=6s", "REQUEST_TIMEOUT=7s")
 	s.waitFor(t, "/readyz", http.StatusOK)
-	conn := dbtest.Connect(t, url)
+	conn := testdb.Connect(t, url)
 	if _, err := conn.Exec(t.Context(), slow+`2)) IS NOT NULL`); err != nil { // longer than the second of notice
 		t.Fatal(err)
 	}
@@ -317,12 +317,12 @@ func TestSIGTERMUnderLoad(t *testing.T) {
 // TestColumnAddedUnderLoad migrates under the running service.
 func TestColumnAddedUnderLoad(t *testing.T) {
 	t.Parallel()
-	url := dbtest.NewURL(t)
+	url := testdb.NewURL(t)
 	seeded(t, url)
 	s := startProcess(t, "POSTGRES_URL="+url)
 	s.waitFor(t, "/readyz", http.StatusOK)
 	l := s.load(8, allRoutes...)
-	conn := dbtest.Connect(t, url)
+	conn := testdb.Connect(t, url)
 	for i, sql := range []string{
 		"ALTER TABLE indicator_datasets ADD COLUMN note text",
 		"ALTER TABLE walkforward_runs ADD COLUMN note text NOT NULL DEFAULT 'none'",

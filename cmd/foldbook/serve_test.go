@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 )
 
 // service is a foldbook serve in this process.
@@ -116,7 +116,7 @@ func (s *service) waitForLog(t *testing.T, text string) {
 
 func TestServeAndStopUnderLoad(t *testing.T) {
 	t.Parallel()
-	url := dbtest.NewURL(t)
+	url := testdb.NewURL(t)
 	seeded(t, url)
 	environ := []string{"POSTGRES_URL=" + url, "QDB_HTTP_URL=http://127.0.0.1:1", "QDB_ILP_HOST=old", "QDB_ILP_PORT=9009", "LOG_FORMAT=json"}
 	s := start(t, freePort(t), environ...)
@@ -177,7 +177,7 @@ func TestServeAndStopUnderLoad(t *testing.T) {
 
 func TestServeWithoutPostgres(t *testing.T) {
 	t.Parallel()
-	server := dbtest.Private(t)
+	server := testdb.Private(t)
 	server.Kill()
 	s := start(t, freePort(t), "POSTGRES_URL="+server.URL("foldbook"), "QDB_HTTP_URL=off")
 	s.waitFor(t, "/healthz", http.StatusOK)
@@ -197,7 +197,7 @@ func TestServeWithoutPostgres(t *testing.T) {
 
 func TestServeOnOlderSchema(t *testing.T) {
 	t.Parallel()
-	url := "POSTGRES_URL=" + dbtest.EmptyURL(t)
+	url := "POSTGRES_URL=" + testdb.EmptyURL(t)
 	s := start(t, freePort(t), url, "QDB_HTTP_URL=off")
 	if body, _ := s.waitFor(t, "/readyz", http.StatusServiceUnavailable); !strings.Contains(body, "migrate up") {
 		t.Errorf("readyz says %s, want what to do", body)
@@ -222,7 +222,7 @@ func TestBusyPort(t *testing.T) {
 			}
 			t.Cleanup(func() { _ = other.Close() })
 			began := time.Now()
-			s := start(t, port, "POSTGRES_URL="+dbtest.NewURL(t), "QDB_HTTP_URL=off")
+			s := start(t, port, "POSTGRES_URL="+testdb.NewURL(t), "QDB_HTTP_URL=off")
 			if freed {
 				s.waitForLog(t, "PostgreSQL checked")
 				_ = other.Close()

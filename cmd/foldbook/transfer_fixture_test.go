@@ -13,7 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 )
 
 const (
@@ -81,7 +81,7 @@ func simulationFile(trades int) string {
 // serving starts a service on a database of its own and returns it with the database.
 func serving(t *testing.T) (s *service, url string) {
 	t.Helper()
-	url = dbtest.NewURL(t)
+	url = testdb.NewURL(t)
 	s = start(t, freePort(t), "POSTGRES_URL="+url, "QDB_HTTP_URL=off")
 	s.waitFor(t, "/readyz", http.StatusOK)
 	return s, url

@@ -17,7 +17,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 )
 
 func TestImportReadsStandardInputAndCompressedFiles(t *testing.T) {
@@ -183,7 +183,7 @@ func TestImportGoesOnAfterAnInterruption(t *testing.T) {
 
 func TestImportWaitsForAServerThatIsAway(t *testing.T) {
 	t.Parallel()
-	dir, url, port := t.TempDir(), dbtest.NewURL(t), freePort(t)
+	dir, url, port := t.TempDir(), testdb.NewURL(t), freePort(t)
 	write(t, dir, all())
 	server := fmt.Sprintf("http://127.0.0.1:%d", port)
 	_, stderr := must(t, exitDatabase, nil, "import", dir, "--server", server, "--wait", "300ms")

@@ -14,14 +14,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
 
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
 // seriesEnv is the settings for the QuestDB that the tests of the package share, and a client of it.
 func seriesEnv(t *testing.T) ([]string, *questdb.Client) {
 	t.Helper()
-	server := dbtest.QuestDB(t)
+	server := testdb.QuestDB(t)
 	client, err := questdb.New(questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL(), AnswerTimeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func seriesFiles(name string) (documents, series map[string]string) {
 func TestTransferSeries(t *testing.T) {
 	t.Parallel()
 	environ, client := seriesEnv(t)
-	first := dbtest.NewURL(t)
+	first := testdb.NewURL(t)
 	s := start(t, freePort(t), append(environ, "POSTGRES_URL="+first)...)
 	s.waitFor(t, "/readyz", http.StatusOK)
 	const name = "transfer25_1"
@@ -153,7 +153,7 @@ func TestTransferSeries(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	second := dbtest.NewURL(t)
+	second := testdb.NewURL(t)
 	other := start(t, freePort(t), append(environ, "POSTGRES_URL="+second)...)
 	other.waitFor(t, "/readyz", http.StatusOK)
 	must(t, 0, nil, "import", "--server", other.url, "--dry-run", out)
@@ -173,7 +173,7 @@ func TestTransferSeries(t *testing.T) {
 func TestTransferSeriesRefusals(t *testing.T) {
 	t.Parallel()
 	environ, client := seriesEnv(t)
-	s := start(t, freePort(t), append(environ, "POSTGRES_URL="+dbtest.NewURL(t))...)
+	s := start(t, freePort(t), append(environ, "POSTGRES_URL="+testdb.NewURL(t))...)
 	s.waitFor(t, "/readyz", http.StatusOK)
 	dir := t.TempDir()
 	documents, _ := seriesFiles("refused25_1")

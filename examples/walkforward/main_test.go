@@ -21,14 +21,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"foldbook/db"
-	"foldbook/db/dbtest"
 	"foldbook/internal/devstack"
 	"foldbook/internal/seed"
 	"foldbook/internal/seed/experiment"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) { testdb.Main(m) }
 
 // service is a foldbook in a process of its own, on a real PostgreSQL and a real QuestDB.
 type service struct {
@@ -39,7 +39,7 @@ type service struct {
 
 func startService(t *testing.T) *service {
 	t.Helper()
-	s := &service{postgres: dbtest.NewURL(t), quest: dbtest.QuestDB(t)}
+	s := &service{postgres: testdb.NewURL(t), quest: testdb.QuestDB(t)}
 	binary := filepath.Join(t.TempDir(), "foldbook")
 	if out, err := exec.Command("go", "build", "-o", binary, "foldbook/cmd/foldbook").CombinedOutput(); err != nil {
 		t.Fatalf("build foldbook: %v\n%s", err, out)

@@ -18,12 +18,12 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver that goose runs on
 	"github.com/pressly/goose/v3"
 
-	"foldbook/db/dbtest"
 	"foldbook/internal/migrator"
+	"foldbook/internal/testdb"
 	"foldbook/migrations"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) { testdb.Main(m) }
 
 // recorder keeps what a migrator reports.
 type recorder struct {
@@ -103,8 +103,8 @@ INSERT INTO simulation_trades (simulation_id, bar_timestamp, side, size, entry_p
 
 func TestUpDownUp(t *testing.T) {
 	t.Parallel()
-	url := dbtest.EmptyURL(t)
-	conn := dbtest.Connect(t, url)
+	url := testdb.EmptyURL(t)
+	conn := testdb.Connect(t, url)
 	m, r := open(t, url, migrations.FS)
 	files, err := migrator.Parse(migrations.FS)
 	if err != nil {
@@ -148,7 +148,7 @@ func TestUpDownUp(t *testing.T) {
 // Whoever uses goose itself gets the same schema and the same versions.
 func TestAgreesWithGoose(t *testing.T) {
 	t.Parallel()
-	ours, theirs := dbtest.EmptyURL(t), dbtest.EmptyURL(t)
+	ours, theirs := testdb.EmptyURL(t), testdb.EmptyURL(t)
 	m, _ := open(t, ours, migrations.FS)
 	if _, err := m.Up(t.Context(), false); err != nil {
 		t.Fatal(err)
@@ -157,7 +157,7 @@ func TestAgreesWithGoose(t *testing.T) {
 	if _, err := provider.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(schema(t, dbtest.Connect(t, theirs)), schema(t, dbtest.Connect(t, ours))); diff != "" {
+	if diff := cmp.Diff(schema(t, testdb.Connect(t, theirs)), schema(t, testdb.Connect(t, ours))); diff != "" {
 		t.Errorf("the schema differs (-goose +ours):\n%s", diff)
 	}
 	current, target, err := gooseProvider(t, ours).GetVersions(t.Context())
@@ -182,8 +182,8 @@ func gooseProvider(t *testing.T, url string) *goose.Provider {
 
 func TestDryRunLeavesNoTrace(t *testing.T) {
 	t.Parallel()
-	empty := dbtest.EmptyURL(t)
-	conn := dbtest.Connect(t, empty)
+	empty := testdb.EmptyURL(t)
+	conn := testdb.Connect(t, empty)
 	before := schema(t, conn)
 	m, r := open(t, empty, migrations.FS)
 	if _, err := m.Up(t.Context(), true); err != nil {
@@ -196,8 +196,8 @@ func TestDryRunLeavesNoTrace(t *testing.T) {
 		t.Errorf("got steps %q, want all reported as rolled back", r.steps)
 	}
 
-	full := dbtest.NewURL(t)
-	conn = dbtest.Connect(t, full)
+	full := testdb.NewURL(t)
+	conn = testdb.Connect(t, full)
 	exec(t, conn, fixtures)
 	before = schema(t, conn)
 	m, r = open(t, full, migrations.FS)
@@ -223,7 +223,7 @@ var allFixtures = []migrator.Loss{
 
 func TestDryRunFindsWhatFails(t *testing.T) {
 	t.Parallel()
-	m, _ := open(t, dbtest.EmptyURL(t), fstest.MapFS{"00001_a.sql": file("-- +goose Up\nCREATE TABLE a (id int);\nINSERT INTO b VALUES (1);\n")})
+	m, _ := open(t, testdb.EmptyURL(t), fstest.MapFS{"00001_a.sql": file("-- +goose Up\nCREATE TABLE a (id int);\nINSERT INTO b VALUES (1);\n")})
 	_, err := m.Up(t.Context(), true)
 	if want := `migrations/00001_a.sql:3: relation "b" does not exist (SQLSTATE 42P01)`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
@@ -232,7 +232,7 @@ func TestDryRunFindsWhatFails(t *testing.T) {
 
 func TestTwoMigratorsAtOnce(t *testing.T) {
 	t.Parallel()
-	url := dbtest.EmptyURL(t)
+	url := testdb.EmptyURL(t)
 	slow := fstest.MapFS{"00001_a.sql": file("-- +goose Up\nCREATE TABLE a (id int);\nSELECT pg_sleep(0.8);\n")}
 	var wg sync.WaitGroup
 	var counts [2]int
@@ -277,13 +277,13 @@ func TestFailureNamesTheLineAndLeavesNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			url := dbtest.EmptyURL(t)
+			url := testdb.EmptyURL(t)
 			m, _ := open(t, url, fstest.MapFS{"00001_a.sql": first, "00002_b.sql": file(c.sql), "00003_c.sql": file("-- +goose Up\nCREATE TABLE never (id int);\n")})
 			n, err := m.Up(t.Context(), false)
 			if n != 1 || err == nil || err.Error() != c.want {
 				t.Errorf("got %d applied and %v\nwant 1 and %s", n, err, c.want)
 			}
-			conn := dbtest.Connect(t, url)
+			conn := testdb.Connect(t, url)
 			var tables []string
 			if err := conn.QueryRow(t.Context(), "SELECT array_agg(relname::text ORDER BY relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'").Scan(&tables); err != nil {
 				t.Fatal(err)
@@ -305,7 +305,7 @@ func TestFailureNamesTheLineAndLeavesNothing(t *testing.T) {
 
 func TestStatusAndNewerDatabase(t *testing.T) {
 	t.Parallel()
-	url := dbtest.EmptyURL(t)
+	url := testdb.EmptyURL(t)
 	two := fstest.MapFS{"00001_a.sql": file("-- +goose Up\nCREATE TABLE a ();\n-- +goose Down\nDROP TABLE a;\n"), "00002_b.sql": file("-- +goose Up\nCREATE TABLE b ();\n")}
 	one := fstest.MapFS{"00001_a.sql": two["00001_a.sql"]}
 	m, _ := open(t, url, two)

@@ -7,15 +7,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"foldbook/db/dbtest"
 	"foldbook/internal/migrator"
+	"foldbook/internal/testdb"
 	"foldbook/migrations"
 )
 
 func TestDownRefusesToLoseRows(t *testing.T) {
 	t.Parallel()
-	url := dbtest.NewURL(t)
-	conn := dbtest.Connect(t, url)
+	url := testdb.NewURL(t)
+	conn := testdb.Connect(t, url)
 	exec(t, conn, fixtures)
 	m, r := open(t, url, migrations.FS)
 	files, err := migrator.Parse(migrations.FS)
@@ -57,7 +57,7 @@ func TestDownRefusesToLoseRows(t *testing.T) {
 
 func TestDownCountsCascadesAndColumns(t *testing.T) {
 	t.Parallel()
-	url := dbtest.EmptyURL(t)
+	url := testdb.EmptyURL(t)
 	fsys := fstest.MapFS{
 		"00001_tables.sql": file(`-- +goose Up
 CREATE TABLE parent (id int PRIMARY KEY);
@@ -83,7 +83,7 @@ ALTER TABLE child DROP COLUMN note;
 	if _, err := m.Up(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
-	exec(t, dbtest.Connect(t, url), "INSERT INTO kid VALUES (1, 7, 'a'), (2, 7, NULL), (3, 7, 'b')")
+	exec(t, testdb.Connect(t, url), "INSERT INTO kid VALUES (1, 7, 'a'), (2, 7, NULL), (3, 7, 'b')")
 
 	if _, err := m.Down(t.Context(), 1, migrator.Consent{}); !errors.Is(err, migrator.ErrDataLoss) {
 		t.Fatalf("got %v, want ErrDataLoss", err)
@@ -104,7 +104,7 @@ ALTER TABLE child DROP COLUMN note;
 
 func TestNoTransaction(t *testing.T) {
 	t.Parallel()
-	url := dbtest.EmptyURL(t)
+	url := testdb.EmptyURL(t)
 	fsys := fstest.MapFS{
 		"00001_a.sql":     file("-- +goose Up\nCREATE TABLE a (id int);\n-- +goose Down\nDROP TABLE a;\n"),
 		"00002_index.sql": file("-- +goose NO TRANSACTION\n-- +goose Up\nCREATE INDEX CONCURRENTLY a_idx ON a (id);\n-- +goose Down\nDROP INDEX CONCURRENTLY a_idx;\n"),

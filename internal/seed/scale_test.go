@@ -11,12 +11,12 @@ import (
 	"github.com/google/uuid"
 
 	"foldbook/db"
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 )
 
 func TestScaleVolume(t *testing.T) {
 	t.Parallel()
-	pool := dbtest.New(t)
+	pool := testdb.New(t)
 	var out bytes.Buffer
 	if err := Scale(t.Context(), pool, nil, 1, &out); err != nil {
 		t.Fatal(err)

@@ -11,10 +11,10 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"foldbook/db"
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) { testdb.Main(m) }
 
 // theBooks are the experiments as rows.
 func theBooks(t *testing.T) []book {
@@ -68,7 +68,7 @@ func rowCounts(t *testing.T, pool *pgxpool.Pool) []int {
 
 func TestRunTwiceChangesNothing(t *testing.T) {
 	t.Parallel()
-	pool := dbtest.New(t)
+	pool := testdb.New(t)
 	var first, second bytes.Buffer
 	if err := Run(t.Context(), pool, nil, &first); err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestRunTwiceChangesNothing(t *testing.T) {
 // A row that somebody changed or removed comes back; rows that are not the seed's stay.
 func TestRunRepairsItsRowsAndKeepsOthers(t *testing.T) {
 	t.Parallel()
-	pool := dbtest.New(t)
+	pool := testdb.New(t)
 	var out bytes.Buffer
 	if err := Run(t.Context(), pool, nil, &out); err != nil {
 		t.Fatal(err)

@@ -9,14 +9,14 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"foldbook/db/dbtest"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
 // questDB is a client of the QuestDB that the tests of this package share.
 func questDB(t *testing.T) *questdb.Client {
 	t.Helper()
-	server := dbtest.QuestDB(t)
+	server := testdb.QuestDB(t)
 	c, err := questdb.New(questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL()})
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func cells(t *testing.T, c *questdb.Client, name string, columns ...string) [][]
 // The one test that seeds the shared QuestDB, for the names of the tables are the seed's.
 func TestSeriesAgreeWithTheRecords(t *testing.T) {
 	t.Parallel()
-	pool, quest := dbtest.New(t), questDB(t)
+	pool, quest := testdb.New(t), questDB(t)
 	var first, second bytes.Buffer
 	if err := Run(t.Context(), pool, quest, &first); err != nil {
 		t.Fatal(err)
@@ -216,7 +216,7 @@ func checkTrace(t *testing.T, pool *pgxpool.Pool, quest *questdb.Client, slug st
 
 func TestScaleSeries(t *testing.T) {
 	t.Parallel()
-	pool, quest := dbtest.New(t), questDB(t)
+	pool, quest := testdb.New(t), questDB(t)
 	const rows = 60_000 // more than a batch of either table
 	var first, second bytes.Buffer
 	for _, out := range []*bytes.Buffer{&first, &second} {
@@ -236,7 +236,7 @@ func TestScaleSeries(t *testing.T) {
 // Without QuestDB the records are there, and the output says what is not.
 func TestRunWithoutQuestDB(t *testing.T) {
 	t.Parallel()
-	pool := dbtest.New(t)
+	pool := testdb.New(t)
 	away, err := questdb.New(questdb.Config{HTTPURL: "http://127.0.0.1:1", PGURL: "postgres://127.0.0.1:1/qdb"})
 	if err != nil {
 		t.Fatal(err)

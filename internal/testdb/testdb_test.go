@@ -1,4 +1,4 @@
-package dbtest_test
+package testdb_test
 
 import (
 	"bufio"
@@ -16,21 +16,21 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"foldbook/db/dbtest"
 	"foldbook/internal/devstack"
+	"foldbook/internal/testdb"
 )
 
 // hang in the environment lets TestHang take a database and keep it until the process is killed.
-const hang = "DBTEST_HANG"
+const hang = "TESTDB_HANG"
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) { testdb.Main(m) }
 
 func TestNewGivesEachTestItsOwnMigratedDatabase(t *testing.T) {
 	t.Parallel()
 	for i := range 8 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
-			pool := dbtest.New(t)
+			pool := testdb.New(t)
 			insertDataset(t, pool, "the same in all")
 			if n := countDatasets(t, pool); n != 1 {
 				t.Errorf("got %d data sets, want only the one of this test", n)
@@ -50,8 +50,8 @@ func TestDatabasesAreDroppedWithTheirTest(t *testing.T) {
 	t.Parallel()
 	var migrated, empty string
 	t.Run("use", func(t *testing.T) {
-		migrated, empty = dbtest.NewURL(t), dbtest.EmptyURL(t)
-		conn := dbtest.Connect(t, empty)
+		migrated, empty = testdb.NewURL(t), testdb.EmptyURL(t)
+		conn := testdb.Connect(t, empty)
 		var tables int
 		if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").Scan(&tables); err != nil {
 			t.Fatal(err)
@@ -70,7 +70,7 @@ func TestDatabasesAreDroppedWithTheirTest(t *testing.T) {
 
 func TestPrivateServerIsTheTestsToKill(t *testing.T) {
 	t.Parallel()
-	server := dbtest.Private(t)
+	server := testdb.Private(t)
 	pool, err := pgxpool.New(t.Context(), server.URL("foldbook"))
 	if err != nil {
 		t.Fatal(err)
@@ -93,11 +93,11 @@ func TestPrivateServerIsTheTestsToKill(t *testing.T) {
 
 func TestQuestDBAnswers(t *testing.T) {
 	t.Parallel()
-	quest := dbtest.QuestDB(t)
-	if quest != dbtest.QuestDB(t) {
+	quest := testdb.QuestDB(t)
+	if quest != testdb.QuestDB(t) {
 		t.Error("a second call starts another QuestDB")
 	}
-	conn := dbtest.Connect(t, quest.PGURL())
+	conn := testdb.Connect(t, quest.PGURL())
 	var one int
 	if err := conn.QueryRow(t.Context(), "SELECT 1").Scan(&one); err != nil || one != 1 {
 		t.Errorf("it answers %d, %v", one, err)
@@ -110,7 +110,7 @@ func TestHang(t *testing.T) {
 	if os.Getenv(hang) == "" {
 		t.Skip("a helper of other tests")
 	}
-	fmt.Println("url", dbtest.NewURL(t))
+	fmt.Println("url", testdb.NewURL(t))
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
@@ -159,7 +159,7 @@ func TestKilledProcessLeavesNoServer(t *testing.T) {
 			url = found
 		}
 	}
-	conn := dbtest.Connect(t, url)
+	conn := testdb.Connect(t, url)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -183,14 +183,14 @@ func TestKilledProcessLeavesNoServer(t *testing.T) {
 
 func TestGivenServerIsUsedAndLeftClean(t *testing.T) {
 	t.Parallel()
-	server := dbtest.Private(t)
+	server := testdb.Private(t)
 	for _, test := range []string{"^TestNewGivesEachTestItsOwnMigratedDatabase$", "^TestDatabasesAreDroppedWithTheirTest$"} {
 		cmd := child(t, t.TempDir(), test, "TEST_POSTGRES_URL="+server.URL("postgres"))
 		if err := cmd.Run(); err != nil {
 			t.Fatalf("%s: %v\n%s", test, err, cmd.Stdout)
 		}
 	}
-	conn := dbtest.Connect(t, server.URL("postgres"))
+	conn := testdb.Connect(t, server.URL("postgres"))
 	rows, err := conn.Query(t.Context(), "SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY datname")
 	if err != nil {
 		t.Fatal(err)

@@ -1,11 +1,11 @@
-// Package dbtest gives tests real PostgreSQL databases, one of its own to each test, and needs nothing set up before.
+// Package testdb gives tests real PostgreSQL databases, one of its own to each test, and needs nothing set up before.
 //
 // The first test process makes a template: a cluster with the migrated schema. Each test process copies it, starts a
 // private server on the copy when its first test asks for a database, and stops it at the end, so packages and single
 // tests run in any order and at the same time. A test's database is made from the template in some 10 ms.
 //
 // With TEST_POSTGRES_URL set, the databases are made on that server instead; the user has to be allowed to.
-package dbtest
+package testdb
 
 import (
 	"context"
@@ -32,7 +32,7 @@ const templateDB = "foldbook"
 func Main(m *testing.M) {
 	code := m.Run()
 	if err := errors.Join(stopServer(), stopQuestDB()); err != nil {
-		fmt.Fprintln(os.Stderr, "dbtest:", err)
+		fmt.Fprintln(os.Stderr, "testdb:", err)
 		code = max(code, 1)
 	}
 	os.Exit(code)
