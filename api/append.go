@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 	"foldbook/internal/rows"
 	"foldbook/internal/stores"
@@ -27,18 +28,18 @@ const (
 )
 
 var (
-	errNotCounted = &apiError{status: http.StatusServiceUnavailable, code: ErrorCodeDatabaseUnavailable,
-		message: "the rows are stored, but what the database says of them could not be brought up to date: repeat the request, which stores nothing twice"}
-	errChanged = &apiError{status: http.StatusConflict, code: ErrorCodeConflict, message: "QuestDB does not take the rows, because the table was changed meanwhile: repeat the request"}
+	errNotCounted = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeDatabaseUnavailable,
+		Message: "the rows are stored, but what the database says of them could not be brought up to date: repeat the request, which stores nothing twice"}
+	errChanged = &spec.Problem{Status: http.StatusConflict, Code: spec.ErrorCodeConflict, Message: "QuestDB does not take the rows, because the table was changed meanwhile: repeat the request"}
 )
 
 // AppendOhlcv serves POST /api/datasets/:dataset_id/ohlcv/append: {"success": true, "rows_written": …, "measurement": …}.
-func (s *Server) AppendOhlcv(c echo.Context, datasetID string, params AppendOhlcvParams) error {
+func (s *Server) AppendOhlcv(c echo.Context, datasetID string, params spec.AppendOhlcvParams) error {
 	return s.appendToDataset(c, datasetID, stores.Bars, isTrue(params.DryRun))
 }
 
 // AppendIndicators serves POST /api/datasets/:dataset_id/indicators/append, which answers as AppendOhlcv does.
-func (s *Server) AppendIndicators(c echo.Context, datasetID string, params AppendIndicatorsParams) error {
+func (s *Server) AppendIndicators(c echo.Context, datasetID string, params spec.AppendIndicatorsParams) error {
 	return s.appendToDataset(c, datasetID, stores.Indicators, isTrue(params.DryRun))
 }
 
@@ -81,7 +82,7 @@ func (s *Server) appendToDataset(c echo.Context, datasetID string, kind stores.K
 				counted, err = stores.RefreshIndicators(ctx, q, s.QuestDB, id, added...)
 			}
 			if errors.Is(err, pgx.ErrNoRows) {
-				return notFound("data set", id)
+				return spec.NoSuch("data set", id)
 			}
 			return err
 		})
@@ -113,7 +114,7 @@ func (s *Server) timeFolds(c echo.Context, dataset uuid.UUID, folds []db.CopyFol
 }
 
 // AppendPredictions serves POST /api/runs/:run_id/predictions: {"success": true, "rows_written": …, "measurement": …}.
-func (s *Server) AppendPredictions(c echo.Context, runID string, params AppendPredictionsParams) error {
+func (s *Server) AppendPredictions(c echo.Context, runID string, params spec.AppendPredictionsParams) error {
 	id, err := pathID("run_id", runID)
 	if err != nil {
 		return err
@@ -154,7 +155,7 @@ func (s *Server) bounds(ctx context.Context, kind stores.Kind, measurement strin
 }
 
 // AppendTrace serves POST /api/simulations/:simulation_id/trace: {"success": true, "rows_written": …, "measurement": …}.
-func (s *Server) AppendTrace(c echo.Context, simulationID string, params AppendTraceParams) error {
+func (s *Server) AppendTrace(c echo.Context, simulationID string, params spec.AppendTraceParams) error {
 	id, err := pathID("simulation_id", simulationID)
 	if err != nil {
 		return err
@@ -224,8 +225,8 @@ func (s *Server) append(c echo.Context, d *destination, dryRun bool, finish func
 	if d.place.Shared { // an export has the columns of all others too, without a cell
 		batch.Columns = slices.DeleteFunc(batch.Columns, func(column *rows.Column) bool { return isEmpty(column, len(batch.Times)) })
 	}
-	spec, added := d.plan(batch)
-	answer := RowsStored{Success: true, Message: "rows stored", RowsWritten: int64(len(batch.Times)), Measurement: d.place.Name, ColumnsAdded: added, DryRun: dryRun}
+	wanted, added := d.plan(batch)
+	answer := spec.RowsStored{Success: true, Message: "rows stored", RowsWritten: int64(len(batch.Times)), Measurement: d.place.Name, ColumnsAdded: added, DryRun: dryRun}
 	if dryRun {
 		answer.Message = "rows checked"
 		bounds := questdb.Bounds{}
@@ -234,9 +235,9 @@ func (s *Server) append(c echo.Context, d *destination, dryRun bool, finish func
 				return fmt.Errorf("count the rows of %s: %w", d.place.Name, err)
 			}
 		}
-		return c.JSON(http.StatusOK, answer.of(bounds))
+		return c.JSON(http.StatusOK, withBounds(answer, bounds))
 	}
-	if err := s.store(ctx, d, spec, batch); err != nil {
+	if err := s.store(ctx, d, wanted, batch); err != nil {
 		var refused *questdb.Refused
 		if errors.As(err, &refused) {
 			return fmt.Errorf("%w: %w", errChanged, err)
@@ -249,8 +250,8 @@ func (s *Server) append(c echo.Context, d *destination, dryRun bool, finish func
 	}
 	counted, err := finish(ctx, touched)
 	if err != nil {
-		var own *apiError
-		if errors.As(err, &own) && own.status == http.StatusNotFound { // it was removed meanwhile
+		var own *spec.Problem
+		if errors.As(err, &own) && own.Status == http.StatusNotFound { // it was removed meanwhile
 			return err
 		}
 		return fmt.Errorf("%w: %w", errNotCounted, err)
@@ -258,7 +259,7 @@ func (s *Server) append(c echo.Context, d *destination, dryRun bool, finish func
 	if counted.Version > 0 {
 		c.Response().Header().Set("ETag", etag(counted.Version, counted.CreatedAt))
 	}
-	return c.JSON(http.StatusOK, answer.of(counted.Bounds))
+	return c.JSON(http.StatusOK, withBounds(answer, counted.Bounds))
 }
 
 // isEmpty reports whether none of the rows has the column.
@@ -271,7 +272,8 @@ func isEmpty(column *rows.Column, rows int) bool {
 	return true
 }
 
-func (a RowsStored) of(b questdb.Bounds) RowsStored {
+// withBounds adds what the table holds.
+func withBounds(a spec.RowsStored, b questdb.Bounds) spec.RowsStored {
 	a.RowCount = b.Rows
 	if b.Rows > 0 {
 		a.FirstTS, a.LastTS = b.First.UnixMilli(), b.Last.UnixMilli()
@@ -280,13 +282,13 @@ func (a RowsStored) of(b questdb.Bounds) RowsStored {
 }
 
 // store makes the table what it has to be and writes the rows.
-func (s *Server) store(ctx context.Context, d *destination, spec questdb.Spec, batch *rows.Batch) error {
-	table, err := s.QuestDB.Ensure(ctx, spec)
+func (s *Server) store(ctx context.Context, d *destination, wanted questdb.Spec, batch *rows.Batch) error {
+	table, err := s.QuestDB.Ensure(ctx, wanted)
 	if err != nil {
-		return fmt.Errorf("prepare table %s: %w", spec.Name, err)
+		return fmt.Errorf("prepare table %s: %w", wanted.Name, err)
 	}
 	if table.Designated == "" {
-		return conflict("table "+spec.Name+" has no designated timestamp, so no rows can be added to it", nil)
+		return conflict("table "+wanted.Name+" has no designated timestamp, so no rows can be added to it", nil)
 	}
 	w := &tableWriter{client: s.QuestDB, table: table, destination: d, batch: batch}
 	if d.lock == nil || table.Dedup {
@@ -319,5 +321,5 @@ func rowFormat(contentType string) (rows.Format, error) {
 	}
 	known := []string{"application/json", "application/x-ndjson", "text/csv", "application/vnd.apache.arrow.stream"}
 	slices.Sort(known)
-	return 0, &apiError{status: http.StatusUnsupportedMediaType, code: ErrorCodeUnsupportedType, message: "rows are read as " + strings.Join(known, ", ")}
+	return 0, &spec.Problem{Status: http.StatusUnsupportedMediaType, Code: spec.ErrorCodeUnsupportedType, Message: "rows are read as " + strings.Join(known, ", ")}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 	"foldbook/internal/rows"
 	"foldbook/internal/stores"
@@ -64,12 +65,12 @@ func (d *destination) base(interval time.Duration) questdb.Spec {
 			stores.Indicators: questdb.SharedIndicators, stores.Predictions: questdb.SharedPredictions, stores.Trace: questdb.SharedTraces,
 		}[d.kind]
 	}
-	spec := d.spec(name, interval)
-	spec.Name = d.place.Name
+	wanted := d.spec(name, interval)
+	wanted.Name = d.place.Name
 	if d.kind == stores.Bars && d.place.Shared {
-		spec.Columns = append([]questdb.Column{{Name: "dataset", Type: "SYMBOL", Key: true}}, spec.Columns...)
+		wanted.Columns = append([]questdb.Column{{Name: "dataset", Type: "SYMBOL", Key: true}}, wanted.Columns...)
 	}
-	return spec
+	return wanted
 }
 
 // columns are those that the table has or would be made with.
@@ -112,13 +113,13 @@ func (d *destination) read(c echo.Context) (*rows.Batch, error) {
 	case errors.Is(err, io.EOF):
 		return nil, invalidBody("rows", "must not be empty").answer()
 	case errors.Is(err, rows.ErrTooMany):
-		return nil, &apiError{status: http.StatusRequestEntityTooLarge, code: ErrorCodeBodyTooLarge, message: fmt.Sprintf("the rows have more than %d cells: send fewer at a time", maxCells)}
+		return nil, &spec.Problem{Status: http.StatusRequestEntityTooLarge, Code: spec.ErrorCodeBodyTooLarge, Message: fmt.Sprintf("the rows have more than %d cells: send fewer at a time", maxCells)}
 	case errors.As(err, &fault):
-		code := ErrorCodeInvalidBody
+		code := spec.ErrorCodeInvalidBody
 		if fault.Syntax {
-			code = ErrorCodeInvalidJSON
+			code = spec.ErrorCodeInvalidJSON
 		}
-		return nil, &apiError{status: http.StatusBadRequest, code: code, message: fault.Error()}
+		return nil, &spec.Problem{Status: http.StatusBadRequest, Code: code, Message: fault.Error()}
 	case err != nil:
 		return nil, body.fault(err)
 	}
@@ -206,30 +207,30 @@ func (d *destination) complete(batch *rows.Batch) error {
 }
 
 // plan is the table that the rows need, and the names of the columns that it lacks.
-func (d *destination) plan(batch *rows.Batch) (spec questdb.Spec, added []string) {
+func (d *destination) plan(batch *rows.Batch) (wanted questdb.Spec, added []string) {
 	added = []string{}
 	interval := d.interval
 	if interval == 0 {
 		interval = smallestStep(batch.Times)
 	}
-	spec = d.base(interval)
+	wanted = d.base(interval)
 	made, table := d.place.Table, d.columns()
 	if made == nil {
 		made = &questdb.Table{}
 	} else { // then what it lacks beside its key is not needed
-		spec.Columns = slices.DeleteFunc(spec.Columns, func(c questdb.Column) bool { return !c.Key })
+		wanted.Columns = slices.DeleteFunc(wanted.Columns, func(c questdb.Column) bool { return !c.Key })
 	}
-	for i, c := range spec.Columns {
+	for i, c := range wanted.Columns {
 		for _, group := range d.same {
 			if c.Key && slices.Contains(group, c.Name) { // in this table by another name
-				spec.Columns[i], _ = table.First(group...)
-				spec.Columns[i].Key = true
+				wanted.Columns[i], _ = table.First(group...)
+				wanted.Columns[i].Key = true
 			}
 		}
 	}
 	for _, c := range batch.Columns {
 		_, there := made.Column(c.Name)
-		if _, ok := (&questdb.Table{Columns: spec.Columns}).Column(c.Name); ok || there {
+		if _, ok := (&questdb.Table{Columns: wanted.Columns}).Column(c.Name); ok || there {
 			continue
 		}
 		column, ok := table.Column(c.Name)
@@ -239,14 +240,14 @@ func (d *destination) plan(batch *rows.Batch) (spec questdb.Spec, added []string
 				column.Type = "LONG"
 			}
 		}
-		spec.Columns = append(spec.Columns, column)
+		wanted.Columns = append(wanted.Columns, column)
 	}
-	for _, c := range spec.Columns {
+	for _, c := range wanted.Columns {
 		if _, ok := made.Column(c.Name); !ok {
 			added = append(added, c.Name)
 		}
 	}
-	return spec, added
+	return wanted, added
 }
 
 // smallestStep is the smallest distance of two rows that follow each other, 0 for none.

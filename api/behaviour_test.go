@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"foldbook/api"
+	"foldbook/api/spec"
 	"foldbook/db"
 )
 
@@ -317,11 +318,11 @@ func TestSchemaOfAnotherVersion(t *testing.T) {
 			o.Schema = func(context.Context) (int64, int64, error) { return tc.have, 6, nil }
 		})
 		res := h.get("/readyz")
-		var got api.Readiness
+		var got spec.Readiness
 		if err := json.Unmarshal([]byte(readBody(t, res)), &got); err != nil {
 			t.Fatal(err)
 		}
-		if res.StatusCode != 503 || got.Postgres != tc.want || got.Status != api.NotReady {
+		if res.StatusCode != 503 || got.Postgres != tc.want || got.Status != spec.NotReady {
 			t.Errorf("%d %+v", res.StatusCode, got)
 		}
 	}

@@ -16,12 +16,13 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 )
 
 // fault is what is wrong with a body, and where.
 type fault struct {
-	code ErrorCode
+	code spec.ErrorCode
 	path string // of the value in the body, such as folds[17].test_end_idx; empty for all of it
 	what string
 }
@@ -33,12 +34,12 @@ func (f *fault) Error() string {
 	return f.path + ": " + f.what
 }
 
-func (f *fault) answer() *apiError {
-	return &apiError{status: http.StatusBadRequest, code: f.code, message: f.Error()}
+func (f *fault) answer() *spec.Problem {
+	return &spec.Problem{Status: http.StatusBadRequest, Code: f.code, Message: f.Error()}
 }
 
-func invalidJSON(path, what string) *fault { return &fault{ErrorCode("invalid_json"), path, what} }
-func invalidBody(path, what string) *fault { return &fault{ErrorCode("invalid_body"), path, what} }
+func invalidJSON(path, what string) *fault { return &fault{spec.ErrorCode("invalid_json"), path, what} }
+func invalidBody(path, what string) *fault { return &fault{spec.ErrorCode("invalid_body"), path, what} }
 
 // decodeBody reads exactly one JSON document into the struct v. Parts of it (see part) are not copied: they stay slices
 // of the body, which is in memory once. Every error but a misuse is an *apiError: 413 body_too_large over limit bytes
@@ -104,7 +105,7 @@ func openBody(w http.ResponseWriter, r *http.Request, limit int64) (*bodyReader,
 			b.Reader, b.close = d, d.Close
 		}
 	default:
-		return nil, &apiError{status: http.StatusUnsupportedMediaType, code: ErrorCode("unsupported_encoding"), message: "a body is read as it is, as gzip or as zstd"}
+		return nil, &spec.Problem{Status: http.StatusUnsupportedMediaType, Code: spec.ErrorCode("unsupported_encoding"), Message: "a body is read as it is, as gzip or as zstd"}
 	}
 	if err != nil {
 		return nil, b.fault(err)
@@ -119,7 +120,7 @@ func (b *bodyReader) fault(err error) error {
 	case errors.Is(err, db.ErrPoolBusy):
 		return err
 	case errors.As(err, &over), errors.Is(err, errTooLarge):
-		return &apiError{status: http.StatusRequestEntityTooLarge, code: ErrorCodeBodyTooLarge, message: fmt.Sprintf("the body is larger than %d bytes", b.limit)}
+		return &spec.Problem{Status: http.StatusRequestEntityTooLarge, Code: spec.ErrorCodeBodyTooLarge, Message: fmt.Sprintf("the body is larger than %d bytes", b.limit)}
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return invalidJSON("", fmt.Sprintf("is zstd with a window of more than %d bytes", maxWindow)).answer()
 	case damaged(err):

@@ -14,6 +14,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/zstd"
+
+	"foldbook/api/spec"
 )
 
 const (
@@ -46,20 +48,20 @@ func simWith(more string) string { return `{` + simHead + `,` + more + `}` }
 // wantFault checks the answer that an error becomes: its status, code and the begin of its message.
 func wantFault(t *testing.T, err error, status int, code, message string) {
 	t.Helper()
-	var answer *apiError
+	var answer *spec.Problem
 	if !errors.As(err, &answer) {
 		t.Fatalf("got %v, want %d %s %q", err, status, code, message)
 	}
-	if answer.status != status || string(answer.code) != code || !strings.HasPrefix(answer.message, message) {
-		t.Errorf("got %d %s %q, want %d %s %q…", answer.status, answer.code, answer.message, status, code, message)
+	if answer.Status != status || string(answer.Code) != code || !strings.HasPrefix(answer.Message, message) {
+		t.Errorf("got %d %s %q, want %d %s %q…", answer.Status, answer.Code, answer.Message, status, code, message)
 	}
 	for _, word := range []string{"json:", "jsontext", "Go ", "int64", "string", "strconv", "api.", "struct", "\n"} {
-		if strings.Contains(answer.message, word) {
-			t.Errorf("%q says %q", answer.message, word)
+		if strings.Contains(answer.Message, word) {
+			t.Errorf("%q says %q", answer.Message, word)
 		}
 	}
-	if len(answer.message) > 400 {
-		t.Errorf("the message has %d bytes", len(answer.message))
+	if len(answer.Message) > 400 {
+		t.Errorf("the message has %d bytes", len(answer.Message))
 	}
 }
 
@@ -199,8 +201,8 @@ func TestCutOff(t *testing.T) {
 	t.Parallel()
 	body := runWith(fold(0, `,"metrics":{"a":[1,true,null,"x\u00e9"]},"best_score":1.5e3`))
 	for n := range len(body) {
-		var answer *apiError
-		if err := read("run", body[:n]); !errors.As(err, &answer) || string(answer.code) != "invalid_json" {
+		var answer *spec.Problem
+		if err := read("run", body[:n]); !errors.As(err, &answer) || string(answer.Code) != "invalid_json" {
 			t.Fatalf("cut at %d: got %v", n, err)
 		}
 	}

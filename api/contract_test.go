@@ -14,7 +14,7 @@ import (
 
 func model(t *testing.T) (*v3.Document, validator.Validator) {
 	t.Helper()
-	text, err := os.ReadFile("openapi.yaml")
+	text, err := os.ReadFile("spec/openapi.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"foldbook/api/spec"
 )
 
 // cursor is a position in a list: right behind the row with these values.
@@ -49,10 +51,10 @@ func decodeCursor(text, scope string) (cursor, error) {
 	// Base64 ignores line breaks, so the length of the text is checked too.
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(b) != size || len(text) != base64.RawURLEncoding.EncodedLen(size) || b[0] != cursorVersion {
-		return c, invalidParameter("cursor", "is not a cursor of this service")
+		return c, spec.InvalidParameter("cursor", "is not a cursor of this service")
 	}
 	if checkOf(scope, b[:cursorPayload]) != [cursorCheck]byte(b[cursorPayload:]) {
-		return c, invalidParameter("cursor", "is altered, or of a list with other filters or another sort")
+		return c, spec.InvalidParameter("cursor", "is altered, or of a list with other filters or another sort")
 	}
 	c.At = time.UnixMicro(int64(binary.BigEndian.Uint64(b[1:9]))).UTC() //nolint:gosec // written the same way
 	c.ID = uuid.UUID(b[9:25])
@@ -97,10 +99,10 @@ func decodePlace(text, scope string) (place, error) {
 	const size = placePayload + cursorCheck
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(b) != size || len(text) != base64.RawURLEncoding.EncodedLen(size) || b[0] != placeVersion {
-		return place{}, invalidParameter("cursor", "is not a cursor of this service")
+		return place{}, spec.InvalidParameter("cursor", "is not a cursor of this service")
 	}
 	if checkOf(scope, b[:placePayload]) != [cursorCheck]byte(b[placePayload:]) {
-		return place{}, invalidParameter("cursor", "is altered, or of a series with other filters")
+		return place{}, spec.InvalidParameter("cursor", "is altered, or of a series with other filters")
 	}
 	return place{
 		At:   int64(binary.BigEndian.Uint64(b[1:9])),  //nolint:gosec // written the same way

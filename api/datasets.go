@@ -11,11 +11,12 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 )
 
 // ListIndicatorDatasets serves GET /api/indicators/datasets: [dataset, …].
-func (s *Server) ListIndicatorDatasets(c echo.Context, params ListIndicatorDatasetsParams) error {
+func (s *Server) ListIndicatorDatasets(c echo.Context, params spec.ListIndicatorDatasetsParams) error {
 	params.Granularity = granularityFilter(params.Granularity)
 	p, err := pageOf(olderLimits, params.Limit, params.Offset)
 	if err != nil {
@@ -41,7 +42,7 @@ func (s *Server) ListIndicatorDatasets(c echo.Context, params ListIndicatorDatas
 }
 
 // GetIndicatorDataset serves GET /api/indicators/datasets/:dataset_id: a dataset.
-func (s *Server) GetIndicatorDataset(c echo.Context, datasetID string, params GetIndicatorDatasetParams) error {
+func (s *Server) GetIndicatorDataset(c echo.Context, datasetID string, params spec.GetIndicatorDatasetParams) error {
 	id, err := pathID("dataset_id", datasetID)
 	if err != nil {
 		return err
@@ -57,7 +58,7 @@ func (s *Server) GetIndicatorDataset(c echo.Context, datasetID string, params Ge
 }
 
 // ListDatasets serves GET /api/datasets: {"datasets": […], "count": …, "total": …, "next": …}.
-func (s *Server) ListDatasets(c echo.Context, params ListDatasetsParams) error {
+func (s *Server) ListDatasets(c echo.Context, params spec.ListDatasetsParams) error {
 	params.Granularity = granularityFilter(params.Granularity)
 	scope := scopeOf("/api/datasets", c.QueryParams())
 	p, mode, after, err := pagingOf(pageLimits, params.Limit, params.Offset, params.Cursor, (*string)(params.Count), scope)
@@ -97,7 +98,7 @@ func (s *Server) ListDatasets(c echo.Context, params ListDatasetsParams) error {
 }
 
 // GetDataset serves GET /api/datasets/:dataset_id: a dataset in the shape of the current API.
-func (s *Server) GetDataset(c echo.Context, datasetID string, params GetDatasetParams) error {
+func (s *Server) GetDataset(c echo.Context, datasetID string, params spec.GetDatasetParams) error {
 	id, err := pathID("dataset_id", datasetID)
 	if err != nil {
 		return err
@@ -121,7 +122,7 @@ func (s *Server) GetDataset(c echo.Context, datasetID string, params GetDatasetP
 }
 
 // GetDatasetManifest serves GET /api/datasets/:dataset_id/manifest: the export manifest.
-func (s *Server) GetDatasetManifest(c echo.Context, datasetID string, params GetDatasetManifestParams) error {
+func (s *Server) GetDatasetManifest(c echo.Context, datasetID string, params spec.GetDatasetManifestParams) error {
 	id, err := pathID("dataset_id", datasetID)
 	if err != nil {
 		return err

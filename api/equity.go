@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 	"foldbook/internal/stores"
 	"foldbook/questdb"
@@ -76,15 +77,15 @@ func (e *equity) close() { e.stop() }
 func finite(x float64) float64 { return max(-math.MaxFloat64, min(x, math.MaxFloat64)) }
 
 // GetEquity serves GET /api/simulations/:simulation_id/equity: {"simulation_id": …, "source": …, "rows": [{…}], "total_return_pct": …, …}.
-func (s *Server) GetEquity(c echo.Context, simulationID string, params GetEquityParams) error {
-	format, err := formatOf(params.Format, c.Request(), JSON)
+func (s *Server) GetEquity(c echo.Context, simulationID string, params spec.GetEquityParams) error {
+	format, err := formatOf(params.Format, c.Request(), spec.JSON)
 	switch {
 	case err != nil:
 		return err
-	case format == Parquet:
-		return invalidParameter("format", "parquet is not made of what is computed")
+	case format == spec.Parquet:
+		return spec.InvalidParameter("format", "parquet is not made of what is computed")
 	case params.Source != nil && !params.Source.Valid():
-		return invalidParameter("source", "is not trades or trace")
+		return spec.InvalidParameter("source", "is not trades or trace")
 	}
 	id, err := pathID("simulation_id", simulationID)
 	if err != nil {
@@ -98,20 +99,20 @@ func (s *Server) GetEquity(c echo.Context, simulationID string, params GetEquity
 		return missing(err, "simulation", id)
 	}
 	var trades []db.ListTradeReturnsRow
-	source := GetEquityParamsSourceTrades
+	source := spec.GetEquityParamsSourceTrades
 	if params.Source != nil {
 		source = *params.Source
 	}
-	if source == GetEquityParamsSourceTrades {
+	if source == spec.GetEquityParamsSourceTrades {
 		if trades, err = s.tradeReturns(ctx, id, nil); err != nil {
 			return err
 		}
 		if len(trades) == 0 && params.Source == nil && s.QuestDB != nil {
-			source = GetEquityParamsSourceTrace
+			source = spec.GetEquityParamsSourceTrace
 		}
 	}
 	curve, measurement, err := &equity{}, "", error(nil)
-	if source == GetEquityParamsSourceTrades {
+	if source == spec.GetEquityParamsSourceTrades {
 		curve.next, curve.stop = s.eachTrade(clock, id, trades), func() {}
 	} else {
 		var r *series
@@ -127,7 +128,7 @@ func (s *Server) GetEquity(c echo.Context, simulationID string, params GetEquity
 		fields: equityFields, source: curve, format: format, file: "equity_" + id.String(), key: "rows",
 		head: func(b []byte) []byte {
 			b = member(member(b, "simulation_id", id.String()), "source", string(source))
-			if source == GetEquityParamsSourceTrades {
+			if source == spec.GetEquityParamsSourceTrades {
 				return append(b, `"measurement":null,`...)
 			}
 			return member(b, "measurement", measurement)
@@ -226,7 +227,7 @@ func (s *Server) eachTrade(ctx context.Context, id uuid.UUID, page []db.ListTrad
 func (r *series) eachTrade(ctx context.Context) (func() (earning, bool, error), func(), error) {
 	percent, ok := r.table.First("return_pct")
 	if !ok || questdb.KindOf(percent.Type) != questdb.Float && questdb.KindOf(percent.Type) != questdb.Int {
-		return nil, nil, invalidParameter("source", "trace needs a table with a number return_pct")
+		return nil, nil, spec.InvalidParameter("source", "trace needs a table with a number return_pct")
 	}
 	columns := []seriesColumn{r.timeColumn(), {source: percent.Name}}
 	exit, side := -1, -1

@@ -16,40 +16,23 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 )
 
-// apiError is an answer that is not a success. The message is for the caller; a cause stays in the log.
-type apiError struct {
-	status  int
-	code    ErrorCode
-	message string
-	details map[string]any
-}
-
-func (e *apiError) Error() string { return e.message }
-
 var (
-	errInternal       = &apiError{status: http.StatusInternalServerError, code: ErrorCodeInternal, message: "the service failed; its log has the cause under this request_id"}
-	errTimeout        = &apiError{status: http.StatusGatewayTimeout, code: ErrorCodeTimeout, message: "the request took too long"}
-	errAway           = &apiError{status: http.StatusServiceUnavailable, code: ErrorCodeDatabaseUnavailable, message: "the database cannot be reached"}
-	errUnknownOutcome = &apiError{status: http.StatusServiceUnavailable, code: ErrorCodeDatabaseUnavailable, message: "the database was lost while it stored this: repeat the request, which stores it once"}
-	errSchema         = &apiError{status: http.StatusServiceUnavailable, code: ErrorCodeDatabaseUnavailable, message: "the schema of the database is not that of this build: /readyz says more"}
-	errBusy           = &apiError{status: http.StatusServiceUnavailable, code: ErrorCodeDatabaseUnavailable, message: "the database is busy"}
+	errInternal       = &spec.Problem{Status: http.StatusInternalServerError, Code: spec.ErrorCodeInternal, Message: "the service failed; its log has the cause under this request_id"}
+	errTimeout        = &spec.Problem{Status: http.StatusGatewayTimeout, Code: spec.ErrorCodeTimeout, Message: "the request took too long"}
+	errAway           = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeDatabaseUnavailable, Message: "the database cannot be reached"}
+	errUnknownOutcome = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeDatabaseUnavailable, Message: "the database was lost while it stored this: repeat the request, which stores it once"}
+	errSchema         = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeDatabaseUnavailable, Message: "the schema of the database is not that of this build: /readyz says more"}
+	errBusy           = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeDatabaseUnavailable, Message: "the database is busy"}
 )
-
-func invalidParameter(name, what string) error {
-	return &apiError{status: http.StatusBadRequest, code: ErrorCodeInvalidParameter, message: "parameter " + name + " " + what}
-}
-
-func notFound(what string, id fmt.Stringer) error {
-	return &apiError{status: http.StatusNotFound, code: ErrorCodeNotFound, message: what + " " + id.String() + " does not exist"}
-}
 
 // missing is the error of a read of one thing: 404 when there is no row.
 func missing(err error, what string, id fmt.Stringer) error {
 	if errors.Is(err, pgx.ErrNoRows) {
-		return notFound(what, id)
+		return spec.NoSuch(what, id)
 	}
 	return fmt.Errorf("read %s %s: %w", what, id, err)
 }
@@ -70,25 +53,25 @@ func (s *Server) writeError(err error, c echo.Context) {
 	answer := classify(ctx, err)
 	// A client that only stopped sending still reads: without a status it would take an empty 200 for a success. What is
 	// wrong with its request, such as a body that is cut off, it is told as anyone.
-	if errors.Is(ctx.Err(), context.Canceled) && answer.status >= http.StatusInternalServerError {
+	if errors.Is(ctx.Err(), context.Canceled) && answer.Status >= http.StatusInternalServerError {
 		rec.WriteHeader(statusClientGone)
 		return
 	}
-	if answer.status >= http.StatusInternalServerError {
+	if answer.Status >= http.StatusInternalServerError {
 		rec.cause = err
 	}
 	writeErrorBody(rec, answer, rec.id)
 }
 
-func writeErrorBody(w http.ResponseWriter, e *apiError, id string) {
-	details := e.details
+func writeErrorBody(w http.ResponseWriter, e *spec.Problem, id string) {
+	details := e.Details
 	if details == nil {
 		details = map[string]any{}
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false) // clients show the body as it is, and \u003e= is no operator to a reader
-	if err := enc.Encode(Error{Error: e.message, Message: e.message, Code: e.code, RequestID: id, Details: details}); err != nil {
+	if err := enc.Encode(spec.Error{Error: e.Message, Message: e.Message, Code: e.Code, RequestID: id, Details: details}); err != nil {
 		panic(err) // texts and numbers only: they always encode
 	}
 	body := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
@@ -96,16 +79,16 @@ func writeErrorBody(w http.ResponseWriter, e *apiError, id string) {
 	header.Del("ETag") // of what was looked at before it failed
 	header.Set("Content-Type", "application/json")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
-	if e.status == http.StatusServiceUnavailable || e.status == http.StatusGatewayTimeout {
+	if e.Status == http.StatusServiceUnavailable || e.Status == http.StatusGatewayTimeout {
 		header.Set("Retry-After", "1")
 	}
-	w.WriteHeader(e.status)
+	w.WriteHeader(e.Status)
 	_, _ = w.Write(body) // a client that left needs no answer
 }
 
 // classify maps any error to the answer it becomes.
-func classify(ctx context.Context, err error) *apiError {
-	var own *apiError
+func classify(ctx context.Context, err error) *spec.Problem {
+	var own *spec.Problem
 	var fromEcho *echo.HTTPError
 	var fromPostgres *pgconn.PgError
 	switch {
@@ -116,7 +99,7 @@ func classify(ctx context.Context, err error) *apiError {
 	case errors.As(err, &fromEcho):
 		return classifyEcho(fromEcho)
 	case errors.Is(err, pgx.ErrNoRows):
-		return &apiError{status: http.StatusNotFound, code: ErrorCodeNotFound, message: "there is no such thing"}
+		return &spec.Problem{Status: http.StatusNotFound, Code: spec.ErrorCodeNotFound, Message: "there is no such thing"}
 	case errors.Is(err, db.ErrPoolBusy):
 		return errBusy
 	case errors.As(err, &fromPostgres):
@@ -131,32 +114,32 @@ func classify(ctx context.Context, err error) *apiError {
 	return errInternal
 }
 
-func classifyEcho(e *echo.HTTPError) *apiError {
+func classifyEcho(e *echo.HTTPError) *spec.Problem {
 	switch e.Code {
 	case http.StatusNotFound:
-		return &apiError{status: e.Code, code: ErrorCodeNotFound, message: "there is no such route"}
+		return &spec.Problem{Status: e.Code, Code: spec.ErrorCodeNotFound, Message: "there is no such route"}
 	case http.StatusMethodNotAllowed:
-		return &apiError{status: e.Code, code: ErrorCodeMethodNotAllowed, message: "the route does not take this method"}
+		return &spec.Problem{Status: e.Code, Code: spec.ErrorCodeMethodNotAllowed, Message: "the route does not take this method"}
 	case http.StatusBadRequest:
 		// The generated wrappers report a parameter that does not bind: texts always do, numbers may not.
 		text, _ := strings.CutPrefix(fmt.Sprint(e.Message), "Invalid format for parameter ")
 		name, cause, _ := strings.Cut(text, ":")
 		if strings.Contains(cause, "multiple values") {
-			return &apiError{status: e.Code, code: ErrorCodeInvalidParameter, message: "parameter " + name + " is given more than once"}
+			return &spec.Problem{Status: e.Code, Code: spec.ErrorCodeInvalidParameter, Message: "parameter " + name + " is given more than once"}
 		}
 		if strings.Contains(cause, "ParseBool") {
-			return &apiError{status: e.Code, code: ErrorCodeInvalidParameter, message: "parameter " + name + " is not true or false"}
+			return &spec.Problem{Status: e.Code, Code: spec.ErrorCodeInvalidParameter, Message: "parameter " + name + " is not true or false"}
 		}
 		if strings.Contains(cause, "ParseFloat") {
-			return &apiError{status: e.Code, code: ErrorCodeInvalidParameter, message: "parameter " + name + " is not a number"}
+			return &spec.Problem{Status: e.Code, Code: spec.ErrorCodeInvalidParameter, Message: "parameter " + name + " is not a number"}
 		}
-		return &apiError{status: e.Code, code: ErrorCodeInvalidParameter, message: "parameter " + name + " is not a whole number"}
+		return &spec.Problem{Status: e.Code, Code: spec.ErrorCodeInvalidParameter, Message: "parameter " + name + " is not a whole number"}
 	}
 	return errInternal
 }
 
 // SQLSTATEs that have an answer of their own: see PostgreSQL's appendix of error codes.
-func classifyPostgres(e *pgconn.PgError) *apiError {
+func classifyPostgres(e *pgconn.PgError) *spec.Problem {
 	switch {
 	case e.Code == "57014": // query_canceled: statement_timeout
 		return errTimeout
@@ -169,27 +152,27 @@ func classifyPostgres(e *pgconn.PgError) *apiError {
 	case strings.HasPrefix(e.Code, "23"): // integrity constraints
 		return classifyConstraint(e)
 	case strings.HasPrefix(e.Code, "54"): // program limits: a document that is too deep
-		return &apiError{status: http.StatusBadRequest, code: ErrorCodeInvalidBody, message: "the body is too complex to be stored"}
+		return &spec.Problem{Status: http.StatusBadRequest, Code: spec.ErrorCodeInvalidBody, Message: "the body is too complex to be stored"}
 	case strings.HasPrefix(e.Code, "22"): // data exceptions: NUL in a text, bytes that are not UTF-8, numbers out of range
-		return &apiError{status: http.StatusBadRequest, code: ErrorCodeInvalidParameter, message: "a parameter has a value that cannot be stored or compared"}
+		return &spec.Problem{Status: http.StatusBadRequest, Code: spec.ErrorCodeInvalidParameter, Message: "a parameter has a value that cannot be stored or compared"}
 	}
 	return errInternal
 }
 
 // classifyConstraint names the field that a constraint is about.
-func classifyConstraint(e *pgconn.PgError) *apiError {
+func classifyConstraint(e *pgconn.PgError) *spec.Problem {
 	field, ok := db.FieldOf[e.ConstraintName]
 	switch {
 	case !ok:
 		return errInternal
 	case e.Code == "23503" && field == "dataset_id":
-		return &apiError{status: http.StatusConflict, code: ErrorCodeUnknownDataset, message: "dataset_id: there is no such data set"}
+		return &spec.Problem{Status: http.StatusConflict, Code: spec.ErrorCodeUnknownDataset, Message: "dataset_id: there is no such data set"}
 	case e.Code == "23503":
-		return &apiError{status: http.StatusConflict, code: ErrorCodeUnknownRun, message: "run_id: there is no such run"}
+		return &spec.Problem{Status: http.StatusConflict, Code: spec.ErrorCodeUnknownRun, Message: "run_id: there is no such run"}
 	case e.Code == "23505":
-		return &apiError{status: http.StatusConflict, code: ErrorCodeConflict, message: field + ": is another one's already"}
+		return &spec.Problem{Status: http.StatusConflict, Code: spec.ErrorCodeConflict, Message: field + ": is another one's already"}
 	}
-	return &apiError{status: http.StatusBadRequest, code: ErrorCodeInvalidBody, message: field + ": does not fit what is stored"}
+	return &spec.Problem{Status: http.StatusBadRequest, Code: spec.ErrorCodeInvalidBody, Message: field + ": does not fit what is stored"}
 }
 
 // unavailable tells the SQLSTATEs of a server that is stopping, starting, full or gone.
@@ -222,7 +205,7 @@ func passing(err error) bool {
 	if errors.As(err, &e) {
 		return unavailable(e.Code) || e.Code == "0A000"
 	}
-	var own *apiError
+	var own *spec.Problem
 	var fromEcho *echo.HTTPError
 	if errors.As(err, &own) || errors.As(err, &fromEcho) || errors.Is(err, db.ErrPoolBusy) || tooSlow(err) || seriesAnswer(err) != nil {
 		return false

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"foldbook/api/spec"
 )
 
 // etag names one state of a thing: its version, the time of its creation (a thing that was removed and stored again
@@ -64,7 +66,7 @@ func checkMatch(ifMatch *string, what, tag string) error {
 	if ifMatch == nil || matchesETag(*ifMatch, tag) {
 		return nil
 	}
-	return &apiError{status: http.StatusPreconditionFailed, code: ErrorCodePreconditionFailed, message: "the " + what + " has changed: its ETag is not the one in If-Match"}
+	return &spec.Problem{Status: http.StatusPreconditionFailed, Code: spec.ErrorCodePreconditionFailed, Message: "the " + what + " has changed: its ETag is not the one in If-Match"}
 }
 
 // absentMatch refuses a write that was meant for something that is not there.
@@ -72,5 +74,5 @@ func absentMatch(ifMatch *string, what string) error {
 	if ifMatch == nil {
 		return nil
 	}
-	return &apiError{status: http.StatusPreconditionFailed, code: ErrorCodePreconditionFailed, message: "the " + what + " does not exist, so no ETag can match"}
+	return &spec.Problem{Status: http.StatusPreconditionFailed, Code: spec.ErrorCodePreconditionFailed, Message: "the " + what + " does not exist, so no ETag can match"}
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
+
+	"foldbook/api/spec"
 )
 
 // maxName is the length in bytes of names, such as a symbol or a measurement: they are indexed, and an entry of an
@@ -112,8 +114,8 @@ func (f *fields) oneOf(name string, text *string, allowed ...string) *string {
 }
 
 func (f *fields) status(text *string) *string {
-	return f.oneOf("status", text, string(PENDING), string(QUEUED), string(RUNNING), string(COMPLETED), string(INCOMPLETE),
-		string(FAILED), string(CANCELLED))
+	return f.oneOf("status", text, string(spec.StatusPENDING), string(spec.StatusQUEUED), string(spec.StatusRUNNING), string(spec.StatusCOMPLETED), string(spec.StatusINCOMPLETE),
+		string(spec.StatusFAILED), string(spec.StatusCANCELLED))
 }
 
 // time reads RFC 3339; an empty text is no time.

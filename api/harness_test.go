@@ -102,7 +102,7 @@ func (h *harness) do(method, path string, header ...string) *http.Response {
 }
 
 var document = sync.OnceValues(func() (validator.Validator, error) {
-	text, err := os.ReadFile("openapi.yaml")
+	text, err := os.ReadFile("spec/openapi.yaml")
 	if err != nil {
 		return nil, err
 	}

@@ -2,46 +2,41 @@ package api
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"foldbook/api/spec"
 )
-
-//go:embed openapi.yaml
-var openapiYAML []byte
-
-//go:embed openapi.gen.json
-var openapiJSON []byte
 
 // GetOpenapiJSON serves GET /openapi.json: the description of this interface.
 func (s *Server) GetOpenapiJSON(c echo.Context) error {
-	return c.JSON(http.StatusOK, rawJSON(openapiJSON))
+	return c.JSON(http.StatusOK, rawJSON(spec.DocumentJSON))
 }
 
 // GetOpenapiYAML serves GET /openapi.yaml: the description of this interface.
 func (s *Server) GetOpenapiYAML(c echo.Context) error {
-	return c.Blob(http.StatusOK, "application/yaml", openapiYAML)
+	return c.Blob(http.StatusOK, "application/yaml", spec.DocumentYAML)
 }
 
 // GetHealthz serves GET /healthz: {"status": "ok"} while the process serves.
 func (s *Server) GetHealthz(c echo.Context) error {
-	return c.JSON(http.StatusOK, Liveness{Status: LivenessStatusOk})
+	return c.JSON(http.StatusOK, spec.Liveness{Status: spec.LivenessStatusOk})
 }
 
 // GetReadyz serves GET /readyz: {"status": …, "postgres": …, "questdb": …}.
 func (s *Server) GetReadyz(c echo.Context) error {
 	postgres, questdb := s.Check(c.Request().Context())
-	answer := Readiness{Status: Ready, Postgres: postgres, Questdb: questdb}
+	answer := spec.Readiness{Status: spec.Ready, Postgres: postgres, Questdb: questdb}
 	if s.draining.Load() {
-		answer.Status = Stopping
+		answer.Status = spec.Stopping
 	} else if postgres != up {
-		answer.Status = NotReady
+		answer.Status = spec.NotReady
 	}
-	if answer.Status != Ready {
+	if answer.Status != spec.Ready {
 		c.Response().Header().Set("Retry-After", "1")
 		return c.JSON(http.StatusServiceUnavailable, answer)
 	}
@@ -51,12 +46,12 @@ func (s *Server) GetReadyz(c echo.Context) error {
 // GetHealth serves GET /api/health: the same with time, uptime and version, always 200.
 func (s *Server) GetHealth(c echo.Context) error {
 	postgres, questdb := s.Check(c.Request().Context())
-	answer := Health{
-		Status: Healthy, Timestamp: time.Now().UTC().Truncate(time.Millisecond), Uptime: int64(time.Since(s.started).Seconds()),
+	answer := spec.Health{
+		Status: spec.Healthy, Timestamp: time.Now().UTC().Truncate(time.Millisecond), Uptime: int64(time.Since(s.started).Seconds()),
 		Version: s.Version, Postgres: postgres, Questdb: string(questdb),
 	}
-	if postgres != up || questdb == ReadinessQuestdbDown {
-		answer.Status = Degraded
+	if postgres != up || questdb == spec.ReadinessQuestdbDown {
+		answer.Status = spec.Degraded
 	}
 	return c.JSON(http.StatusOK, answer)
 }
@@ -70,16 +65,16 @@ const (
 const checkTimeout = time.Second
 
 // Check looks at both databases at once. PostgreSQL is "ok", "down" or what is wrong with its schema.
-func (s *Server) Check(ctx context.Context) (postgres string, questdb ReadinessQuestdb) {
+func (s *Server) Check(ctx context.Context) (postgres string, questdb spec.ReadinessQuestdb) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	var wg sync.WaitGroup
-	questdb = ReadinessQuestdbOff
+	questdb = spec.ReadinessQuestdbOff
 	if s.QuestDB != nil {
 		wg.Go(func() {
-			questdb = ReadinessQuestdbOk
+			questdb = spec.ReadinessQuestdbOk
 			if s.QuestDB.Ping(ctx) != nil {
-				questdb = ReadinessQuestdbDown
+				questdb = spec.ReadinessQuestdbDown
 			}
 		})
 	}

@@ -10,16 +10,14 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 	"foldbook/internal/csvimport"
 	"foldbook/jobs"
 	"foldbook/questdb"
 )
 
-// JobStatus is where a job stands.
-type JobStatus string
-
-var jobStatuses = []JobStatus{"PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"}
+var jobStatuses = []spec.JobStatus{"PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"}
 
 // endOfTime is behind every job.
 var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -92,8 +90,8 @@ func (s *Server) ImportSeriesAsync(c echo.Context) error {
 	if err != nil {
 		return fmt.Errorf("store an import: %w", err)
 	}
-	return c.JSON(http.StatusAccepted, ImportAccepted{
-		JobID: job.JobID, Status: JobStatus(job.Status), Message: job.Message, PollURL: "/api/jobs/" + job.JobID.String(),
+	return c.JSON(http.StatusAccepted, spec.ImportAccepted{
+		JobID: job.JobID, Status: spec.JobStatus(job.Status), Message: job.Message, PollURL: "/api/jobs/" + job.JobID.String(),
 	})
 }
 
@@ -110,9 +108,9 @@ func (s *Server) ImportSeries(c echo.Context) error {
 		return err
 	}
 	if u.plan.Rows > maxBlocking {
-		return &apiError{
-			status: http.StatusRequestEntityTooLarge, code: ErrorCodeBodyTooLarge,
-			message: fmt.Sprintf("%d rows are more than %d: POST them to /api/questdb/import/async, which does not wait", u.plan.Rows, maxBlocking),
+		return &spec.Problem{
+			Status: http.StatusRequestEntityTooLarge, Code: spec.ErrorCodeBodyTooLarge,
+			Message: fmt.Sprintf("%d rows are more than %d: POST them to /api/questdb/import/async, which does not wait", u.plan.Rows, maxBlocking),
 		}
 	}
 	arrived(c)
@@ -142,7 +140,7 @@ func importAnswer(err error) error {
 }
 
 // ListJobs serves GET /api/jobs: {"jobs": […], "count": …, "total": …, "next": …}.
-func (s *Server) ListJobs(c echo.Context, params ListJobsParams) error {
+func (s *Server) ListJobs(c echo.Context, params spec.ListJobsParams) error {
 	if _, err := s.imports(); err != nil {
 		return err
 	}
@@ -152,7 +150,7 @@ func (s *Server) ListJobs(c echo.Context, params ListJobsParams) error {
 		return err
 	}
 	if params.Status != nil && !slices.Contains(jobStatuses, *params.Status) {
-		return invalidParameter("status", "is not a status: PENDING, RUNNING, COMPLETED, FAILED or CANCELLED")
+		return spec.InvalidParameter("status", "is not a status: PENDING, RUNNING, COMPLETED, FAILED or CANCELLED")
 	}
 	status := (*string)(params.Status)
 	args := db.ListJobsParams{JobType: params.JobType, Status: status, PageSize: p.limit + 1, PageOffset: p.offset, BeforeAt: endOfTime}

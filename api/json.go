@@ -77,6 +77,12 @@ type list[T any, P interface {
 // AppendJSON appends the rows.
 func (l list[T, P]) AppendJSON(b []byte) []byte { return db.AppendRows[T, P](b, l) }
 
+// RunDetail is a run with its folds by number.
+type RunDetail struct {
+	Run   db.GetRunRow         `json:"run"`
+	Folds []db.WalkforwardFold `json:"folds"`
+}
+
 // AppendJSON appends {"run": …, "folds": […]}.
 func (d *RunDetail) AppendJSON(b []byte) []byte {
 	b = append(b, `{"run":`...)
@@ -84,6 +90,12 @@ func (d *RunDetail) AppendJSON(b []byte) []byte {
 	b = append(b, `,"folds":`...)
 	b = db.AppendRows(b, d.Folds)
 	return append(b, '}')
+}
+
+// SimulationDetail is a simulation with its buckets by side.
+type SimulationDetail struct {
+	Run     db.SimulationRun           `json:"run"`
+	Buckets []db.SimulationTradeBucket `json:"buckets"`
 }
 
 // AppendJSON appends {"run": …, "buckets": […]}.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 )
 
@@ -94,7 +95,7 @@ func countingOf[T ~string](mode *T) (counting, error) {
 	case countExact, countEstimated, countNone:
 		return m, nil
 	}
-	return "", invalidParameter("count", "is not exact, estimated or none")
+	return "", spec.InvalidParameter("count", "is not exact, estimated or none")
 }
 
 // total counts as mode says; count stops at most.
@@ -117,7 +118,7 @@ func cursorOf(text *string, scope string, p page) (*cursor, error) {
 		return nil, nil
 	}
 	if p.offset != 0 {
-		return nil, invalidParameter("cursor", "does not go with offset")
+		return nil, spec.InvalidParameter("cursor", "does not go with offset")
 	}
 	c, err := decodeCursor(*text, scope)
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"foldbook/api/spec"
 )
 
 // metricFilter is one metric= of a query: summary_metrics.pf_long>=1.2.
@@ -103,7 +105,7 @@ func (p *metricParser) rest() string { return p.text[p.at:] }
 
 func (p *metricParser) fail(what string) {
 	if p.err == nil {
-		p.err = invalidParameter(p.name, fmt.Sprintf("at %d: %s", utf8.RuneCountInString(p.text[:p.at])+1, what))
+		p.err = spec.InvalidParameter(p.name, fmt.Sprintf("at %d: %s", utf8.RuneCountInString(p.text[:p.at])+1, what))
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"foldbook/api/spec"
 )
 
 var testColumns = []string{"summary_metrics", "hyperparameters", "walk_config"}
@@ -146,8 +148,8 @@ func FuzzMetric(f *testing.F) {
 
 func wantFuzzed(t *testing.T, err error) {
 	t.Helper()
-	answer, ok := err.(*apiError) //nolint:errorlint // it must be one, not wrap one
-	if !ok || answer.status != http.StatusBadRequest || len(answer.message) > 200 {
+	answer, ok := err.(*spec.Problem) //nolint:errorlint // it must be one, not wrap one
+	if !ok || answer.Status != http.StatusBadRequest || len(answer.Message) > 200 {
 		t.Fatalf("%T: %v", err, err)
 	}
 }

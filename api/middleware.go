@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"foldbook/api/spec"
 )
 
 // serve is what every request goes through before Echo routes it: id, CORS, deadline, panic, log line. It is one plain
@@ -179,7 +181,7 @@ func (s *Server) rideOut(next echo.HandlerFunc) echo.HandlerFunc {
 		if query := c.Request().URL.RawQuery; strings.ContainsAny(query, "%;") {
 			// A part that does not parse would be left out, and a filter with it.
 			if _, err := url.ParseQuery(query); err != nil {
-				return &apiError{status: http.StatusBadRequest, code: ErrorCodeInvalidParameter, message: "the query of the URL is malformed"}
+				return &spec.Problem{Status: http.StatusBadRequest, Code: spec.ErrorCodeInvalidParameter, Message: "the query of the URL is malformed"}
 			}
 		}
 		err := next(c)

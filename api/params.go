@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 )
 
@@ -34,13 +35,13 @@ func pageOfNamed(l limits, prefix string, limit, offset *int64) (page, error) {
 	p := page{limit: int32(l.usual)} //nolint:gosec // at most 1<<30
 	if limit != nil {
 		if *limit < 0 {
-			return p, invalidParameter(prefix+"limit", "is below 0")
+			return p, spec.InvalidParameter(prefix+"limit", "is below 0")
 		}
 		p.limit = int32(min(*limit, l.most)) //nolint:gosec // at most 1<<30
 	}
 	if offset != nil {
 		if *offset < 0 {
-			return p, invalidParameter(prefix+"offset", "is below 0")
+			return p, spec.InvalidParameter(prefix+"offset", "is below 0")
 		}
 		p.offset = *offset
 	}
@@ -51,7 +52,7 @@ func pageOfNamed(l limits, prefix string, limit, offset *int64) (page, error) {
 func pathID(name, text string) (uuid.UUID, error) {
 	id, err := parseUUID(text)
 	if err != nil {
-		return id, &apiError{status: http.StatusBadRequest, code: ErrorCodeInvalidID, message: name + " is not a UUID"}
+		return id, &spec.Problem{Status: http.StatusBadRequest, Code: spec.ErrorCodeInvalidID, Message: name + " is not a UUID"}
 	}
 	return id, nil
 }
@@ -63,7 +64,7 @@ func queryID(name string, text *string) (*uuid.UUID, error) {
 	}
 	id, err := parseUUID(*text)
 	if err != nil {
-		return nil, invalidParameter(name, "is not a UUID")
+		return nil, spec.InvalidParameter(name, "is not a UUID")
 	}
 	return &id, nil
 }
@@ -82,19 +83,19 @@ func pattern(search *string) (*string, error) {
 		return nil, nil
 	}
 	if len(*search) > 200 {
-		return nil, invalidParameter("search", "is longer than 200 bytes")
+		return nil, spec.InvalidParameter("search", "is longer than 200 bytes")
 	}
 	return new("%" + likeSpecial.Replace(*search) + "%"), nil
 }
 
 var likeSpecial = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
-func queryStatus(status *Status) (*string, error) {
+func queryStatus(status *spec.Status) (*string, error) {
 	if status == nil {
 		return nil, nil
 	}
 	if !status.Valid() {
-		return nil, invalidParameter("status", "is not a status: PENDING, QUEUED, RUNNING, COMPLETED, INCOMPLETE, FAILED or CANCELLED")
+		return nil, spec.InvalidParameter("status", "is not a status: PENDING, QUEUED, RUNNING, COMPLETED, INCOMPLETE, FAILED or CANCELLED")
 	}
 	return (*string)(status), nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/internal/sqlread"
 	"foldbook/questdb"
 )
@@ -26,7 +27,7 @@ type Passthrough struct {
 const maxStatement = 1 << 20
 
 func notEnabled(what, setting string) error {
-	return &apiError{status: http.StatusNotFound, code: ErrorCodeNotFound, message: what + " not enabled here: " + setting + "=true in the settings of the service turns them on"}
+	return &spec.Problem{Status: http.StatusNotFound, Code: spec.ErrorCodeNotFound, Message: what + " not enabled here: " + setting + "=true in the settings of the service turns them on"}
 }
 
 // passthrough is the client of QuestDB for the routes that show it as it is.
@@ -54,7 +55,7 @@ func (s *Server) QuerySeries(c echo.Context) error {
 	}
 	source := &resultSource{rows: rows, left: s.Passthrough.Rows}
 	return s.writeRows(c, &streamClock{ctx, cancel, func() bool { return true }}, &rowAnswer{
-		fields: source.fields(), source: source, format: JSON, key: "dataset", arrays: true,
+		fields: source.fields(), source: source, format: spec.JSON, key: "dataset", arrays: true,
 		head: func(b []byte) []byte { return append(append(append(b, `"query":`...), query...), ',') },
 		end: func(int64) (rowEnd, error) {
 			return rowEnd{total: notCounted, tail: func(b []byte) []byte { return fmt.Appendf(b, `,"truncated":%t`, source.more) }}, nil
@@ -72,7 +73,7 @@ func (s *Server) ExportSeries(c echo.Context) error {
 	}
 	source := &resultSource{rows: rows, left: -1}
 	return s.writeRows(c, clock, &rowAnswer{
-		fields: source.fields(), source: source, format: Csv, file: "export",
+		fields: source.fields(), source: source, format: spec.Csv, file: "export",
 		end: func(int64) (rowEnd, error) { return rowEnd{total: notCounted}, nil },
 	})
 }
@@ -114,8 +115,8 @@ func (s *Server) runStatement(ctx context.Context, c echo.Context) (text string,
 func refusedStatement(refused *questdb.Refused) error {
 	e := invalidBody("sql", strings.Join(strings.Fields(refused.Message), " ")).answer()
 	if refused.Position >= 0 {
-		e.message += fmt.Sprintf(" (at position %d)", refused.Position)
-		e.details = map[string]any{"position": refused.Position}
+		e.Message += fmt.Sprintf(" (at position %d)", refused.Position)
+		e.Details = map[string]any{"position": refused.Position}
 	}
 	return e
 }
@@ -154,7 +155,7 @@ func (s *resultSource) fill(b *questdb.Batch, n int) (bool, error) {
 func (s *resultSource) close() { s.rows.Close() }
 
 // ListMeasurements serves GET /api/questdb/measurements: {"measurements": […], "count": …}.
-func (s *Server) ListMeasurements(c echo.Context, params ListMeasurementsParams) error {
+func (s *Server) ListMeasurements(c echo.Context, params spec.ListMeasurementsParams) error {
 	client, err := s.passthrough()
 	if err != nil {
 		return err
@@ -163,7 +164,7 @@ func (s *Server) ListMeasurements(c echo.Context, params ListMeasurementsParams)
 	if err != nil {
 		return fmt.Errorf("list the measurements: %w", err)
 	}
-	answer := MeasurementList{Measurements: []Measurement{}, Count: len(list)}
+	answer := spec.MeasurementList{Measurements: []spec.Measurement{}, Count: len(list)}
 	for i := range list {
 		answer.Measurements = append(answer.Measurements, measurementOf(&list[i]))
 	}
@@ -184,18 +185,18 @@ func (s *Server) GetMeasurement(c echo.Context, name string) error {
 		return fmt.Errorf("read a measurement: %w", err)
 	}
 	m := measurementOf(found)
-	answer := MeasurementDetail{
+	answer := spec.MeasurementDetail{
 		Name: m.Name, DesignatedTimestamp: m.DesignatedTimestamp, PartitionBy: m.PartitionBy, RowCount: m.RowCount, FirstTS: m.FirstTS, LastTS: m.LastTS,
-		Columns: []MeasurementColumn{},
+		Columns: []spec.MeasurementColumn{},
 	}
 	for _, column := range found.Columns {
-		answer.Columns = append(answer.Columns, MeasurementColumn{Name: column.Name, Type: column.Type})
+		answer.Columns = append(answer.Columns, spec.MeasurementColumn{Name: column.Name, Type: column.Type})
 	}
 	return c.JSON(http.StatusOK, answer)
 }
 
-func measurementOf(m *questdb.Measurement) Measurement {
-	answer := Measurement{Name: m.Name, PartitionBy: m.PartitionBy, RowCount: m.Rows}
+func measurementOf(m *questdb.Measurement) spec.Measurement {
+	answer := spec.Measurement{Name: m.Name, PartitionBy: m.PartitionBy, RowCount: m.Rows}
 	if m.Designated != "" {
 		answer.DesignatedTimestamp = &m.Designated
 	}

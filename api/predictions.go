@@ -6,29 +6,31 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 	"foldbook/internal/stores"
 	"foldbook/questdb"
 )
 
 // ListPredictions serves GET /api/runs/:run_id/predictions: CSV, or {"run_id": …, "columns": […], "dataset": [[…]], "count": …, …}.
-func (s *Server) ListPredictions(c echo.Context, runID string, params ListPredictionsParams) error {
-	usual := Csv
+func (s *Server) ListPredictions(c echo.Context, runID string, params spec.ListPredictionsParams) error {
+	usual := spec.Csv
 	if params.With != nil {
-		usual = JSON
+		usual = spec.JSON
 	}
 	return s.listPredictions(c, runID, params, usual)
 }
 
 // ListRunPredictions serves GET /api/walkforward/runs/:run_id/predictions: the same, but JSON unless told.
-func (s *Server) ListRunPredictions(c echo.Context, runID string, params ListRunPredictionsParams) error {
-	return s.listPredictions(c, runID, ListPredictionsParams{
-		params.Fold, (*ListPredictionsParamsWith)(params.With), params.StartTS, params.EndTS, params.StartTimestamp, params.EndTimestamp, params.StartIndex,
-		params.EndIndex, params.Columns, params.Desc, params.Limit, params.Offset, params.Cursor, params.Format,
-	}, JSON)
+func (s *Server) ListRunPredictions(c echo.Context, runID string, params spec.ListRunPredictionsParams) error {
+	return s.listPredictions(c, runID, spec.ListPredictionsParams{
+		Fold: params.Fold, With: (*spec.ListPredictionsParamsWith)(params.With), StartTS: params.StartTS, EndTS: params.EndTS,
+		StartTimestamp: params.StartTimestamp, EndTimestamp: params.EndTimestamp, StartIndex: params.StartIndex, EndIndex: params.EndIndex,
+		Columns: params.Columns, Desc: params.Desc, Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Format: params.Format,
+	}, spec.JSON)
 }
 
-func (s *Server) listPredictions(c echo.Context, runID string, params ListPredictionsParams, usual Format) error {
+func (s *Server) listPredictions(c echo.Context, runID string, params spec.ListPredictionsParams, usual spec.Format) error {
 	format, err := formatOf(params.Format, c.Request(), usual)
 	if err != nil {
 		return err
@@ -41,8 +43,8 @@ func (s *Server) listPredictions(c echo.Context, runID string, params ListPredic
 		return err
 	}
 	withFolds := params.With != nil
-	if withFolds && (!params.With.Valid() || format != JSON) {
-		return invalidParameter("with", "is not folds, or does not go with this format: only JSON has a place for them")
+	if withFolds && (!params.With.Valid() || format != spec.JSON) {
+		return spec.InvalidParameter("with", "is not folds, or does not go with this format: only JSON has a place for them")
 	}
 	id, err := pathID("run_id", runID)
 	if err != nil {
@@ -72,7 +74,7 @@ func (s *Server) listPredictions(c echo.Context, runID string, params ListPredic
 	}
 	clock := s.streamClock(c)
 	defer clock.cancel()
-	if format == Parquet {
+	if format == spec.Parquet {
 		return s.sendParquet(c, clock, r, columns, at)
 	}
 	source, err := r.scan(clock, columns, at)
@@ -105,11 +107,11 @@ func (r *series) onlyFold(fold *int64) error {
 		return nil
 	}
 	if *fold < 0 {
-		return invalidParameter("fold", "is below 0")
+		return spec.InvalidParameter("fold", "is below 0")
 	}
 	column, ok := r.table.First("fold_number", "fold")
 	if !ok {
-		return invalidParameter("fold", "needs a column fold_number or fold, which the table does not have")
+		return spec.InvalidParameter("fold", "needs a column fold_number or fold, which the table does not have")
 	}
 	r.where = append(r.where, questdb.Match{Column: column.Name, Values: []string{strconv.FormatInt(*fold, 10)}})
 	return nil

@@ -5,12 +5,14 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"foldbook/api/spec"
 )
 
 // olderRoutes begin the paths of the six routes that answer below the trader prefixes too.
 var olderRoutes = []string{"/api/indicators/datasets", "/api/walkforward/runs", "/api/tradesim/runs"}
 
-// routes registers the operations of openapi.yaml: server.gen.go lists them, and a route without a handler does not compile.
+// routes registers the operations of openapi.yaml: package spec lists them, and a route without a handler does not compile.
 func (s *Server) routes() {
 	together := map[string][]echo.MiddlewareFunc{}
 	for _, operation := range []string{
@@ -19,7 +21,7 @@ func (s *Server) routes() {
 		together[operation] = []echo.MiddlewareFunc{s.together.middleware}
 	}
 	for _, prefix := range append([]string{""}, s.TraderPrefixes...) {
-		RegisterHandlersWithOptions(router{Echo: s.echo, prefix: prefix}, s, RegisterHandlersOptions{BaseURL: prefix, OperationMiddlewares: together})
+		spec.RegisterHandlersWithOptions(router{Echo: s.echo, prefix: prefix}, s, spec.RegisterHandlersOptions{BaseURL: prefix, OperationMiddlewares: together})
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"foldbook/api"
+	"foldbook/api/spec"
 )
 
 var update = flag.Bool("update", false, "write the golden answers in testdata")
@@ -89,7 +89,7 @@ func TestRefusals(t *testing.T) {
 	for _, tc := range []struct {
 		path    string
 		status  int
-		code    api.ErrorCode
+		code    spec.ErrorCode
 		message string
 	}{
 		{"/api/indicators/datasets/x", 400, "invalid_id", "dataset_id is not a UUID"},
@@ -138,15 +138,15 @@ func TestRefusals(t *testing.T) {
 }
 
 // checkError checks the one shape of every refusal and failure.
-func checkError(t *testing.T, res *http.Response, where string, status int, code api.ErrorCode, message string) {
+func checkError(t *testing.T, res *http.Response, where string, status int, code spec.ErrorCode, message string) {
 	t.Helper()
 	body := readBody(t, res)
-	var got api.Error
+	var got spec.Error
 	if err := json.Unmarshal([]byte(body), &got); err != nil {
 		t.Errorf("%s: %d, not JSON: %q", where, res.StatusCode, body)
 		return
 	}
-	want := api.Error{Error: message, Message: message, Code: code, RequestID: res.Header.Get("X-Request-Id"), Details: map[string]any{}}
+	want := spec.Error{Error: message, Message: message, Code: code, RequestID: res.Header.Get("X-Request-Id"), Details: map[string]any{}}
 	if diff := cmp.Diff(want, got); res.StatusCode != status || diff != "" {
 		t.Errorf("%s: %d, want %d (-want +got):\n%s", where, res.StatusCode, status, diff)
 	}

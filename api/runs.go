@@ -8,11 +8,12 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 )
 
 // ListWalkforwardRuns serves GET /api/walkforward/runs: [run, …].
-func (s *Server) ListWalkforwardRuns(c echo.Context, params ListWalkforwardRunsParams) error {
+func (s *Server) ListWalkforwardRuns(c echo.Context, params spec.ListWalkforwardRunsParams) error {
 	p, err := pageOf(olderLimits, params.Limit, params.Offset)
 	if err != nil {
 		return err
@@ -55,7 +56,7 @@ func listRuns[T any, P interface {
 }
 
 // GetWalkforwardRun serves GET /api/walkforward/runs/:run_id: {"run": …, "folds": […]}.
-func (s *Server) GetWalkforwardRun(c echo.Context, runID string, params GetWalkforwardRunParams) error {
+func (s *Server) GetWalkforwardRun(c echo.Context, runID string, params spec.GetWalkforwardRunParams) error {
 	id, err := pathID("run_id", runID)
 	if err != nil {
 		return err
@@ -72,7 +73,7 @@ func (s *Server) GetWalkforwardRun(c echo.Context, runID string, params GetWalkf
 }
 
 // GetRun serves GET /api/runs/:run_id: the run flat, with "folds", "total_folds", "fold_offset" and "has_more_folds".
-func (s *Server) GetRun(c echo.Context, runID string, params GetRunParams) error {
+func (s *Server) GetRun(c echo.Context, runID string, params spec.GetRunParams) error {
 	id, err := pathID("run_id", runID)
 	if err != nil {
 		return err
@@ -82,9 +83,9 @@ func (s *Server) GetRun(c echo.Context, runID string, params GetRunParams) error
 		return err
 	}
 	if params.Folds != nil && !params.Folds.Valid() {
-		return invalidParameter("folds", "is not all or none")
+		return spec.InvalidParameter("folds", "is not all or none")
 	}
-	if params.Folds != nil && *params.Folds == GetRunParamsFoldsNone {
+	if params.Folds != nil && *params.Folds == spec.GetRunParamsFoldsNone {
 		p = page{}
 	}
 	if done, err := s.runUnchanged(c, id, params.IfNoneMatch); done || err != nil {
@@ -101,7 +102,7 @@ func (s *Server) GetRun(c echo.Context, runID string, params GetRunParams) error
 }
 
 // ListRunFolds serves GET /api/walkforward/runs/:run_id/folds: [fold, …].
-func (s *Server) ListRunFolds(c echo.Context, runID string, params ListRunFoldsParams) error {
+func (s *Server) ListRunFolds(c echo.Context, runID string, params spec.ListRunFoldsParams) error {
 	id, err := pathID("run_id", runID)
 	if err != nil {
 		return err

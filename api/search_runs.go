@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 )
 
@@ -29,7 +30,7 @@ type runSearch struct {
 }
 
 // runSearchOf reads the filters that all lists of runs take.
-func runSearchOf(dataset *string, status *Status, measurement, target, requestedBy, text *string, metrics *[]string, sort *string) (f runSearch, err error) {
+func runSearchOf(dataset *string, status *spec.Status, measurement, target, requestedBy, text *string, metrics *[]string, sort *string) (f runSearch, err error) {
 	if f.dataset, err = queryID("dataset_id", dataset); err != nil {
 		return f, err
 	}
@@ -166,7 +167,7 @@ func matchText(pattern *string, match func(pattern string, most int32) ([]uuid.U
 }
 
 // ListRuns serves GET /api/runs: {"runs": […], "count": …, "total": …, "next": …}.
-func (s *Server) ListRuns(c echo.Context, params ListRunsParams) error {
+func (s *Server) ListRuns(c echo.Context, params spec.ListRunsParams) error {
 	f, err := runSearchOf(params.DatasetID, params.Status, params.Measurement, params.TargetColumn, params.RequestedBy, params.Search, params.Metric, params.Sort)
 	if err != nil {
 		return err
@@ -175,7 +176,7 @@ func (s *Server) ListRuns(c echo.Context, params ListRunsParams) error {
 }
 
 // ListDatasetRuns serves GET /api/datasets/:dataset_id/runs in the shape of GET /api/runs.
-func (s *Server) ListDatasetRuns(c echo.Context, datasetID string, params ListDatasetRunsParams) error {
+func (s *Server) ListDatasetRuns(c echo.Context, datasetID string, params spec.ListDatasetRunsParams) error {
 	id, err := pathID("dataset_id", datasetID)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 )
 
@@ -29,7 +30,7 @@ type simulationSearch struct {
 }
 
 // simulationSearchOf reads the filters that both lists of simulations take.
-func simulationSearchOf(run, dataset *string, status *Status, mode, measurement, namespace, text *string, metrics *[]string, sort *string) (f simulationSearch, err error) {
+func simulationSearchOf(run, dataset *string, status *spec.Status, mode, measurement, namespace, text *string, metrics *[]string, sort *string) (f simulationSearch, err error) {
 	if f.run, err = queryID("run_id", run); err != nil {
 		return f, err
 	}
@@ -40,7 +41,7 @@ func simulationSearchOf(run, dataset *string, status *Status, mode, measurement,
 		return f, err
 	}
 	if mode != nil && *mode != "long" && *mode != "short" && *mode != "dual" {
-		return f, invalidParameter("mode", "is not long, short or dual")
+		return f, spec.InvalidParameter("mode", "is not long, short or dual")
 	}
 	if f.pattern, err = pattern(text); err != nil {
 		return f, err
@@ -133,7 +134,7 @@ func (s *Server) simulationFinder(ctx context.Context, f simulationSearch) *find
 }
 
 // ListSimulations serves GET /api/simulations: {"simulations": […], "count": …, "total": …, "next": …}.
-func (s *Server) ListSimulations(c echo.Context, params ListSimulationsParams) error {
+func (s *Server) ListSimulations(c echo.Context, params spec.ListSimulationsParams) error {
 	f, err := simulationSearchOf(params.RunID, params.DatasetID, params.Status, (*string)(params.Mode), params.Measurement, params.Namespace, params.Search, params.Metric, params.Sort)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/internal/stores"
 	"foldbook/questdb"
 )
@@ -109,7 +110,7 @@ func unknownColumn(parameter, name string) error {
 	if len(name) > 130 {
 		name = name[:130] + "…"
 	}
-	return invalidParameter(parameter, "names "+strconv.Quote(name)+", which the table does not have")
+	return spec.InvalidParameter(parameter, "names "+strconv.Quote(name)+", which the table does not have")
 }
 
 func fieldsOf(columns []seriesColumn) []rowField {
@@ -214,14 +215,14 @@ func member(b []byte, name, text string) []byte {
 }
 
 // listRows answers a range of rows as objects.
-func (s *Server) listRows(c echo.Context, r *series, at rowRange, columns *string, format Format) error {
+func (s *Server) listRows(c echo.Context, r *series, at rowRange, columns *string, format spec.Format) error {
 	wanted, err := r.columns(columns)
 	if err != nil {
 		return err
 	}
 	clock := s.streamClock(c)
 	defer clock.cancel()
-	if format == Parquet {
+	if format == spec.Parquet {
 		return s.sendParquet(c, clock, r, wanted, at)
 	}
 	source, err := r.scan(clock, wanted, at)
@@ -236,7 +237,7 @@ func (s *Server) listRows(c echo.Context, r *series, at rowRange, columns *strin
 }
 
 // listThin answers rows as objects, thinned out for a chart.
-func (s *Server) listThin(c echo.Context, r *series, at rowRange, columns *string, pixels int64, format Format) error {
+func (s *Server) listThin(c echo.Context, r *series, at rowRange, columns *string, pixels int64, format spec.Format) error {
 	wanted, err := r.columns(columns)
 	if err != nil {
 		return err

@@ -4,30 +4,31 @@ import (
 	"errors"
 	"net/http"
 
+	"foldbook/api/spec"
 	"foldbook/questdb"
 )
 
 var (
-	errSeriesOff    = &apiError{status: http.StatusServiceUnavailable, code: ErrorCodeQuestdbUnavailable, message: "this service is set up without QuestDB, which has the series"}
-	errSeriesAway   = &apiError{status: http.StatusServiceUnavailable, code: ErrorCodeQuestdbUnavailable, message: "QuestDB, which has the series, cannot be reached"}
-	errSeriesBusy   = &apiError{status: http.StatusServiceUnavailable, code: ErrorCodeQuestdbUnavailable, message: "QuestDB, which has the series, is busy"}
-	errSeriesBroken = &apiError{status: http.StatusBadGateway, code: ErrorCodeQuestdbUnavailable, message: "the answer of QuestDB, which has the series, cannot be used"}
-	errSeriesHeld   = &apiError{status: http.StatusServiceUnavailable, code: ErrorCodeQuestdbUnavailable, message: "the rows are stored, but QuestDB does not show them yet"}
-	errNoSeries     = &apiError{status: http.StatusNotFound, code: ErrorCodeMeasurementNotFound, message: "QuestDB has no such table"}
+	errSeriesOff    = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeQuestdbUnavailable, Message: "this service is set up without QuestDB, which has the series"}
+	errSeriesAway   = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeQuestdbUnavailable, Message: "QuestDB, which has the series, cannot be reached"}
+	errSeriesBusy   = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeQuestdbUnavailable, Message: "QuestDB, which has the series, is busy"}
+	errSeriesBroken = &spec.Problem{Status: http.StatusBadGateway, Code: spec.ErrorCodeQuestdbUnavailable, Message: "the answer of QuestDB, which has the series, cannot be used"}
+	errSeriesHeld   = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeQuestdbUnavailable, Message: "the rows are stored, but QuestDB does not show them yet"}
+	errNoSeries     = &spec.Problem{Status: http.StatusNotFound, Code: spec.ErrorCodeMeasurementNotFound, Message: "QuestDB has no such table"}
 )
 
 func measurementNotFound(name string) error {
-	return &apiError{status: http.StatusNotFound, code: ErrorCodeMeasurementNotFound, message: "QuestDB has no table " + name}
+	return &spec.Problem{Status: http.StatusNotFound, Code: spec.ErrorCodeMeasurementNotFound, Message: "QuestDB has no table " + name}
 }
 
 // seriesErrors are the answers to what package questdb reports; the first that fits counts.
 var seriesErrors = []struct {
 	is     error
-	answer *apiError
+	answer *spec.Problem
 }{
 	{questdb.ErrNoTable, errNoSeries},
 	{questdb.ErrInvalidName, errNoSeries},
-	{questdb.ErrNoColumn, &apiError{status: http.StatusBadRequest, code: ErrorCodeInvalidParameter, message: "the table has no such column"}},
+	{questdb.ErrNoColumn, &spec.Problem{Status: http.StatusBadRequest, Code: spec.ErrorCodeInvalidParameter, Message: "the table has no such column"}},
 	{questdb.ErrBusy, errSeriesBusy},
 	{questdb.ErrUnavailable, errSeriesAway},
 	{questdb.ErrTimeout, errTimeout},
@@ -37,7 +38,7 @@ var seriesErrors = []struct {
 }
 
 // seriesAnswer is the answer to an error of QuestDB, nil to any other: both databases may fail with the same one of the network.
-func seriesAnswer(err error) *apiError {
+func seriesAnswer(err error) *spec.Problem {
 	for _, e := range seriesErrors {
 		if errors.Is(err, e.is) {
 			return e.answer

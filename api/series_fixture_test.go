@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"foldbook/api"
+	"foldbook/api/spec"
 	"foldbook/db"
 	"foldbook/internal/devstack"
 	"foldbook/internal/testdb"
@@ -136,7 +137,7 @@ func (h *seriesHarness) want(path string, status int, body string, header ...str
 func (h *seriesHarness) refused(path string, status int, code, message string) {
 	h.t.Helper()
 	res := h.get(path)
-	var answer api.Error
+	var answer spec.Error
 	text := readBody(h.t, res)
 	if err := json.Unmarshal([]byte(text), &answer); err != nil || res.StatusCode != status || string(answer.Code) != code || answer.Message != message {
 		h.t.Errorf("GET %s: %d %s, want %d %s %q", path, res.StatusCode, text, status, code, message)

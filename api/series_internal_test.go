@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"foldbook/api/spec"
 	"foldbook/questdb"
 )
 
@@ -76,11 +77,11 @@ func FuzzTexts(f *testing.F) {
 		b.N = 1
 		fields := []rowField{{text, questdb.Text, false}, {"null", questdb.Text, false}}
 		var object map[string]*string
-		line := newTextEncoder(fields, Ndjson, false).rows(nil, &b, 0)
+		line := newTextEncoder(fields, spec.Ndjson, false).rows(nil, &b, 0)
 		if err := json.Unmarshal(line, &object); err != nil || object[text] == nil && text != "null" || text != "null" && *object[text] != text || object["null"] != nil {
 			t.Errorf("%q is %s in NDJSON (%v)", text, line, err)
 		}
-		encoder := newTextEncoder(fields, Csv, false)
+		encoder := newTextEncoder(fields, spec.Csv, false)
 		line = encoder.rows(encoder.begin(nil), &b, 0)
 		records, err := csv.NewReader(strings.NewReader(string(line))).ReadAll()
 		want := strings.ReplaceAll(text, "\r\n", "\n") // as the reader has it
@@ -95,13 +96,13 @@ func FuzzTexts(f *testing.F) {
 
 func TestFormatOf(t *testing.T) {
 	t.Parallel()
-	for accept, want := range map[string]Format{
-		"": Csv, "*/*": Csv, "text/html": Csv, "application/json": JSON, "TEXT/CSV;q=0.1, application/json;q=0.2": JSON,
-		"application/vnd.apache.arrow.stream": Arrow, "application/json;q=0, text/csv;q=0.1": Csv, "application/x-ndjson, */*": Ndjson,
+	for accept, want := range map[string]spec.Format{
+		"": spec.Csv, "*/*": spec.Csv, "text/html": spec.Csv, "application/json": spec.JSON, "TEXT/CSV;q=0.1, application/json;q=0.2": spec.JSON,
+		"application/vnd.apache.arrow.stream": spec.Arrow, "application/json;q=0, text/csv;q=0.1": spec.Csv, "application/x-ndjson, */*": spec.Ndjson,
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Accept", accept)
-		if got, err := formatOf(nil, r, Csv); err != nil || got != want {
+		if got, err := formatOf(nil, r, spec.Csv); err != nil || got != want {
 			t.Errorf("Accept %q: %s %v, want %s", accept, got, err, want)
 		}
 	}

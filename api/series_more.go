@@ -13,25 +13,26 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/questdb"
 )
 
 // GetIndexMap serves GET /api/datasets/:dataset_id/index_map: {"measurement": …, "start_index": …, "end_index": …, "rows": [{"index": …, "timestamp_ms": …}]}.
-func (s *Server) GetIndexMap(c echo.Context, datasetID string, params GetIndexMapParams) error {
-	format, err := formatOf(params.Format, c.Request(), JSON)
+func (s *Server) GetIndexMap(c echo.Context, datasetID string, params spec.GetIndexMapParams) error {
+	format, err := formatOf(params.Format, c.Request(), spec.JSON)
 	switch {
 	case err != nil:
 		return err
-	case format == Parquet:
-		return invalidParameter("format", "parquet is not made of numbered rows")
+	case format == spec.Parquet:
+		return spec.InvalidParameter("format", "parquet is not made of numbered rows")
 	case params.StartIdx == nil || *params.StartIdx < 0:
-		return invalidParameter("start_idx", "is missing or below 0")
+		return spec.InvalidParameter("start_idx", "is missing or below 0")
 	case params.EndIdx == nil || *params.EndIdx <= *params.StartIdx:
-		return invalidParameter("end_idx", "is missing or not above start_idx")
+		return spec.InvalidParameter("end_idx", "is missing or not above start_idx")
 	case params.Type != nil && !params.Type.Valid():
-		return invalidParameter("type", "is not indicator or ohlcv")
+		return spec.InvalidParameter("type", "is not indicator or ohlcv")
 	}
-	bars := params.Type != nil && *params.Type == Ohlcv
+	bars := params.Type != nil && *params.Type == spec.Ohlcv
 	r, _, err := s.datasetSeries(c, datasetID, bars)
 	if err != nil {
 		return err
@@ -54,12 +55,12 @@ func (s *Server) GetIndexMap(c echo.Context, datasetID string, params GetIndexMa
 }
 
 // listAligned answers indicators at whose time there is a bar.
-func (s *Server) listAligned(c echo.Context, id uuid.UUID, r *series, at rowRange, columns *string, format Format) error {
+func (s *Server) listAligned(c echo.Context, id uuid.UUID, r *series, at rowRange, columns *string, format spec.Format) error {
 	if at.numbered {
-		return invalidParameter("aligned", "does not go with start_index or end_index: the numbers are those of all rows")
+		return spec.InvalidParameter("aligned", "does not go with start_index or end_index: the numbers are those of all rows")
 	}
-	if format == Parquet {
-		return invalidParameter("format", "parquet does not go with aligned")
+	if format == spec.Parquet {
+		return spec.InvalidParameter("format", "parquet does not go with aligned")
 	}
 	wanted, err := r.columns(columns)
 	if err != nil {
@@ -119,7 +120,7 @@ func countAligned(ctx context.Context, r, bars *series, at rowRange) (total int6
 // sendParquet passes on what QuestDB makes.
 func (s *Server) sendParquet(c echo.Context, clock *streamClock, r *series, columns []seriesColumn, at rowRange) error {
 	if at.numbered || at.at != nil {
-		return invalidParameter("format", "parquet does not go with cursor, start_index or end_index")
+		return spec.InvalidParameter("format", "parquet does not go with cursor, start_index or end_index")
 	}
 	scan := questdb.Scan{Selection: r.selection(at), Desc: at.desc, Offset: at.offset, Limit: at.limit}
 	var names []string
@@ -138,7 +139,7 @@ func (s *Server) sendParquet(c echo.Context, clock *streamClock, r *series, colu
 	}
 	clock.begun()
 	header := c.Response().Header()
-	header.Set(echo.HeaderContentType, mediaTypeOf(Parquet))
+	header.Set(echo.HeaderContentType, mediaTypeOf(spec.Parquet))
 	header.Set(echo.HeaderContentDisposition, `attachment; filename="`+r.table.Name+`.parquet"`)
 	if c.Request().Method == http.MethodHead {
 		c.Response().WriteHeader(http.StatusOK)
@@ -160,9 +161,9 @@ func (s *Server) sendParquet(c echo.Context, clock *streamClock, r *series, colu
 }
 
 // listCandles answers candles that are longer than the bars.
-func (s *Server) listCandles(c echo.Context, r *series, at rowRange, interval string, columns *string, pixels int64, format Format) error {
-	if pixels > 0 || at.numbered || at.at != nil || format == Parquet {
-		return invalidParameter("interval", "does not go with points, width, cursor, start_index, end_index or format=parquet")
+func (s *Server) listCandles(c echo.Context, r *series, at rowRange, interval string, columns *string, pixels int64, format spec.Format) error {
+	if pixels > 0 || at.numbered || at.at != nil || format == spec.Parquet {
+		return spec.InvalidParameter("interval", "does not go with points, width, cursor, start_index, end_index or format=parquet")
 	}
 	k := questdb.Candles{Selection: r.selection(at), Desc: at.desc, Offset: at.offset, Limit: -1}
 	var err error
@@ -186,7 +187,7 @@ func (s *Server) listCandles(c echo.Context, r *series, at rowRange, interval st
 		}
 	}
 	if len(fields) == 1 {
-		return invalidParameter("interval", "needs a column open, high, low, close or volume")
+		return spec.InvalidParameter("interval", "needs a column open, high, low, close or volume")
 	}
 	if at.limit >= 0 {
 		k.Limit = at.limit + 1
@@ -229,7 +230,7 @@ func intervalOf(text string) (int64, questdb.Unit, error) {
 			return n, unit, nil
 		}
 	}
-	return 0, 0, invalidParameter("interval", "is not a number and s, m, h, d, w or M, at most a day long or 1d, 1w, 1M to 12M")
+	return 0, 0, spec.InvalidParameter("interval", "is not a number and s, m, h, d, w or M, at most a day long or 1d, 1w, 1M to 12M")
 }
 
 // predictionColumns are the columns of predictions with the names that tables have them by.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"foldbook/api/spec"
 )
 
 // rowLimits of a route: how many rows JSON answers unless told, and at most; the other formats answer all.
@@ -40,7 +42,7 @@ type rowRange struct {
 }
 
 // rangeOf reads the range of rows; l is for JSON.
-func rangeOf(c echo.Context, q rowQuery, l limits, format Format) (r rowRange, err error) {
+func rangeOf(c echo.Context, q rowQuery, l limits, format spec.Format) (r rowRange, err error) {
 	r = rowRange{desc: q.Desc != nil && *q.Desc, limited: q.Limit != nil, limit: -1, end: 1 << 62, scope: scopeOf(c.Request().URL.Path, c.QueryParams())}
 	if r.from, r.to, err = timesOf(q.StartTS, q.EndTS, q.StartTimestamp, q.EndTimestamp); err != nil {
 		return r, err
@@ -54,14 +56,14 @@ func rangeOf(c echo.Context, q rowQuery, l limits, format Format) (r rowRange, e
 			continue
 		}
 		if *p.value < 0 {
-			return r, invalidParameter(p.name, "is below 0")
+			return r, spec.InvalidParameter(p.name, "is below 0")
 		}
 		*p.into = min(*p.value, 1<<62)
 	}
 	if r.numbered = q.StartIndex != nil || q.EndIndex != nil; r.numbered && (!r.from.IsZero() || !r.to.IsZero()) {
-		return r, invalidParameter("start_index or end_index", "does not go with a time: the numbers are those of all rows")
+		return r, spec.InvalidParameter("start_index or end_index", "does not go with a time: the numbers are those of all rows")
 	}
-	if format == JSON {
+	if format == spec.JSON {
 		if q.Limit == nil {
 			r.limit = l.usual
 		}
@@ -74,7 +76,7 @@ func rangeOf(c echo.Context, q rowQuery, l limits, format Format) (r rowRange, e
 		return r, nil
 	}
 	if r.offset != 0 || r.numbered {
-		return r, invalidParameter("cursor", "does not go with offset, start_index or end_index")
+		return r, spec.InvalidParameter("cursor", "does not go with offset, start_index or end_index")
 	}
 	at, err := decodePlace(*q.Cursor, r.scope)
 	r.at = &at
@@ -104,7 +106,7 @@ func timeOf(name string, text *string, alias string, other *string, rest time.Du
 	if text == nil {
 		name, text = alias, other
 	} else if other != nil && *other != *text {
-		return time.Time{}, invalidParameter(alias, "says something else than "+name)
+		return time.Time{}, spec.InvalidParameter(alias, "says something else than "+name)
 	}
 	if text == nil {
 		return time.Time{}, nil
@@ -112,32 +114,32 @@ func timeOf(name string, text *string, alias string, other *string, rest time.Du
 	t, err := time.Parse(time.RFC3339, *text)
 	if ms, errInt := strconv.ParseInt(*text, 10, 64); errInt == nil && ms >= 0 && ms <= latest {
 		if ms >= firstSecond && ms <= lastSecond {
-			return time.Time{}, invalidParameter(name, "is in seconds, it seems: write milliseconds or RFC 3339")
+			return time.Time{}, spec.InvalidParameter(name, "is in seconds, it seems: write milliseconds or RFC 3339")
 		}
 		t, err = time.UnixMilli(ms).Add(rest), nil
 	}
 	if err != nil || t.Unix() < 0 || t.UnixMilli() > latest {
-		return time.Time{}, invalidParameter(name, "is no time from 1970 to 9999 in milliseconds or RFC 3339")
+		return time.Time{}, spec.InvalidParameter(name, "is no time from 1970 to 9999 in milliseconds or RFC 3339")
 	}
 	return t.UTC(), nil
 }
 
 // mediaTypes are the formats of rows as Content-Type and Accept name them.
 var mediaTypes = []struct {
-	format    Format
+	format    spec.Format
 	mediaType string
 }{
-	{JSON, echo.MIMEApplicationJSON},
-	{Csv, "text/csv"},
-	{Ndjson, "application/x-ndjson"},
-	{Arrow, "application/vnd.apache.arrow.stream"},
-	{Parquet, "application/vnd.apache.parquet"},
+	{spec.JSON, echo.MIMEApplicationJSON},
+	{spec.Csv, "text/csv"},
+	{spec.Ndjson, "application/x-ndjson"},
+	{spec.Arrow, "application/vnd.apache.arrow.stream"},
+	{spec.Parquet, "application/vnd.apache.parquet"},
 }
 
-func mediaTypeOf(format Format) string {
+func mediaTypeOf(format spec.Format) string {
 	for _, m := range mediaTypes {
 		if m.format == format {
-			if format == Csv {
+			if format == spec.Csv {
 				return m.mediaType + "; charset=utf-8"
 			}
 			return m.mediaType
@@ -147,10 +149,10 @@ func mediaTypeOf(format Format) string {
 }
 
 // formatOf picks the format: the one named, or else the one of Accept that the caller likes best, or else usual.
-func formatOf(named *Format, r *http.Request, usual Format) (Format, error) {
+func formatOf(named *spec.Format, r *http.Request, usual spec.Format) (spec.Format, error) {
 	if named != nil {
 		if !named.Valid() {
-			return "", invalidParameter("format", "is not json, csv, ndjson, arrow or parquet")
+			return "", spec.InvalidParameter("format", "is not json, csv, ndjson, arrow or parquet")
 		}
 		return *named, nil
 	}

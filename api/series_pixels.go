@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/questdb"
 )
 
@@ -22,18 +23,18 @@ func pixelsOf(points, width *int64, at rowRange) (int64, error) {
 	case points == nil && width == nil:
 		return 0, nil
 	case points != nil && width != nil:
-		return 0, invalidParameter("points", "does not go with width")
+		return 0, spec.InvalidParameter("points", "does not go with width")
 	case width != nil:
 		if pixels = *width; pixels < 1 || pixels > maxPixels {
-			return 0, invalidParameter("width", "is not from 1 to "+strconv.Itoa(maxPixels))
+			return 0, spec.InvalidParameter("width", "is not from 1 to "+strconv.Itoa(maxPixels))
 		}
 	default:
 		if pixels = *points / pointsPerPixel; pixels < 1 || pixels > maxPixels {
-			return 0, invalidParameter("points", "is not from "+strconv.Itoa(pointsPerPixel)+" to "+strconv.Itoa(pointsPerPixel*maxPixels))
+			return 0, spec.InvalidParameter("points", "is not from "+strconv.Itoa(pointsPerPixel)+" to "+strconv.Itoa(pointsPerPixel*maxPixels))
 		}
 	}
 	if at.desc || at.numbered || at.limited || at.offset != 0 || at.at != nil {
-		return 0, invalidParameter("points or width", "does not go with desc, limit, offset, cursor, start_index or end_index")
+		return 0, spec.InvalidParameter("points or width", "does not go with desc, limit, offset, cursor, start_index or end_index")
 	}
 	return pixels, nil
 }
@@ -242,11 +243,11 @@ type pixelShape struct {
 }
 
 // listPixels answers rows thinned out for a chart.
-func (s *Server) listPixels(c echo.Context, r *series, at rowRange, columns []seriesColumn, pixels int64, format Format, shape pixelShape) error {
+func (s *Server) listPixels(c echo.Context, r *series, at rowRange, columns []seriesColumn, pixels int64, format spec.Format, shape pixelShape) error {
 	clock := s.streamClock(c)
 	defer clock.cancel()
-	if format == Parquet {
-		return invalidParameter("format", "parquet does not go with points or width")
+	if format == spec.Parquet {
+		return spec.InvalidParameter("format", "parquet does not go with points or width")
 	}
 	bounds, err := r.db.Bounds(clock, r.selection(at))
 	if err != nil {

@@ -3,12 +3,13 @@ package api
 import (
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/internal/stores"
 )
 
 // ListIndicators serves GET /api/datasets/:dataset_id/indicators: {"measurement": …, "columns": […], "rows": [{…}], "count": …, …}.
-func (s *Server) ListIndicators(c echo.Context, datasetID string, params ListIndicatorsParams) error {
-	format, err := formatOf(params.Format, c.Request(), JSON)
+func (s *Server) ListIndicators(c echo.Context, datasetID string, params spec.ListIndicatorsParams) error {
+	format, err := formatOf(params.Format, c.Request(), spec.JSON)
 	if err != nil {
 		return err
 	}
@@ -30,8 +31,8 @@ func (s *Server) ListIndicators(c echo.Context, datasetID string, params ListInd
 }
 
 // ListOhlcv serves GET /api/datasets/:dataset_id/ohlcv: {"measurement": …, "columns": […], "rows": [{…}], "count": …, …}.
-func (s *Server) ListOhlcv(c echo.Context, datasetID string, params ListOhlcvParams) error {
-	format, err := formatOf(params.Format, c.Request(), JSON)
+func (s *Server) ListOhlcv(c echo.Context, datasetID string, params spec.ListOhlcvParams) error {
+	format, err := formatOf(params.Format, c.Request(), spec.JSON)
 	if err != nil {
 		return err
 	}
@@ -59,8 +60,8 @@ func (s *Server) ListOhlcv(c echo.Context, datasetID string, params ListOhlcvPar
 }
 
 // ListTrace serves GET /api/simulations/:simulation_id/trace: {"measurement": …, "columns": […], "rows": [{…}], "count": …, …}.
-func (s *Server) ListTrace(c echo.Context, simulationID string, params ListTraceParams) error {
-	format, err := formatOf(params.Format, c.Request(), JSON)
+func (s *Server) ListTrace(c echo.Context, simulationID string, params spec.ListTraceParams) error {
+	format, err := formatOf(params.Format, c.Request(), spec.JSON)
 	if err != nil {
 		return err
 	}
@@ -95,6 +96,6 @@ func (s *Server) ListTrace(c echo.Context, simulationID string, params ListTrace
 }
 
 // ListTradesimTrace serves GET /api/tradesim/runs/:simulation_id/trace: the same.
-func (s *Server) ListTradesimTrace(c echo.Context, simulationID string, params ListTradesimTraceParams) error {
-	return s.ListTrace(c, simulationID, ListTraceParams(params))
+func (s *Server) ListTradesimTrace(c echo.Context, simulationID string, params spec.ListTradesimTraceParams) error {
+	return s.ListTrace(c, simulationID, spec.ListTraceParams(params))
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/questdb"
 )
 
@@ -21,7 +22,7 @@ type rowSource interface {
 type rowAnswer struct {
 	fields []rowField
 	source rowSource
-	format Format
+	format spec.Format
 	file   string                            // what it is saved as, without its ending
 	key    string                            // JSON: of the rows
 	arrays bool                              // JSON: rows are arrays
@@ -94,7 +95,7 @@ func (a *rowAnswer) kinds() []questdb.Kind {
 }
 
 func (a *rowAnswer) rowsAtOnce() int {
-	if a.format == Arrow {
+	if a.format == spec.Arrow {
 		return min(max(arrowCells/len(a.fields), 256), 16384)
 	}
 	return min(max(textCells/len(a.fields), 16), 4096)
@@ -102,10 +103,10 @@ func (a *rowAnswer) rowsAtOnce() int {
 
 func (a *rowAnswer) encoder() rowEncoder {
 	switch a.format {
-	case Arrow:
+	case spec.Arrow:
 		return newArrowEncoder(a.fields)
-	case JSON:
-		return &envelope{newTextEncoder(a.fields, JSON, a.arrays), a}
+	case spec.JSON:
+		return &envelope{newTextEncoder(a.fields, spec.JSON, a.arrays), a}
 	}
 	return newTextEncoder(a.fields, a.format, false)
 }
@@ -126,7 +127,7 @@ func (s *Server) writeRows(c echo.Context, clock *streamClock, a *rowAnswer) err
 	count := int64(first.batch.N)
 	header := c.Response().Header()
 	header.Set(echo.HeaderContentType, mediaTypeOf(a.format))
-	if a.format != JSON && a.format != Ndjson {
+	if a.format != spec.JSON && a.format != spec.Ndjson {
 		header.Set(echo.HeaderContentDisposition, `attachment; filename="`+a.file+"."+string(a.format)+`"`)
 	}
 	if !more {
@@ -144,7 +145,7 @@ func (s *Server) writeRows(c echo.Context, clock *streamClock, a *rowAnswer) err
 		c.Response().WriteHeader(http.StatusOK)
 		return nil
 	}
-	if a.format != JSON {
+	if a.format != spec.JSON {
 		header.Set("Trailer", "X-Row-Count, X-Total-Count, X-Next-Cursor")
 	}
 	out, err := s.streamTo(c)
@@ -171,7 +172,7 @@ func (s *Server) writeRows(c echo.Context, clock *streamClock, a *rowAnswer) err
 
 // counted sets the headers, or trailers, with the counts.
 func (a *rowAnswer) counted(header http.Header, count int64, end rowEnd) {
-	if a.format == JSON {
+	if a.format == spec.JSON {
 		return
 	}
 	header.Set("X-Row-Count", strconv.FormatInt(count, 10))
@@ -207,7 +208,7 @@ func (p *pump) run(clock *streamClock, out *rowWriter) error {
 		if err == nil {
 			err = k.err
 		}
-		if err == nil && p.a.format == Arrow {
+		if err == nil && p.a.format == spec.Arrow {
 			text = p.encoder.rows(text[:0], &k.batch, k.start)
 			err = out.write(text)
 		} else if err == nil {
@@ -236,7 +237,7 @@ func (p *pump) read(order chan<- *chunk, places chan<- struct{}, stop <-chan str
 		p.guard(k, func() { more, k.err = p.a.source.fill(&k.batch, p.a.rowsAtOnce()) })
 		p.count += int64(k.batch.N)
 		failed := k.err != nil // behind order, the chunk is the next answer's as soon as this one was sent
-		if failed || p.a.format == Arrow {
+		if failed || p.a.format == spec.Arrow {
 			close(k.ready)
 		} else {
 			go func() {
@@ -296,7 +297,7 @@ func (e *envelope) finish(b []byte, count int64, end rowEnd) []byte {
 }
 
 func (e *textEncoder) begin(b []byte) []byte {
-	if e.format == Csv {
+	if e.format == spec.Csv {
 		return e.header(b)
 	}
 	return b

@@ -9,13 +9,14 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/internal/stores"
 	"foldbook/questdb"
 )
 
 // ListSeries serves GET /api/datasets/:dataset_id/series: {"dataset_id": …, "columns": […], "rows": [[…]], "count": …, …}.
-func (s *Server) ListSeries(c echo.Context, datasetID string, params ListSeriesParams) error {
-	format, err := formatOf(params.Format, c.Request(), JSON)
+func (s *Server) ListSeries(c echo.Context, datasetID string, params spec.ListSeriesParams) error {
+	format, err := formatOf(params.Format, c.Request(), spec.JSON)
 	if err != nil {
 		return err
 	}
@@ -34,8 +35,8 @@ func (s *Server) ListSeries(c echo.Context, datasetID string, params ListSeriesP
 	if err != nil {
 		return err
 	}
-	if bins > 0 && (format != JSON || at.numbered) {
-		return invalidParameter("bins", "goes with format=json, and not with start_index or end_index")
+	if bins > 0 && (format != spec.JSON || at.numbered) {
+		return spec.InvalidParameter("bins", "goes with format=json, and not with start_index or end_index")
 	}
 	r, id, err := s.datasetSeries(c, datasetID, false)
 	if err != nil {
@@ -48,13 +49,13 @@ func (s *Server) ListSeries(c echo.Context, datasetID string, params ListSeriesP
 	head := func(b []byte) []byte { return member(b, "dataset_id", id.String()) }
 	if pixels > 0 {
 		if bins > 0 {
-			return invalidParameter("bins", "does not go with points or width")
+			return spec.InvalidParameter("bins", "does not go with points or width")
 		}
 		return s.listPixels(c, r, at, columns, pixels, format, pixelShape{arrays: true, head: head, tail: func(b []byte) []byte { return append(b, `,"next_offset":null`...) }})
 	}
 	clock := s.streamClock(c)
 	defer clock.cancel()
-	if format == Parquet {
+	if format == spec.Parquet {
 		return s.sendParquet(c, clock, r, columns, at)
 	}
 	source, err := r.scan(clock, columns, at)
@@ -108,7 +109,7 @@ func (r *series) histograms(ctx context.Context, at rowRange, columns []seriesCo
 }
 
 // appendHistogram appends the JSON of a histogram.
-func appendHistogram(b []byte, h Histogram) []byte {
+func appendHistogram(b []byte, h spec.Histogram) []byte {
 	b = append(b, '{')
 	b = member(b, "column", h.Column)
 	b = number(b, "count", h.Count)
@@ -137,21 +138,24 @@ func appendHistogram(b []byte, h Histogram) []byte {
 	return append(b, "]}"...)
 }
 
+// histogramAnswer is a histogram as an answer of its own.
+type histogramAnswer spec.Histogram
+
 // AppendJSON appends the histogram.
-func (h *Histogram) AppendJSON(b []byte) []byte { return appendHistogram(b, *h) }
+func (h *histogramAnswer) AppendJSON(b []byte) []byte { return appendHistogram(b, spec.Histogram(*h)) }
 
 func binsOf(bins *int64, usual int) (int, error) {
 	if bins == nil {
 		return usual, nil
 	}
 	if *bins < 1 || *bins > 1000 {
-		return 0, invalidParameter("bins", "is not from 1 to 1000")
+		return 0, spec.InvalidParameter("bins", "is not from 1 to 1000")
 	}
 	return int(*bins), nil
 }
 
 // GetHistogram serves GET /api/datasets/:dataset_id/histogram: {"column": …, "count": …, "bins": [{"lo": …, "hi": …, "count": …}], …}.
-func (s *Server) GetHistogram(c echo.Context, datasetID string, params GetHistogramParams) error {
+func (s *Server) GetHistogram(c echo.Context, datasetID string, params spec.GetHistogramParams) error {
 	bins, err := binsOf(params.Bins, 50)
 	if err != nil {
 		return err
@@ -166,19 +170,19 @@ func (s *Server) GetHistogram(c echo.Context, datasetID string, params GetHistog
 			continue
 		}
 		if math.IsNaN(*bound.value) || math.IsInf(*bound.value, 0) {
-			return invalidParameter(bound.name, "is not a finite number")
+			return spec.InvalidParameter(bound.name, "is not a finite number")
 		}
 		*bound.into = *bound.value
 	}
 	if between.Low > between.High {
-		return invalidParameter("min", "is above max")
+		return spec.InvalidParameter("min", "is above max")
 	}
 	from, to, err := timesOf(params.StartTS, params.EndTS, params.StartTimestamp, params.EndTimestamp)
 	if err != nil {
 		return err
 	}
 	if params.Column == nil || *params.Column == "" {
-		return invalidParameter("column", "is missing")
+		return spec.InvalidParameter("column", "is missing")
 	}
 	r, _, err := s.datasetSeries(c, datasetID, false)
 	if err != nil {
@@ -189,18 +193,18 @@ func (s *Server) GetHistogram(c echo.Context, datasetID string, params GetHistog
 		return unknownColumn("column", *params.Column)
 	}
 	if kind := questdb.KindOf(column.Type); kind != questdb.Float && kind != questdb.Int {
-		return invalidParameter("column", "names "+strconv.Quote(column.Name)+", which is not numeric")
+		return spec.InvalidParameter("column", "names "+strconv.Quote(column.Name)+", which is not numeric")
 	}
 	between.Selection, between.Column = r.selection(rowRange{from: from, to: to}), column.Name
 	h, err := r.histogram(c.Request().Context(), between, bins)
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, &h)
+	return c.JSON(http.StatusOK, (*histogramAnswer)(&h))
 }
 
 // histogram counts the values of a column in bins from its bounds, or from its lowest to its highest value.
-func (r *series) histogram(ctx context.Context, between questdb.Between, bins int) (h Histogram, err error) {
+func (r *series) histogram(ctx context.Context, between questdb.Between, bins int) (h spec.Histogram, err error) {
 	summary, err := r.db.Summary(ctx, between)
 	if err != nil {
 		return h, fmt.Errorf("summarize %s of %s: %w", between.Column, r.table.Name, err)
@@ -229,7 +233,7 @@ func (r *series) histogram(ctx context.Context, between questdb.Between, bins in
 	}
 	h.Count = 0 // that of the same moment as the bins
 	for i, n := range counts {
-		h.Bins = append(h.Bins, HistogramBin{Lo: edge(between, i, bins), Hi: edge(between, i+1, bins), Count: n})
+		h.Bins = append(h.Bins, spec.HistogramBin{Lo: edge(between, i, bins), Hi: edge(between, i+1, bins), Count: n})
 		h.Count += n
 	}
 	return h, nil
@@ -243,17 +247,17 @@ func edge(b questdb.Between, i, bins int) float64 {
 }
 
 // roles are the numeric columns of a series that are features, and those that are targets.
-func (r *series) roles() (features, targets []SeriesColumn) {
-	features, targets = []SeriesColumn{}, []SeriesColumn{}
+func (r *series) roles() (features, targets []spec.SeriesColumn) {
+	features, targets = []spec.SeriesColumn{}, []spec.SeriesColumn{}
 	for _, c := range r.table.Columns {
 		if kind := questdb.KindOf(c.Type); kind != questdb.Float && kind != questdb.Int {
 			continue
 		}
 		switch stores.Role(c) {
 		case stores.Feature:
-			features = append(features, SeriesColumn{Name: c.Name, Type: c.Type})
+			features = append(features, spec.SeriesColumn{Name: c.Name, Type: c.Type})
 		case stores.Target:
-			targets = append(targets, SeriesColumn{Name: c.Name, Type: c.Type})
+			targets = append(targets, spec.SeriesColumn{Name: c.Name, Type: c.Type})
 		}
 	}
 	return features, targets
@@ -266,7 +270,7 @@ func (s *Server) ListFeatures(c echo.Context, datasetID string) error {
 		return err
 	}
 	features, _ := r.roles()
-	return c.JSON(http.StatusOK, Features{DatasetID: id, Measurement: r.table.Name, Features: features, Count: len(features)})
+	return c.JSON(http.StatusOK, spec.Features{DatasetID: id, Measurement: r.table.Name, Features: features, Count: len(features)})
 }
 
 // ListIndicatorFeatures serves GET /api/indicators/datasets/:dataset_id/features: the same.
@@ -281,7 +285,7 @@ func (s *Server) ListTargets(c echo.Context, datasetID string) error {
 		return err
 	}
 	_, targets := r.roles()
-	return c.JSON(http.StatusOK, Targets{DatasetID: id, Measurement: r.table.Name, Targets: targets, Count: len(targets)})
+	return c.JSON(http.StatusOK, spec.Targets{DatasetID: id, Measurement: r.table.Name, Targets: targets, Count: len(targets)})
 }
 
 // ListIndicatorTargets serves GET /api/indicators/datasets/:dataset_id/targets: the same.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 	"foldbook/questdb"
 )
@@ -21,21 +22,21 @@ type rowField struct {
 // textEncoder writes rows as text. What a cell looks like is the same in all formats, but for what is put around texts.
 type textEncoder struct {
 	fields []rowField
-	format Format
+	format spec.Format
 	arrays bool // JSON rows are arrays
 	before []string
 	after  string
 }
 
 // newTextEncoder prepares what stands between the cells of a row.
-func newTextEncoder(fields []rowField, format Format, arrays bool) *textEncoder {
+func newTextEncoder(fields []rowField, format spec.Format, arrays bool) *textEncoder {
 	e := &textEncoder{fields: fields, format: format, arrays: arrays, before: make([]string, len(fields))}
 	for i, f := range fields {
 		var b strings.Builder
 		switch {
-		case format == Csv && i > 0:
+		case format == spec.Csv && i > 0:
 			b.WriteByte(',')
-		case format == Csv:
+		case format == spec.Csv:
 		case i > 0:
 			b.WriteByte(',')
 		case arrays:
@@ -43,16 +44,16 @@ func newTextEncoder(fields []rowField, format Format, arrays bool) *textEncoder 
 		default:
 			b.WriteByte('{')
 		}
-		if format != Csv && !arrays {
+		if format != spec.Csv && !arrays {
 			b.Write(appendJSONText(nil, []byte(f.name)))
 			b.WriteByte(':')
 		}
 		e.before[i] = b.String()
 	}
 	switch {
-	case format == Csv:
+	case format == spec.Csv:
 		e.after = "\n"
-	case format == Ndjson:
+	case format == spec.Ndjson:
 		e.after = "}\n"
 	case arrays:
 		e.after = "]"
@@ -65,7 +66,7 @@ func newTextEncoder(fields []rowField, format Format, arrays bool) *textEncoder 
 // rows appends all rows of a batch; start is how many rows the answer has before them. It may run for several batches at once.
 func (e *textEncoder) rows(b []byte, batch *questdb.Batch, start int64) []byte {
 	for row := range batch.N {
-		if e.format == JSON && start+int64(row) > 0 {
+		if e.format == spec.JSON && start+int64(row) > 0 {
 			b = append(b, ',')
 		}
 		for i := range batch.Columns {
@@ -73,7 +74,7 @@ func (e *textEncoder) rows(b []byte, batch *questdb.Batch, start int64) []byte {
 			v := &batch.Columns[i]
 			switch {
 			case v.Null(row):
-				if e.format != Csv {
+				if e.format != spec.Csv {
 					b = append(b, "null"...)
 				}
 			case v.Kind == questdb.Float:
@@ -107,18 +108,18 @@ func (e *textEncoder) header(b []byte) []byte {
 }
 
 func (e *textEncoder) text(b, cell []byte) []byte {
-	if e.format == Csv {
+	if e.format == spec.Csv {
 		return appendCSVText(b, cell)
 	}
 	return appendJSONText(b, cell)
 }
 
 func (e *textEncoder) time(b []byte, micros int64) []byte {
-	if e.format != Csv {
+	if e.format != spec.Csv {
 		b = append(b, '"')
 	}
 	b = time.UnixMicro(micros).UTC().AppendFormat(b, time.RFC3339Nano)
-	if e.format != Csv {
+	if e.format != spec.Csv {
 		b = append(b, '"')
 	}
 	return b
@@ -126,7 +127,7 @@ func (e *textEncoder) time(b []byte, micros int64) []byte {
 
 func (e *textEncoder) float(b []byte, x float64) []byte {
 	if math.IsNaN(x) || math.IsInf(x, 0) { // QuestDB has none, but what is computed may be
-		if e.format != Csv {
+		if e.format != spec.Csv {
 			b = append(b, "null"...)
 		}
 		return b

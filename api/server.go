@@ -1,6 +1,6 @@
 // Package api serves the metadata store over HTTP: one handler a route, which reads parameters, calls the generated
-// queries of package db and writes their rows. The routes and their parameters are described in openapi.yaml, from
-// which server.gen.go is made.
+// queries of package db and writes their rows. The routes and their parameters are described in spec/openapi.yaml, from
+// which package spec is made.
 package api
 
 import (
@@ -42,7 +42,7 @@ type Options struct {
 	TraderPrefixes []string // paths below which the older routes answer as well; "*" is any one segment
 }
 
-// Server is the HTTP interface of the service. Its exported methods other than Handler and Drain are the operations of openapi.yaml.
+// Server is the HTTP interface of the service. Its exported methods other than Handler and Drain are the operations of spec/openapi.yaml.
 type Server struct {
 	Options
 	echo     *echo.Echo

@@ -8,11 +8,12 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 )
 
 // ListTradesimRuns serves GET /api/tradesim/runs: [simulation, …].
-func (s *Server) ListTradesimRuns(c echo.Context, params ListTradesimRunsParams) error {
+func (s *Server) ListTradesimRuns(c echo.Context, params spec.ListTradesimRunsParams) error {
 	p, err := pageOf(olderLimits, params.Limit, params.Offset)
 	if err != nil {
 		return err
@@ -57,7 +58,7 @@ func (s *Server) simulations(ctx context.Context, f simulationSearch, p page) ([
 }
 
 // GetTradesimRun serves GET /api/tradesim/runs/:simulation_id: {"run": …, "buckets": […]}.
-func (s *Server) GetTradesimRun(c echo.Context, simulationID string, params GetTradesimRunParams) error {
+func (s *Server) GetTradesimRun(c echo.Context, simulationID string, params spec.GetTradesimRunParams) error {
 	id, err := pathID("simulation_id", simulationID)
 	if err != nil {
 		return err
@@ -99,7 +100,7 @@ func (s *Server) simulationDetail(ctx context.Context, id uuid.UUID) (d Simulati
 }
 
 // GetSimulation serves GET /api/simulations/:simulation_id: the simulation flat, with "trade_count" and "buckets".
-func (s *Server) GetSimulation(c echo.Context, simulationID string, params GetSimulationParams) error {
+func (s *Server) GetSimulation(c echo.Context, simulationID string, params spec.GetSimulationParams) error {
 	id, err := pathID("simulation_id", simulationID)
 	if err != nil {
 		return err

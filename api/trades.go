@@ -7,11 +7,12 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 )
 
 // ListTrades serves GET /api/simulations/:simulation_id/trades: {"trades": […], "count": …, "total": …, "next": …}.
-func (s *Server) ListTrades(c echo.Context, simulationID string, params ListTradesParams) error {
+func (s *Server) ListTrades(c echo.Context, simulationID string, params spec.ListTradesParams) error {
 	id, err := pathID("simulation_id", simulationID)
 	if err != nil {
 		return err
@@ -42,7 +43,7 @@ func (s *Server) ListTrades(c echo.Context, simulationID string, params ListTrad
 }
 
 // ListTradesimTrades serves GET /api/tradesim/runs/:simulation_id/trades: [trade, …].
-func (s *Server) ListTradesimTrades(c echo.Context, simulationID string, params ListTradesimTradesParams) error {
+func (s *Server) ListTradesimTrades(c echo.Context, simulationID string, params spec.ListTradesimTradesParams) error {
 	id, err := pathID("simulation_id", simulationID)
 	if err != nil {
 		return err
@@ -65,7 +66,7 @@ func (s *Server) ListTradesimTrades(c echo.Context, simulationID string, params 
 // tradesUnchanged checks that there is such a simulation, and answers 304 when the caller has this list of its trades.
 func (s *Server) tradesUnchanged(c echo.Context, id uuid.UUID, side, ifNoneMatch *string) (bool, error) {
 	if side != nil && *side != "long" && *side != "short" {
-		return false, invalidParameter("side", "is not long or short")
+		return false, spec.InvalidParameter("side", "is not long or short")
 	}
 	v, err := s.DB.GetSimulationVersion(c.Request().Context(), id)
 	if err != nil {

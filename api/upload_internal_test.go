@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 )
 
@@ -242,7 +243,7 @@ func FuzzRunBody(f *testing.F) {
 		w, r := post(body)
 		u, err := readRun(w, r, 1<<20)
 		if err != nil {
-			if _, ok := err.(*apiError); !ok { //nolint:errorlint // it must be one, not wrap one
+			if _, ok := err.(*spec.Problem); !ok { //nolint:errorlint // it must be one, not wrap one
 				t.Fatalf("%T: %v", err, err)
 			}
 			return

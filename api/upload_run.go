@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 )
 
@@ -86,7 +87,7 @@ func (b *runFields) row(f *fields) db.UpsertRunParams {
 		Hyperparameters:       orJSON(f.object("hyperparameters", b.Hyperparameters), "{}"),
 		WalkConfig:            orJSON(f.object("walk_config", b.WalkConfig), "{}"),
 		SummaryMetrics:        orJSON(f.object("summary_metrics", b.SummaryMetrics), "{}"),
-		Status:                orElse(f.status(b.Status), string(PENDING)),
+		Status:                orElse(f.status(b.Status), string(spec.StatusPENDING)),
 		RequestedBy:           b.RequestedBy,
 		StartedAt:             f.time("started_at", b.StartedAt),
 		CompletedAt:           f.time("completed_at", b.CompletedAt),

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 )
 
@@ -90,7 +91,7 @@ func (b *simulationFields) row(f *fields) db.UpsertSimulationParams {
 		Mode:                need(f, "mode", f.oneOf("mode", b.Mode, "long", "short", "dual")),
 		Config:              orJSON(f.object("config", b.Config), "{}"),
 		SummaryMetrics:      orJSON(f.object("summary_metrics", b.SummaryMetrics), "{}"),
-		Status:              orElse(f.status(b.Status), string(PENDING)),
+		Status:              orElse(f.status(b.Status), string(spec.StatusPENDING)),
 		StartedAt:           f.time("started_at", b.StartedAt),
 		CompletedAt:         f.time("completed_at", b.CompletedAt),
 		SerializedConfig:    b.SerializedConfig,

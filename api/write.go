@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 )
 
@@ -91,7 +92,7 @@ func sameID(name string, path *uuid.UUID, body uuid.UUID) error {
 	if path == nil || *path == body {
 		return nil
 	}
-	return &apiError{status: http.StatusBadRequest, code: ErrorCodeInvalidBody, message: name + ": is not the id in the path"}
+	return &spec.Problem{Status: http.StatusBadRequest, Code: spec.ErrorCodeInvalidBody, Message: name + ": is not the id in the path"}
 }
 
 // status of an answer to a write that created, or not.
@@ -116,7 +117,7 @@ func checkTransition(from string, to *string, force bool) error {
 }
 
 func conflict(message string, details map[string]any) error {
-	return &apiError{status: http.StatusConflict, code: ErrorCodeConflict, message: message, details: details}
+	return &spec.Problem{Status: http.StatusConflict, Code: spec.ErrorCodeConflict, Message: message, Details: details}
 }
 
 // dependants refuses to remove what has something below it, unless cascade is true.

@@ -10,16 +10,17 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 )
 
 // StoreDataset serves POST /api/datasets: {"success": true, "dataset_id": …, "created": …}.
-func (s *Server) StoreDataset(c echo.Context, params StoreDatasetParams) error {
+func (s *Server) StoreDataset(c echo.Context, params spec.StoreDatasetParams) error {
 	return s.storeDataset(c, nil, change{isTrue(params.DryRun), params.IfMatch})
 }
 
 // PutDataset serves PUT /api/datasets/:dataset_id, with the effect of POST.
-func (s *Server) PutDataset(c echo.Context, datasetID string, params PutDatasetParams) error {
+func (s *Server) PutDataset(c echo.Context, datasetID string, params spec.PutDatasetParams) error {
 	id, err := pathID("dataset_id", datasetID)
 	if err != nil {
 		return err
@@ -35,17 +36,17 @@ func (s *Server) storeDataset(c echo.Context, path *uuid.UUID, ch change) error 
 	if err := sameID("dataset_id", path, up.ID); err != nil {
 		return err
 	}
-	var answer DatasetStored
+	var answer spec.DatasetStored
 	var tag string
 	err = s.write(c, ch.dryRun, func(ctx context.Context, q *db.Queries) error {
-		answer = DatasetStored{Success: true, DatasetID: up.ID, DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings)}
+		answer = spec.DatasetStored{Success: true, DatasetID: up.ID, DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings)}
 		stored, err := q.LockDataset(ctx, db.LockDatasetParams{DatasetID: up.ID, QuestDBTag: up.Slug})
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
 			err = absentMatch(ch.ifMatch, "data set")
 		case err == nil:
 			if stored.DatasetID != up.ID {
-				answer.DatasetID, answer.MatchedBy = stored.DatasetID, new(Slug)
+				answer.DatasetID, answer.MatchedBy = stored.DatasetID, new(spec.Slug)
 			}
 			err = checkMatch(ch.ifMatch, "data set", etag(stored.Version, stored.CreatedAt))
 		}
@@ -87,17 +88,17 @@ func orEmpty(texts []string) []string {
 }
 
 // DeleteDataset serves DELETE /api/datasets/:dataset_id: {"success": true, "deleted": {…}}.
-func (s *Server) DeleteDataset(c echo.Context, datasetID string, params DeleteDatasetParams) error {
+func (s *Server) DeleteDataset(c echo.Context, datasetID string, params spec.DeleteDatasetParams) error {
 	id, err := pathID("dataset_id", datasetID)
 	if err != nil {
 		return err
 	}
-	answer := Deleted{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
+	answer := spec.Deleted{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
 	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
 		// No slug is empty, so this finds by the id alone.
 		stored, err := q.LockDataset(ctx, db.LockDatasetParams{DatasetID: id})
 		if errors.Is(err, pgx.ErrNoRows) {
-			return notFound("data set", id)
+			return spec.NoSuch("data set", id)
 		} else if err != nil {
 			return fmt.Errorf("lock data set %s: %w", id, err)
 		}

@@ -13,16 +13,17 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 )
 
 // StoreRun serves POST /api/runs: {"success": true, "run_id": …, "folds_received": …, "folds_stored": …, "created": …}.
-func (s *Server) StoreRun(c echo.Context, params StoreRunParams) error {
+func (s *Server) StoreRun(c echo.Context, params spec.StoreRunParams) error {
 	return s.storeRun(c, nil, change{isTrue(params.DryRun), params.IfMatch})
 }
 
 // PutRun serves PUT /api/runs/:run_id, with the effect of POST.
-func (s *Server) PutRun(c echo.Context, runID string, params PutRunParams) error {
+func (s *Server) PutRun(c echo.Context, runID string, params spec.PutRunParams) error {
 	id, err := pathID("run_id", runID)
 	if err != nil {
 		return err
@@ -38,7 +39,7 @@ func (s *Server) storeRun(c echo.Context, path *uuid.UUID, ch change) error {
 	if err := sameID("run_id", path, up.Run.RunID); err != nil {
 		return err
 	}
-	answer := RunStored{
+	answer := spec.RunStored{
 		Success: true, Message: "run stored", RunID: up.Run.RunID, PredictionMeasurement: up.Run.PredictionMeasurement,
 		FoldsReceived: up.Folds.count(), DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings),
 	}
@@ -149,7 +150,7 @@ func touchDatasets(ctx context.Context, q *db.Queries, ids ...uuid.UUID) error {
 }
 
 // PatchRun serves PATCH /api/runs/:run_id: {"success": true, "id": …, "version": …}.
-func (s *Server) PatchRun(c echo.Context, runID string, params PatchRunParams) error {
+func (s *Server) PatchRun(c echo.Context, runID string, params spec.PatchRunParams) error {
 	id, err := pathID("run_id", runID)
 	if err != nil {
 		return err
@@ -158,12 +159,12 @@ func (s *Server) PatchRun(c echo.Context, runID string, params PatchRunParams) e
 	if err != nil {
 		return err
 	}
-	answer := Changed{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
+	answer := spec.Changed{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
 	var tag string
 	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
 		stored, err := lockRun(ctx, q, id, params.IfMatch)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return notFound("run", id)
+			return spec.NoSuch("run", id)
 		} else if err != nil {
 			return err
 		}
@@ -189,7 +190,7 @@ func (s *Server) PatchRun(c echo.Context, runID string, params PatchRunParams) e
 }
 
 // AppendFolds serves POST /api/runs/:run_id/folds: {"success": true, "folds_received": …, "folds_stored": …}.
-func (s *Server) AppendFolds(c echo.Context, runID string, params AppendFoldsParams) error {
+func (s *Server) AppendFolds(c echo.Context, runID string, params spec.AppendFoldsParams) error {
 	id, err := pathID("run_id", runID)
 	if err != nil {
 		return err
@@ -202,12 +203,12 @@ func (s *Server) AppendFolds(c echo.Context, runID string, params AppendFoldsPar
 		s.timeFolds(c, run.DatasetID, folds.kept)
 	}
 	numbers := slices.Collect(maps.Keys(folds.numbers))
-	answer := FoldsStored{Success: true, RunID: id, FoldsReceived: folds.n, DryRun: isTrue(params.DryRun), Warnings: orEmpty(warnings)}
+	answer := spec.FoldsStored{Success: true, RunID: id, FoldsReceived: folds.n, DryRun: isTrue(params.DryRun), Warnings: orEmpty(warnings)}
 	var tag string
 	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
 		stored, err := lockRun(ctx, q, id, params.IfMatch)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return notFound("run", id)
+			return spec.NoSuch("run", id)
 		} else if err != nil {
 			return err
 		}
@@ -236,16 +237,16 @@ func (s *Server) AppendFolds(c echo.Context, runID string, params AppendFoldsPar
 }
 
 // DeleteRun serves DELETE /api/runs/:run_id: {"success": true, "deleted": {…}}.
-func (s *Server) DeleteRun(c echo.Context, runID string, params DeleteRunParams) error {
+func (s *Server) DeleteRun(c echo.Context, runID string, params spec.DeleteRunParams) error {
 	id, err := pathID("run_id", runID)
 	if err != nil {
 		return err
 	}
-	answer := Deleted{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
+	answer := spec.Deleted{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
 	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
 		stored, err := lockRun(ctx, q, id, params.IfMatch)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return notFound("run", id)
+			return spec.NoSuch("run", id)
 		} else if err != nil {
 			return err
 		}

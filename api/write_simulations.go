@@ -10,16 +10,17 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/labstack/echo/v4"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 )
 
 // StoreSimulation serves POST /api/simulations: {"success": true, "simulation_id": …, "buckets_stored": …, "trades_stored": …, "created": …}.
-func (s *Server) StoreSimulation(c echo.Context, params StoreSimulationParams) error {
+func (s *Server) StoreSimulation(c echo.Context, params spec.StoreSimulationParams) error {
 	return s.storeSimulation(c, nil, change{isTrue(params.DryRun), params.IfMatch})
 }
 
 // PutSimulation serves PUT /api/simulations/:simulation_id, with the effect of POST.
-func (s *Server) PutSimulation(c echo.Context, simulationID string, params PutSimulationParams) error {
+func (s *Server) PutSimulation(c echo.Context, simulationID string, params spec.PutSimulationParams) error {
 	id, err := pathID("simulation_id", simulationID)
 	if err != nil {
 		return err
@@ -36,7 +37,7 @@ func (s *Server) storeSimulation(c echo.Context, path *uuid.UUID, ch change) err
 	if err := sameID("simulation_id", path, id); err != nil {
 		return err
 	}
-	answer := SimulationStored{Success: true, Message: "simulation stored", SimulationID: id, DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings)}
+	answer := spec.SimulationStored{Success: true, Message: "simulation stored", SimulationID: id, DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings)}
 	var tag string
 	err = s.write(c, ch.dryRun, func(ctx context.Context, q *db.Queries) error {
 		before, err := lockSimulation(ctx, q, id, ch.ifMatch)
@@ -123,7 +124,7 @@ func finishSimulation(ctx context.Context, q *db.Queries, id uuid.UUID, datasets
 }
 
 // PatchSimulation serves PATCH /api/simulations/:simulation_id: {"success": true, "id": …, "version": …}.
-func (s *Server) PatchSimulation(c echo.Context, simulationID string, params PatchSimulationParams) error {
+func (s *Server) PatchSimulation(c echo.Context, simulationID string, params spec.PatchSimulationParams) error {
 	id, err := pathID("simulation_id", simulationID)
 	if err != nil {
 		return err
@@ -132,12 +133,12 @@ func (s *Server) PatchSimulation(c echo.Context, simulationID string, params Pat
 	if err != nil {
 		return err
 	}
-	answer := Changed{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
+	answer := spec.Changed{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
 	var tag string
 	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
 		stored, err := lockSimulation(ctx, q, id, params.IfMatch)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return notFound("simulation", id)
+			return spec.NoSuch("simulation", id)
 		} else if err != nil {
 			return err
 		}
@@ -162,16 +163,16 @@ func (s *Server) PatchSimulation(c echo.Context, simulationID string, params Pat
 }
 
 // DeleteSimulation serves DELETE /api/simulations/:simulation_id: {"success": true, "deleted": {…}}.
-func (s *Server) DeleteSimulation(c echo.Context, simulationID string, params DeleteSimulationParams) error {
+func (s *Server) DeleteSimulation(c echo.Context, simulationID string, params spec.DeleteSimulationParams) error {
 	id, err := pathID("simulation_id", simulationID)
 	if err != nil {
 		return err
 	}
-	answer := Deleted{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
+	answer := spec.Deleted{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
 	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
 		stored, err := lockSimulation(ctx, q, id, params.IfMatch)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return notFound("simulation", id)
+			return spec.NoSuch("simulation", id)
 		} else if err != nil {
 			return err
 		}

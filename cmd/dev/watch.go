@@ -98,7 +98,7 @@ func isInput(path string) bool {
 	case "sql/", "migrations/":
 		return strings.HasSuffix(name, ".sql")
 	}
-	return path == "sqlc.yaml" || path == filepath.Join("api", "openapi.yaml")
+	return path == "sqlc.yaml" || path == filepath.Join("api", "spec", "openapi.yaml")
 }
 
 // watch follows the sources until ctx ends. What fails is shown and waits for the next change; the server that runs stays.

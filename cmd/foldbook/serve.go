@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"foldbook/api"
+	"foldbook/api/spec"
 	"foldbook/db"
 	"foldbook/internal/migrator"
 	"foldbook/jobs"
@@ -200,7 +201,7 @@ func (s starter) check(ctx context.Context) bool {
 	defer cancel()
 	have, want, err := migrator.Version(ctx, s.store.Pool, migrations.FS)
 	_, series := s.server.Check(ctx)
-	if series == api.ReadinessQuestdbDown {
+	if series == spec.ReadinessQuestdbDown {
 		s.log.Warn("QuestDB is away; series routes answer 503 until it is back", "url", maskURL(s.cfg.QDBHTTPURL))
 	} else {
 		s.log.Info("QuestDB checked", "state", series)

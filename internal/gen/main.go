@@ -1,12 +1,12 @@
 // Command gen is `make generate`: it makes all generated files, so that nothing is typed twice.
 //
-//	db/*.gen.go               sqlc                              from sql/, migrations/ and sqlc.yaml
-//	db/json.gen.go            JSON encoders of the row structs  from db/*.gen.go
-//	db/rows.gen_test.go       one of each, for their test       from the same
-//	api/openapi.yaml          the schemas of the rows           from sqlc's catalog
-//	api/openapi.gen.json      the document as JSON              from api/openapi.yaml
-//	api/server.gen.go         oapi-codegen                      from the same
-//	README.md                 the table of settings             from .env.example
+//	db/*.gen.go                sqlc                              from sql/, migrations/ and sqlc.yaml
+//	db/json.gen.go             JSON encoders of the row structs  from db/*.gen.go
+//	db/rows.gen_test.go        one of each, for their test       from the same
+//	api/spec/openapi.yaml      the schemas of the rows           from sqlc's catalog
+//	api/spec/openapi.gen.json  the document as JSON              from api/spec/openapi.yaml
+//	api/spec/server.gen.go     oapi-codegen                      from the same
+//	README.md                  the table of settings             from .env.example
 //
 // It runs in the module's root. Everything is made in a folder of its own and renamed into place at the end, so that a
 // failure leaves the files as they were. What it prints of a failure starts with the file, the line and the column.
@@ -21,7 +21,7 @@ import (
 
 const (
 	staging  = ".dev/generate" // where everything is made first
-	specDir  = "api"
+	specDir  = "api/spec"
 	specFile = specDir + "/openapi.yaml"
 )
 

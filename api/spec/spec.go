@@ -1,0 +1,38 @@
+// Package spec is the interface of the service as its clients see it: the OpenAPI description, what is generated from it
+// (the route interface, the types of parameters and of small answers), and the answer that is not a success.
+package spec
+
+import (
+	_ "embed"
+	"fmt"
+	"net/http"
+)
+
+// DocumentYAML and DocumentJSON are the description of the interface.
+var (
+	//go:embed openapi.yaml
+	DocumentYAML []byte
+	//go:embed openapi.gen.json
+	DocumentJSON []byte
+)
+
+// Problem is an answer that is not a success, as an error. Any package may return one; package api writes it to the client.
+type Problem struct { //nolint:errname // it is what a client gets
+	Status  int
+	Code    ErrorCode
+	Message string // for the caller; a cause stays in the log
+	Details map[string]any
+}
+
+// Error returns the message.
+func (p *Problem) Error() string { return p.Message }
+
+// InvalidParameter is the answer to a parameter that has a wrong value.
+func InvalidParameter(name, what string) error {
+	return &Problem{Status: http.StatusBadRequest, Code: ErrorCodeInvalidParameter, Message: "parameter " + name + " " + what}
+}
+
+// NoSuch is the answer about one thing that does not exist.
+func NoSuch(what string, id fmt.Stringer) error {
+	return &Problem{Status: http.StatusNotFound, Code: ErrorCodeNotFound, Message: what + " " + id.String() + " does not exist"}
+}
