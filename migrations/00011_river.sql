@@ -11,6 +11,7 @@ CREATE TYPE river.river_job_state AS ENUM(
   'cancelled',
   'completed',
   'discarded',
+  'pending', -- 004 adds it, but a value that is added cannot be used in the same transaction before PostgreSQL 17
   'retryable',
   'running',
   'scheduled'
@@ -123,9 +124,6 @@ ALTER TABLE river.river_job ALTER COLUMN args DROP DEFAULT;
 ALTER TABLE river.river_job ALTER COLUMN metadata SET DEFAULT '{}';
 UPDATE river.river_job SET metadata = '{}' WHERE metadata IS NULL;
 ALTER TABLE river.river_job ALTER COLUMN metadata SET NOT NULL;
-
--- The 'pending' job state will be used for upcoming functionality:
-ALTER TYPE river.river_job_state ADD VALUE IF NOT EXISTS 'pending' AFTER 'discarded';
 
 ALTER TABLE river.river_job DROP CONSTRAINT finalized_or_finalized_at_null;
 ALTER TABLE river.river_job ADD CONSTRAINT finalized_or_finalized_at_null CHECK (
