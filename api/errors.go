@@ -184,12 +184,13 @@ func unavailable(code string) bool {
 	return strings.HasPrefix(code, "08")
 }
 
-// lostConnection tells errors of the way to PostgreSQL from errors of a query.
+// lostConnection tells errors of the connection to PostgreSQL from errors of a query. It does not say that the statement was
+// not executed: who repeats a statement makes sure of that by reading only, or by a transaction that is not committed yet.
 func lostConnection(err error) bool {
 	var connect *pgconn.ConnectError
 	var network net.Error
-	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.EOF) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err)
+	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || errors.Is(err, pgconn.ErrConnClosed) || pgconn.SafeToRetry(err)
 }
 
 // tooSlow tells a server that was reached and did not answer in time from one that cannot be reached.
