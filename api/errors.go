@@ -208,7 +208,7 @@ func passing(err error) bool {
 	}
 	var own *spec.Problem
 	var fromEcho *echo.HTTPError
-	if errors.As(err, &own) || errors.As(err, &fromEcho) || errors.Is(err, db.ErrPoolBusy) || tooSlow(err) || seriesAnswer(err) != nil {
+	if errors.As(err, &own) || errors.As(err, &fromEcho) || errors.Is(err, context.DeadlineExceeded) || seriesAnswer(err) != nil {
 		return false
 	}
 	return lostConnection(err)

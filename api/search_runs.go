@@ -56,7 +56,7 @@ func (f *runSearch) onlyMetrics() bool {
 }
 
 func (s *Server) runFinder(ctx context.Context, f runSearch) *finder[db.SearchRunsRow] {
-	q := s.DB.Planned()
+	q := s.DB.CustomPlans()
 	return &finder[db.SearchRunsRow]{
 		list: func(ranges []metricRange, ids []uuid.UUID, after *cursor, size int32, offset int64) ([]db.SearchRunsRow, error) {
 			if first, others, ok := leading(ranges); ok && f.onlyMetrics() && ids == nil {

@@ -62,7 +62,7 @@ func (f *simulationSearch) onlyMetrics() bool {
 }
 
 func (s *Server) simulationFinder(ctx context.Context, f simulationSearch) *finder[db.SimulationRun] {
-	q := s.DB.Planned()
+	q := s.DB.CustomPlans()
 	return &finder[db.SimulationRun]{
 		list: func(ranges []metricRange, ids []uuid.UUID, after *cursor, size int32, offset int64) ([]db.SimulationRun, error) {
 			if first, others, ok := leading(ranges); ok && f.onlyMetrics() && ids == nil {

@@ -30,8 +30,8 @@ type Config struct {
 // DB is a pool of connections with the queries on it. It is made without connecting, so it outlives any outage.
 type DB struct {
 	*Queries
-	Pool *pgxpool.Pool
-	conn pooled
+	Pool    *pgxpool.Pool
+	acquire time.Duration
 }
 
 // Open makes the pool. It fails on a DSN that does not parse, not on a server that does not answer.
@@ -55,26 +55,28 @@ func Open(cfg Config) (*DB, error) {
 	params["lock_timeout"] = "1000"
 	params["idle_in_transaction_session_timeout"] = "10000"
 	pc.AfterConnect = registerTypes
+	if cfg.AcquireTimeout > 0 {
+		pc.ConnConfig.Tracer = acquireLimit(cfg.AcquireTimeout)
+	}
 
 	pool, err := pgxpool.NewWithConfig(context.Background(), pc)
 	if err != nil {
 		return nil, fmt.Errorf("make the pool: %w", err)
 	}
-	return Wrap(pool, cfg.AcquireTimeout), nil
+	d := Wrap(pool)
+	d.acquire = cfg.AcquireTimeout
+	return d, nil
 }
 
-// Wrap puts the queries on a pool that exists. A connection is waited for at most acquire, or without limit when that is 0.
-func Wrap(pool *pgxpool.Pool, acquire time.Duration) *DB {
-	conn := pooled{pool, acquire}
-	return &DB{Queries: New(conn), Pool: pool, conn: conn}
-}
+// Wrap puts the queries on a pool that exists.
+func Wrap(pool *pgxpool.Pool) *DB { return &DB{Queries: New(pool), Pool: pool} }
 
 // Close closes the pool when all its connections have come back.
 func (d *DB) Close() { d.Pool.Close() }
 
-// Planned returns the queries with a plan made for the parameters of each call, for searches whose best plan depends on
+// CustomPlans returns the queries with a plan made for the parameters of each call, for searches whose best plan depends on
 // which filters are given. Prepared statements are better everywhere else.
-func (d *DB) Planned() *Queries { return New(planned{d.conn}) }
+func (d *DB) CustomPlans() *Queries { return New(customPlans{d.Pool}) }
 
 // ErrUnknownOutcome is returned when the connection was lost during COMMIT: the transaction may have happened or not.
 var ErrUnknownOutcome = errors.New("the outcome of the transaction is not known")
@@ -86,7 +88,7 @@ var errDryRun = errors.New("dry run")
 // dry is true. A connection and the beginning are waited for no longer than for a read, so that a server that hangs is
 // told soon; after that each statement may wait for locks and its end as long as ctx allows.
 func (d *DB) InTx(ctx context.Context, dry bool, f func(q *Queries) error) error {
-	conn, err := d.conn.acquire(ctx)
+	conn, err := d.Pool.Acquire(ctx)
 	if err != nil {
 		return err
 	}
@@ -121,26 +123,20 @@ func (q *Queries) Tx() pgx.Tx {
 	return tx
 }
 
-// begin starts a transaction whose statements may take as long as ctx allows.
+// begin starts a transaction whose statements may take as long as ctx allows, in one round trip.
 func (d *DB) begin(ctx context.Context, conn *pgxpool.Conn) (pgx.Tx, error) {
-	limit := "0"
+	var limit int64 // none
 	if deadline, ok := ctx.Deadline(); ok {
-		limit = strconv.FormatInt(max(1, time.Until(deadline).Milliseconds()), 10)
+		limit = max(1, time.Until(deadline).Milliseconds())
 	}
-	if d.conn.timeout > 0 {
+	if d.acquire > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d.conn.timeout)
+		ctx, cancel = context.WithTimeout(ctx, d.acquire)
 		defer cancel()
 	}
-	tx, err := conn.Begin(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := New(tx).SetWriteLimits(ctx, SetWriteLimitsParams{StatementMS: limit, LockMS: limit}); err != nil {
-		_ = tx.Rollback(context.WithoutCancel(ctx))
-		return nil, err
-	}
-	return tx, nil
+	return conn.BeginTx(ctx, pgx.TxOptions{
+		BeginQuery: fmt.Sprintf("BEGIN; SET LOCAL statement_timeout = %d; SET LOCAL lock_timeout = %d", limit, limit),
+	})
 }
 
 // registerTypes makes timestamps leave in UTC, and lets the types of our rows take no detours (codecs.go): the defaults would
@@ -155,6 +151,3 @@ func registerTypes(_ context.Context, conn *pgx.Conn) error {
 	m.RegisterType(&pgtype.Type{Name: "float8", OID: pgtype.Float8OID, Codec: nullableFloat8})
 	return nil
 }
-
-// ErrPoolBusy is returned when no connection became free within the acquire timeout.
-var ErrPoolBusy = errors.New("no free PostgreSQL connection")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Snapshot runs several batch queries in one round trip on one state of the database:
@@ -20,14 +21,15 @@ import (
 // Only :batchone and :batchmany queries can be part of it, and their results are read in the order of the calls.
 type Snapshot struct {
 	*Queries
-	conn    pooled
+	pool    *pgxpool.Pool
 	batch   pgx.Batch
 	results pgx.BatchResults
+	err     error // of BEGIN
 }
 
 // Snapshot starts an empty snapshot; nothing is sent yet.
 func (d *DB) Snapshot() *Snapshot {
-	s := &Snapshot{conn: d.conn}
+	s := &Snapshot{pool: d.Pool}
 	s.Queries = New(queue{s})
 	s.batch.Queue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 	return s
@@ -36,11 +38,8 @@ func (d *DB) Snapshot() *Snapshot {
 // Send sends the queries. An error shows when the results are read.
 func (s *Snapshot) Send(ctx context.Context) {
 	s.batch.Queue("COMMIT")
-	s.results = s.conn.SendBatch(ctx, &s.batch)
-	if _, err := s.results.Exec(); err != nil { // of BEGIN
-		_ = s.results.Close()
-		s.results = failedBatch{err}
-	}
+	s.results = s.pool.SendBatch(ctx, &s.batch)
+	_, s.err = s.results.Exec()
 }
 
 // Close ends the snapshot and gives the connection back.
@@ -76,11 +75,27 @@ func (queue) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSou
 	return 0, errNotBatch
 }
 
+type failedRow struct{ err error }
+
+func (r failedRow) Scan(...any) error { return r.err }
+
 // part is the results of one generated function within the snapshot's.
 type part struct{ s *Snapshot }
 
-func (p part) Exec() (pgconn.CommandTag, error) { return p.s.results.Exec() }
-func (p part) Query() (pgx.Rows, error)         { return p.s.results.Query() }
-func (p part) QueryRow() pgx.Row                { return p.s.results.QueryRow() }
+func (p part) Exec() (pgconn.CommandTag, error) { return pgconn.CommandTag{}, errNotBatch }
 func (p part) Close() error                     { return nil }
 func (p part) Tx() pgx.Tx                       { return nil }
+
+func (p part) Query() (pgx.Rows, error) {
+	if p.s.err != nil {
+		return nil, p.s.err
+	}
+	return p.s.results.Query()
+}
+
+func (p part) QueryRow() pgx.Row {
+	if p.s.err != nil {
+		return failedRow{p.s.err}
+	}
+	return p.s.results.QueryRow()
+}

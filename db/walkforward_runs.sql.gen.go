@@ -221,7 +221,7 @@ type CountSearchedRunsParams struct {
 // CountSearchedRuns counts what SearchRuns pages through, at most as far as max_count. Up to two ranges of metrics are
 // joined, which the planner makes a join of what is wanted, an anti join of what is not, or nothing where there is no
 // range: testing each row takes ten times as long. The others are tested, and all of them where ids are given, because
-// an inner side of a join would go through the ids again for each row. Planned anew for each call (DB.Planned).
+// an inner side of a join would go through the ids again for each row. With a custom plan (DB.CustomPlans).
 // Called for the totals of its lists.
 // index: none, the filters decide. cost: all runs that the filters look at.
 func (q *Queries) CountSearchedRuns(ctx context.Context, arg CountSearchedRunsParams) (int64, error) {
@@ -974,7 +974,7 @@ type SearchRunsRow struct {
 }
 
 // SearchRuns returns the runs that meet every filter given, newest first, from a cursor on when one is given. It is planned
-// anew for the filters of each call (DB.Planned), so that one that is not given costs nothing. A metric filter is a range
+// anew for the filters of each call (DB.CustomPlans), so that one that is not given costs nothing. A metric filter is a range
 // of values that one metric is wanted in, or not wanted in. ids narrows the search to candidates of a selective filter.
 // OFFSET 0 keeps the metric filter from becoming an anti join, of which the planner expects one row: it would then sort the
 // whole table for a page, and join it row by row.
@@ -1103,7 +1103,7 @@ type SearchRunsByMetricRow struct {
 }
 
 // SearchRunsByMetric returns what SearchRuns does when nothing but metrics filters and many runs match: it walks those that have
-// one of the metrics, and not all, of which the newest may have none. Planned anew for each call (DB.Planned).
+// one of the metrics, and not all, of which the newest may have none. With a custom plan (DB.CustomPlans).
 // Called by GET /api/runs and the other lists of runs. It looks across all runs.
 // index: walkforward_run_metrics_created_at_idx, walkforward_runs_pkey, walkforward_folds_pkey.
 // cost: page_offset + page_size rows, and the index entries that the filters skip between them.
@@ -1241,7 +1241,7 @@ type SortRunsByMetricRow struct {
 }
 
 // SortRunsByMetric returns the runs that have a metric and meet every filter given, ascending by it, from a cursor on when one is given;
-// those without the metric come after them by SearchRuns. Planned anew for each call (DB.Planned).
+// those without the metric come after them by SearchRuns. With a custom plan (DB.CustomPlans).
 // Called by GET /api/runs?sort= and the other lists of runs. It looks across all runs.
 // index: walkforward_run_metrics_value_idx, walkforward_runs_pkey, walkforward_folds_pkey.
 // cost: page_offset + page_size rows, and those that the filters skip between them.
@@ -1387,7 +1387,7 @@ type SortRunsByMetricDescRow struct {
 }
 
 // SortRunsByMetricDesc returns the runs that have a metric and meet every filter given, descending by it, from a cursor on when one is given;
-// those without the metric come after them by SearchRuns. Planned anew for each call (DB.Planned).
+// those without the metric come after them by SearchRuns. With a custom plan (DB.CustomPlans).
 // Called by GET /api/runs?sort= and the other lists of runs. It looks across all runs.
 // index: walkforward_run_metrics_value_idx, walkforward_runs_pkey, walkforward_folds_pkey.
 // cost: page_offset + page_size rows, and those that the filters skip between them.

@@ -385,7 +385,7 @@ LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: SearchSimulationsByMetric :many
 -- SearchSimulationsByMetric returns what SearchSimulations does when nothing but metrics filters and many simulations match: it walks those that have
--- one of the metrics, and not all, of which the newest may have none. Planned anew for each call (DB.Planned).
+-- one of the metrics, and not all, of which the newest may have none. With a custom plan (DB.CustomPlans).
 -- Called by GET /api/simulations and /api/tradesim/runs. It looks across all simulations.
 -- index: simulation_run_metrics_created_at_idx, simulation_runs_pkey.
 -- cost: page_offset + page_size rows, and the index entries that the filters skip between them.
@@ -416,7 +416,7 @@ LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: SortSimulationsByMetric :many
 -- SortSimulationsByMetric returns the simulations that have a metric and meet every filter given, ascending by it, from a cursor on when one is
--- given; those without the metric come after them by SearchSimulations. Planned anew for each call (DB.Planned).
+-- given; those without the metric come after them by SearchSimulations. With a custom plan (DB.CustomPlans).
 -- Called by GET /api/simulations?sort= and /api/tradesim/runs?sort=. It looks across all simulations.
 -- index: simulation_run_metrics_value_idx, simulation_runs_pkey.
 -- cost: page_offset + page_size rows, and those that the filters skip between them.
@@ -459,7 +459,7 @@ LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: SortSimulationsByMetricDesc :many
 -- SortSimulationsByMetricDesc returns the simulations that have a metric and meet every filter given, descending by it, from a cursor on when one is
--- given; those without the metric come after them by SearchSimulations. Planned anew for each call (DB.Planned).
+-- given; those without the metric come after them by SearchSimulations. With a custom plan (DB.CustomPlans).
 -- Called by GET /api/simulations?sort= and /api/tradesim/runs?sort=. It looks across all simulations.
 -- index: simulation_run_metrics_value_idx, simulation_runs_pkey.
 -- cost: page_offset + page_size rows, and those that the filters skip between them.

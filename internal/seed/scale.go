@@ -66,7 +66,7 @@ func Scale(ctx context.Context, pool *pgxpool.Pool, series *questdb.Client, n in
 		return fmt.Errorf("seed at scale %d: the scale must be 1 or more", n)
 	}
 	var found []counts
-	err := db.Wrap(pool, 0).InTx(ctx, false, func(q *db.Queries) error {
+	err := db.Wrap(pool).InTx(ctx, false, func(q *db.Queries) error {
 		for i := range n * scaleDatasets {
 			b := scaleBook(i)
 			stored, err := b.put(ctx, q)

@@ -30,7 +30,7 @@ var scaleIndicators = []string{"rsi_14", "hma_55", "atr_14", "roc_9", "vol_30", 
 // first of more.
 func scaleSeries(ctx context.Context, pool *pgxpool.Pool, series *questdb.Client, rows int, out io.Writer) error {
 	e := scaleExperiment(rows)
-	err := db.Wrap(pool, 0).InTx(ctx, false, func(q *db.Queries) error {
+	err := db.Wrap(pool).InTx(ctx, false, func(q *db.Queries) error {
 		_, err := book{dataset: datasetRow(e.Dataset)}.put(ctx, q)
 		return err
 	})

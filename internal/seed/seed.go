@@ -50,7 +50,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, series *questdb.Client, out io
 	}
 	var found []counts
 	var tables []table
-	err = db.Wrap(pool, 0).InTx(ctx, false, func(q *db.Queries) error {
+	err = db.Wrap(pool).InTx(ctx, false, func(q *db.Queries) error {
 		for _, e := range all {
 			b := bookOf(e)
 			stored, err := b.put(ctx, q)
