@@ -11,7 +11,7 @@ GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 GOVULNCHECK   := $(TOOLS)/govulncheck-v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test check generated vet lint vuln unit race vet-sql smoke build generate bench reset clean-tools
+.PHONY: help run dev test check generated vet lint vuln unit race vet-sql smoke build generate tools tools-built vet-queries bench reset clean-tools
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -21,7 +21,7 @@ run: ## Start the databases, migrate, seed and serve on 127.0.0.1:33931 (HOST an
 	DEV_BUILD_SECONDS=$$(( $$(date +%s) - start )) exec .dev/bin/dev run
 
 dev: ## The same, and on a change of SQL or Go: generate, build, migrate and restart.
-	@start=$$(date +%s); $(MAKE) --no-print-directory -s build $(SQLC) $(OAPI_CODEGEN) && \
+	@start=$$(date +%s); $(MAKE) --no-print-directory -s build && \
 	DEV_BUILD_SECONDS=$$(( $$(date +%s) - start )) exec .dev/bin/dev watch
 
 test: ## Run all tests; they bring their own PostgreSQL.
@@ -59,11 +59,21 @@ build: ## Build foldbook and dev into .dev/bin.
 	@mkdir -p .dev/bin
 	go build -o .dev/bin/ ./cmd/foldbook ./cmd/dev
 
-generate: $(SQLC) $(OAPI_CODEGEN) ## Regenerate Go and the row schemas from migrations, queries and the API description.
-	@mkdir -p .dev/bin && go build -o .dev/bin/gen ./internal/gen && .dev/bin/gen -sqlc $(SQLC) -oapi-codegen $(OAPI_CODEGEN)
+GEN := .dev/bin/gen -sqlc $(SQLC) -oapi-codegen $(OAPI_CODEGEN)
 
-vet-sql: build $(SQLC) ## Let a real server prepare every query (sqlc vet).
-	.dev/bin/dev with -- $(SQLC) vet
+generate: tools ## Regenerate Go and the row schemas from migrations, queries and the API description.
+	@$(GEN)
+
+tools: $(SQLC) $(OAPI_CODEGEN) # Build what make generate runs.
+	@mkdir -p .dev/bin && go build -o .dev/bin/gen ./internal/gen
+
+tools-built: $(SQLC) $(OAPI_CODEGEN) # For make -q: whether they are there.
+
+vet-queries: tools # Let the server at DATABASE_URL prepare every query.
+	@$(GEN) -vet
+
+vet-sql: build tools ## Let a real server prepare every query (sqlc vet).
+	@.dev/bin/dev with -- $(GEN) -vet
 
 lint: $(GOLANGCI_LINT) ## Run golangci-lint.
 	$(GOLANGCI_LINT) run

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"sync"
 	"testing"
 	"time"
@@ -328,10 +329,15 @@ func TestSchemaOfAnotherVersion(t *testing.T) {
 	}
 }
 
-// On a schema that is older than the build, routes say so, and do not fail.
+// On a schema that is older than the build, routes say so, as /readyz does, and do not fail. On the build's own schema the same
+// errors of PostgreSQL are a query's fault, of which /readyz knows nothing.
 func TestOlderSchema(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t)
+	var have atomic.Int64
+	have.Store(5)
+	h := newHarness(t, func(o *api.Options) {
+		o.Schema = func(context.Context) (int64, int64, error) { return have.Load(), 6, nil }
+	})
 	h.storeAll(1, 1)
 	h.exec(`ALTER TABLE walkforward_runs DROP COLUMN version; DROP TABLE simulation_run_metrics; DROP FUNCTION epoch_ms; ALTER TABLE simulation_runs RENAME TO gone`)
 	for _, path := range []string{"/api/runs", "/api/runs/" + newRun, "/api/datasets", "/api/simulations?metric=config.a>=1", "/api/tradesim/runs", "/api/simulations/" + newSim + "/trades"} {
@@ -342,6 +348,11 @@ func TestOlderSchema(t *testing.T) {
 	}
 	if status, a := h.send(http.MethodPost, "/api/runs", runBody(1)); status != 503 || a["code"] != "database_unavailable" {
 		t.Errorf("POST: %d %v", status, a)
+	}
+	have.Store(6)
+	res := h.get("/api/runs")
+	if body := readBody(t, res); res.StatusCode != 500 || !strings.Contains(body, `"code":"internal"`) || strings.Contains(body, "relation") {
+		t.Errorf("on the build's own schema: %d %s", res.StatusCode, body)
 	}
 }
 

@@ -51,6 +51,9 @@ func (s *Server) writeError(err error, c echo.Context) {
 	}
 	ctx := c.Request().Context()
 	answer := classify(ctx, err)
+	if answer == errSchema && s.checkSchema(ctx) == up {
+		answer = errInternal // the query is wrong, and /readyz would not say what to do
+	}
 	// A client that only stopped sending still reads: without a status it would take an empty 200 for a success. What is
 	// wrong with its request, such as a body that is cut off, it is told as anyone.
 	if errors.Is(ctx.Err(), context.Canceled) && answer.Status >= http.StatusInternalServerError {

@@ -20,7 +20,7 @@ All it keeps is in .dev: data, logs and fetched programs. HOST and PORT say wher
 
 type cli struct {
 	Run   runCmd   `cmd:"" help:"Start the databases, migrate, seed and serve, until Ctrl-C. Data is kept between runs."`
-	Watch watchCmd `cmd:"" help:"The same, and on a change of the sources: generate, build, migrate and restart the server. It stays up until the new one builds."`
+	Watch watchCmd `cmd:"" help:"The same, and on a change of the sources: generate, build, migrate and restart the server. It stays up until the new one is ready. Migrations that were edited are undone and applied again."`
 	Seed  seedCmd  `cmd:"" help:"Store sample data in PostgreSQL and QuestDB, as run does."`
 	With  withCmd  `cmd:"" help:"Run a command with POSTGRES_URL and DATABASE_URL of a new, migrated database, which is dropped afterwards. Example: dev with -- psql"`
 	Reset resetCmd `cmd:"" help:"Remove .dev with all data, unless something runs there."`
@@ -56,7 +56,7 @@ func (c *runCmd) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	if err := s.up(ctx); err != nil {
+	if err := s.up(ctx, false); err != nil {
 		return quietIfInterrupted(ctx, err)
 	}
 	select {
@@ -81,10 +81,11 @@ func (c *watchCmd) Run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	w := newWatcher(s.root) // before the start, so that an edit during it is seen
-	if err := s.up(ctx); err != nil {
+	s.buildTools(ctx)
+	if err := s.up(ctx, true); err != nil {
 		return quietIfInterrupted(ctx, err)
 	}
-	s.say("watch", "sql/, migrations/ and *.go: a change is built and served")
+	s.say("watch", "sql/, migrations/, the API description and *.go: a change is generated, built and served")
 	return s.watch(ctx, w)
 }
 

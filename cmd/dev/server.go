@@ -40,8 +40,31 @@ func cleanEnv() []string {
 	return env
 }
 
-func (s *stack) migrate(ctx context.Context) error {
-	return s.step(ctx, "migrate", s.foldbook("migrate", "up"))
+// migrate brings the database to the migrations in the files. A database that is not this clone's own is migrated as in
+// production. Only make dev undoes what the files do not have.
+func (s *stack) migrate(ctx context.Context, undo bool) error {
+	if s.postgres == nil {
+		return s.step(ctx, "migrate", s.foldbook("migrate", "up"))
+	}
+	began := time.Now()
+	done, err := s.schema().sync(ctx, undo)
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	text := "the schema is up to date"
+	if done.applied > 0 {
+		text = fmt.Sprintf("%d applied", done.applied)
+	}
+	s.say("migrate", fmt.Sprintf("%-19s %s", "done in "+round(time.Since(began)).String(), text))
+	return nil
+}
+
+func (s *stack) schema() schema {
+	return schema{url: s.postgres.URL(database), folder: filepath.Join(s.root, "migrations"), say: func(text string) {
+		if !strings.HasPrefix(text, "applied") || s.server != nil { // the first start applies them all
+			s.say("migrate", text)
+		}
+	}}
 }
 
 func (s *stack) seed(ctx context.Context) error { return s.step(ctx, "seed", s.program("dev", "seed")) }
@@ -82,18 +105,51 @@ func (s *stack) serve(ctx context.Context) error {
 	if err := s.waitPortFree(ctx); err != nil {
 		return err
 	}
-	cmd := s.foldbook("serve")
-	cmd.Stdout, cmd.Stderr = &s.console, &s.console
-	server, err := devstack.Start(cmd, syscall.SIGTERM)
+	server, err := s.start(s.foldbook("serve"), &s.console)
 	if err != nil {
 		return err
 	}
 	s.server = server
-	if err := s.waitReady(ctx); err != nil {
+	if err := waitReady(ctx, server, s.address()); err != nil {
 		return err
 	}
 	s.say("server", fmt.Sprintf("%-19s http://%s", "ready in "+round(time.Since(began)).String(), s.address()))
 	return nil
+}
+
+func (s *stack) start(cmd *exec.Cmd, out io.Writer) (*devstack.Process, error) {
+	cmd.Stdout, cmd.Stderr = out, out
+	return devstack.Start(cmd, syscall.SIGTERM)
+}
+
+// try starts the freshly built server beside the one that runs, waits until it is ready, and ends it.
+func (s *stack) try(ctx context.Context, binary string) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	address := listener.Addr().String()
+	_ = listener.Close()
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	cmd := s.foldbook("serve")
+	cmd.Path = binary
+	cmd.Env = append(cmd.Env, "HOST=127.0.0.1", "PORT="+port, "JOB_WORKERS=0")
+	var out bytes.Buffer
+	server, err := s.start(cmd, &out)
+	if err != nil {
+		return err
+	}
+	ready := waitReady(ctx, server, address)
+	if err := server.Stop(5*time.Second, syscall.SIGKILL); err != nil {
+		return err
+	}
+	if ready != nil {
+		s.console.printf("%s", out.Bytes())
+	}
+	return ready
 }
 
 // waitPortFree keeps another program's answers, such as a second clone's, from being taken for our server's.
@@ -118,7 +174,7 @@ func (s *stack) waitPortFree(ctx context.Context) error {
 }
 
 // waitReady waits until /readyz is 200.
-func (s *stack) waitReady(ctx context.Context) error {
+func waitReady(ctx context.Context, server *devstack.Process, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	poll := time.NewTicker(10 * time.Millisecond)
@@ -126,7 +182,7 @@ func (s *stack) waitReady(ctx context.Context) error {
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
 	answer := "nothing"
 	for {
-		if status, body, err := get(ctx, client, "http://"+s.address()+"/readyz"); err == nil {
+		if status, body, err := get(ctx, client, "http://"+address+"/readyz"); err == nil {
 			if status == http.StatusOK {
 				return nil
 			}
@@ -134,8 +190,8 @@ func (s *stack) waitReady(ctx context.Context) error {
 		}
 		select {
 		case <-poll.C:
-		case <-s.server.Done():
-			return fmt.Errorf("the server ended at once: %s", howEnded(s.server.Err()))
+		case <-server.Done():
+			return fmt.Errorf("the server ended at once: %s", howEnded(server.Err()))
 		case <-ctx.Done():
 			return fmt.Errorf("the server is not ready; /readyz answers %s", answer)
 		}

@@ -38,6 +38,8 @@ type stack struct {
 	quest    *devstack.QuestDB  // nil when it is off, missing or another
 	env      []string           // what the server gets besides the caller's environment
 	server   *devstack.Process
+	tools    chan struct{} // closed when those of make generate are built, or toolsErr says why not
+	toolsErr error
 }
 
 // open takes the clone's lock; close frees it.
@@ -100,14 +102,14 @@ func settings(dotenv string) (map[string]string, error) {
 }
 
 // up starts all and prints where everything is. What runs when it fails is stopped by close.
-func (s *stack) up(ctx context.Context) error {
+func (s *stack) up(ctx context.Context, undo bool) error {
 	questCtx, giveUp := context.WithCancel(ctx)
 	defer giveUp()
 	questDone := make(chan error, 1)
 	go func() { questDone <- s.startQuestDB(questCtx) }()
 	err := s.startPostgres(ctx)
 	if err == nil {
-		err = s.migrate(ctx)
+		err = s.migrate(ctx, undo)
 	}
 	if err != nil {
 		giveUp()
@@ -125,6 +127,9 @@ func (s *stack) up(ctx context.Context) error {
 	case s.given["QDB_HTTP_URL"] == "": // not the one that may run at the default address: it would be seeded
 		s.env = append(s.env, "QDB_HTTP_URL=off")
 	}
+	if err := s.writeEnv(); err != nil {
+		return err
+	}
 	if err := s.seed(ctx); err != nil {
 		return err
 	}
@@ -136,9 +141,25 @@ func (s *stack) up(ctx context.Context) error {
 	return nil
 }
 
+// writeEnv notes where everything is in .dev/env, for the foldbook commands that are run beside.
+func (s *stack) writeEnv() error {
+	lines := append([]string{"FOLDBOOK_SERVER=http://" + s.address()}, s.env...)
+	for i, line := range lines {
+		name, value, _ := strings.Cut(line, "=")
+		lines[i] = name + "='" + value + "'\n"
+	}
+	if err := os.WriteFile(s.envFile(), []byte(strings.Join(lines, "")), 0o600); err != nil {
+		return fmt.Errorf("note the addresses: %w", err)
+	}
+	return nil
+}
+
+func (s *stack) envFile() string { return filepath.Join(s.root, ".dev", "env") }
+
 // close stops the server, then QuestDB, then PostgreSQL.
 func (s *stack) close() error {
 	s.console.open()
+	_ = os.Remove(s.envFile())
 	var errs []error
 	if s.server != nil {
 		errs = append(errs, s.stopServer())
@@ -227,6 +248,10 @@ func (s *stack) printWelcome() {
 	if s.postgres != nil {
 		lines = append(lines, "  psql '"+s.postgres.URL(database)+"'")
 	}
+	if s.quest != nil {
+		lines = append(lines, "  psql '"+s.quest.PGURL()+"'        (QuestDB)")
+	}
+	lines = append(lines, "  .dev/bin/foldbook doctor")
 	s.console.printf("%s\n\n", strings.Join(lines, "\n"))
 }
 

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -11,9 +13,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"foldbook/internal/migrator"
 )
 
-const watchEvery = 500 * time.Millisecond
+const (
+	watchEvery = 250 * time.Millisecond
+	specDir    = "api/spec/" // of the API description
+)
 
 // fileState tells whether a file's content changed; a rewrite with the same content, as generation does, is none.
 type fileState struct {
@@ -98,7 +105,7 @@ func isInput(path string) bool {
 	case "sql/", "migrations/":
 		return strings.HasSuffix(name, ".sql")
 	}
-	return path == "sqlc.yaml" || path == filepath.Join("api", "spec", "openapi.yaml")
+	return path == "sqlc.yaml" || dir == specDir && (name == "openapi.yaml" || name == "oapi-codegen.yaml")
 }
 
 // watch follows the sources until ctx ends. What fails is shown and waits for the next change; the server that runs stays.
@@ -131,30 +138,37 @@ func (s *stack) watch(ctx context.Context, w *watcher) error {
 	}
 }
 
-// renew brings a change into the running server.
+// renew brings a change into the running server. Until the new one was seen to be ready, the old one stays.
 func (s *stack) renew(ctx context.Context, w *watcher, paths []string) error {
 	began := time.Now()
+	paths = slices.DeleteFunc(paths, s.unwritten)
+	if len(paths) == 0 {
+		return nil
+	}
 	what := paths[0]
 	if len(paths) > 1 {
 		what = fmt.Sprintf("%s and %d more", what, len(paths)-1)
 	}
 	s.say("watch", what+" changed")
 	if slices.ContainsFunc(paths, isInput) {
+		if err := s.waitTools(ctx); err != nil {
+			return err
+		}
 		if err := s.show(ctx, "generating", s.command("make", "--no-print-directory", "generate")); err != nil {
 			return err
 		}
 		w.changed() // what was generated is part of this round
 	}
-	fresh := filepath.Join(".dev", "bin", "foldbook.new")
+	fresh := filepath.Join(s.root, ".dev", "bin", "foldbook.new")
 	if err := s.show(ctx, "building", s.command("go", "build", "-o", fresh, "./cmd/foldbook")); err != nil {
 		return err
 	}
-	if err := os.Rename(filepath.Join(s.root, fresh), filepath.Join(s.root, ".dev", "bin", "foldbook")); err != nil {
-		return fmt.Errorf("put the new server in place: %w", err)
+	undone, err := s.change(ctx, fresh)
+	if err != nil {
+		return fmt.Errorf("%w; the running server is the old one", err)
 	}
-	if err := s.show(ctx, "migrating", s.foldbook("migrate", "up")); err != nil {
-		return err
-	}
+	vet := make(chan error, 1)
+	go func() { vet <- s.vet(ctx, paths) }()
 	if err := s.stopServer(); err != nil {
 		return err
 	}
@@ -162,7 +176,104 @@ func (s *stack) renew(ctx context.Context, w *watcher, paths []string) error {
 		return fmt.Errorf("%w; waiting for a change", err)
 	}
 	s.say("watch", "serving the change after "+round(time.Since(began)).String())
+	if undone > 0 {
+		cmd := s.command("go", "run", "./cmd/dev", "seed") // as the sources are now
+		cmd.Env = append(cmd.Env, s.env...)
+		err = s.show(ctx, "seeding", cmd)
+	}
+	return errors.Join(err, <-vet)
+}
+
+// unwritten reports whether the file is a migration without statements, such as one that was just created.
+func (s *stack) unwritten(path string) bool {
+	if filepath.Dir(path) != "migrations" {
+		return false
+	}
+	all, err := migrator.Parse(os.DirFS(filepath.Join(s.root, "migrations")))
+	i := slices.IndexFunc(all, func(m migrator.Migration) bool { return m.File == filepath.Base(path) })
+	if err != nil || i < 0 || !all[i].Empty() {
+		return false
+	}
+	s.say("watch", path+" has no statements yet: nothing is applied")
+	return true
+}
+
+// change migrates, tries the new server on the new schema and returns how many migrations were undone. When that does not get ready, the schema goes back.
+func (s *stack) change(ctx context.Context, fresh string) (undone int, err error) {
+	binary := filepath.Join(s.root, ".dev", "bin", "foldbook")
+	if s.postgres == nil { // somebody else's database: as in production, and nothing goes back
+		if err := os.Rename(fresh, binary); err != nil {
+			return 0, err
+		}
+		return 0, s.show(ctx, "migrating", s.foldbook("migrate", "up"))
+	}
+	schema := s.schema()
+	done, err := schema.sync(ctx, true)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.try(ctx, fresh); err != nil {
+		after, readErr := schema.read()
+		if readErr == nil {
+			_, readErr = schema.replace(context.WithoutCancel(ctx), after, done.before, true)
+		}
+		return 0, errors.Join(fmt.Errorf("the new server does not work: %w", err), readErr)
+	}
+	return done.undone, os.Rename(fresh, binary)
+}
+
+// vet lets the database prepare every query after a change of SQL: a query with a wrong type generates and builds.
+func (s *stack) vet(ctx context.Context, paths []string) error {
+	if !slices.ContainsFunc(paths, func(path string) bool { return isInput(path) && !strings.HasPrefix(path, specDir) }) {
+		return nil
+	}
+	url := s.given["POSTGRES_URL"]
+	if s.postgres != nil {
+		url = s.postgres.URL(database)
+	}
+	cmd := s.command("make", "--no-print-directory", "vet-queries")
+	cmd.Env = append(cmd.Env, "DATABASE_URL="+url)
+	out, err := output(ctx, cmd)
+	if err != nil {
+		s.printFailure(out)
+		return errors.New("the vet of the queries found the above: they are served, and fail when they run")
+	}
 	return nil
+}
+
+// buildTools builds what make generate runs, in the background: compiled for the first time it takes minutes.
+func (s *stack) buildTools(ctx context.Context) {
+	s.tools = make(chan struct{})
+	go func() {
+		defer close(s.tools)
+		if exec.CommandContext(ctx, "make", "-q", "tools-built").Run() == nil {
+			_, s.toolsErr = output(ctx, s.command("make", "-s", "tools"))
+			return
+		}
+		s.say("tools", "sqlc and oapi-codegen are fetched and compiled beside, this once; an edit of SQL waits for them")
+		began := time.Now()
+		out, err := output(ctx, s.command("nice", "make", "-s", "tools"))
+		if err != nil {
+			s.toolsErr = fmt.Errorf("the tools of make generate cannot be built: %w\n%s", err, out)
+			return
+		}
+		s.say("tools", "ready after "+round(time.Since(began)).String())
+	}()
+}
+
+func (s *stack) waitTools(ctx context.Context) error {
+	select {
+	case <-s.tools:
+		return s.toolsErr
+	default:
+	}
+	s.say("tools", "are not ready yet: generating waits for them")
+	select {
+	case <-s.tools:
+		return s.toolsErr
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (s *stack) command(name string, args ...string) *exec.Cmd {
@@ -175,8 +286,17 @@ func (s *stack) command(name string, args ...string) *exec.Cmd {
 func (s *stack) show(ctx context.Context, doing string, cmd *exec.Cmd) error {
 	out, err := output(ctx, cmd)
 	if err != nil {
-		s.console.printf("%s", out)
-		return fmt.Errorf("%s failed (%w); the running server is the old one", doing, err)
+		s.printFailure(out)
+		return fmt.Errorf("%s failed; the running server is the old one", doing)
 	}
 	return nil
+}
+
+// printFailure prints what a command said, without make's own line about its status.
+func (s *stack) printFailure(out []byte) {
+	for line := range bytes.Lines(out) {
+		if !bytes.HasPrefix(line, []byte("make: *** ")) && !bytes.HasPrefix(line, []byte("# foldbook/")) {
+			s.console.printf("%s", line)
+		}
+	}
 }

@@ -102,19 +102,25 @@ type versionCmd struct{}
 
 // Help is the text below the summary.
 func (versionCmd) Help() string {
-	return `Examples:
+	return `foldbook --version is the same.
+
+Examples:
 
 	foldbook version`
 }
 
 // Run prints version, Go and schema.
 func (versionCmd) Run(a *app) error {
-	known, err := migrator.Parse(migrations.FS)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(a.out, "foldbook %s (%s), schema %d\n", buildVersion(), goVersion(), known[len(known)-1].Version)
+	_, err := fmt.Fprintln(a.out, versionText())
 	return err
+}
+
+func versionText() string {
+	known, err := migrator.Parse(migrations.FS)
+	if err != nil || len(known) == 0 {
+		panic(fmt.Sprintf("the migrations of this binary: %v", err)) // a test parses them
+	}
+	return fmt.Sprintf("foldbook %s (%s), schema %d", buildVersion(), goVersion(), known[len(known)-1].Version)
 }
 
 // version is set by the linker for a release: -ldflags "-X main.version=1.2.3".

@@ -142,3 +142,36 @@ func TestDotEnv(t *testing.T) {
 		t.Errorf("a broken file: got %v, want an error that does not quote it", err)
 	}
 }
+
+// Beside make run, its databases and its server are used unless others are named.
+func TestStackEnv(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "env")
+	text := "FOLDBOOK_SERVER='http://127.0.0.1:8080'\nPOSTGRES_URL='postgres://postgres@/foldbook?host=/x/run&port=5432'\nQDB_HTTP_URL='http://127.0.0.1:1'\n" +
+		"QDB_PG_URL='postgres://127.0.0.1:2/qdb'\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ given, postgres, questdb, server string }{
+		{"", "postgres://postgres@/foldbook?host=/x/run&port=5432", "http://127.0.0.1:1", "http://127.0.0.1:8080"},
+		{"POSTGRES_URL=postgres://a/b", "postgres://a/b", "http://127.0.0.1:1", "http://127.0.0.1:8080"},
+		{"PGHOST=a", "", "http://127.0.0.1:1", "http://127.0.0.1:8080"},
+		{"QDB_HTTP_URL=off", "postgres://postgres@/foldbook?host=/x/run&port=5432", "off", "http://127.0.0.1:8080"},
+		{"FOLDBOOK_SERVER=http://a", "postgres://postgres@/foldbook?host=/x/run&port=5432", "http://127.0.0.1:1", "http://a"},
+	} {
+		a := app{env: map[string]string{}}
+		if name, value, ok := strings.Cut(c.given, "="); ok {
+			a.env[name] = value
+		}
+		if err := a.readStack(file); err != nil {
+			t.Fatal(err)
+		}
+		if a.env["POSTGRES_URL"] != c.postgres || a.env["QDB_HTTP_URL"] != c.questdb || a.env["FOLDBOOK_SERVER"] != c.server {
+			t.Errorf("%q: got %v", c.given, a.env)
+		}
+	}
+	a := app{env: map[string]string{}}
+	if err := a.readStack(filepath.Join(t.TempDir(), "env")); err != nil || len(a.env) > 0 {
+		t.Errorf("no file: got %v, %v", a.env, err)
+	}
+}

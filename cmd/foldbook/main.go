@@ -11,6 +11,8 @@ import (
 	"maps"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -42,7 +44,7 @@ Examples:
 	foldbook doctor         compare the two databases
 	foldbook migrate -h     more about a command
 
-Settings come from the environment and from a file .env in the working directory; the environment wins. POSTGRES_URL says where the database is. "foldbook config" prints all settings, .env.example explains them.
+Settings come from the environment and from a file .env in the working directory; the environment wins. POSTGRES_URL says where the database is. In a clone in which make run is at work, its databases and its server are used unless others are named. "foldbook config" prints all settings, .env.example explains them.
 
 Exit codes: 0 done, 1 failed, 2 wrong command line or settings, 3 PostgreSQL, QuestDB, or the server to import into or export from, cannot be reached, 4 refused because data would be lost.`
 
@@ -54,6 +56,8 @@ type cli struct {
 	Doctor  doctorCmd  `cmd:"" help:"Find what PostgreSQL and QuestDB do not agree about, and repair it."`
 	Config  configCmd  `cmd:"" help:"Print the effective settings, secrets masked."`
 	Version versionCmd `cmd:"" help:"Print the version."`
+
+	VersionFlag kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
 // app is what a command works with.
@@ -85,6 +89,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, environ [
 		_, _ = fmt.Fprintf(stderr, "foldbook: %v\n", err)
 		return exitUsage
 	}
+	if err := a.readStack(filepath.Join(".dev", "env")); err != nil {
+		_, _ = fmt.Fprintf(stderr, "foldbook: %v\n", err)
+		return exitUsage
+	}
 	if err := command.Run(a); err != nil {
 		_, _ = fmt.Fprintf(stderr, "foldbook: %v\n", err)
 		return exitCode(err)
@@ -108,13 +116,14 @@ func parse(args []string, stdout, stderr io.Writer) (command *kong.Context, code
 		kong.Name("foldbook"),
 		kong.Description(about),
 		kong.Writers(stdout, stderr),
+		kong.Vars{"version": versionText()},
 		kong.Exit(func(code int) { panic(exit(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
 	)
 	if err != nil {
 		panic(err)
 	}
-	command, err = parser.Parse(args)
+	command, err = parser.Parse(serverLast(args))
 	if err != nil {
 		path := "foldbook"
 		var at *kong.ParseError
@@ -125,6 +134,17 @@ func parse(args []string, stdout, stderr io.Writer) (command *kong.Context, code
 		return nil, exitUsage
 	}
 	return command, exitOK
+}
+
+// serverLast moves --server behind the command that it is of: people write it in front as well.
+func serverLast(args []string) []string {
+	switch {
+	case len(args) > 2 && args[0] == "--server":
+		return slices.Concat(args[2:3], args[:2], args[3:])
+	case len(args) > 1 && strings.HasPrefix(args[0], "--server="):
+		return slices.Concat(args[1:2], args[:1], args[2:])
+	}
+	return args
 }
 
 // readEnv fills a.env with environ over the file's settings. The file need not exist.
@@ -147,6 +167,36 @@ func (a *app) readEnv(file string, environ []string) error {
 		if _, ok := os.LookupEnv(name); !ok && strings.HasPrefix(name, "PG") {
 			if err := os.Setenv(name, value); err != nil {
 				return fmt.Errorf("set %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// readStack fills in where make run has its databases and its server, from the file that it keeps while it runs. A server that
+// the settings name, in whatever way, stays that one.
+func (a *app) readStack(file string) error {
+	stack, err := godotenv.Read(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("read %s: %w", file, err)
+	}
+	given := func(prefixes ...string) bool {
+		for name, value := range a.env {
+			if value != "" && slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, prefixes := range [][]string{{"POSTGRES_URL", "PGHOST", "PGPORT", "PGDATABASE", "PGSERVICE"}, {"QDB_HTTP_URL", "QDB_PG_URL", "QDB_READONLY"}, {"FOLDBOOK_SERVER"}} {
+		if given(prefixes...) {
+			continue
+		}
+		for name, value := range stack {
+			if slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
+				a.env[name] = value
 			}
 		}
 	}

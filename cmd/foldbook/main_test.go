@@ -63,6 +63,10 @@ func TestExitCodes(t *testing.T) {
 		says      string
 	}{
 		{full, "version", exitOK, "schema "},
+		{full, "--version", exitOK, "schema "},
+		{full, "--server http://127.0.0.1:1 export --wait 0s all x", exitDatabase, "127.0.0.1:1"},
+		{full, "--server=http://127.0.0.1:1 export --wait 0s all x", exitDatabase, "127.0.0.1:1"},
+		{full, "export --wait 0s all x --server http://127.0.0.1:1", exitDatabase, "127.0.0.1:1"},
 		{full, "migrate status", exitOK, "00006  00006_simulation_trades"},
 		{full, "migrate up", exitOK, "nothing to do"},
 		{full, "migrate down --dry-run " + down(t, 6), exitOK, "DROP TABLE simulation_trades;\n\ndry run: nothing was changed\n"},

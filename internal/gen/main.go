@@ -29,8 +29,13 @@ func main() {
 	var tools tools
 	flag.StringVar(&tools.sqlc, "sqlc", "sqlc", "the sqlc binary")
 	flag.StringVar(&tools.oapiCodegen, "oapi-codegen", "oapi-codegen", "the oapi-codegen binary")
+	vet := flag.Bool("vet", false, "let the server at DATABASE_URL prepare every query instead, and apply the rules of sqlc.yaml")
 	flag.Parse()
-	if err := generate(tools); err != nil {
+	step := generate
+	if *vet {
+		step = vetQueries
+	}
+	if err := step(tools); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -22,7 +22,7 @@ func runSQLC(binary string) error {
 			return err
 		}
 	}
-	text, err := runTool(binary, "generate")
+	text, err := runTool(staging, binary, "generate")
 	if err == nil {
 		return nil
 	}
@@ -92,15 +92,15 @@ func runOAPICodegen(binary string) error {
 	if err != nil {
 		return err
 	}
-	text, err := runTool(binary, "-config", config, specFile)
+	text, err := runTool(staging, binary, "-config", config, specFile)
 	if err != nil {
 		return problem{specFile, 1, 1, strings.Join(strings.Fields(text), " ")}
 	}
 	return nil
 }
 
-// runTool runs a program in the staging folder and returns what it prints.
-func runTool(binary string, args ...string) (string, error) {
+// runTool runs a program in a folder and returns what it prints.
+func runTool(dir, binary string, args ...string) (string, error) {
 	path, err := exec.LookPath(binary)
 	if err != nil {
 		return "", fmt.Errorf("%w: make generate installs it", err)
@@ -109,10 +109,34 @@ func runTool(binary string, args ...string) (string, error) {
 		return "", err
 	}
 	cmd := exec.Command(path, args...) //nolint:gosec // the Makefile names it
-	cmd.Dir = staging
+	cmd.Dir = dir
 	text, err := cmd.CombinedOutput()
 	if err != nil {
 		return string(text), fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}
 	return string(text), nil
+}
+
+var found = regexp.MustCompile(`^(\S+\.sql): (\w+): (.*)$`)
+
+// vetQueries runs sqlc vet, whose findings name a query, and gives each the place of that.
+func vetQueries(tools tools) error {
+	text, err := runTool(".", tools.sqlc, "vet")
+	if err == nil {
+		return nil
+	}
+	var problems []error
+	for line := range strings.Lines(text) {
+		m := found.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil {
+			problems = append(problems, errors.New(strings.TrimSpace(line)))
+			continue
+		}
+		what := strings.TrimPrefix(m[3], "sqlc/db-prepare: error preparing query: ERROR: ")
+		problems = append(problems, locateQuery(m[1], m[2], m[2]+": "+what))
+	}
+	if len(problems) == 0 {
+		return err
+	}
+	return errors.Join(problems...)
 }

@@ -64,7 +64,7 @@ type Migrator struct {
 // Open parses the migrations and connects to PostgreSQL. It fails with a *ConnectError when that cannot be
 // reached within timeout.
 func Open(ctx context.Context, url string, timeout time.Duration, fsys fs.FS, report Report) (*Migrator, error) {
-	migrations, err := Parse(fsys)
+	migrations, err := parseWritten(fsys)
 	if err != nil {
 		return nil, err
 	}
@@ -313,7 +313,7 @@ func inTx(ctx context.Context, conn *sql.Conn, f func(*sql.Tx) error) error {
 
 // Version returns the newest migration in the database (0: none) and the newest in fsys.
 func Version(ctx context.Context, pool *pgxpool.Pool, fsys fs.FS) (have, want int64, err error) {
-	migrations, err := Parse(fsys)
+	migrations, err := parseWritten(fsys)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -52,6 +52,15 @@ func (m Migration) Statements(d Direction) []Statement {
 	return m.Down
 }
 
+// Empty reports whether nothing is written in the migration yet.
+func (m Migration) Empty() bool { return len(m.Up) == 0 && len(m.Down) == 0 }
+
+// parseWritten is Parse without the empty migrations: one that is still to be written is neither applied nor waited for.
+func parseWritten(fsys fs.FS) ([]Migration, error) {
+	migrations, err := Parse(fsys)
+	return slices.DeleteFunc(migrations, Migration.Empty), err
+}
+
 // Parse reads the goose migrations NNNNN_name.sql of a folder, sorted by version. It fails on two files of one
 // version and on a file that is no goose migration.
 func Parse(fsys fs.FS) ([]Migration, error) {
