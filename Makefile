@@ -86,9 +86,8 @@ vuln: $(GOVULNCHECK) ## Look for known vulnerabilities; skipped, and said so, wh
 	*) echo "$$out"; exit $$status ;; \
 	esac
 
-bench: build ## Measure: Go benchmarks of routes and encoding, then the routes over HTTP against pgbench.
-	go test -run '^$$' -bench . -benchtime 500ms ./api
-	go run ./bench
+bench: build ## Measure the service against the version before, PostgreSQL and QuestDB; the tables are kept in .dev/bench.md.
+	go run ./cmd/bench | tee .dev/bench.md
 
 reset: ## Remove .dev: databases, fetched programs, tools. Refuses while something runs there.
 	@mkdir -p .dev/bin && go build -o .dev/bin/ ./cmd/dev && exec .dev/bin/dev reset

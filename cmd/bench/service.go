@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -27,7 +28,7 @@ type service struct {
 }
 
 // serve starts a service, which logs each request to a file, and waits until it is ready. The stack stops it.
-func (s *stack) serve(ctx context.Context, dsn string, env ...string) (*service, error) {
+func (s *stack) serve(ctx context.Context, binary, dsn string, env ...string) (*service, error) {
 	v := &service{log: filepath.Join(s.scratch.Dir, fmt.Sprintf("foldbook_%d.log", len(s.services)))}
 	log, err := os.Create(v.log)
 	if err != nil {
@@ -38,7 +39,7 @@ func (s *stack) serve(ctx context.Context, dsn string, env ...string) (*service,
 	if err != nil {
 		return nil, err
 	}
-	cmd := s.command(context.WithoutCancel(ctx), dsn, "serve") // close stops it
+	cmd := s.command(context.WithoutCancel(ctx), binary, dsn, "serve") // close stops it
 	cmd.Env = append(append(cmd.Env, "PORT="+strconv.Itoa(port)), env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if v.process, err = devstack.Start(cmd, syscall.SIGKILL); err != nil {
@@ -79,24 +80,22 @@ func freePort(ctx context.Context) (int, error) {
 	return 0, errors.New("no free port from 20000 to 32000")
 }
 
-// logged returns the number of lines that the service has logged.
-func (v *service) logged() (lines int, err error) {
-	file, err := os.Open(v.log)
+// cpu is the processor time that the service has taken so far.
+func (v *service) cpu() (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", v.process.PID()))
 	if err != nil {
-		return 0, fmt.Errorf("read the service's log: %w", err)
+		return 0, fmt.Errorf("read the processor time of the service: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // it was only read
-	buf := make([]byte, 1<<20)
-	for {
-		n, err := file.Read(buf)
-		lines += bytes.Count(buf[:n], []byte{'\n'})
-		if errors.Is(err, io.EOF) {
-			return lines, nil
-		}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	var ticks int64
+	for _, field := range strings.Fields(rest)[11:13] { // in user mode and in the kernel
+		n, err := strconv.ParseInt(field, 10, 64)
 		if err != nil {
-			return 0, fmt.Errorf("read the service's log: %w", err)
+			return 0, fmt.Errorf("read the processor time of the service: %w", err)
 		}
+		ticks += n
 	}
+	return time.Duration(ticks) * time.Second / 100, nil
 }
 
 // get decodes the service's answer, which has to be a 200.

@@ -21,17 +21,15 @@ type request struct {
 	status  int      // that the answer has to have; 0: 200
 }
 
-// measured is one measurement of a request.
-type measured struct {
-	rate  float64         // answers a second
-	took  []time.Duration // of each answer, from sending the request to its last byte, sorted
-	bytes int             // of one body
+// rate measures how often a service answers a request over so many connections.
+func (s *stack) rate(v *service, r request, connections int) measure {
+	return func(ctx context.Context) (sample, error) { return load(ctx, v.address, r, connections, s.opts.For) }
 }
 
 // load sends r on every connection, each with one request at a time, for the span given. An answer of another status
 // ends it with an error. It shares the machine with the service, so it does as little as can be: the request's bytes
 // are made once, and of an answer it reads the status and the length and discards the rest.
-func load(ctx context.Context, address string, r request, connections int, span time.Duration) (measured, error) {
+func load(ctx context.Context, address string, r request, connections int, span time.Duration) (sample, error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
 	}
@@ -43,7 +41,7 @@ func load(ctx context.Context, address string, r request, connections int, span 
 	for i := range clients {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp4", address)
 		if err != nil {
-			return measured{}, fmt.Errorf("connect: %w", err)
+			return sample{}, fmt.Errorf("connect: %w", err)
 		}
 		defer conn.Close() //nolint:errcheck // nothing is lost
 		clients[i] = &client{
@@ -74,9 +72,9 @@ func load(ctx context.Context, address string, r request, connections int, span 
 	all.Wait()
 	elapsed := time.Since(began)
 	if !stop() {
-		return measured{}, context.Cause(ctx)
+		return sample{}, context.Cause(ctx)
 	}
-	m := measured{bytes: clients[0].length}
+	m := sample{bytes: int64(clients[0].length)}
 	for _, c := range clients {
 		m.took = append(m.took, c.took...)
 	}

@@ -13,7 +13,27 @@ import (
 	"time"
 )
 
-// growth is how much memory the service takes more while so many clients read a million rows slowly.
+// slowReaders shows how much memory the service takes more while clients read a million rows slowly.
+func (r *report) slowReaders(ctx context.Context, v *service) error {
+	const most = 64
+	var rows []row
+	for _, readers := range []int{1, 8} {
+		for _, format := range []string{"json", "csv", "ndjson", "arrow"} {
+			progress("%d slow readers of %s", readers, format)
+			mib, err := v.growth(ctx, "/api/datasets/"+seriesDataset+"/indicators?format="+format, readers)
+			if err != nil {
+				return fmt.Errorf("read %s slowly: %w", format, err)
+			}
+			w := row{what: fmt.Sprintf("%d × %s", readers, format), ours: fmt.Sprintf("%.1f MiB", mib)}
+			w.require(fmt.Sprintf("≤ %d MiB", most), mib <= most)
+			rows = append(rows, w)
+		}
+	}
+	r.table(theme{title: "Slow readers", about: "Growth of the service's resident memory while so many clients read 1M × 10."}, rows)
+	return nil
+}
+
+// growth is how much memory the service takes more while so many clients read slowly.
 func (v *service) growth(ctx context.Context, path string, readers int) (mib float64, err error) {
 	before, err := v.resident()
 	if err != nil {
@@ -79,25 +99,4 @@ func (v *service) resident() (int64, error) {
 		return 0, errors.New("the system does not tell the memory of the service")
 	}
 	return strconv.ParseInt(fields[0], 10, 64)
-}
-
-// reportMemory prints what readers cost.
-func (v *service) reportMemory(ctx context.Context, base string) error {
-	fmt.Println("\n| slow readers of 1M × 10 | RSS growth | target | |")
-	fmt.Println("|---|--:|--:|---|")
-	const most = 64
-	for _, readers := range []int{1, 8} {
-		for _, format := range []string{"json", "csv", "ndjson", "arrow"} {
-			mib, err := v.growth(ctx, base+"/indicators?format="+format, readers)
-			if err != nil {
-				return fmt.Errorf("read %s slowly: %w", format, err)
-			}
-			verdict := "above"
-			if mib < most {
-				verdict = "PASS"
-			}
-			fmt.Printf("| %d, %s | %.1f MiB | %d MiB | %s |\n", readers, format, mib, most, verdict)
-		}
-	}
-	return nil
 }

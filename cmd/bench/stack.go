@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -29,21 +28,21 @@ type stack struct {
 	admin    string             // connection string of the server's own database
 	names    []string           // of the benchmark's databases
 	url      string             // of the first of them, at scale
-	binary   string
-	pool     int
+	opts     options
+	binary   string // the service
 	services []*service
 	main     *service // with default settings on the first database
 }
 
 // openStack starts everything and loads the data; the caller closes the stack.
-func openStack(ctx context.Context, binary string, pool int) (_ *stack, err error) {
-	s := &stack{pool: pool}
+func openStack(ctx context.Context, o options) (_ *stack, err error) {
+	s := &stack{opts: o}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.binary, err = filepath.Abs(binary); err != nil {
+	if s.binary, err = filepath.Abs(o.Binary); err != nil {
 		return nil, err
 	}
 	if s.root, err = devstack.Root(); err != nil {
@@ -52,13 +51,13 @@ func openStack(ctx context.Context, binary string, pool int) (_ *stack, err erro
 	if err := s.startPostgres(ctx); err != nil {
 		return nil, err
 	}
-	if s.url, err = s.createDatabase(ctx); err != nil {
+	if s.url, err = s.createDatabase(ctx, s.binary); err != nil {
 		return nil, err
 	}
 	if err := s.fill(ctx); err != nil {
 		return nil, err
 	}
-	s.main, err = s.serve(ctx, s.url)
+	s.main, err = s.serve(ctx, s.binary, s.url)
 	return s, err
 }
 
@@ -120,8 +119,8 @@ func (s *stack) binDir() string {
 	return s.postgres.BinDir()
 }
 
-// createDatabase makes one more database, with the schema, and returns its connection string.
-func (s *stack) createDatabase(ctx context.Context) (string, error) {
+// createDatabase makes one more database, with the schema of the binary, and returns its connection string.
+func (s *stack) createDatabase(ctx context.Context, binary string) (string, error) {
 	u, err := url.Parse(s.admin)
 	if err != nil || u.Scheme == "" {
 		return "", errors.New("POSTGRES_URL is not of the form postgres://user:password@host:port/database")
@@ -131,7 +130,7 @@ func (s *stack) createDatabase(ctx context.Context) (string, error) {
 		return "", err
 	}
 	s.names, u.Path = append(s.names, name), "/"+name
-	return u.String(), s.run(ctx, u.String(), "migrate", "up")
+	return u.String(), s.run(ctx, binary, u.String(), "migrate", "up")
 }
 
 func (s *stack) fill(ctx context.Context) error {
@@ -146,9 +145,9 @@ func (s *stack) fill(ctx context.Context) error {
 	return s.exec(ctx, s.url, "VACUUM ANALYZE")
 }
 
-// run runs the service's binary to its end.
-func (s *stack) run(ctx context.Context, dsn string, args ...string) error {
-	if out, err := s.command(ctx, dsn, args...).CombinedOutput(); err != nil {
+// run runs a binary of the service to its end.
+func (s *stack) run(ctx context.Context, binary, dsn string, args ...string) error {
+	if out, err := s.command(ctx, binary, dsn, args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("foldbook %v: %w\n%s", args, err, bytes.TrimSpace(out))
 	}
 	return nil
@@ -167,10 +166,10 @@ func (s *stack) exec(ctx context.Context, dsn, sql string) error {
 	return nil
 }
 
-// command is the service's binary with default settings, whatever this process's environment and .env say.
-func (s *stack) command(ctx context.Context, dsn string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, s.binary, args...)
+// command is a binary of the service with default settings, whatever this process's environment and .env say.
+func (s *stack) command(ctx context.Context, binary, dsn string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir = s.scratch.Dir
-	cmd.Env = []string{"POSTGRES_URL=" + dsn, "POSTGRES_POOL_SIZE=" + strconv.Itoa(s.pool), "QDB_HTTP_URL=off"}
+	cmd.Env = []string{"POSTGRES_URL=" + dsn, "QDB_HTTP_URL=off"}
 	return cmd
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,30 +18,25 @@ import (
 	"foldbook/internal/seed"
 )
 
-const (
-	uploadedTrades = 20_000
-	uploadFactor   = 2.0 // most that an upload may take, as a multiple of psql's time
-)
+const uploadedTrades = 20_000
 
 // upload is something that is stored over and over, each time under another id: by a POST of the file that foldbook export
 // makes of it, and by psql with an insert of its row and a COPY of the rows below it, in one transaction as well.
 type upload struct {
-	name            string
-	kind, id        string // of what is there to be copied, as foldbook export takes them
-	path            string // that takes it
-	parent, key     string // table of the row, and its primary key
-	child           string // table of the rows below it
-	count           int    // of these
-	each            int    // repetitions in a round
-	body            []byte
-	insert          string // with %s for the new id
-	columns         string // of the child
-	rows            []byte // of the child, as COPY writes them
-	took, tookByCLI []time.Duration
+	kind, id    string // of what is there to be copied, as foldbook export takes them
+	path        string // that takes it
+	parent, key string // table of the row, and its primary key
+	child       string // table of the rows below it
+	count       int    // of these
+	each        int    // repetitions in a measurement
+	body        []byte
+	insert      string // with %s for the new id
+	columns     string // of the child
+	rows        []byte // of the child, as COPY writes them
 }
 
-// uploads measures POST against psql.
-func (c cli) uploads(ctx context.Context, s *stack) error {
+// uploads compares POST with psql.
+func uploads(ctx context.Context, s *stack, r *report) error {
 	psql := findProgram("psql", s.binDir())
 	if psql == "" {
 		progress("no psql on PATH or where distributions put it: uploads are not measured")
@@ -52,44 +46,32 @@ func (c cli) uploads(ctx context.Context, s *stack) error {
 	if err := s.addSimulation(ctx, simulation); err != nil {
 		return err
 	}
-	list := []*upload{
-		{
-			name: "a run with 312 folds of 28 metrics", kind: "run", id: seed.BigRunID.String(), path: "/api/runs", parent: "walkforward_runs", key: "run_id",
-			child: "walkforward_folds", count: 312, each: 20,
-		},
-		{
-			name: "a simulation with 20,000 trades", kind: "simulation", id: simulation, path: "/api/simulations", parent: "simulation_runs",
-			key: "simulation_id", child: "simulation_trades", count: uploadedTrades, each: 5,
-		},
+	folds := &upload{
+		kind: "run", id: seed.BigRunID.String(), path: "/api/runs", count: 312, each: 20,
+		parent: "walkforward_runs", key: "run_id", child: "walkforward_folds",
 	}
-	for _, u := range list {
+	trades := &upload{
+		kind: "simulation", id: simulation, path: "/api/simulations", count: uploadedTrades, each: 5,
+		parent: "simulation_runs", key: "simulation_id", child: "simulation_trades",
+	}
+	for _, u := range []*upload{folds, trades} {
 		if err := u.prepare(ctx, s); err != nil {
-			return fmt.Errorf("prepare %s: %w", u.name, err)
+			return fmt.Errorf("prepare a %s: %w", u.kind, err)
 		}
 	}
-	for round := range c.Rounds + 1 { // the first one is not counted
-		for _, u := range list {
-			progress("round %d of %d: %s", round, c.Rounds, u.name)
-			byCLI, err := u.byPsql(ctx, s, psql)
-			if err != nil {
-				return fmt.Errorf("%s by psql: %w", u.name, err)
-			}
-			took, err := u.byPost(ctx, s)
-			if err != nil {
-				return fmt.Errorf("%s by POST: %w", u.name, err)
-			}
-			if round > 0 {
-				u.took, u.tookByCLI = append(u.took, took), append(u.tookByCLI, byCLI)
-			}
-		}
+	post := func(u *upload) measure {
+		return func(ctx context.Context) (sample, error) { return u.byPost(ctx, s) }
 	}
-	fmt.Printf("\n### Uploads\n\nOne after the other, in turns, each stored once: %d uploads of a run a round, %d of a simulation.\n\n", list[0].each, list[1].each)
-	fmt.Println("| upload | bytes | psql ms | POST ms | ratio | median ratio | at most | |")
-	fmt.Println("|---|--:|--:|--:|--:|--:|--:|---|")
-	for _, u := range list {
-		fmt.Println(u.row())
+	byPsql := func(u *upload) measure {
+		return func(ctx context.Context) (sample, error) { return u.byPsql(ctx, s, psql) }
 	}
-	return nil
+	return r.run(ctx, theme{
+		title: "Uploads", peer: "psql",
+		about: "One after the other, each stored once in a transaction that waits for the disk: 20 runs or 5 simulations a measurement.",
+	}, []*contest{
+		{name: "a run with 312 folds of 28 metrics", ours: post(folds), theirs: byPsql(folds), asTime: true, atMost: 1.5},
+		{name: "a simulation with 20,000 trades", ours: post(trades), theirs: byPsql(trades), asTime: true, atMost: 2},
+	})
 }
 
 // addSimulation stores a simulation of the large run with many trades.
@@ -101,14 +83,15 @@ func (s *stack) addSimulation(ctx context.Context, id string) error {
 		INSERT INTO simulation_trades (simulation_id, bar_timestamp, side, size, entry_price, exit_price, pnl, return_pct, metadata)
 		SELECT '%s', timestamptz '2024-01-01Z' + n * interval '1 hour', CASE n %% 2 WHEN 0 THEN 'long' ELSE 'short' END,
 			1 + random(), 60000 * random(), 60000 * random(), random() - 0.5, random() - 0.5,
-			jsonb_build_object('fold_index', n / 64, 'entry_signal', random(), 'exit_signal', random(), 'exit_timestamp', 1704067200000 + n::bigint * 3600000)
+			jsonb_build_object('fold_index', n / 64, 'entry_signal', random(), 'exit_signal', random(),
+				'exit_timestamp', 1704067200000 + n::bigint * 3600000)
 		FROM generate_series(1, %d) AS n`, id, seed.BigRunID, id, uploadedTrades))
 }
 
 // prepare makes what both ways send.
 func (u *upload) prepare(ctx context.Context, s *stack) error {
 	file := filepath.Join(s.scratch.Dir, u.kind+".json")
-	if err := s.run(ctx, s.url, "export", u.kind, u.id, "--server", "http://"+s.main.address, "-o", file); err != nil {
+	if err := s.run(ctx, s.binary, s.url, "export", u.kind, u.id, "--server", "http://"+s.main.address, "-o", file); err != nil {
 		return err
 	}
 	var err error
@@ -135,7 +118,8 @@ func (u *upload) prepare(ctx context.Context, s *stack) error {
 		return err
 	}
 	var rows bytes.Buffer
-	tag, err := conn.PgConn().CopyTo(ctx, &rows, fmt.Sprintf("COPY (SELECT %s FROM %s WHERE %s = '%s') TO STDOUT", u.columns, u.child, u.key, u.id))
+	copied := fmt.Sprintf("COPY (SELECT %s FROM %s WHERE %s = '%s') TO STDOUT", u.columns, u.child, u.key, u.id)
+	tag, err := conn.PgConn().CopyTo(ctx, &rows, copied)
 	if err == nil && tag.RowsAffected() != int64(u.count) {
 		err = fmt.Errorf("%d rows in %s, want %d", tag.RowsAffected(), u.child, u.count)
 	}
@@ -144,14 +128,14 @@ func (u *upload) prepare(ctx context.Context, s *stack) error {
 }
 
 // byPsql returns the mean time of an insert and a \copy, by the clock of the server: the start of psql is not counted.
-func (u *upload) byPsql(ctx context.Context, s *stack, psql string) (time.Duration, error) {
+func (u *upload) byPsql(ctx context.Context, s *stack, psql string) (sample, error) {
 	const clock = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;\n"
 	script := bytes.NewBufferString(clock)
 	for i := range u.each {
 		id := uuid.NewString()
 		file := filepath.Join(s.scratch.Dir, fmt.Sprintf("%s_%d.copy", u.kind, i))
 		if err := os.WriteFile(file, bytes.ReplaceAll(u.rows, []byte(u.id), []byte(id)), 0o644); err != nil {
-			return 0, fmt.Errorf("write rows for psql: %w", err)
+			return sample{}, fmt.Errorf("write rows for psql: %w", err)
 		}
 		fmt.Fprintf(script, "BEGIN;\n"+u.insert+";\n\\copy %s (%s) FROM '%s'\nCOMMIT;\n", id, u.child, u.columns, file)
 	}
@@ -160,22 +144,22 @@ func (u *upload) byPsql(ctx context.Context, s *stack, psql string) (time.Durati
 	cmd.Stdin = script
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return 0, fmt.Errorf("%w: %.1000s", err, out)
+		return sample{}, fmt.Errorf("%w: %.1000s", err, out)
 	}
 	lines := strings.Fields(string(out))
 	if len(lines) != 2 {
-		return 0, fmt.Errorf("psql says %.1000s", out)
+		return sample{}, fmt.Errorf("psql says %.1000s", out)
 	}
 	began, err := strconv.ParseInt(lines[0], 10, 64)
 	if err != nil {
-		return 0, err
+		return sample{}, err
 	}
 	ended, err := strconv.ParseInt(lines[1], 10, 64)
-	return time.Duration(ended-began) * time.Microsecond / time.Duration(u.each), err
+	return timed(time.Duration(ended-began) * time.Microsecond / time.Duration(u.each)), err
 }
 
 // byPost returns the mean time of a POST, from sending it to the end of its answer.
-func (u *upload) byPost(ctx context.Context, s *stack) (time.Duration, error) {
+func (u *upload) byPost(ctx context.Context, s *stack) (sample, error) {
 	bodies := make([][]byte, u.each)
 	for i := range bodies {
 		bodies[i] = bytes.ReplaceAll(u.body, []byte(u.id), []byte(uuid.NewString()))
@@ -183,19 +167,10 @@ func (u *upload) byPost(ctx context.Context, s *stack) (time.Duration, error) {
 	began := time.Now()
 	for _, body := range bodies {
 		if _, _, err := s.main.do(ctx, http.MethodPost, u.path, body, http.StatusCreated); err != nil {
-			return 0, err
+			return sample{}, err
 		}
 	}
-	return time.Since(began) / time.Duration(u.each), nil
-}
-
-func (u *upload) row() string {
-	ratios := make([]float64, len(u.took))
-	for i := range ratios {
-		ratios[i] = float64(u.took[i]) / float64(u.tookByCLI[i])
-	}
-	post, byCLI := slices.Min(u.took), slices.Min(u.tookByCLI)
-	ratio := float64(post) / float64(byCLI)
-	return fmt.Sprintf("| %s | %d | %.1f | %.1f | %s | %s | %s | %s |", u.name, len(u.body), milliseconds(byCLI), milliseconds(post), times(ratio),
-		times(middle(ratios)), times(uploadFactor), verdictOf(ratio <= uploadFactor))
+	got := timed(time.Since(began) / time.Duration(u.each))
+	got.bytes = int64(len(u.body))
+	return got, nil
 }

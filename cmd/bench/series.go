@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"foldbook/internal/devstack"
+)
+
+const (
+	seriesRows    = 1_000_000
+	seriesDataset = "6f0e0c3a-52a7-4c1c-9d58-3f1f0e6f9aff"
+	seriesColumns = "timestamp, s, c0, c1, c2, c3, c4, c5, c6, l"
+)
+
+// series compares rows over HTTP with QuestDB's own endpoints, and added rows with its own client.
+func series(ctx context.Context, s *stack, r *report) error {
+	if err := s.startQuestDB(ctx); err != nil {
+		return err
+	}
+	v, err := s.serve(ctx, s.binary, s.url, "QDB_HTTP_URL="+s.questdb.HTTPURL(), "QDB_PG_URL="+s.questdb.PGURL())
+	if err != nil {
+		return err
+	}
+	if err := s.fillSeries(ctx, v); err != nil {
+		return err
+	}
+	if err := r.slowReaders(ctx, v); err != nil { // before anything else has made the service grow
+		return err
+	}
+	const all = "select " + seriesColumns + " from bench_ind"
+	const minMax = "select timestamp, min(c0) lo, max(c0) hi from bench_ind sample by "
+	base, exec, exp := "/api/datasets/"+seriesDataset, execPath(all), "/exp?query="+url.QueryEscape(all)
+	ours := func(path string) measure { return once("http://" + v.address + base + path) }
+	theirs := func(path string) measure { return once(s.questdb.HTTPURL() + path) }
+	list := []*contest{
+		{name: "1M × 10 as CSV, to `/exp`", ours: ours("/indicators?format=csv"), theirs: theirs(exp), atLeast: 0.9},
+		{name: "1M × 10 as NDJSON, to `/exec`", ours: ours("/indicators?format=ndjson"), theirs: theirs(exec), atLeast: 0.9},
+		{name: "1M × 10 as Arrow, to `/exec`", ours: ours("/indicators?format=arrow"), theirs: theirs(exec), atLeast: 4},
+		{
+			name: "`points=1000` of one series, to `SAMPLE BY`", ours: ours("/series?columns=c0&points=1000"),
+			theirs: theirs(execPath(minMax + "4000m")), atLeast: 1. / 3,
+		},
+		{
+			name: "`width=1000` of one series, to `SAMPLE BY`", ours: ours("/series?columns=c0&width=1000"),
+			theirs: theirs(execPath(minMax + "1000m")),
+		},
+	}
+	for _, c := range list {
+		c.asTime = true
+	}
+	for _, connections := range []int{1, 8, 24} {
+		list = append(list, s.hundredRows(v, "json", connections, 0.8))
+	}
+	list = append(list, s.hundredRows(v, "arrow", 8, 0))
+	added, err := s.appends(ctx, v)
+	if err != nil {
+		return err
+	}
+	return r.run(ctx, theme{
+		title: "Series", peer: "QuestDB itself",
+		about: "One QuestDB as it comes, at its own `/exec` and `/exp`; large answers one at a time. Appends end when the rows can be read.",
+	}, append(list, added))
+}
+
+// hundredRows asks for 100 rows by time, other rows each time.
+func (s *stack) hundredRows(v *service, format string, connections int, atLeast float64) *contest {
+	var ours, theirs []string
+	for i := range 500 {
+		from := time.Date(2022, 3, 1, 0, 100*i, 0, 0, time.UTC)
+		start, end := from.Format(time.RFC3339), from.Add(99*time.Minute).Format(time.RFC3339)
+		ours = append(ours, "/api/datasets/"+seriesDataset+"/indicators?format="+format+"&start_ts="+start+"&end_ts="+end)
+		theirs = append(theirs, execPath("select "+seriesColumns+" from bench_ind where timestamp >= '"+start+"' and timestamp <= '"+end+"'"))
+	}
+	side := func(address string, paths []string) measure {
+		return func(ctx context.Context) (sample, error) {
+			return load(ctx, address, request{path: paths[0], more: paths[1:]}, connections, s.opts.For)
+		}
+	}
+	return &contest{
+		name: fmt.Sprintf("100 other rows by time as %s, %d connections, to `/exec`", format, connections), atLeast: atLeast,
+		ours: side(v.address, ours), theirs: side(strings.TrimPrefix(s.questdb.HTTPURL(), "http://"), theirs),
+	}
+}
+
+func (s *stack) startQuestDB(ctx context.Context) error {
+	state, err := devstack.StateDir(s.root)
+	if err != nil {
+		return err
+	}
+	program, err := devstack.FindQuestDB(ctx, state, func(text string) { fmt.Fprintln(os.Stderr, "questdb:", text) })
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(s.scratch.Dir, "questdb")
+	if err := os.Mkdir(dir, 0o755); err != nil { // QuestDB may run as another user
+		return err
+	}
+	s.questdb, err = devstack.StartQuestDB(ctx, dir, program)
+	return err
+}
+
+// fillSeries makes a million minutes of ten columns, and a dataset that has them as its indicators.
+func (s *stack) fillSeries(ctx context.Context, v *service) error {
+	for _, sql := range []string{
+		fmt.Sprintf(`create table bench_ind as (select timestamp_sequence('2021-01-01', 60000000L) timestamp, rnd_symbol('btc', 'eth') s,
+			rnd_double() * 100 c0, rnd_double() * 1000 c1, rnd_double() c2, rnd_double() c3, rnd_double() c4, rnd_double() c5, rnd_double() c6,
+			rnd_long() l
+			from long_sequence(%d)) timestamp(timestamp) partition by month wal`, seriesRows),
+		"select wait_wal_table('bench_ind')",
+	} {
+		if err := s.questDB(ctx, sql); err != nil {
+			return err
+		}
+	}
+	return v.newDataset(ctx, seriesDataset, "bench")
+}
+
+// newDataset stores a dataset whose indicators are in the table slug_ind.
+func (v *service) newDataset(ctx context.Context, id, slug string) error {
+	const format = `{"dataset_id": %q, "dataset_slug": %q, "symbol": "BTCUSD", "granularity": "1m", "indicator_measurement": "%[2]s_ind"}`
+	body := fmt.Sprintf(format, id, slug)
+	_, _, err := v.do(ctx, http.MethodPost, "/api/datasets", []byte(body), http.StatusCreated)
+	return err
+}
+
+func (s *stack) questDB(ctx context.Context, sql string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.questdb.HTTPURL()+execPath(sql), nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close() //nolint:errcheck // it was only read
+	var answer struct{ Error string }
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || answer.Error != "" {
+		return fmt.Errorf("%s: %s, %w", sql, answer.Error, err)
+	}
+	return nil
+}
+
+func execPath(sql string) string { return "/exec?query=" + url.QueryEscape(sql) }
+
+// once measures one large answer, read to its end.
+func once(address string) measure {
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true, ReadBufferSize: 64 << 10}}
+	buf := make([]byte, 256<<10)
+	return func(ctx context.Context) (sample, error) {
+		defer client.CloseIdleConnections()
+		began := time.Now()
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+		if err != nil {
+			return sample{}, err
+		}
+		res, err := client.Do(req)
+		if err != nil {
+			return sample{}, err
+		}
+		defer res.Body.Close() //nolint:errcheck // it was read to its end
+		if res.StatusCode != http.StatusOK {
+			text, _ := io.ReadAll(io.LimitReader(res.Body, 300))
+			return sample{}, fmt.Errorf("%s: status %d: %s", address, res.StatusCode, text)
+		}
+		var length int64
+		for err == nil {
+			var n int
+			n, err = res.Body.Read(buf)
+			length += int64(n)
+		}
+		if !errors.Is(err, io.EOF) {
+			return sample{}, err
+		}
+		got := timed(time.Since(began))
+		got.bytes = length
+		return got, nil
+	}
+}
