@@ -14,14 +14,8 @@ var olderRoutes = []string{"/api/indicators/datasets", "/api/walkforward/runs", 
 
 // routes registers the operations of openapi.yaml: package spec lists them, and a route without a handler does not compile.
 func (s *Server) routes() {
-	together := map[string][]echo.MiddlewareFunc{}
-	for _, operation := range []string{
-		"ListOhlcv", "ListIndicators", "GetIndexMap", "ListSeries", "ListPredictions", "ListRunPredictions", "ListTrace", "ListTradesimTrace", "GetEquity",
-	} {
-		together[operation] = []echo.MiddlewareFunc{s.together.middleware}
-	}
 	for _, prefix := range append([]string{""}, s.TraderPrefixes...) {
-		spec.RegisterHandlersWithOptions(router{Echo: s.echo, prefix: prefix}, s, spec.RegisterHandlersOptions{BaseURL: prefix, OperationMiddlewares: together})
+		spec.RegisterHandlersWithOptions(router{Echo: s.echo, prefix: prefix}, s, spec.RegisterHandlersOptions{BaseURL: prefix})
 	}
 }
 

@@ -137,10 +137,8 @@ func (s *Server) writeRows(c echo.Context, clock *streamClock, a *rowAnswer) err
 		}
 		first.text = encoder.finish(first.text, count, end)
 		a.counted(header, count, end)
-		share(c, first.text)
 		return sendWhole(c, first.text)
 	}
-	share(c, nil)
 	if c.Request().Method == http.MethodHead {
 		c.Response().WriteHeader(http.StatusOK)
 		return nil

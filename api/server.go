@@ -49,7 +49,6 @@ type Server struct {
 	started  time.Time
 	draining atomic.Bool
 	bodies   *bodyCache
-	together *together
 	medium   *shares // room for bodies
 	large    *shares
 	writes   chan struct{} // one for each write that is at the database: they leave a connection to the reads
@@ -59,7 +58,7 @@ type Server struct {
 // New makes a server; it connects to nothing.
 func New(opts Options) *Server {
 	e := echo.New()
-	s := &Server{Options: opts, echo: e, started: time.Now(), bodies: newBodyCache(opts.BodyCache), together: &together{reads: map[string]*turn{}}, medium: newShares(mediumShares), large: newShares(largeShares)}
+	s := &Server{Options: opts, echo: e, started: time.Now(), bodies: newBodyCache(opts.BodyCache), medium: newShares(mediumShares), large: newShares(largeShares)}
 	s.appends = make(chan struct{}, maxAppends)
 	s.writes = make(chan struct{}, max(1, opts.DB.Pool.Config().MaxConns-1))
 	e.HTTPErrorHandler = s.writeError

@@ -10,7 +10,7 @@ import (
 )
 
 // However many ask for the same rows at once, nobody gets an answer from before what had been stored when they asked.
-func TestReadsTogetherAreNotOld(t *testing.T) {
+func TestConcurrentReadsAreNotOld(t *testing.T) {
 	t.Parallel()
 	h := appendHarness(t)
 	name := slug(t)
