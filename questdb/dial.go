@@ -28,7 +28,6 @@ func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, er
 type stallConn struct {
 	net.Conn
 	stall time.Duration
-	wire  *wire // of a connection of the PostgreSQL wire
 
 	mu    sync.Mutex
 	given time.Time // the deadline that the owner has set; zero for none

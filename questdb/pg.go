@@ -33,7 +33,6 @@ func (cfg Config) openPool(user, password string) (*pgxpool.Pool, error) {
 	pc.PingTimeout = 500 * time.Millisecond
 	pc.ConnConfig.ConnectTimeout = cfg.ConnectTimeout
 	pc.ConnConfig.DialFunc = dialer{cfg.ConnectTimeout, cfg.StallTimeout}.dial
-	pc.ConnConfig.BuildFrontend = newFrontend
 	pc.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler { return closeOnCancel{conn.Conn()} }
 	// The fastest mode but cache_statement, which fails once on each connection after a column was added, and gets no answer
 	// at all after a table was dropped and made anew.
@@ -84,16 +83,10 @@ type pgSource struct {
 	cancel context.CancelCauseFunc
 	conn   *pgxpool.Conn
 	sql    string
-	wire   *wire
-	cells  [][]byte
 	begun  bool
 }
 
-// next reads the first row with pgx, and so all that comes before it; the others without.
 func (p *pgSource) next() ([][]byte, bool) {
-	if p.begun && p.wire.row(p.cells) {
-		return p.cells, true
-	}
 	if !p.rows.Next() {
 		return nil, false
 	}
@@ -148,10 +141,7 @@ func (c *Client) pgAttempt(ctx context.Context, pool *pgxpool.Pool, mode pgx.Que
 		defer conn.Release()
 		return nil, failure(ctx, err, sql, false)
 	}
-	rows := &Rows{source: &pgSource{
-		rows: result, ctx: ctx, cancel: cancel, conn: conn, sql: sql,
-		wire: stallConnOf(conn.Conn().PgConn().Conn()).wire, cells: make([][]byte, len(result.FieldDescriptions())),
-	}}
+	rows := &Rows{source: &pgSource{rows: result, ctx: ctx, cancel: cancel, conn: conn, sql: sql}}
 	for _, f := range result.FieldDescriptions() {
 		if f.Format != formats[f.DataTypeOID] {
 			rows.Close()
