@@ -262,14 +262,11 @@ func (s *Server) listPixels(c echo.Context, r *series, at rowRange, columns []se
 	}
 	g := gridOf(max(0, first.UnixMicro()), max(0, last.UnixMicro(), first.UnixMicro()), pixels)
 	at.limit = -1
-	rows, found, err := r.extremes(clock, columns, at, g, pixels, bounds.Rows)
-	if err == nil && !found {
-		rows, err = r.everything(clock, columns, at)
-	}
+	source, err := r.scan(clock, columns, at)
 	if err != nil {
 		return err
 	}
-	thin := newThinning(r.table.Name, rows, g)
+	thin := newThinning(r.table.Name, source.rows, g)
 	return s.writeRows(c, clock, &rowAnswer{
 		fields: fieldsOf(columns), source: thin, format: format, file: r.table.Name, key: "rows", arrays: shape.arrays,
 		head: func(b []byte) []byte {
@@ -279,10 +276,7 @@ func (s *Server) listPixels(c echo.Context, r *series, at rowRange, columns []se
 			return number(b, "pixel_width_us", g.step)
 		},
 		end: func(count int64) (rowEnd, error) {
-			e := rowEnd{total: bounds.Rows}
-			if !found {
-				e.total = thin.total
-			}
+			e := rowEnd{total: thin.total}
 			e.tail = func(b []byte) []byte { return shape.tail(at.tail(b, count, e)) }
 			return e, nil
 		},

@@ -79,12 +79,6 @@ func (c *Client) CountCandles(ctx context.Context, k Candles) (int64, error) {
 	return c.number(ctx, st.add(")"))
 }
 
-func (c *Client) number(ctx context.Context, st *statement) (n int64, err error) {
-	rows, err := c.query(ctx, st)
-	err = each(rows, err, func(r *Rows) { n, _ = r.Int(0) })
-	return n, err
-}
-
 // Summary is what a column's values come to.
 type Summary struct {
 	Count, Nulls int64 // values that count, rows without any value
@@ -132,13 +126,11 @@ func (c *Client) Summary(ctx context.Context, b Between) (s Summary, err error) 
 // Errors as Scan.
 func (c *Client) Bins(ctx context.Context, b Between, n int) ([]int64, error) {
 	width := b.High/float64(n) - b.Low/float64(n)
-	st := new(statement).add("select bin, count() n from (select floor((").column(b.Table, b.Column).add(" - ").float(b.Low).
-		add(") / ").float(width).add(")::long bin from ").table(b.Table).where(b.Selection)
-	next := constant(" where ")
-	if len(b.Where) > 0 || !b.From.IsZero() || !b.To.IsZero() {
-		next = " and "
-	}
-	st.add(next).column(b.Table, b.Column).add(" >= ").float(b.Low).add(" and ").column(b.Table, b.Column).add(" <= ").float(b.High).add(")")
+	st := new(statement)
+	st.add("select bin, count() n from (select floor((").column(b.Table, b.Column).add(" - ").float(b.Low).
+		add(") / ").float(width).add(")::long bin from ").table(b.Table).where(b.Selection, func() {
+		st.column(b.Table, b.Column).add(" >= ").float(b.Low).add(" and ").column(b.Table, b.Column).add(" <= ").float(b.High)
+	}).add(")")
 	counts := make([]int64, n)
 	rows, err := c.query(ctx, st)
 	err = each(rows, err, func(r *Rows) {

@@ -14,7 +14,6 @@ type Selection struct {
 	Table    *Table
 	Where    []Match
 	From, To time.Time // both inclusive, in microseconds; zero is no bound
-	At       []int64   // unless empty, only rows of one of these times, in microseconds; at most MostTimes
 }
 
 // Match holds for rows whose column has one of the values.
@@ -39,7 +38,7 @@ const longRead = 10000
 // Errors: ErrNoTable, ErrNoColumn, ErrUnavailable, ErrBusy, ErrTimeout, ErrBroken, and a *Refused.
 func (c *Client) Scan(ctx context.Context, s Scan) (*Rows, error) {
 	st := new(statement)
-	st.stream = (s.Limit < 0 || s.Limit > longRead) && len(s.At) == 0
+	st.stream = s.Limit < 0 || s.Limit > longRead
 	st.add("select ")
 	for i, name := range s.Columns {
 		if i > 0 {
@@ -69,10 +68,8 @@ func (st *statement) rest(s Scan) *statement {
 	return st
 }
 
-// where writes the condition of a selection, and one more unless that is nil, if there is any.
-func (s *statement) where(sel Selection) *statement { return s.whereAnd(sel, nil) }
-
-func (s *statement) whereAnd(sel Selection, more func()) *statement {
+// where writes the condition of a selection and those that more write, if there is any.
+func (s *statement) where(sel Selection, more ...func()) *statement {
 	next := constant(" where ")
 	and := func() {
 		s.add(next)
@@ -90,20 +87,9 @@ func (s *statement) whereAnd(sel Selection, more func()) *statement {
 		and()
 		s.column(sel.Table, sel.Table.Designated).add(" < ").micros(sel.To.UnixMicro() + 1)
 	}
-	if len(sel.At) > 0 { // QuestDB 9.3 counts the values wrongly that are bound in a list of times
+	for _, write := range more {
 		and()
-		s.add("(")
-		for i, t := range sel.At {
-			if i > 0 {
-				s.add(" or ")
-			}
-			s.column(sel.Table, sel.Table.Designated).add(" = ").micros(t)
-		}
-		s.add(")")
-	}
-	if more != nil {
-		and()
-		more()
+		write()
 	}
 	return s
 }
@@ -175,9 +161,12 @@ type Bounds struct {
 
 // Count counts a selection. Errors as Scan.
 func (c *Client) Count(ctx context.Context, s Selection) (int64, error) {
-	st := new(statement).add("select count() from ").table(s.Table).where(s)
+	return c.number(ctx, new(statement).add("select count() from ").table(s.Table).where(s))
+}
+
+// number runs a read of one number.
+func (c *Client) number(ctx context.Context, st *statement) (n int64, err error) {
 	rows, err := c.query(ctx, st)
-	n := int64(0)
 	err = each(rows, err, func(r *Rows) { n, _ = r.Int(0) })
 	return n, err
 }

@@ -175,8 +175,6 @@ func TestSelections(t *testing.T) {
 			{"number", questdb.Scan{Limit: -1, Selection: questdb.Selection{Where: match("n", "3", "x", "4", "1e99")}}, []int64{3, 4}},
 			{"no number", questdb.Scan{Limit: -1, Selection: questdb.Selection{Where: match("n", "1 or 1=1")}}, nil},
 			{"double", questdb.Scan{Limit: -1, Selection: questdb.Selection{Where: match("d", "0.3", "0.70")}}, []int64{3, 7}},
-			{"single times", questdb.Scan{Limit: -1, Selection: questdb.Selection{At: []int64{hour(4), hour(1), hour(4), hour(4) + 1, hour(99)}}}, []int64{1, 4}},
-			{"single times of a symbol, back", questdb.Scan{Limit: -1, Desc: true, Selection: questdb.Selection{Where: match("s", "a"), From: at(1), At: []int64{hour(0), hour(3), hour(4), hour(6)}}}, []int64{6, 3}},
 			{"two columns", questdb.Scan{Limit: -1, Selection: questdb.Selection{Where: append(match("s", "a", "b"), match("n", "3", "5")...)}}, []int64{3}},
 		} {
 			test.scan.Table, test.scan.Columns = table, []string{"n"}
