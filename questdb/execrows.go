@@ -3,14 +3,15 @@ package questdb
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -23,10 +24,11 @@ type execSource struct {
 	body   io.ReadCloser
 	json   *jsontext.Decoder
 	budget int
-	cells  [][]byte
-	begun  bool  // a row was read
-	cut    error // of the last read of the body
-	err    error // what is wrong, or io.EOF at the end of a whole answer
+	values []jsontext.Value // of the row
+	cells  [][]byte         // the same, nil for null
+	begun  bool             // a row was read
+	cut    error            // of the last read of the body
+	err    error            // what is wrong, or io.EOF at the end of a whole answer
 }
 
 // head reads to the first row. An answer without "dataset", to a statement that reads nothing, has no fields.
@@ -94,8 +96,10 @@ func (e *execSource) members(fields *[]Field) error {
 
 func execFields(columns []byte) ([]Field, error) {
 	var list []struct {
-		Name, Type, ElemType string
-		Dim                  int
+		Name     string `json:"name"`
+		Type     string `json:"type"`
+		ElemType string `json:"elemType"`
+		Dim      int    `json:"dim"`
 	}
 	if err := json.Unmarshal(columns, &list); err != nil {
 		return nil, err
@@ -129,9 +133,14 @@ func (e *execSource) next() ([][]byte, bool) {
 		return nil, false
 	}
 	e.begun = true
-	if !splitRow(row, e.cells) {
+	if err := json.Unmarshal(row, &e.values, jsontext.AllowInvalidUTF8(true)); err != nil || len(e.values) != len(e.cells) {
 		_ = e.broken(nil)
 		return nil, false
+	}
+	for i, value := range e.values {
+		if e.cells[i] = value; value.Kind() == 'n' {
+			e.cells[i] = nil
+		}
 	}
 	return e.cells, true
 }
@@ -178,58 +187,6 @@ func (e *execSource) close(whole bool) error {
 	return e.err
 }
 
-// splitRow cuts a valid JSON array into its values, nil for null. It reports whether there are as many as cells.
-func splitRow(row []byte, cells [][]byte) bool {
-	row = row[1 : len(row)-1]
-	for i := range cells {
-		row = bytes.TrimLeft(row, " \t\r\n")
-		n := valueLen(row)
-		if n == 0 {
-			return false
-		}
-		cells[i] = row[:n]
-		if row[0] == 'n' {
-			cells[i] = nil
-		}
-		row = bytes.TrimLeft(row[n:], " \t\r\n")
-		if len(row) > 0 { // a comma
-			row = row[1:]
-		} else if i < len(cells)-1 {
-			return false
-		}
-	}
-	return len(row) == 0
-}
-
-// valueLen is the length of the valid JSON value that b begins with.
-func valueLen(b []byte) int {
-	depth := 0
-	for i := 0; i < len(b); i++ {
-		switch b[i] {
-		case '"':
-			for i++; b[i] != '"'; i++ {
-				if b[i] == '\\' {
-					i++
-				}
-			}
-			if depth == 0 {
-				return i + 1
-			}
-		case '[', '{':
-			depth++
-		case ']', '}':
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		case ',', ' ', '\t', '\r', '\n':
-			if depth == 0 {
-				return i
-			}
-		}
-	}
-	return len(b)
-}
-
 // jsonFloat reads a number of /exec; a FLOAT has the digits of 32 bits.
 func jsonFloat(cell []byte, columnType string) (float64, bool) {
 	bits := 64
@@ -248,7 +205,8 @@ func jsonInt(cell []byte, kind Kind) (int64, bool) {
 		}
 		return 0, true
 	case Time:
-		return jsonMicros(cell)
+		t, err := time.Parse(time.RFC3339Nano, strings.Trim(string(cell), `"`))
+		return t.UnixMicro(), err == nil
 	}
 	v, err := strconv.ParseInt(string(cell), 10, 64)
 	return v, err == nil

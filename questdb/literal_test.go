@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"foldbook/internal/testdb"
@@ -130,29 +129,6 @@ func FuzzName(f *testing.F) {
 					t.Errorf("%s: the column %q comes back as %v", c.cfg.Read, name, r.Fields)
 				}
 			})
-		}
-	})
-}
-
-func FuzzMicros(f *testing.F) {
-	f.Add(int64(0), uint8(6))
-	f.Add(int64(-1), uint8(9))
-	f.Add(int64(minMicros), uint8(3))
-	f.Add(int64(maxMicros), uint8(6))
-	f.Add(int64(1709251199999999), uint8(6))
-	f.Fuzz(func(t *testing.T, micros int64, digits uint8) {
-		at := time.UnixMicro(min(max(micros, minMicros), maxMicros)).UTC()
-		layout := `"2006-01-02T15:04:05.000000Z"`
-		switch digits {
-		case 3:
-			layout = `"2006-01-02T15:04:05.000Z"`
-			at = at.Truncate(time.Millisecond)
-		case 9:
-			layout = `"2006-01-02T15:04:05.000000000Z"`
-		}
-		text := at.Format(layout)
-		if got, ok := jsonMicros([]byte(text)); !ok || got != at.UnixMicro() {
-			t.Errorf("%s is read as %d, want %d", text, got, at.UnixMicro())
 		}
 	})
 }
