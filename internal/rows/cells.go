@@ -132,7 +132,7 @@ func (j *jsonReader) number(c *Column, b []byte) (int, error) {
 		mantissa = mantissa*10 + uint64(b[i]-'0')
 		i++
 	}
-	digits, exponent, plain, whole := i-start, 0, true, true
+	digits, whole := i-start, true
 	if i < len(b) && (digits == 0 || (digits > 1 && b[start] == '0')) {
 		return 0, j.unexpected(b[i:])
 	}
@@ -140,25 +140,15 @@ func (j *jsonReader) number(c *Column, b []byte) (int, error) {
 		whole = false
 		i++
 		from := i
-		if mantissa == 0 { // then zeros are no digits that count
-			digits = 0
-			for i < len(b) && b[i] == '0' {
-				i++
-			}
-		}
-		digits -= i
 		for i < len(b) && b[i]-'0' < 10 {
-			mantissa = mantissa*10 + uint64(b[i]-'0')
 			i++
 		}
 		if i < len(b) && i == from {
 			return 0, j.unexpected(b[i:])
 		}
-		exponent = from - i
-		digits += i
 	}
 	if i < len(b) && b[i]|0x20 == 'e' {
-		plain, whole = false, false // it is read below
+		whole = false
 		i++
 		if i < len(b) && (b[i] == '-' || b[i] == '+') {
 			i++
@@ -181,28 +171,8 @@ func (j *jsonReader) number(c *Column, b []byte) (int, error) {
 		}
 		return i, j.setWhole(c, v)
 	}
-	if plain && digits <= 19 { // then the mantissa fits
-		var v float64
-		ok := true
-		if mantissa <= 1<<53 && exponent >= -22 {
-			v = float64(mantissa) / powers[-exponent] // both are exact, so their quotient is rounded once
-		} else {
-			v, ok = decimal(mantissa, exponent)
-		}
-		if negative {
-			v = -v
-		}
-		if ok && c.Kind == Float && !c.time {
-			return i, j.setFloat(c, v)
-		}
-		if ok && !c.wantsInt() {
-			return i, j.setNumber(c, v)
-		}
-	}
 	return i, j.setNumberText(c, string(b[:i]))
 }
-
-var powers = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
 
 // skip reads over a value.
 func skip(b []byte) (int, error) {
