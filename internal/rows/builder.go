@@ -131,53 +131,32 @@ func (b *builder) meet(c *Column, name string) error {
 	return nil
 }
 
-// missing is the n cells that a column lacks before this row.
-func (b *builder) missing(length int) (n int, err error) {
-	n = len(b.times) - length
-	if n >= 0 {
-		if b.cells += n + 1; b.o.Cells > 0 && b.cells > b.o.Cells {
-			return 0, ErrTooMany
-		}
+// put appends the cell of this row to a column, and before it the cells that the column lacks.
+func put[T any](b *builder, cells []T, missing, v T) ([]T, error) {
+	n := len(b.times) - len(cells)
+	if b.cells += n + 1; b.o.Cells > 0 && b.cells > b.o.Cells {
+		return nil, ErrTooMany
 	}
-	return n, nil
+	for ; n > 0; n-- {
+		cells = append(cells, missing)
+	}
+	return append(cells, v), nil
 }
 
 // ErrTooMany says that there are more cells than a batch takes.
 var ErrTooMany = errors.New("more cells than are taken at once")
 
-func (b *builder) setFloat(c *Column, v float64) error {
-	n, err := b.missing(len(c.floats))
-	switch {
-	case err != nil:
-		return err
-	case n < 0:
-		c.floats[len(b.times)] = v
-		return nil
-	}
-	for ; n > 0; n-- {
-		c.floats = append(c.floats, math.NaN())
-	}
-	c.floats = append(c.floats, v)
-	return nil
+func (b *builder) setFloat(c *Column, v float64) (err error) {
+	c.floats, err = put(b, c.floats, math.NaN(), v)
+	return err
 }
 
-func (b *builder) setInt(c *Column, v int64) error {
-	n, err := b.missing(len(c.ints))
-	switch {
-	case err != nil:
-		return err
-	case n < 0:
-		c.ints[len(b.times)] = v
-		return nil
-	}
-	for ; n > 0; n-- {
-		c.ints = append(c.ints, Null)
-	}
-	c.ints = append(c.ints, v)
-	return nil
+func (b *builder) setInt(c *Column, v int64) (err error) {
+	c.ints, err = put(b, c.ints, Null, v)
+	return err
 }
 
-func (b *builder) setText(c *Column, text []byte) error {
+func (b *builder) setText(c *Column, text []byte) (err error) {
 	code, ok := c.codes[string(text)]
 	if !ok {
 		code = int32(len(c.dict)) //nolint:gosec // a batch has fewer rows
@@ -187,19 +166,8 @@ func (b *builder) setText(c *Column, text []byte) error {
 		c.dict = append(c.dict, string(text))
 		c.codes[c.dict[code]] = code
 	}
-	n, err := b.missing(len(c.texts))
-	switch {
-	case err != nil:
-		return err
-	case n < 0:
-		c.texts[len(b.times)] = code
-		return nil
-	}
-	for ; n > 0; n-- {
-		c.texts = append(c.texts, -1)
-	}
-	c.texts = append(c.texts, code)
-	return nil
+	c.texts, err = put(b, c.texts, -1, code)
+	return err
 }
 
 // setTime sets the time of the row from a whole number.

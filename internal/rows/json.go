@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -11,387 +12,299 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// jsonReader reads rows by hand: a row is a flat object whose names are, row after row, those of the row before it, and
-// its cells are numbers. A general decoder takes several times as long. What it takes is what RFC 8259 and jsontext take.
+// jsonReader reads rows that are flat objects: the elements of the array "rows" of one object, or (NDJSON) one a line.
 type jsonReader struct {
 	*builder
-	in    io.Reader
-	lines bool // the rows follow each other without an object around them
-	state jsonState
-	names map[string]bool // at the top of the object
-
-	buf      []byte
-	pos, end int   // what is read and not yet used
-	offset   int64 // of buf in the input
-	eof      bool
-
-	order []named // the columns of the row before, in its order
+	dec   *jsontext.Decoder
+	lines bool
+	begun bool
+	names map[string]bool // members of the object around the rows
+	about bool            // a validation error is about no row, but about what surrounds the rows
+	order []named         // the columns of the previous row, in its order: mostly those of the next row too
+	text  []byte          // scratch
 }
 
-type jsonState uint8
-
-const (
-	begin  jsonState = iota
-	first            // behind the [
-	inRows           // behind a row
-	behind           // behind the ]
-)
-
-// named is a name as it is written, and its column.
+// named is a column and its name as the rows write it.
 type named struct {
-	quoted string // with its quotes and the : behind it
+	quoted string
 	column *Column
 }
 
-// errMore says that the input goes on behind what is in memory.
-var errMore = errors.New("more")
-
-// fill reads on, so that what begins at pos is all there in the end.
-func (j *jsonReader) fill() error {
-	if j.eof {
-		return &FaultError{Row: j.rowOr(), What: "ends early", Syntax: true}
-	}
-	j.offset += int64(j.pos)
-	n := copy(j.buf, j.buf[j.pos:j.end])
-	j.pos, j.end = 0, n
-	if n >= len(j.buf)/2 { // else a long row would be read again and again
-		j.buf = append(make([]byte, 0, max(64<<10, 2*len(j.buf))), j.buf[:n]...)
-		j.buf = j.buf[:cap(j.buf)]
-	}
-	for j.end < len(j.buf) {
-		n, err := j.in.Read(j.buf[j.end:])
-		j.end += n
-		if err == io.EOF {
-			j.eof = true
-			return nil
-		} else if err != nil {
-			return err
-		}
-	}
-	return nil
+// decoder leaves the checks of names and of UTF-8 to the reader, which has more to say about them.
+func decoder(in io.Reader) *jsontext.Decoder {
+	return jsontext.NewDecoder(in, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }
 
-func (j *jsonReader) rowOr() int64 {
-	if j.state == begin || j.state == behind {
-		return -1
-	}
-	return j.before + int64(len(j.times))
-}
-
-// step calls f at pos until all that it needs is in memory. f returns how much it used.
-func (j *jsonReader) step(f func(b []byte) (int, error)) error {
-	for {
-		n, err := f(j.buf[j.pos:j.end])
-		if err != errMore { //nolint:errorlint // never wrapped
-			j.pos += n
-			return err
-		}
-		if err := j.fill(); err != nil {
-			return err
-		}
-	}
-}
-
-// next is the next byte that is no blank, which it does not use; 0 is the end.
-func (j *jsonReader) next() (byte, error) {
-	for {
-		j.pos += blank(j.buf[j.pos:j.end], 0)
-		switch {
-		case j.pos < j.end:
-			return j.buf[j.pos], nil
-		case j.eof:
-			return 0, nil
-		}
-		if err := j.fill(); err != nil {
-			return 0, err
-		}
-	}
+func newJSONReader(b *builder, in io.Reader, lines bool) *jsonReader {
+	return &jsonReader{builder: b, dec: decoder(bufio.NewReaderSize(in, 64<<10)), lines: lines, names: map[string]bool{}}
 }
 
 func (j *jsonReader) read() error {
-	if j.lines {
-		return j.readLines()
-	}
-	if j.state == begin {
+	if !j.begun && !j.lines {
 		if err := j.toRows(); err != nil {
 			return err
 		}
 	}
+	j.begun = true
 	for !j.full() {
-		c, err := j.next()
-		if err != nil {
-			return err
-		}
-		switch {
-		case c == ']':
-			j.pos++
-			j.state = behind
-			return j.toEnd()
-		case c == 0:
-			return j.fill()
-		case j.state == inRows && c != ',':
-			return j.unexpected(j.buf[j.pos:j.end])
-		case j.state == inRows:
-			j.pos++
-			if c, err = j.next(); err != nil {
-				return err
-			}
-		}
-		if err := j.row(c); err != nil {
-			return err
-		}
-		j.state = inRows
-	}
-	return nil
-}
-
-func (j *jsonReader) readLines() error {
-	for !j.full() {
-		from := j.offset + int64(j.pos)
-		c, err := j.next()
-		switch {
-		case err != nil:
-			return err
-		case c == 0:
-			return io.EOF
-		case j.state == inRows && !j.newLine(from):
+		kind := j.dec.PeekKind()
+		if j.lines && kind != 0 && !j.onNewLine() {
 			return j.syntax("does not begin on a line of its own")
 		}
-		j.state = inRows
-		if err := j.row(c); err != nil {
-			return err
+		switch kind {
+		case '{':
+			if err := j.row(); err != nil {
+				return err
+			}
+		case 'n', 't', 'f', '"', '0', '[':
+			return j.fault("", "must be an object")
+		default: // the end of the rows, or what cannot be there
+			if _, err := j.dec.ReadToken(); err != nil {
+				return j.wrong(err)
+			}
+			return j.toEnd()
 		}
 	}
 	return nil
 }
 
-// newLine tells whether the blanks from an offset to pos have a line end. Those that are no more in memory are longer
-// than any that are meant otherwise.
-func (j *jsonReader) newLine(from int64) bool {
-	if from < j.offset {
-		return true
-	}
-	return bytes.IndexByte(j.buf[from-j.offset:j.pos], '\n') >= 0
+// onNewLine reports whether a line ends between the previous row and the value that follows.
+func (j *jsonReader) onNewLine() bool {
+	rest := j.dec.UnreadBuffer()
+	blanks := rest[:len(rest)-len(bytes.TrimLeft(rest, " \t\r\n"))]
+	return j.before+int64(len(j.times)) == 0 || bytes.IndexByte(blanks, '\n') >= 0
 }
 
-// row reads a row that begins with c.
-func (j *jsonReader) row(c byte) error {
-	if c == 0 {
-		return j.fill()
+func (j *jsonReader) row() error {
+	if !j.o.AnyUnit || j.timeName != "" {
+		return j.cells(j.dec)
 	}
-	if c != '{' {
-		if bytes.IndexByte([]byte(`"[-0123456789tfn`), c) >= 0 {
-			return j.fault("", "must be an object")
-		}
-		return j.unexpected(j.buf[j.pos:j.end])
-	}
-	if len(j.times) == 0 && j.before == 0 && j.o.AnyUnit {
-		if err := j.step(j.lookForTime); err != nil {
-			return err
-		}
-	}
-	for {
-		n, err := j.cells(j.buf[j.pos:j.end])
-		if err == nil {
-			j.pos += n
-			return j.endRow()
-		}
-		if err != errMore { //nolint:errorlint // never wrapped
-			return err
-		}
-		if err := j.fill(); err != nil {
-			return err
-		}
-		j.attempt++ // sets the same cells again
-	}
-}
-
-// lookForTime finds the column of the time in the first row, which it does not use.
-func (j *jsonReader) lookForTime(b []byte) (int, error) {
-	n, err := extent(b)
+	row, err := j.dec.ReadValue()
 	if err != nil {
-		return 0, err
+		return j.wrong(err)
 	}
-	var names map[string]any
-	if !jsontext.Value(b[:n]).IsValid() {
-		return 0, nil // the faults of rows are found elsewhere
+	names := namesOf(row)
+	if err := j.chooseTime(func(name string) bool { return names[name] }); err != nil {
+		return err
 	}
-	names = namesOf(b[:n])
-	return 0, j.chooseTime(func(name string) bool { _, ok := names[name]; return ok })
+	return j.cells(decoder(bytes.NewReader(row)))
 }
 
-func namesOf(b []byte) map[string]any {
-	names := map[string]any{}
-	dec := jsontext.NewDecoder(bytes.NewReader(b))
-	if _, err := dec.ReadToken(); err != nil {
-		return names
-	}
-	for dec.PeekKind() == jsontext.KindString {
-		t, err := dec.ReadToken()
-		if err != nil {
-			return names
-		}
-		names[t.String()] = nil
-		if dec.SkipValue() != nil {
-			return names
+// namesOf returns the names of the members of an object.
+func namesOf(object jsontext.Value) map[string]bool {
+	names := map[string]bool{}
+	dec := decoder(bytes.NewReader(object))
+	_, err := dec.ReadToken()
+	for err == nil && dec.PeekKind() == '"' {
+		var name jsontext.Token
+		if name, err = dec.ReadToken(); err == nil {
+			names[name.String()] = true
+			err = dec.SkipValue()
 		}
 	}
 	return names
 }
 
-// toRows reads to the beginning of the rows.
-func (j *jsonReader) toRows() error {
-	c, err := j.next()
-	switch {
-	case err != nil:
-		return err
-	case c == 0:
-		return &FaultError{Row: -1, What: "is empty", Syntax: true}
-	case c != '{':
-		return &FaultError{Row: -1, What: `must be an object, {"rows": […]}`, Syntax: bytes.IndexByte([]byte(`"[-0123456789tfn`), c) < 0}
+// cells reads one row.
+func (j *jsonReader) cells(dec *jsontext.Decoder) error {
+	if _, err := dec.ReadToken(); err != nil {
+		return j.wrong(err)
 	}
-	j.pos++
-	j.names = map[string]bool{}
-	for member := 0; ; member++ {
-		if c, err = j.next(); err != nil {
-			return err
+	for i := 0; dec.PeekKind() != '}'; i++ {
+		name, err := dec.ReadValue()
+		if err != nil {
+			return j.wrong(err)
 		}
-		if c == '}' && member == 0 {
-			return &FaultError{Row: -1, What: "has no rows"}
-		}
-		name, err := j.memberName()
+		c, err := j.named(name, i)
 		if err != nil {
 			return err
 		}
-		if c, err = j.next(); err != nil {
-			return err
+		cell, err := dec.ReadValue()
+		if err != nil {
+			return j.wrong(err)
 		}
-		if name == "rows" {
-			if c != '[' {
-				if c == 0 {
-					return j.fill()
-				}
-				return &FaultError{Row: -1, Column: "rows", What: "must be an array"}
+		if err := j.cell(c, cell); err != nil {
+			if dec.PeekKind() == 0 { // a number that was cut off may be a number too
+				_, err = dec.ReadToken()
+				return j.wrong(err)
 			}
-			j.pos++
-			j.state = first
-			return nil
-		}
-		if err := j.step(skip); err != nil {
-			return j.at(err)
-		}
-		if c, err = j.next(); err != nil {
 			return err
-		}
-		switch c {
-		case ',':
-			j.pos++
-		case '}':
-			return &FaultError{Row: -1, What: "has no rows"}
-		default:
-			return j.unexpected(j.buf[j.pos:j.end])
 		}
 	}
+	if _, err := dec.ReadToken(); err != nil {
+		return j.wrong(err)
+	}
+	return j.endRow()
 }
 
-// memberName reads a name at the top and the colon behind it.
-func (j *jsonReader) memberName() (string, error) {
-	c, err := j.next()
+// named returns the column of the i-th name of a row.
+func (j *jsonReader) named(quoted jsontext.Value, i int) (*Column, error) {
+	if i < len(j.order) && string(quoted) == j.order[i].quoted {
+		c := j.order[i].column
+		return c, j.meet(c, c.Name)
+	}
+	name, err := jsontext.AppendUnquote(j.text[:0], quoted)
 	if err != nil {
-		return "", err
+		return nil, j.syntax("has a name that is not a JSON text")
 	}
-	if c == 0 {
-		return "", j.fill()
+	c, err := j.column(string(name))
+	if err != nil {
+		return nil, err
 	}
-	if c != '"' {
-		return "", j.unexpected(j.buf[j.pos:j.end])
+	if i == len(j.order) {
+		j.order = append(j.order, named{})
 	}
-	var name []byte
-	err = j.step(func(b []byte) (int, error) {
-		n, err := text(b)
+	if i < len(j.order) {
+		j.order[i] = named{string(quoted), c}
+	}
+	return c, j.meet(c, string(name))
+}
+
+func (j *jsonReader) cell(c *Column, v jsontext.Value) error {
+	switch kind := v.Kind(); {
+	case kind == '0':
+		return j.setNumberText(c, string(v))
+	case c.skip:
+		return j.skipped(v)
+	case kind == 'n':
+		return nil
+	case kind != '"':
+		return j.fault(c.Name, "must be "+wanted(c))
+	}
+	var err error
+	if j.text, err = jsontext.AppendUnquote(j.text[:0], v); err != nil {
+		return &FaultError{Row: j.rowOr(), Column: c.Name, What: "is not a JSON text", Syntax: true}
+	}
+	return j.setTextCell(c, j.text)
+}
+
+// skipped checks a value that nobody needs: the decoder has left out some of the checks.
+func (j *jsonReader) skipped(v jsontext.Value) error {
+	if v.IsValid() {
+		return nil
+	}
+	return &FaultError{Row: j.rowOr(), What: fmt.Sprintf("is not JSON, at byte %d", j.dec.InputOffset()-int64(len(v))), Syntax: true}
+}
+
+// toRows reads to the beginning of the rows.
+func (j *jsonReader) toRows() error {
+	j.about = true
+	switch j.dec.PeekKind() {
+	case '{':
+		_, _ = j.dec.ReadToken() // it was peeked at
+	case 'n', 't', 'f', '"', '0', '[':
+		return &FaultError{Row: -1, What: `must be an object, {"rows": […]}`}
+	default:
+		_, err := j.dec.ReadToken()
+		if bad := new(jsontext.SyntacticError); errors.As(err, &bad) {
+			return &FaultError{Row: -1, What: `must be an object, {"rows": […]}`, Syntax: true}
+		} else if errors.Is(err, io.EOF) {
+			return &FaultError{Row: -1, What: "is empty", Syntax: true}
+		}
+		return j.wrong(err)
+	}
+	for j.dec.PeekKind() != '}' {
+		name, err := j.member()
 		if err != nil {
-			return 0, err
+			return err
 		}
-		if name, err = jsontext.AppendUnquote(nil, b[:n]); err != nil {
-			return 0, errNotText
+		kind := j.dec.PeekKind()
+		if name == "rows" && kind != '[' && kind != 0 {
+			return &FaultError{Row: -1, Column: name, What: "must be an array"}
 		}
-		return n, nil
-	})
+		if name == "rows" {
+			_, err := j.dec.ReadToken()
+			j.about = err != nil
+			return j.wrong(err)
+		}
+		if err := j.skip(); err != nil {
+			return err
+		}
+	}
+	return &FaultError{Row: -1, What: "has no rows"}
+}
+
+// member reads the name of a member of the object around the rows.
+func (j *jsonReader) member() (string, error) {
+	quoted, err := j.dec.ReadValue()
 	if err != nil {
-		return "", j.at(err)
+		return "", j.wrong(err)
 	}
-	if j.names[string(name)] {
-		return "", &FaultError{Row: -1, Column: string(name), What: "is there twice", Syntax: true}
-	}
-	if len(j.names) == MaxColumns {
+	text, err := jsontext.AppendUnquote(nil, quoted)
+	name := string(text)
+	switch {
+	case err != nil:
+		return "", &FaultError{Row: -1, What: fmt.Sprintf("is not a JSON text, at byte %d", j.dec.InputOffset()-int64(len(quoted))), Syntax: true}
+	case j.names[name]:
+		return "", &FaultError{Row: -1, Column: name, What: "is there twice", Syntax: true}
+	case len(j.names) == MaxColumns:
 		return "", &FaultError{Row: -1, What: "has too many fields"}
 	}
-	j.names[string(name)] = true
-	if c, err = j.next(); err != nil {
-		return "", err
+	j.names[name] = true
+	return name, nil
+}
+
+// skip reads over a value.
+func (j *jsonReader) skip() error {
+	v, err := j.dec.ReadValue()
+	if err != nil {
+		return j.wrong(err)
 	}
-	if c != ':' {
-		return "", j.unexpected(j.buf[j.pos:j.end])
-	}
-	j.pos++
-	return string(name), nil
+	return j.skipped(v)
 }
 
 // toEnd reads what is behind the rows.
 func (j *jsonReader) toEnd() error {
-	for {
-		c, err := j.next()
-		if err != nil {
+	j.about = true
+	for j.dec.PeekKind() != '}' {
+		if _, err := j.member(); err != nil {
 			return err
 		}
-		if c == '}' {
-			break
-		}
-		if c != ',' {
-			return j.unexpected(j.buf[j.pos:j.end])
-		}
-		j.pos++
-		if _, err := j.memberName(); err != nil {
+		if err := j.skip(); err != nil {
 			return err
-		}
-		if _, err = j.next(); err != nil {
-			return err
-		}
-		if err := j.step(skip); err != nil {
-			return j.at(err)
 		}
 	}
-	j.pos++
-	if c, err := j.next(); err != nil {
+	if _, err := j.dec.ReadToken(); err != nil {
+		return j.wrong(err)
+	}
+	if kind := j.dec.PeekKind(); kind == 0 {
+		_, err := j.dec.ReadToken()
+		if bad := new(jsontext.SyntacticError); !errors.As(err, &bad) {
+			return j.wrong(err)
+		}
+	}
+	rest := j.dec.UnreadBuffer()
+	at := j.dec.InputOffset() + int64(len(rest)-len(bytes.TrimLeft(rest, " \t\r\n")))
+	return &FaultError{Row: -1, What: fmt.Sprintf("goes on after its JSON document, at byte %d", at), Syntax: true}
+}
+
+// rowOr is the row that a validation error is about.
+func (j *jsonReader) rowOr() int64 {
+	if j.about {
+		return -1
+	}
+	return j.before + int64(len(j.times))
+}
+
+// wrong is an error of the decoder in the words of the package; those of the input, and its end, come back as they are.
+func (j *jsonReader) wrong(err error) error {
+	bad := new(jsontext.SyntacticError)
+	switch {
+	case err == nil || err == io.EOF: //nolint:errorlint // the decoder's own
 		return err
-	} else if c != 0 {
-		return &FaultError{Row: -1, What: fmt.Sprintf("goes on after its JSON document, at byte %d", j.offset+int64(j.pos)), Syntax: true}
+	case !errors.As(err, &bad):
+		return errors.Unwrap(err)
+	case errors.Is(bad.Err, io.ErrUnexpectedEOF):
+		return &FaultError{Row: j.rowOr(), What: "ends early", Syntax: true}
 	}
-	return io.EOF
-}
-
-var (
-	errNotText  = errors.New("is not a JSON text")
-	errNotValue = errors.New("is not JSON")
-)
-
-// at makes a fault of what is wrong with a value.
-func (j *jsonReader) at(err error) error {
-	if errors.Is(err, errNotText) || errors.Is(err, errNotValue) {
-		return &FaultError{Row: j.rowOr(), What: fmt.Sprintf("%s, at byte %d", err, j.offset+int64(j.pos)), Syntax: true}
+	at, rest := bad.ByteOffset, j.dec.UnreadBuffer()
+	rest = rest[min(max(at-j.dec.InputOffset(), 0), int64(len(rest))):]
+	if next := bytes.TrimLeft(rest, ", \t\r\n"); len(next) > 0 && rest[0] == ',' && (next[0] == ']' || next[0] == '}') {
+		at, rest = at+int64(len(rest)-len(next)), next // the decoder names the comma before them
 	}
-	return err
-}
-
-// unexpected is the fault of bytes that cannot be there; rest begins with them and ends where the memory ends.
-func (j *jsonReader) unexpected(rest []byte) error {
-	if len(rest) == 0 {
-		return j.fill()
-	}
-	at := j.offset + int64(j.end-len(rest))
 	c, n := utf8.DecodeRune(rest)
 	what := "is not JSON: unexpected " + strconv.QuoteRune(c)
-	if c == utf8.RuneError && n == 1 {
+	if c == utf8.RuneError && n <= 1 {
 		what = "is not UTF-8"
 	}
 	return &FaultError{Row: j.rowOr(), What: fmt.Sprintf("%s, at byte %d", what, at), Syntax: true}

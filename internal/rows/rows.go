@@ -204,7 +204,7 @@ func New(format Format, in io.Reader, o Options) *Reader {
 	r := &Reader{b: b}
 	switch format {
 	case JSON, NDJSON:
-		r.from = &jsonReader{builder: b, in: in, lines: format == NDJSON}
+		r.from = newJSONReader(b, in, format == NDJSON)
 	case CSV:
 		r.from = &csvReader{builder: b, in: in}
 	case Arrow:
