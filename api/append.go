@@ -16,7 +16,7 @@ import (
 	"foldbook/api/spec"
 	"foldbook/db"
 	"foldbook/internal/rows"
-	"foldbook/internal/stores"
+	"foldbook/internal/series"
 	"foldbook/questdb"
 )
 
@@ -35,15 +35,15 @@ var (
 
 // AppendOhlcv serves POST /api/datasets/:dataset_id/ohlcv/append: {"success": true, "rows_written": …, "measurement": …}.
 func (s *Server) AppendOhlcv(c echo.Context, datasetID string, params spec.AppendOhlcvParams) error {
-	return s.appendToDataset(c, datasetID, stores.Bars, isTrue(params.DryRun))
+	return s.appendToDataset(c, datasetID, series.Bars, isTrue(params.DryRun))
 }
 
 // AppendIndicators serves POST /api/datasets/:dataset_id/indicators/append, which answers as AppendOhlcv does.
 func (s *Server) AppendIndicators(c echo.Context, datasetID string, params spec.AppendIndicatorsParams) error {
-	return s.appendToDataset(c, datasetID, stores.Indicators, isTrue(params.DryRun))
+	return s.appendToDataset(c, datasetID, series.Indicators, isTrue(params.DryRun))
 }
 
-func (s *Server) appendToDataset(c echo.Context, datasetID string, kind stores.Kind, dryRun bool) error {
+func (s *Server) appendToDataset(c echo.Context, datasetID string, kind series.Kind, dryRun bool) error {
 	id, err := pathID("dataset_id", datasetID)
 	if err != nil {
 		return err
@@ -54,16 +54,16 @@ func (s *Server) appendToDataset(c echo.Context, datasetID string, kind stores.K
 		return missing(err, "data set", id)
 	}
 	measurement, field := row.QuestDBMeasurement, "indicator_measurement"
-	if kind == stores.Bars {
-		measurement, field = orElse(row.OhlcvMeasurement, stores.BarsName(row.QuestDBTag)), "ohlcv_measurement"
+	if kind == series.Bars {
+		measurement, field = orElse(row.OhlcvMeasurement, series.BarsName(row.QuestDBTag)), "ohlcv_measurement"
 	}
-	interval := stores.Interval(row.BarIntervalMS, row.Granularity)
+	interval := series.BarLength(row.BarIntervalMS, row.Granularity)
 	d, err := s.destination(ctx, kind, measurement, field, row.QuestDBTag)
 	if err != nil {
 		return err
 	}
 	d.spec = func(name string, interval time.Duration) questdb.Spec {
-		if kind == stores.Bars {
+		if kind == series.Bars {
 			return questdb.BarsSpec(name, interval)
 		}
 		return questdb.IndicatorsSpec(name, interval)
@@ -74,19 +74,19 @@ func (s *Server) appendToDataset(c echo.Context, datasetID string, kind stores.K
 		d.mark("source", row.Source, false)
 		d.mark("granularity", row.Granularity, false)
 	}
-	return s.append(c, d, dryRun, func(ctx context.Context, added []string) (counted stores.Counted, err error) {
+	return s.append(c, d, dryRun, func(ctx context.Context, added []string) (counted series.Counted, err error) {
 		err = s.transact(ctx, false, func(ctx context.Context, q *db.Queries) (err error) {
-			if kind == stores.Bars {
-				counted, err = stores.RefreshBars(ctx, q, s.QuestDB, id)
+			if kind == series.Bars {
+				counted, err = series.RefreshBars(ctx, q, s.QuestDB, id)
 			} else {
-				counted, err = stores.RefreshIndicators(ctx, q, s.QuestDB, id, added...)
+				counted, err = series.RefreshIndicators(ctx, q, s.QuestDB, id, added...)
 			}
 			if errors.Is(err, pgx.ErrNoRows) {
 				return spec.NoSuch("data set", id)
 			}
 			return err
 		})
-		if err != nil || kind == stores.Bars {
+		if err != nil || kind == series.Bars {
 			return counted, err
 		}
 		return s.fillFolds(ctx, id, counted)
@@ -94,8 +94,8 @@ func (s *Server) appendToDataset(c echo.Context, datasetID string, kind stores.K
 }
 
 // fillFolds fills the times of folds whose rows are there now.
-func (s *Server) fillFolds(ctx context.Context, dataset uuid.UUID, counted stores.Counted) (stores.Counted, error) {
-	n, err := stores.FillFolds(ctx, s.DB, s.QuestDB, dataset, func(f func(context.Context, *db.Queries) error) error {
+func (s *Server) fillFolds(ctx context.Context, dataset uuid.UUID, counted series.Counted) (series.Counted, error) {
+	n, err := series.FillFolds(ctx, s.DB, s.QuestDB, dataset, func(f func(context.Context, *db.Queries) error) error {
 		return s.transact(ctx, false, f)
 	})
 	if n == 0 || err != nil {
@@ -108,7 +108,7 @@ func (s *Server) fillFolds(ctx context.Context, dataset uuid.UUID, counted store
 
 // timeFolds fills the times of folds before they are stored, if QuestDB has them at hand; else they can come later.
 func (s *Server) timeFolds(c echo.Context, dataset uuid.UUID, folds []db.CopyFoldsParams) {
-	if err := stores.TimeFolds(c.Request().Context(), s.DB, s.QuestDB, dataset, folds); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+	if err := series.TimeFolds(c.Request().Context(), s.DB, s.QuestDB, dataset, folds); err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		s.Log.Warn("folds are stored without times: they could not be looked up", "cause", err.Error())
 	}
 }
@@ -124,7 +124,7 @@ func (s *Server) AppendPredictions(c echo.Context, runID string, params spec.App
 	if err := s.once(ctx, func() (err error) { row, err = s.DB.GetRunDestination(ctx, id); return err }); err != nil {
 		return missing(err, "run", id)
 	}
-	d, err := s.destination(ctx, stores.Predictions, row.PredictionMeasurement, "prediction_measurement", id.String())
+	d, err := s.destination(ctx, series.Predictions, row.PredictionMeasurement, "prediction_measurement", id.String())
 	if err != nil {
 		return err
 	}
@@ -135,8 +135,8 @@ func (s *Server) AppendPredictions(c echo.Context, runID string, params spec.App
 		d.mark("dataset", row.DatasetSlug, true)
 		d.mark("target", row.TargetColumn, true)
 	}
-	return s.append(c, d, isTrue(params.DryRun), func(ctx context.Context, _ []string) (counted stores.Counted, err error) {
-		counted.Bounds, err = s.bounds(ctx, stores.Predictions, row.PredictionMeasurement, id)
+	return s.append(c, d, isTrue(params.DryRun), func(ctx context.Context, _ []string) (counted series.Counted, err error) {
+		counted.Bounds, err = s.bounds(ctx, series.Predictions, row.PredictionMeasurement, id)
 		if err != nil {
 			return counted, err
 		}
@@ -146,8 +146,8 @@ func (s *Server) AppendPredictions(c echo.Context, runID string, params spec.App
 }
 
 // bounds counts the rows of a run or simulation.
-func (s *Server) bounds(ctx context.Context, kind stores.Kind, measurement string, id uuid.UUID) (questdb.Bounds, error) {
-	place, err := stores.Find(ctx, s.QuestDB, kind, measurement, id.String())
+func (s *Server) bounds(ctx context.Context, kind series.Kind, measurement string, id uuid.UUID) (questdb.Bounds, error) {
+	place, err := series.Find(ctx, s.QuestDB, kind, measurement, id.String())
 	if err != nil || place.Table == nil {
 		return questdb.Bounds{}, err
 	}
@@ -165,7 +165,7 @@ func (s *Server) AppendTrace(c echo.Context, simulationID string, params spec.Ap
 	if err := s.once(ctx, func() (err error) { row, err = s.DB.GetSimulationDestination(ctx, id); return err }); err != nil {
 		return missing(err, "simulation", id)
 	}
-	d, err := s.destination(ctx, stores.Trace, row.QuestDBNamespace, "questdb_namespace", id.String())
+	d, err := s.destination(ctx, series.Trace, row.QuestDBNamespace, "questdb_namespace", id.String())
 	if err != nil {
 		return err
 	}
@@ -184,8 +184,8 @@ func (s *Server) AppendTrace(c echo.Context, simulationID string, params spec.Ap
 			return nil
 		}
 	}
-	return s.append(c, d, isTrue(params.DryRun), func(ctx context.Context, _ []string) (counted stores.Counted, err error) {
-		counted.Bounds, err = s.bounds(ctx, stores.Trace, row.QuestDBNamespace, id)
+	return s.append(c, d, isTrue(params.DryRun), func(ctx context.Context, _ []string) (counted series.Counted, err error) {
+		counted.Bounds, err = s.bounds(ctx, series.Trace, row.QuestDBNamespace, id)
 		return counted, err
 	})
 }
@@ -209,7 +209,7 @@ func (s *Server) once(ctx context.Context, read func() error) error {
 
 // append reads the rows of a request, writes them to their destination and answers. finish brings up to date what
 // PostgreSQL says of them, once they can be read.
-func (s *Server) append(c echo.Context, d *destination, dryRun bool, finish func(context.Context, []string) (stores.Counted, error)) error {
+func (s *Server) append(c echo.Context, d *destination, dryRun bool, finish func(context.Context, []string) (series.Counted, error)) error {
 	batch, err := d.read(c)
 	if err != nil {
 		return err

@@ -15,14 +15,14 @@ import (
 	"foldbook/api/spec"
 	"foldbook/db"
 	"foldbook/internal/rows"
-	"foldbook/internal/stores"
+	"foldbook/internal/series"
 	"foldbook/questdb"
 )
 
 // destination is where the rows of a request go, and as what.
 type destination struct {
-	kind     stores.Kind
-	place    *stores.Place
+	kind     series.Kind
+	place    *series.Place
 	spec     func(name string, interval time.Duration) questdb.Spec
 	interval time.Duration // between two rows, 0 for unknown
 	marks    []mark
@@ -39,14 +39,14 @@ type mark struct {
 }
 
 // destination looks up where rows go; field is where the record names the table.
-func (s *Server) destination(ctx context.Context, kind stores.Kind, measurement, field string, names ...string) (*destination, error) {
+func (s *Server) destination(ctx context.Context, kind series.Kind, measurement, field string, names ...string) (*destination, error) {
 	if s.QuestDB == nil {
 		return nil, errSeriesOff
 	}
 	if !questdb.ValidTable(measurement) { // nor one of QuestDB's own tables
 		return nil, conflict(fmt.Sprintf("%s is %q, which is no name of a table", field, shorten(measurement)), nil)
 	}
-	place, err := stores.Find(ctx, s.QuestDB, kind, measurement, names...)
+	place, err := series.Find(ctx, s.QuestDB, kind, measurement, names...)
 	if err != nil {
 		return nil, err
 	}
@@ -61,13 +61,13 @@ func (d *destination) mark(column, value string, always bool) {
 func (d *destination) base(interval time.Duration) questdb.Spec {
 	name := d.place.Name
 	if d.place.Shared { // whatever it is called
-		name = map[stores.Kind]string{
-			stores.Indicators: questdb.SharedIndicators, stores.Predictions: questdb.SharedPredictions, stores.Trace: questdb.SharedTraces,
+		name = map[series.Kind]string{
+			series.Indicators: questdb.SharedIndicators, series.Predictions: questdb.SharedPredictions, series.Trace: questdb.SharedTraces,
 		}[d.kind]
 	}
 	wanted := d.spec(name, interval)
 	wanted.Name = d.place.Name
-	if d.kind == stores.Bars && d.place.Shared {
+	if d.kind == series.Bars && d.place.Shared {
 		wanted.Columns = append([]questdb.Column{{Name: "dataset", Type: "SYMBOL", Key: true}}, wanted.Columns...)
 	}
 	return wanted

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"foldbook/internal/rows"
-	"foldbook/internal/stores"
+	"foldbook/internal/series"
 	"foldbook/questdb"
 )
 
@@ -63,7 +63,7 @@ func (w *tableWriter) prepare() {
 		}
 	}
 	for name, of := range clocks {
-		if c, ok := w.table.Column(name); ok && c.Type == "LONG" && w.kind <= stores.Indicators {
+		if c, ok := w.table.Column(name); ok && c.Type == "LONG" && w.kind <= series.Indicators {
 			w.clocks = append(w.clocks, clock{c.Name, w.batch.Column(name), of})
 		}
 	}

@@ -14,7 +14,7 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
-	"foldbook/internal/stores"
+	"foldbook/internal/series"
 	"foldbook/questdb"
 )
 
@@ -115,8 +115,8 @@ func (s *Server) GetEquity(c echo.Context, simulationID string, params spec.GetE
 	if source == spec.GetEquityParamsSourceTrades {
 		curve.next, curve.stop = s.eachTrade(clock, id, trades), func() {}
 	} else {
-		var r *series
-		if r, err = s.open(ctx, stores.Trace, row.QuestDBNamespace, id.String(), row.SimulationName); err == nil {
+		var r *seriesRows
+		if r, err = s.open(ctx, series.Trace, row.QuestDBNamespace, id.String(), row.SimulationName); err == nil {
 			measurement = r.table.Name
 			curve.next, curve.stop, err = r.eachTrade(clock)
 		}
@@ -224,7 +224,7 @@ func (s *Server) eachTrade(ctx context.Context, id uuid.UUID, page []db.ListTrad
 }
 
 // eachTrade gives the trades of a trace.
-func (r *series) eachTrade(ctx context.Context) (func() (earning, bool, error), func(), error) {
+func (r *seriesRows) eachTrade(ctx context.Context) (func() (earning, bool, error), func(), error) {
 	percent, ok := r.table.First("return_pct")
 	if !ok || questdb.KindOf(percent.Type) != questdb.Float && questdb.KindOf(percent.Type) != questdb.Int {
 		return nil, nil, spec.InvalidParameter("source", "trace needs a table with a number return_pct")

@@ -8,7 +8,7 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
-	"foldbook/internal/stores"
+	"foldbook/internal/series"
 	"foldbook/questdb"
 )
 
@@ -55,7 +55,7 @@ func (s *Server) listPredictions(c echo.Context, runID string, params spec.ListP
 	if err != nil {
 		return missing(err, "run", id)
 	}
-	r, err := s.open(ctx, stores.Predictions, row.PredictionMeasurement, id.String(), row.RunName)
+	r, err := s.open(ctx, series.Predictions, row.PredictionMeasurement, id.String(), row.RunName)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (s *Server) listPredictions(c echo.Context, runID string, params spec.ListP
 }
 
 // onlyFold narrows predictions to those of one fold.
-func (r *series) onlyFold(fold *int64) error {
+func (r *seriesRows) onlyFold(fold *int64) error {
 	if fold == nil {
 		return nil
 	}

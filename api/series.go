@@ -11,34 +11,34 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
-	"foldbook/internal/stores"
+	"foldbook/internal/series"
 	"foldbook/questdb"
 )
 
-// series is the rows of one data set, run or simulation: a table of its own, or those of a shared one that carry its name.
-type series struct {
+// seriesRows is the rows of one data set, run or simulation: a table of its own, or those of a shared one that carry its name.
+type seriesRows struct {
 	db    *questdb.Client
 	table *questdb.Table
 	where []questdb.Match
 }
 
 // open finds the rows of a measurement. In a shared table they are those with one of the names.
-func (s *Server) open(ctx context.Context, kind stores.Kind, measurement string, names ...string) (*series, error) {
+func (s *Server) open(ctx context.Context, kind series.Kind, measurement string, names ...string) (*seriesRows, error) {
 	if s.QuestDB == nil {
 		return nil, errSeriesOff
 	}
-	place, err := stores.Find(ctx, s.QuestDB, kind, measurement, names...)
+	place, err := series.Find(ctx, s.QuestDB, kind, measurement, names...)
 	if err != nil {
 		return nil, err
 	}
 	if place.Table == nil || place.Table.Designated == "" {
 		return nil, measurementNotFound(measurement)
 	}
-	return &series{db: s.QuestDB, table: place.Table, where: place.Where}, nil
+	return &seriesRows{db: s.QuestDB, table: place.Table, where: place.Where}, nil
 }
 
 // datasetSeries opens the indicators of a data set, or its bars.
-func (s *Server) datasetSeries(c echo.Context, datasetID string, bars bool) (*series, uuid.UUID, error) {
+func (s *Server) datasetSeries(c echo.Context, datasetID string, bars bool) (*seriesRows, uuid.UUID, error) {
 	id, err := pathID("dataset_id", datasetID)
 	if err != nil {
 		return nil, id, err
@@ -47,19 +47,19 @@ func (s *Server) datasetSeries(c echo.Context, datasetID string, bars bool) (*se
 	return found, id, err
 }
 
-func (s *Server) openDataset(ctx context.Context, id uuid.UUID, bars bool) (*series, error) {
+func (s *Server) openDataset(ctx context.Context, id uuid.UUID, bars bool) (*seriesRows, error) {
 	row, err := s.DB.GetDatasetSeries(ctx, id)
 	if err != nil {
 		return nil, missing(err, "data set", id)
 	}
 	if bars {
-		return s.open(ctx, stores.Bars, row.OhlcvMeasurement, row.QuestDBTag)
+		return s.open(ctx, series.Bars, row.OhlcvMeasurement, row.QuestDBTag)
 	}
-	return s.open(ctx, stores.Indicators, row.IndicatorMeasurement, row.QuestDBTag)
+	return s.open(ctx, series.Indicators, row.IndicatorMeasurement, row.QuestDBTag)
 }
 
 // selection is the rows of the series in a range of time.
-func (r *series) selection(at rowRange) questdb.Selection {
+func (r *seriesRows) selection(at rowRange) questdb.Selection {
 	return questdb.Selection{Table: r.table, Where: r.where, From: at.from, To: at.to}
 }
 
@@ -70,17 +70,17 @@ type seriesColumn struct {
 }
 
 // timeColumn is what every answer begins with: the time in milliseconds, whatever else the table says about times.
-func (r *series) timeColumn() seriesColumn {
+func (r *seriesRows) timeColumn() seriesColumn {
 	return seriesColumn{rowField{"timestamp_ms", questdb.Time, true}, r.table.Designated}
 }
 
 // isTime tells the names that mean the time of the row.
-func (r *series) isTime(name string) bool {
+func (r *seriesRows) isTime(name string) bool {
 	return strings.EqualFold(name, r.table.Designated) || strings.EqualFold(name, "timestamp_ms")
 }
 
 // columns are those named, in that order, or all.
-func (r *series) columns(named *string) ([]seriesColumn, error) {
+func (r *seriesRows) columns(named *string) ([]seriesColumn, error) {
 	columns := []seriesColumn{r.timeColumn()}
 	if named == nil || *named == "" {
 		for _, c := range r.table.Columns {
@@ -122,7 +122,7 @@ func fieldsOf(columns []seriesColumn) []rowField {
 }
 
 // scan begins to read a range of rows.
-func (r *series) scan(ctx context.Context, columns []seriesColumn, at rowRange) (*scanSource, error) {
+func (r *seriesRows) scan(ctx context.Context, columns []seriesColumn, at rowRange) (*scanSource, error) {
 	scan := questdb.Scan{Selection: r.selection(at), Desc: at.desc, Offset: at.offset, Limit: -1}
 	for _, c := range columns {
 		scan.Columns = append(scan.Columns, c.source)
@@ -161,7 +161,7 @@ func (r *series) scan(ctx context.Context, columns []seriesColumn, at rowRange) 
 }
 
 // total is how many rows match, of which the answer has count and more or not.
-func (r *series) total(ctx context.Context, at rowRange, count int64, more bool) (int64, error) {
+func (r *seriesRows) total(ctx context.Context, at rowRange, count int64, more bool) (int64, error) {
 	if !more && at.at == nil && !at.numbered && (count > 0 || at.offset == 0) {
 		return at.offset + count, nil
 	}
@@ -176,7 +176,7 @@ func (r *series) total(ctx context.Context, at rowRange, count int64, more bool)
 }
 
 // end makes what is known behind the last row, with the members that most answers have.
-func (r *series) end(clock *streamClock, at rowRange, source *scanSource, count int64) (e rowEnd, err error) {
+func (r *seriesRows) end(clock *streamClock, at rowRange, source *scanSource, count int64) (e rowEnd, err error) {
 	if e.total, err = r.total(clock, at, count, source.more); err != nil {
 		return e, err
 	}
@@ -215,7 +215,7 @@ func member(b []byte, name, text string) []byte {
 }
 
 // listRows answers a range of rows as objects.
-func (s *Server) listRows(c echo.Context, r *series, at rowRange, columns *string, format spec.Format) error {
+func (s *Server) listRows(c echo.Context, r *seriesRows, at rowRange, columns *string, format spec.Format) error {
 	wanted, err := r.columns(columns)
 	if err != nil {
 		return err
@@ -237,7 +237,7 @@ func (s *Server) listRows(c echo.Context, r *series, at rowRange, columns *strin
 }
 
 // listThin answers rows as objects, thinned out for a chart.
-func (s *Server) listThin(c echo.Context, r *series, at rowRange, columns *string, pixels int64, format spec.Format) error {
+func (s *Server) listThin(c echo.Context, r *seriesRows, at rowRange, columns *string, pixels int64, format spec.Format) error {
 	wanted, err := r.columns(columns)
 	if err != nil {
 		return err

@@ -55,7 +55,7 @@ func (s *Server) GetIndexMap(c echo.Context, datasetID string, params spec.GetIn
 }
 
 // listAligned answers indicators at whose time there is a bar.
-func (s *Server) listAligned(c echo.Context, id uuid.UUID, r *series, at rowRange, columns *string, format spec.Format) error {
+func (s *Server) listAligned(c echo.Context, id uuid.UUID, r *seriesRows, at rowRange, columns *string, format spec.Format) error {
 	if at.numbered {
 		return spec.InvalidParameter("aligned", "does not go with start_index or end_index: the numbers are those of all rows")
 	}
@@ -101,7 +101,7 @@ func (s *Server) listAligned(c echo.Context, id uuid.UUID, r *series, at rowRang
 }
 
 // countAligned counts all rows in the range that have a partner.
-func countAligned(ctx context.Context, r, bars *series, at rowRange) (total int64, err error) {
+func countAligned(ctx context.Context, r, bars *seriesRows, at rowRange) (total int64, err error) {
 	at.at, at.limit = nil, -1
 	source, err := alignedScan(ctx, r, bars, questdb.Scan{Selection: r.selection(at), Columns: []string{r.table.Designated}}, at)
 	if err != nil {
@@ -118,7 +118,7 @@ func countAligned(ctx context.Context, r, bars *series, at rowRange) (total int6
 }
 
 // sendParquet passes on what QuestDB makes.
-func (s *Server) sendParquet(c echo.Context, clock *streamClock, r *series, columns []seriesColumn, at rowRange) error {
+func (s *Server) sendParquet(c echo.Context, clock *streamClock, r *seriesRows, columns []seriesColumn, at rowRange) error {
 	if at.numbered || at.at != nil {
 		return spec.InvalidParameter("format", "parquet does not go with cursor, start_index or end_index")
 	}
@@ -161,7 +161,7 @@ func (s *Server) sendParquet(c echo.Context, clock *streamClock, r *series, colu
 }
 
 // listCandles answers candles that are longer than the bars.
-func (s *Server) listCandles(c echo.Context, r *series, at rowRange, interval string, columns *string, pixels int64, format spec.Format) error {
+func (s *Server) listCandles(c echo.Context, r *seriesRows, at rowRange, interval string, columns *string, pixels int64, format spec.Format) error {
 	if pixels > 0 || at.numbered || at.at != nil || format == spec.Parquet {
 		return spec.InvalidParameter("interval", "does not go with points, width, cursor, start_index, end_index or format=parquet")
 	}
@@ -250,7 +250,7 @@ var predictionColumns = []struct {
 }
 
 // predictions are the columns of predictions that the table has, or those named.
-func (r *series) predictions(named *string) ([]seriesColumn, error) {
+func (r *seriesRows) predictions(named *string) ([]seriesColumn, error) {
 	all := []seriesColumn{r.timeColumn()}
 	for _, p := range predictionColumns {
 		column, ok := r.table.First(p.sources...)

@@ -243,7 +243,7 @@ type pixelShape struct {
 }
 
 // listPixels answers rows thinned out for a chart.
-func (s *Server) listPixels(c echo.Context, r *series, at rowRange, columns []seriesColumn, pixels int64, format spec.Format, shape pixelShape) error {
+func (s *Server) listPixels(c echo.Context, r *seriesRows, at rowRange, columns []seriesColumn, pixels int64, format spec.Format, shape pixelShape) error {
 	clock := s.streamClock(c)
 	defer clock.cancel()
 	if format == spec.Parquet {

@@ -4,7 +4,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
-	"foldbook/internal/stores"
+	"foldbook/internal/series"
 )
 
 // ListIndicators serves GET /api/datasets/:dataset_id/indicators: {"measurement": …, "columns": […], "rows": [{…}], "count": …, …}.
@@ -85,7 +85,7 @@ func (s *Server) ListTrace(c echo.Context, simulationID string, params spec.List
 	if err != nil {
 		return missing(err, "simulation", id)
 	}
-	r, err := s.open(ctx, stores.Trace, row.QuestDBNamespace, id.String(), row.SimulationName)
+	r, err := s.open(ctx, series.Trace, row.QuestDBNamespace, id.String(), row.SimulationName)
 	if err != nil {
 		return err
 	}

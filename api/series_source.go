@@ -113,7 +113,7 @@ type alignedSource struct {
 }
 
 // alignedScan reads a scan and the times of the other series that may belong to it.
-func alignedScan(ctx context.Context, r, other *series, scan questdb.Scan, at rowRange) (*alignedSource, error) {
+func alignedScan(ctx context.Context, r, other *seriesRows, scan questdb.Scan, at rowRange) (*alignedSource, error) {
 	if at.at != nil {
 		continueAt(&scan, *at.at)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
-	"foldbook/internal/stores"
+	"foldbook/internal/series"
 	"foldbook/questdb"
 )
 
@@ -86,7 +86,7 @@ func (s *Server) ListSeries(c echo.Context, datasetID string, params spec.ListSe
 }
 
 // histograms is the member "histograms" with that of each numeric column, nothing without bins.
-func (r *series) histograms(ctx context.Context, at rowRange, columns []seriesColumn, bins int) ([]byte, error) {
+func (r *seriesRows) histograms(ctx context.Context, at rowRange, columns []seriesColumn, bins int) ([]byte, error) {
 	if bins == 0 {
 		return nil, nil
 	}
@@ -204,7 +204,7 @@ func (s *Server) GetHistogram(c echo.Context, datasetID string, params spec.GetH
 }
 
 // histogram counts the values of a column in bins from its bounds, or from its lowest to its highest value.
-func (r *series) histogram(ctx context.Context, between questdb.Between, bins int) (h spec.Histogram, err error) {
+func (r *seriesRows) histogram(ctx context.Context, between questdb.Between, bins int) (h spec.Histogram, err error) {
 	summary, err := r.db.Summary(ctx, between)
 	if err != nil {
 		return h, fmt.Errorf("summarize %s of %s: %w", between.Column, r.table.Name, err)
@@ -247,16 +247,16 @@ func edge(b questdb.Between, i, bins int) float64 {
 }
 
 // roles are the numeric columns of a series that are features, and those that are targets.
-func (r *series) roles() (features, targets []spec.SeriesColumn) {
+func (r *seriesRows) roles() (features, targets []spec.SeriesColumn) {
 	features, targets = []spec.SeriesColumn{}, []spec.SeriesColumn{}
 	for _, c := range r.table.Columns {
 		if kind := questdb.KindOf(c.Type); kind != questdb.Float && kind != questdb.Int {
 			continue
 		}
-		switch stores.Role(c) {
-		case stores.Feature:
+		switch series.Role(c) {
+		case series.Feature:
 			features = append(features, spec.SeriesColumn{Name: c.Name, Type: c.Type})
-		case stores.Target:
+		case series.Target:
 			targets = append(targets, spec.SeriesColumn{Name: c.Name, Type: c.Type})
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"text/tabwriter"
 
-	"foldbook/internal/stores"
+	"foldbook/internal/doctor"
 )
 
 type doctorCmd struct {
@@ -51,15 +51,15 @@ func (c doctorCmd) Run(a *app) error {
 	if series == nil {
 		return usageError("QDB_HTTP_URL is off, so there is nothing to compare PostgreSQL with")
 	}
-	doctor := &stores.Doctor{DB: store, QuestDB: series}
-	findings, err := doctor.Check(a.ctx)
+	d := &doctor.Doctor{DB: store, QuestDB: series}
+	findings, err := d.Check(a.ctx)
 	if err != nil {
 		return connectFailure(store, err)
 	}
 	left := 0
 	for i := range findings {
 		if c.Fix {
-			if err := doctor.Fix(a.ctx, &findings[i], c.DropTables); err != nil {
+			if err := d.Fix(a.ctx, &findings[i], c.DropTables); err != nil {
 				return connectFailure(store, err)
 			}
 		}
@@ -76,10 +76,10 @@ func (c doctorCmd) Run(a *app) error {
 	return nil
 }
 
-func (c doctorCmd) print(a *app, findings []stores.Finding) error {
+func (c doctorCmd) print(a *app, findings []doctor.Finding) error {
 	if c.JSON {
 		if findings == nil {
-			findings = []stores.Finding{}
+			findings = []doctor.Finding{}
 		}
 		enc := json.NewEncoder(a.out)
 		enc.SetIndent("", "  ")
@@ -103,7 +103,7 @@ func (c doctorCmd) print(a *app, findings []stores.Finding) error {
 			state = "fixed"
 		case f.Fixable:
 			state, fixable = "can be fixed", true
-			if f.Problem == stores.NoRecord {
+			if f.Problem == doctor.NoRecord {
 				state = "can be dropped"
 			}
 		}

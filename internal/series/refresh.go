@@ -1,4 +1,4 @@
-package stores
+package series
 
 import (
 	"context"
@@ -36,7 +36,7 @@ func RefreshBars(ctx context.Context, q *db.Queries, client *questdb.Client, id 
 	if err != nil {
 		return c, err
 	}
-	if c.Bounds, err = count(ctx, client, place); err != nil {
+	if c.Bounds, err = Count(ctx, client, place); err != nil {
 		return c, err
 	}
 	noted, err := q.RefreshBars(ctx, db.RefreshBarsParams{
@@ -60,7 +60,7 @@ func RefreshIndicators(ctx context.Context, q *db.Queries, client *questdb.Clien
 	if err != nil {
 		return c, err
 	}
-	if c.Bounds, err = count(ctx, client, place); err != nil {
+	if c.Bounds, err = Count(ctx, client, place); err != nil {
 		return c, err
 	}
 	schema, err := Schema(place, row.ColumnSchema, added...)
@@ -77,7 +77,7 @@ func RefreshIndicators(ctx context.Context, q *db.Queries, client *questdb.Clien
 	return c, nil
 }
 
-func count(ctx context.Context, client *questdb.Client, place *Place) (questdb.Bounds, error) {
+func Count(ctx context.Context, client *questdb.Client, place *Place) (questdb.Bounds, error) {
 	if place.Table == nil {
 		return questdb.Bounds{}, nil
 	}

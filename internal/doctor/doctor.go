@@ -1,4 +1,5 @@
-package stores
+// Package doctor finds and repairs what PostgreSQL and QuestDB do not agree about.
+package doctor
 
 import (
 	"bytes"
@@ -15,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"foldbook/db"
+	"foldbook/internal/series"
 	"foldbook/questdb"
 )
 
@@ -39,7 +41,7 @@ type Finding struct {
 	Fixable bool      `json:"fixable"` // by Fix; a table without a record by dropping it
 	Fixed   bool      `json:"fixed"`
 
-	kind Kind
+	kind series.Kind
 	keys questdb.Spec // of NoDedup
 }
 
@@ -52,8 +54,11 @@ type Doctor struct {
 	dedup map[string]bool // tables that were looked at for it
 }
 
-// pageOfRecords is how many records are read at a time.
-const pageOfRecords = 500
+// How many records, and how many runs of one dataset, are read at a time.
+const (
+	pageOfRecords = 500
+	pageOfRuns    = 100
+)
 
 // Check looks at every record and every table. Errors are those of the stores.
 func (d *Doctor) Check(ctx context.Context) (findings []Finding, err error) {
@@ -102,19 +107,19 @@ func (d *Doctor) datasets(ctx context.Context) (findings []Finding, err error) {
 }
 
 func (d *Doctor) dataset(ctx context.Context, row *db.IndicatorDataset) (findings []Finding, err error) {
-	bars := BarsName(row.QuestDBTag)
+	bars := series.BarsName(row.QuestDBTag)
 	if row.OhlcvMeasurement != nil {
 		bars = *row.OhlcvMeasurement
 	}
-	interval := Interval(row.BarIntervalMS, row.Granularity)
+	interval := series.BarLength(row.BarIntervalMS, row.Granularity)
 	for _, of := range []struct {
-		kind Kind
+		kind series.Kind
 		name string
 		rows int64
 		spec questdb.Spec
 	}{
-		{Bars, bars, row.OhlcvRowCount, questdb.BarsSpec(strings.ToLower(bars), interval)},
-		{Indicators, row.QuestDBMeasurement, row.RowCount, questdb.IndicatorsSpec(strings.ToLower(row.QuestDBMeasurement), interval)},
+		{series.Bars, bars, row.OhlcvRowCount, questdb.BarsSpec(strings.ToLower(bars), interval)},
+		{series.Indicators, row.QuestDBMeasurement, row.RowCount, questdb.IndicatorsSpec(strings.ToLower(row.QuestDBMeasurement), interval)},
 	} {
 		place, finding, err := d.place(ctx, of.kind, row.DatasetID, of.name, row.QuestDBTag)
 		if err != nil {
@@ -141,14 +146,14 @@ func (d *Doctor) dataset(ctx context.Context, row *db.IndicatorDataset) (finding
 		return nil, fmt.Errorf("list the runs without times: %w", err)
 	}
 	if len(gaps) > 0 {
-		findings = append(findings, Finding{Problem: NoFoldTimes, Of: Indicators.String(), ID: row.DatasetID, Table: row.QuestDBMeasurement,
-			Detail: fmt.Sprintf("%d runs, such as %s", len(gaps), gaps[0]), Fixable: true, kind: Indicators})
+		findings = append(findings, Finding{Problem: NoFoldTimes, Of: series.Indicators.String(), ID: row.DatasetID, Table: row.QuestDBMeasurement,
+			Detail: fmt.Sprintf("%d runs, such as %s", len(gaps), gaps[0]), Fixable: true, kind: series.Indicators})
 	}
 	return findings, nil
 }
 
 // place looks for the table of a record.
-func (d *Doctor) place(ctx context.Context, kind Kind, id uuid.UUID, measurement string, names ...string) (*Place, *Finding, error) {
+func (d *Doctor) place(ctx context.Context, kind series.Kind, id uuid.UUID, measurement string, names ...string) (*series.Place, *Finding, error) {
 	name := strings.ToLower(measurement)
 	d.named[name] = true
 	f := &Finding{Of: kind.String(), ID: id, Table: name, kind: kind}
@@ -156,7 +161,7 @@ func (d *Doctor) place(ctx context.Context, kind Kind, id uuid.UUID, measurement
 		f.Problem = BadName
 		return nil, f, nil
 	}
-	place, err := Find(ctx, d.QuestDB, kind, measurement, names...)
+	place, err := series.Find(ctx, d.QuestDB, kind, measurement, names...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -167,7 +172,7 @@ func (d *Doctor) place(ctx context.Context, kind Kind, id uuid.UUID, measurement
 	return place, nil, nil
 }
 
-func (d *Doctor) checkDedup(place *Place, kind Kind, id uuid.UUID, spec questdb.Spec) []Finding {
+func (d *Doctor) checkDedup(place *series.Place, kind series.Kind, id uuid.UUID, spec questdb.Spec) []Finding {
 	if d.dedup[place.Name] || place.Table.Dedup || !spec.Dedup || place.Shared != (place.Name == spec.Name && isShared(spec.Name)) {
 		return nil
 	}
@@ -179,7 +184,7 @@ func (d *Doctor) checkDedup(place *Place, kind Kind, id uuid.UUID, spec questdb.
 		}
 		if known, ok := place.Table.Column(c.Name); ok {
 			c.Name, c.Type = known.Name, known.Type
-		} else if fold, ok := place.Table.First(questdb.FoldColumns...); ok && kind == Predictions && slices.Contains(questdb.FoldColumns, c.Name) {
+		} else if fold, ok := place.Table.First(questdb.FoldColumns...); ok && kind == series.Predictions && slices.Contains(questdb.FoldColumns, c.Name) {
 			c.Name, c.Type = fold.Name, fold.Type
 		}
 		keys.Columns = append(keys.Columns, c)
@@ -193,7 +198,7 @@ func isShared(name string) bool {
 }
 
 // differs compares what a data set says of its rows with what is counted. Rows may come meanwhile, so it looks twice.
-func (d *Doctor) differs(ctx context.Context, kind Kind, id uuid.UUID) ([]Finding, error) {
+func (d *Doctor) differs(ctx context.Context, kind series.Kind, id uuid.UUID) ([]Finding, error) {
 	detail, table := "", ""
 	for range 2 {
 		row, err := d.DB.GetDataset(ctx, id)
@@ -209,19 +214,19 @@ func (d *Doctor) differs(ctx context.Context, kind Kind, id uuid.UUID) ([]Findin
 	return []Finding{{Problem: Differs, Of: kind.String(), ID: id, Table: table, Detail: detail, Fixable: true, kind: kind}}, nil
 }
 
-func (d *Doctor) compare(ctx context.Context, kind Kind, row *db.IndicatorDataset) (detail, table string, err error) {
+func (d *Doctor) compare(ctx context.Context, kind series.Kind, row *db.IndicatorDataset) (detail, table string, err error) {
 	measurement, rows, first, last, prefix := row.QuestDBMeasurement, row.RowCount, row.FirstBarTS, row.LastBarTS, "indicator"
-	if kind == Bars {
-		measurement, rows, first, last, prefix = BarsName(row.QuestDBTag), row.OhlcvRowCount, row.OhlcvFirstTS, row.OhlcvLastTS, "ohlcv"
+	if kind == series.Bars {
+		measurement, rows, first, last, prefix = series.BarsName(row.QuestDBTag), row.OhlcvRowCount, row.OhlcvFirstTS, row.OhlcvLastTS, "ohlcv"
 		if row.OhlcvMeasurement != nil {
 			measurement = *row.OhlcvMeasurement
 		}
 	}
-	place, err := Find(ctx, d.QuestDB, kind, measurement, row.QuestDBTag)
+	place, err := series.Find(ctx, d.QuestDB, kind, measurement, row.QuestDBTag)
 	if err != nil {
 		return "", "", err
 	}
-	bounds, err := count(ctx, d.QuestDB, place)
+	bounds, err := series.Count(ctx, d.QuestDB, place)
 	if err != nil {
 		return "", "", err
 	}
@@ -232,8 +237,8 @@ func (d *Doctor) compare(ctx context.Context, kind Kind, row *db.IndicatorDatase
 		}
 	}
 	say("rows", rows, bounds.Rows)
-	say("first", clockOf(first), clockOf(known(bounds.First)))
-	say("last", clockOf(last), clockOf(known(bounds.Last)))
+	say("first", timeText(first), timeText(&bounds.First))
+	say("last", timeText(last), timeText(&bounds.Last))
 	var copies map[string]any
 	dec := json.NewDecoder(bytes.NewReader(row.Metadata))
 	dec.UseNumber()
@@ -248,8 +253,8 @@ func (d *Doctor) compare(ctx context.Context, kind Kind, row *db.IndicatorDatase
 		}
 	}
 	slices.Sort(parts)
-	if kind == Indicators && place.Table != nil {
-		schema, err := Schema(place, row.ColumnSchema)
+	if kind == series.Indicators && place.Table != nil {
+		schema, err := series.Schema(place, row.ColumnSchema)
 		if err != nil {
 			return "", "", err
 		}
@@ -265,8 +270,8 @@ func sameJSON(a, b []byte) bool {
 	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }
 
-func clockOf(t *time.Time) string {
-	if t == nil {
+func timeText(t *time.Time) string {
+	if t == nil || t.IsZero() {
 		return "none"
 	}
 	return t.UTC().Format(time.RFC3339Nano)
@@ -287,7 +292,7 @@ func (d *Doctor) runs(ctx context.Context) (findings []Finding, err error) {
 			return nil, fmt.Errorf("list the runs: %w", err)
 		}
 		for _, r := range page {
-			found, err := d.rows(ctx, Predictions, r.RunID, questdb.PredictionsSpec(strings.ToLower(r.PredictionMeasurement)), r.RunID.String(), r.RunName)
+			found, err := d.rows(ctx, series.Predictions, r.RunID, questdb.PredictionsSpec(strings.ToLower(r.PredictionMeasurement)), r.RunID.String(), r.RunName)
 			if err != nil {
 				return nil, err
 			}
@@ -308,7 +313,7 @@ func (d *Doctor) simulations(ctx context.Context) (findings []Finding, err error
 			return nil, fmt.Errorf("list the simulations: %w", err)
 		}
 		for _, s := range page {
-			found, err := d.rows(ctx, Trace, s.SimulationID, questdb.TracesSpec(strings.ToLower(s.QuestDBNamespace)), s.SimulationID.String(), s.SimulationName)
+			found, err := d.rows(ctx, series.Trace, s.SimulationID, questdb.TracesSpec(strings.ToLower(s.QuestDBNamespace)), s.SimulationID.String(), s.SimulationName)
 			if err != nil {
 				return nil, err
 			}
@@ -322,7 +327,7 @@ func (d *Doctor) simulations(ctx context.Context) (findings []Finding, err error
 }
 
 // rows looks for the rows of a run or simulation, whose record does not count them.
-func (d *Doctor) rows(ctx context.Context, kind Kind, id uuid.UUID, spec questdb.Spec, names ...string) ([]Finding, error) {
+func (d *Doctor) rows(ctx context.Context, kind series.Kind, id uuid.UUID, spec questdb.Spec, names ...string) ([]Finding, error) {
 	place, finding, err := d.place(ctx, kind, id, spec.Name, names...)
 	if err != nil {
 		return nil, err
@@ -332,7 +337,7 @@ func (d *Doctor) rows(ctx context.Context, kind Kind, id uuid.UUID, spec questdb
 	}
 	findings := d.checkDedup(place, kind, id, spec)
 	if place.Shared {
-		bounds, err := count(ctx, d.QuestDB, place)
+		bounds, err := series.Count(ctx, d.QuestDB, place)
 		if err != nil {
 			return nil, err
 		}
@@ -357,18 +362,18 @@ func (d *Doctor) Fix(ctx context.Context, f *Finding, drop bool) (err error) {
 	case f.Problem == NoDedup:
 		_, err = d.QuestDB.Ensure(ctx, f.keys)
 	case f.Problem == NoFoldTimes:
-		_, err = FillFolds(ctx, d.DB, d.QuestDB, f.ID, transact)
+		_, err = series.FillFolds(ctx, d.DB, d.QuestDB, f.ID, transact)
 	default:
 		err = transact(func(ctx context.Context, q *db.Queries) error {
-			if f.kind == Bars {
-				_, err := RefreshBars(ctx, q, d.QuestDB, f.ID)
+			if f.kind == series.Bars {
+				_, err := series.RefreshBars(ctx, q, d.QuestDB, f.ID)
 				return err
 			}
-			_, err := RefreshIndicators(ctx, q, d.QuestDB, f.ID)
+			_, err := series.RefreshIndicators(ctx, q, d.QuestDB, f.ID)
 			return err
 		})
-		if err == nil && f.kind == Indicators {
-			_, err = FillFolds(ctx, d.DB, d.QuestDB, f.ID, transact)
+		if err == nil && f.kind == series.Indicators {
+			_, err = series.FillFolds(ctx, d.DB, d.QuestDB, f.ID, transact)
 		}
 	}
 	if err != nil {

@@ -1,4 +1,4 @@
-package stores
+package series
 
 import (
 	"context"
@@ -29,7 +29,7 @@ func NewClock(ctx context.Context, client *questdb.Client, dataset *db.Indicator
 		return nil, fmt.Errorf("read the times of %s: %w", place.Name, err)
 	}
 	defer rows.Close()
-	c := &Clock{interval: Interval(dataset.BarIntervalMS, dataset.Granularity).Milliseconds()}
+	c := &Clock{interval: BarLength(dataset.BarIntervalMS, dataset.Granularity).Milliseconds()}
 	for rows.Next() {
 		micros, _ := rows.Int(0)
 		c.times = append(c.times, micros/1000)

@@ -1,6 +1,6 @@
-// Package stores knows what PostgreSQL and QuestDB hold about one thing: where the rows of a data set, run or simulation
+// Package series knows what PostgreSQL and QuestDB hold about one thing: where the rows of a data set, run or simulation
 // are, and what the record says of them.
-package stores
+package series
 
 import (
 	"context"
@@ -92,8 +92,8 @@ func BarsName(slug string) string {
 	return name + suffix
 }
 
-// Interval is the length of a bar: what is stored in milliseconds, or else what a granularity such as 4h says; 0 for unknown.
-func Interval(ms int64, granularity string) time.Duration {
+// BarLength is the length of a bar: what is stored in milliseconds, or else what a granularity such as 4h says; 0 for unknown.
+func BarLength(ms int64, granularity string) time.Duration {
 	if ms > 0 {
 		return time.Duration(ms) * time.Millisecond
 	}
