@@ -11,9 +11,9 @@ import (
 	flatbuffers "github.com/google/flatbuffers/go"
 )
 
-// messages reads the messages of an Arrow IPC stream. The library's own reader takes what a message says of its lengths for
-// true and asks for as much memory, of which a few bytes can make more than any machine has: here memory follows what has
-// arrived, and the lengths inside a message are checked before the library sees it.
+// messages reads the messages of an Arrow IPC stream. The library's own reader allocates what a message says of its lengths:
+// a few bytes made it ask for 1.7 TB, which ends the process. Here memory follows what has arrived, and checkMessage looks
+// at the lengths inside a message before the library does.
 type messages struct {
 	in   io.Reader
 	most int64 // bytes of the body of a message
@@ -63,10 +63,10 @@ func (m *messages) Message() (msg *ipc.Message, err error) {
 	if err != nil {
 		return nil, err
 	}
-	length, err := checkMessage(meta)
+	length := checkMessage(meta)
 	switch {
-	case err != nil:
-		return nil, err
+	case length < 0:
+		return nil, errDamaged
 	case length > m.most:
 		return nil, ErrTooMany
 	}
@@ -98,100 +98,69 @@ func arrived(in io.Reader, size int64) ([]byte, error) {
 const (
 	messageHeaderType, messageHeader, messageBodyLength, messageMetadata = 6, 8, 10, 12
 	headerSchema, headerDictionary, headerBatch                          = 1, 2, 3
-	schemaFields, schemaMetadata, schemaFeatures                         = 6, 8, 10
-	fieldDictionary, fieldChildren, fieldMetadata                        = 12, 14, 16
+	schemaFields, schemaMetadata                                         = 6, 8
+	fieldChildren, fieldMetadata                                         = 14, 16
 	dictionaryData                                                       = 6
-	batchNodes, batchBuffers, batchVariadic                              = 6, 8, 12
+	batchVariadic                                                        = 12
 )
 
-// checkMessage checks the lengths in the metadata of a message and returns that of its body. It panics like the library
-// where an offset leads nowhere.
-func checkMessage(meta []byte) (body int64, err error) {
+// checkMessage checks the vectors in the metadata of a message whose lengths the library hands to make, where no allocator
+// sees them, and returns the length of the body. It panics where an offset or a length leads out of the metadata.
+func checkMessage(meta []byte) (body int64) {
 	message := flatbuffers.Table{Bytes: meta, Pos: flatbuffers.GetUOffsetT(meta)}
-	if at := message.Offset(messageBodyLength); at != 0 {
-		body = message.GetInt64(flatbuffers.UOffsetT(at) + message.Pos)
-	}
-	at := message.Offset(messageHeader)
-	if body < 0 || at == 0 || !vector(&message, messageMetadata, 4) {
-		return 0, errDamaged
-	}
-	var header flatbuffers.Table
-	message.Union(&header, flatbuffers.UOffsetT(at))
-	kind := byte(0)
-	if at := message.Offset(messageHeaderType); at != 0 {
-		kind = message.GetByte(flatbuffers.UOffsetT(at) + message.Pos)
-	}
-	ok := false
-	switch kind {
+	elements(message, messageMetadata, 4)
+	header := below(message, messageHeader)
+	switch message.GetByteSlot(messageHeaderType, 0) {
 	case headerSchema:
-		ok = checkSchema(&header)
-	case headerBatch:
-		ok = checkBatch(&header)
+		elements(header, schemaMetadata, 4)
+		for _, at := range elements(header, schemaFields, 4) {
+			field := flatbuffers.Table{Bytes: meta, Pos: header.Indirect(at)}
+			elements(field, fieldMetadata, 4)
+			if len(elements(field, fieldChildren, 4)) > 0 { // columns are numbers, texts and times
+				panic("a nested column")
+			}
+		}
 	case headerDictionary:
-		if data, there := below(&header, dictionaryData); there {
-			ok = checkBatch(&data)
+		checkBuffers(below(header, dictionaryData))
+	case headerBatch:
+		checkBuffers(header)
+	default:
+		panic("an unknown message")
+	}
+	return message.GetInt64Slot(messageBodyLength, 0)
+}
+
+// checkBuffers checks the numbers of buffers that columns of string views have.
+func checkBuffers(batch flatbuffers.Table) {
+	for _, at := range elements(batch, batchVariadic, 8) {
+		if n := batch.GetInt64(at); n < 0 || n > int64(len(batch.Bytes)) {
+			panic("a column of too many buffers")
 		}
 	}
-	if !ok {
-		return 0, errDamaged
+}
+
+// elements returns the positions of the elements of a vector.
+func elements(t flatbuffers.Table, field flatbuffers.VOffsetT, size int) []flatbuffers.UOffsetT {
+	vector := flatbuffers.UOffsetT(t.Offset(field))
+	if vector == 0 {
+		return nil
 	}
-	return body, nil
+	n := t.VectorLen(vector)
+	if n > len(t.Bytes)/size {
+		panic("a vector that is longer than the metadata")
+	}
+	at := make([]flatbuffers.UOffsetT, n)
+	for i := range at {
+		at[i] = t.Vector(vector) + flatbuffers.UOffsetT(i*size)
+	}
+	return at
 }
 
-// vector checks that a vector of elements of a size is not longer than all of the metadata; one that is not there is right.
-func vector(t *flatbuffers.Table, field flatbuffers.VOffsetT, size int) bool {
-	at := t.Offset(field)
-	return at == 0 || t.VectorLen(flatbuffers.UOffsetT(at))*size <= len(t.Bytes)
-}
-
-// below is a table that is a field of another.
-func below(t *flatbuffers.Table, field flatbuffers.VOffsetT) (sub flatbuffers.Table, ok bool) {
-	at := t.Offset(field)
+// below is the table that is a field of another.
+func below(t flatbuffers.Table, field flatbuffers.VOffsetT) flatbuffers.Table {
+	at := flatbuffers.UOffsetT(t.Offset(field))
 	if at == 0 {
-		return sub, false
+		panic("a missing table")
 	}
-	return flatbuffers.Table{Bytes: t.Bytes, Pos: t.Indirect(flatbuffers.UOffsetT(at) + t.Pos)}, true
-}
-
-// checkSchema takes fields without children alone: columns are numbers, texts and times.
-func checkSchema(schema *flatbuffers.Table) bool {
-	at := schema.Offset(schemaFields)
-	if !vector(schema, schemaFields, 4) || !vector(schema, schemaMetadata, 4) || !vector(schema, schemaFeatures, 8) {
-		return false
-	}
-	if at == 0 {
-		return true
-	}
-	first := schema.Vector(flatbuffers.UOffsetT(at))
-	for i := range schema.VectorLen(flatbuffers.UOffsetT(at)) {
-		place := first + flatbuffers.UOffsetT(4*i)
-		field := flatbuffers.Table{Bytes: schema.Bytes, Pos: schema.Indirect(place)}
-		children := field.Offset(fieldChildren)
-		if !vector(&field, fieldMetadata, 4) || (children != 0 && field.VectorLen(flatbuffers.UOffsetT(children)) > 0) {
-			return false
-		}
-	}
-	return true
-}
-
-func checkBatch(batch *flatbuffers.Table) bool {
-	if !vector(batch, batchNodes, 16) || !vector(batch, batchBuffers, 16) || !vector(batch, batchVariadic, 8) {
-		return false
-	}
-	buffers := int64(0)
-	if at := batch.Offset(batchBuffers); at != 0 {
-		buffers = int64(batch.VectorLen(flatbuffers.UOffsetT(at)))
-	}
-	at := batch.Offset(batchVariadic)
-	if at == 0 {
-		return true
-	}
-	first := batch.Vector(flatbuffers.UOffsetT(at))
-	for i := range batch.VectorLen(flatbuffers.UOffsetT(at)) {
-		n := batch.GetInt64(first + flatbuffers.UOffsetT(8*i))
-		if n < 0 || n > buffers {
-			return false
-		}
-	}
-	return true
+	return flatbuffers.Table{Bytes: t.Bytes, Pos: t.Indirect(at + t.Pos)}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -225,12 +226,29 @@ func TestArrowClaims(t *testing.T) {
 	}
 }
 
-// FuzzArrow requires that nothing a stream says ends the process.
+// FuzzArrow requires that a stream costs memory in proportion to its length, and that its errors are the package's own.
 func FuzzArrow(f *testing.F) {
-	f.Add(simpleBody(f))
+	whole := simpleBody(f)
+	f.Add(whole)
 	f.Add(simpleBody(f, ipc.WithZstd()))
-	f.Fuzz(func(_ *testing.T, body []byte) {
-		_, _ = all(Arrow, bytes.NewReader(body), service())
+	for at := 8; at < 200; at += 4 {
+		body := bytes.Clone(whole)
+		binary.LittleEndian.PutUint32(body[at:], 1<<31-8)
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		o := service()
+		o.Memory, o.Cells = 1<<20, 1<<16
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := all(Arrow, bytes.NewReader(body), o)
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; used > 64<<20+100*uint64(len(body)) {
+			t.Errorf("%d bytes cost %d bytes of memory", len(body), used)
+		}
+		if fault := new(FaultError); err != nil && !errors.As(err, &fault) && !errors.Is(err, ErrTooMany) {
+			t.Errorf("got %v", err)
+		}
 	})
 }
 
