@@ -15,7 +15,7 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
-	"foldbook/internal/rows"
+	"foldbook/internal/rowread"
 	"foldbook/internal/series"
 	"foldbook/questdb"
 )
@@ -223,7 +223,7 @@ func (s *Server) append(c echo.Context, d *destination, dryRun bool, finish func
 		return busyOr(ctx.Err())
 	}
 	if d.place.Shared { // an export has the columns of all others too, without a cell
-		batch.Columns = slices.DeleteFunc(batch.Columns, func(column *rows.Column) bool { return isEmpty(column, len(batch.Times)) })
+		batch.Columns = slices.DeleteFunc(batch.Columns, func(column *rowread.Column) bool { return isEmpty(column, len(batch.Times)) })
 	}
 	wanted, added := d.plan(batch)
 	answer := spec.RowsStored{Success: true, Message: "rows stored", RowsWritten: int64(len(batch.Times)), Measurement: d.place.Name, ColumnsAdded: added, DryRun: dryRun}
@@ -263,7 +263,7 @@ func (s *Server) append(c echo.Context, d *destination, dryRun bool, finish func
 }
 
 // isEmpty reports whether none of the rows has the column.
-func isEmpty(column *rows.Column, rows int) bool {
+func isEmpty(column *rowread.Column, rows int) bool {
 	for row := range rows {
 		if !column.Missing(row) {
 			return false
@@ -282,7 +282,7 @@ func withBounds(a spec.RowsStored, b questdb.Bounds) spec.RowsStored {
 }
 
 // store makes the table what it has to be and writes the rows.
-func (s *Server) store(ctx context.Context, d *destination, wanted questdb.Spec, batch *rows.Batch) error {
+func (s *Server) store(ctx context.Context, d *destination, wanted questdb.Spec, batch *rowread.Batch) error {
 	table, err := s.QuestDB.Ensure(ctx, wanted)
 	if err != nil {
 		return fmt.Errorf("prepare table %s: %w", wanted.Name, err)
@@ -308,13 +308,13 @@ func (s *Server) store(ctx context.Context, d *destination, wanted questdb.Spec,
 }
 
 // formats of rows by their Content-Type. What curl sends unless told otherwise is JSON here as for the other routes.
-var rowFormats = map[string]rows.Format{
-	"": rows.JSON, "application/json": rows.JSON, "application/x-www-form-urlencoded": rows.JSON,
-	"application/x-ndjson": rows.NDJSON, "application/ndjson": rows.NDJSON, "application/jsonl": rows.NDJSON,
-	"text/csv": rows.CSV, "application/vnd.apache.arrow.stream": rows.Arrow,
+var rowFormats = map[string]rowread.Format{
+	"": rowread.JSON, "application/json": rowread.JSON, "application/x-www-form-urlencoded": rowread.JSON,
+	"application/x-ndjson": rowread.NDJSON, "application/ndjson": rowread.NDJSON, "application/jsonl": rowread.NDJSON,
+	"text/csv": rowread.CSV, "application/vnd.apache.arrow.stream": rowread.Arrow,
 }
 
-func rowFormat(contentType string) (rows.Format, error) {
+func rowFormat(contentType string) (rowread.Format, error) {
 	name, _, _ := strings.Cut(contentType, ";")
 	if format, ok := rowFormats[strings.ToLower(strings.TrimSpace(name))]; ok {
 		return format, nil

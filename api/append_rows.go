@@ -14,7 +14,7 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
-	"foldbook/internal/rows"
+	"foldbook/internal/rowread"
 	"foldbook/internal/series"
 	"foldbook/questdb"
 )
@@ -34,8 +34,8 @@ type destination struct {
 // mark is a symbol that rows get from what they belong to.
 type mark struct {
 	column, value string
-	always        bool         // else only rows that have none of their own
-	given         *rows.Column // of the rows; may be nil
+	always        bool            // else only rows that have none of their own
+	given         *rowread.Column // of the rows; may be nil
 }
 
 // destination looks up where rows go; field is where the record names the table.
@@ -88,7 +88,7 @@ func (d *destination) columns() *questdb.Table {
 }
 
 // read reads all rows of a request, and stores none.
-func (d *destination) read(c echo.Context) (*rows.Batch, error) {
+func (d *destination) read(c echo.Context) (*rowread.Batch, error) {
 	r := c.Request()
 	format, err := rowFormat(r.Header.Get(echo.HeaderContentType))
 	if err != nil {
@@ -104,15 +104,15 @@ func (d *destination) read(c echo.Context) (*rows.Batch, error) {
 		most = maxBody
 	}
 	in := &upTo{Reader: body, left: maxBody, room: func() error { return body.arriving.room(r.Context(), most+1) }}
-	reader := rows.New(format, in, rows.Options{
+	reader := rowread.New(format, in, rowread.Options{
 		Rows: 1 << 31, Cells: maxCells, Time: []string{"timestamp", "timestamp_ms"}, Column: d.resolve(),
 	})
 	batch, err := reader.Next()
-	var fault *rows.FaultError
+	var fault *rowread.ValidationError
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil, invalidBody("rows", "must not be empty").answer()
-	case errors.Is(err, rows.ErrTooMany):
+	case errors.Is(err, rowread.ErrTooMany):
 		return nil, &spec.Problem{Status: http.StatusRequestEntityTooLarge, Code: spec.ErrorCodeBodyTooLarge, Message: fmt.Sprintf("the rows have more than %d cells: send fewer at a time", maxCells)}
 	case errors.As(err, &fault):
 		code := spec.ErrorCodeInvalidBody
@@ -150,9 +150,9 @@ func (u *upTo) Read(p []byte) (int, error) {
 }
 
 // resolve tells which column of the table a column of a request is, and what its cells have to be.
-func (d *destination) resolve() func(name string) (string, rows.Kind, error) {
+func (d *destination) resolve() func(name string) (string, rowread.Kind, error) {
 	table := d.columns()
-	return func(name string) (string, rows.Kind, error) {
+	return func(name string) (string, rowread.Kind, error) {
 		for _, m := range d.marks {
 			if m.always && strings.EqualFold(m.column, name) && !d.means(name) {
 				return "", 0, nil
@@ -166,20 +166,20 @@ func (d *destination) resolve() func(name string) (string, rows.Kind, error) {
 		}
 		c, ok := table.First(names...)
 		if !ok {
-			return name, rows.Any, nil
+			return name, rowread.Any, nil
 		}
 		switch c.Type {
 		case "SYMBOL":
 			if c.Key || slices.Equal(names, questdb.FoldColumns) {
-				return c.Name, rows.Label, nil
+				return c.Name, rowread.Label, nil
 			}
-			return c.Name, rows.Text, nil
+			return c.Name, rowread.Text, nil
 		case "VARCHAR", "STRING":
-			return c.Name, rows.Text, nil
+			return c.Name, rowread.Text, nil
 		case "LONG", "INT", "SHORT", "BYTE":
-			return c.Name, rows.Int, nil
+			return c.Name, rowread.Int, nil
 		case "DOUBLE", "FLOAT":
-			return c.Name, rows.Float, nil
+			return c.Name, rowread.Float, nil
 		}
 		return "", 0, errors.New("is a " + c.Type + " in the table, to which nothing can be added")
 	}
@@ -193,7 +193,7 @@ func (d *destination) means(name string) bool {
 }
 
 // complete checks that each row has what tells it apart.
-func (d *destination) complete(batch *rows.Batch) error {
+func (d *destination) complete(batch *rowread.Batch) error {
 	if d.needed == "" {
 		return nil
 	}
@@ -207,7 +207,7 @@ func (d *destination) complete(batch *rows.Batch) error {
 }
 
 // plan is the table that the rows need, and the names of the columns that it lacks.
-func (d *destination) plan(batch *rows.Batch) (wanted questdb.Spec, added []string) {
+func (d *destination) plan(batch *rowread.Batch) (wanted questdb.Spec, added []string) {
 	added = []string{}
 	interval := d.interval
 	if interval == 0 {
@@ -236,7 +236,7 @@ func (d *destination) plan(batch *rows.Batch) (wanted questdb.Spec, added []stri
 		column, ok := table.Column(c.Name)
 		if !ok {
 			column = questdb.Column{Name: c.Name, Type: "DOUBLE"}
-			if c.Kind == rows.Int {
+			if c.Kind == rowread.Int {
 				column.Type = "LONG"
 			}
 		}

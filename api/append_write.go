@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"foldbook/internal/rows"
+	"foldbook/internal/rowread"
 	"foldbook/internal/series"
 	"foldbook/questdb"
 )
@@ -18,17 +18,17 @@ type tableWriter struct {
 	client *questdb.Client
 	table  *questdb.Table
 	*destination
-	batch *rows.Batch
+	batch *rowread.Batch
 
-	symbols, cells []*rows.Column // of the batch
-	marks          []mark         // that the table has columns for
+	symbols, cells []*rowread.Column // of the batch
+	marks          []mark            // that the table has columns for
 	clocks         []clock
 }
 
 // clock is a column that says the time once more.
 type clock struct {
 	column string
-	given  *rows.Column // by the rows themselves; may be nil
+	given  *rowread.Column // by the rows themselves; may be nil
 	of     func(micros int64) int64
 }
 
@@ -115,13 +115,13 @@ func (w *tableWriter) row(out *questdb.Writer, row int) {
 	}
 	for _, c := range w.cells {
 		switch c.Kind {
-		case rows.Float:
+		case rowread.Float:
 			out.Float(c.Name, c.Float(row))
-		case rows.Int:
-			if v := c.Int(row); v != rows.Null {
+		case rowread.Int:
+			if v := c.Int(row); v != rowread.Null {
 				out.Int(c.Name, v)
 			}
-		case rows.Text:
+		case rowread.Text:
 			if text, ok := c.Text(row); ok {
 				out.Text(c.Name, text)
 			}
@@ -146,9 +146,9 @@ func (w *tableWriter) key(row int) string {
 			if value, ok := w.markOf(column.Name); ok {
 				b = append(b, value...)
 			}
-		case c.Kind == rows.Float:
+		case c.Kind == rowread.Float:
 			b = appendNumber(b, c.Float(row))
-		case c.Kind == rows.Int:
+		case c.Kind == rowread.Int:
 			b = strconv.AppendInt(b, c.Int(row), 10)
 		default:
 			text, _ := c.Text(row)

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"foldbook/internal/rows"
+	"foldbook/internal/rowread"
 	"foldbook/questdb"
 )
 
@@ -148,10 +148,10 @@ func (p *Plan) name(header []string) error {
 // learnUnit takes the unit of the times from the first one that can be read.
 func (p *Plan) learnUnit(cell string) bool {
 	if number, ok := parseNumber(cell); ok {
-		p.Unit = rows.UnitOf(number)
+		p.Unit = rowread.UnitOf(number)
 		return true
 	}
-	_, ok := rows.Moment(strings.TrimSpace(cell))
+	_, ok := rowread.Moment(strings.TrimSpace(cell))
 	return ok
 }
 

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"foldbook/internal/rows"
+	"foldbook/internal/rowread"
 	"foldbook/questdb"
 )
 
@@ -247,7 +247,7 @@ func (p *Plan) micros(cell string) (at int64, problem string) {
 	if cell == "" {
 		return 0, "has no time"
 	}
-	read, what := rows.Moment, "one such as 2025-11-10T01:30:00Z"
+	read, what := rowread.Moment, "one such as 2025-11-10T01:30:00Z"
 	if p.Unit > 0 {
 		read, what = func(cell string) (int64, bool) { return scale(cell, p.Unit) }, "a number"
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
-	"foldbook/internal/rows"
+	"foldbook/internal/rowread"
 )
 
 // Document is a file that can be posted.
@@ -37,7 +37,7 @@ type Document struct {
 	journal   *journal // nil: none is kept
 
 	rows   Rows // of a file of rows
-	format rows.Format
+	format rowread.Format
 }
 
 // ID is the id of what the document is about, as far as the document says.

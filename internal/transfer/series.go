@@ -16,7 +16,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
-	"foldbook/internal/rows"
+	"foldbook/internal/rowread"
 )
 
 // Series is rows in QuestDB that belong to something on the server. They come after all documents.
@@ -62,8 +62,8 @@ func rowsOf(about map[string]string) (r Rows, ok bool) {
 }
 
 // readOptions are how files are read: anything that names its times.
-func readOptions(batch int) rows.Options {
-	return rows.Options{Rows: batch, Texts: true, Time: []string{"timestamp_ms", "timestamp", "timestamp_unix"}, AnyUnit: true, Memory: maxArrow}
+func readOptions(batch int) rowread.Options {
+	return rowread.Options{Rows: batch, Texts: true, Time: []string{"timestamp_ms", "timestamp", "timestamp_unix"}, AnyUnit: true, Memory: maxArrow}
 }
 
 // maxArrow is the most bytes of one batch of an Arrow file; others write all rows as one.
@@ -73,13 +73,13 @@ const maxArrow = 2 << 30
 const batchRows = 10_000
 
 // formatOf recognises the format by the first bytes, because standard input has no name.
-func formatOf(head []byte) rows.Format {
+func formatOf(head []byte) rowread.Format {
 	text := bytes.TrimLeft(head, " \t\r\n")
 	switch {
 	case bytes.HasPrefix(head, []byte{0xff, 0xff, 0xff, 0xff}):
-		return rows.Arrow
+		return rowread.Arrow
 	case !bytes.HasPrefix(text, []byte{'{'}):
-		return rows.CSV
+		return rowread.CSV
 	}
 	dec := jsontext.NewDecoder(bytes.NewReader(text))
 	for dec.StackDepth() <= 1 {
@@ -88,10 +88,10 @@ func formatOf(head []byte) rows.Format {
 			break
 		}
 		if t.Kind() == jsontext.KindString && t.String() == "rows" && dec.PeekKind() == jsontext.KindBeginArray {
-			return rows.JSON
+			return rowread.JSON
 		}
 	}
-	return rows.NDJSON
+	return rowread.NDJSON
 }
 
 // sniffed is as much as the format is recognised by.
@@ -110,7 +110,7 @@ func (im *Import) inspectSeries(d *Document, text io.Reader) error {
 		d.ids[string(d.rows.Of.Kind)+"_id"] = d.rows.Of.ID
 		return nil
 	}
-	about, err := rows.About(io.MultiReader(bytes.NewReader(head), text))
+	about, err := rowread.About(io.MultiReader(bytes.NewReader(head), text))
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (im *Import) postSeries(ctx context.Context, d *Document, before int64) (a 
 		return a, err
 	}
 	defer done()
-	reader := rows.New(d.format, text, readOptions(batchRows))
+	reader := rowread.New(d.format, text, readOptions(batchRows))
 	for {
 		batch, err := reader.Next()
 		if errors.Is(err, io.EOF) {
@@ -162,7 +162,7 @@ func (im *Import) postSeries(ctx context.Context, d *Document, before int64) (a 
 
 // wordsOf says of a file what a fault says of a body.
 func wordsOf(err error) error {
-	var fault *rows.FaultError
+	var fault *rowread.ValidationError
 	if !errors.As(err, &fault) {
 		return err
 	}
@@ -172,9 +172,9 @@ func wordsOf(err error) error {
 	return fault
 }
 
-func (im *Import) postBatch(ctx context.Context, to Rows, batch *rows.Batch) (a answer, err error) {
+func (im *Import) postBatch(ctx context.Context, to Rows, batch *rowread.Batch) (a answer, err error) {
 	var body bytes.Buffer
-	out := rows.NewArrowWriter(&body, nil)
+	out := rowread.NewArrowWriter(&body, nil)
 	if err := errors.Join(out.Write(batch), out.Close()); err != nil {
 		return a, err
 	}
@@ -197,7 +197,7 @@ func (im *Import) postBatch(ctx context.Context, to Rows, batch *rows.Batch) (a 
 }
 
 // guess takes rows with nothing but what bars have for bars.
-func guess(batch *rows.Batch) string {
+func guess(batch *rowread.Batch) string {
 	bars := []string{"open", "high", "low", "close", "volume"}
 	if batch.Column("close") == nil || batch.Column("open") == nil {
 		return "indicators"
@@ -301,10 +301,10 @@ func (c *Client) copySeries(ctx context.Context, r Rows, w io.Writer) (found boo
 		return false, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	in, out := rows.New(rows.Arrow, resp.Body, readOptions(batchRows)), rows.NewArrowWriter(w, r.about())
+	in, out := rowread.New(rowread.Arrow, resp.Body, readOptions(batchRows)), rowread.NewArrowWriter(w, r.about())
 	for {
 		batch, err := in.Next()
-		var fault *rows.FaultError
+		var fault *rowread.ValidationError
 		switch {
 		case errors.Is(err, io.EOF):
 			return found, out.Close()

@@ -1,4 +1,4 @@
-package rows
+package rowread
 
 import (
 	"bytes"
@@ -246,7 +246,7 @@ func FuzzArrow(f *testing.F) {
 		if used := after.TotalAlloc - before.TotalAlloc; used > 64<<20+100*uint64(len(body)) {
 			t.Errorf("%d bytes cost %d bytes of memory", len(body), used)
 		}
-		if fault := new(FaultError); err != nil && !errors.As(err, &fault) && !errors.Is(err, ErrTooMany) {
+		if fault := new(ValidationError); err != nil && !errors.As(err, &fault) && !errors.Is(err, ErrTooMany) {
 			t.Errorf("got %v", err)
 		}
 	})

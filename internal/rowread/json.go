@@ -1,4 +1,4 @@
-package rows
+package rowread
 
 import (
 	"bufio"
@@ -57,7 +57,7 @@ func (j *jsonReader) read() error {
 				return err
 			}
 		case 'n', 't', 'f', '"', '0', '[':
-			return j.fault("", "must be an object")
+			return j.invalid("", "must be an object")
 		default: // the end of the rows, or what cannot be there
 			if _, err := j.dec.ReadToken(); err != nil {
 				return j.wrong(err)
@@ -169,11 +169,11 @@ func (j *jsonReader) cell(c *Column, v jsontext.Value) error {
 	case kind == 'n':
 		return nil
 	case kind != '"':
-		return j.fault(c.Name, "must be "+wanted(c))
+		return j.invalid(c.Name, "must be "+wanted(c))
 	}
 	var err error
 	if j.text, err = jsontext.AppendUnquote(j.text[:0], v); err != nil {
-		return &FaultError{Row: j.rowOr(), Column: c.Name, What: "is not a JSON text", Syntax: true}
+		return &ValidationError{Row: j.rowOr(), Column: c.Name, What: "is not a JSON text", Syntax: true}
 	}
 	return j.setTextCell(c, j.text)
 }
@@ -183,7 +183,7 @@ func (j *jsonReader) skipped(v jsontext.Value) error {
 	if v.IsValid() {
 		return nil
 	}
-	return &FaultError{Row: j.rowOr(), What: fmt.Sprintf("is not JSON, at byte %d", j.dec.InputOffset()-int64(len(v))), Syntax: true}
+	return &ValidationError{Row: j.rowOr(), What: fmt.Sprintf("is not JSON, at byte %d", j.dec.InputOffset()-int64(len(v))), Syntax: true}
 }
 
 // toRows reads to the beginning of the rows.
@@ -193,13 +193,13 @@ func (j *jsonReader) toRows() error {
 	case '{':
 		_, _ = j.dec.ReadToken() // it was peeked at
 	case 'n', 't', 'f', '"', '0', '[':
-		return &FaultError{Row: -1, What: `must be an object, {"rows": […]}`}
+		return &ValidationError{Row: -1, What: `must be an object, {"rows": […]}`}
 	default:
 		_, err := j.dec.ReadToken()
 		if bad := new(jsontext.SyntacticError); errors.As(err, &bad) {
-			return &FaultError{Row: -1, What: `must be an object, {"rows": […]}`, Syntax: true}
+			return &ValidationError{Row: -1, What: `must be an object, {"rows": […]}`, Syntax: true}
 		} else if errors.Is(err, io.EOF) {
-			return &FaultError{Row: -1, What: "is empty", Syntax: true}
+			return &ValidationError{Row: -1, What: "is empty", Syntax: true}
 		}
 		return j.wrong(err)
 	}
@@ -210,7 +210,7 @@ func (j *jsonReader) toRows() error {
 		}
 		kind := j.dec.PeekKind()
 		if name == "rows" && kind != '[' && kind != 0 {
-			return &FaultError{Row: -1, Column: name, What: "must be an array"}
+			return &ValidationError{Row: -1, Column: name, What: "must be an array"}
 		}
 		if name == "rows" {
 			_, err := j.dec.ReadToken()
@@ -221,7 +221,7 @@ func (j *jsonReader) toRows() error {
 			return err
 		}
 	}
-	return &FaultError{Row: -1, What: "has no rows"}
+	return &ValidationError{Row: -1, What: "has no rows"}
 }
 
 // member reads the name of a member of the object around the rows.
@@ -234,11 +234,11 @@ func (j *jsonReader) member() (string, error) {
 	name := string(text)
 	switch {
 	case err != nil:
-		return "", &FaultError{Row: -1, What: fmt.Sprintf("is not a JSON text, at byte %d", j.dec.InputOffset()-int64(len(quoted))), Syntax: true}
+		return "", &ValidationError{Row: -1, What: fmt.Sprintf("is not a JSON text, at byte %d", j.dec.InputOffset()-int64(len(quoted))), Syntax: true}
 	case j.names[name]:
-		return "", &FaultError{Row: -1, Column: name, What: "is there twice", Syntax: true}
+		return "", &ValidationError{Row: -1, Column: name, What: "is there twice", Syntax: true}
 	case len(j.names) == MaxColumns:
-		return "", &FaultError{Row: -1, What: "has too many fields"}
+		return "", &ValidationError{Row: -1, What: "has too many fields"}
 	}
 	j.names[name] = true
 	return name, nil
@@ -275,7 +275,7 @@ func (j *jsonReader) toEnd() error {
 	}
 	rest := j.dec.UnreadBuffer()
 	at := j.dec.InputOffset() + int64(len(rest)-len(bytes.TrimLeft(rest, " \t\r\n")))
-	return &FaultError{Row: -1, What: fmt.Sprintf("goes on after its JSON document, at byte %d", at), Syntax: true}
+	return &ValidationError{Row: -1, What: fmt.Sprintf("goes on after its JSON document, at byte %d", at), Syntax: true}
 }
 
 // rowOr is the row that a validation error is about.
@@ -295,7 +295,7 @@ func (j *jsonReader) wrong(err error) error {
 	case !errors.As(err, &bad):
 		return errors.Unwrap(err)
 	case errors.Is(bad.Err, io.ErrUnexpectedEOF):
-		return &FaultError{Row: j.rowOr(), What: "ends early", Syntax: true}
+		return &ValidationError{Row: j.rowOr(), What: "ends early", Syntax: true}
 	}
 	at, rest := bad.ByteOffset, j.dec.UnreadBuffer()
 	rest = rest[min(max(at-j.dec.InputOffset(), 0), int64(len(rest))):]
@@ -307,5 +307,5 @@ func (j *jsonReader) wrong(err error) error {
 	if c == utf8.RuneError && n <= 1 {
 		what = "is not UTF-8"
 	}
-	return &FaultError{Row: j.rowOr(), What: fmt.Sprintf("%s, at byte %d", what, at), Syntax: true}
+	return &ValidationError{Row: j.rowOr(), What: fmt.Sprintf("%s, at byte %d", what, at), Syntax: true}
 }

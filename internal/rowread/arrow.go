@@ -1,4 +1,4 @@
-package rows
+package rowread
 
 import (
 	"errors"
@@ -81,14 +81,14 @@ func (r *arrowReader) begin() error {
 	reader, err := ipc.NewReaderFromMessageReader(r.messages, ipc.WithAllocator(&bounded{most: int(most)}))
 	if err != nil {
 		if !r.seen.any && r.seen.err == nil {
-			return &FaultError{Row: -1, What: "is empty", Syntax: true}
+			return &ValidationError{Row: -1, What: "is empty", Syntax: true}
 		}
 		return r.wrong(err)
 	}
 	r.reader = reader
 	fields := reader.Schema().Fields()
 	if len(fields) > MaxColumns {
-		return &FaultError{Row: -1, What: fmt.Sprintf("has %d columns: %d are taken", len(fields), MaxColumns)}
+		return &ValidationError{Row: -1, What: fmt.Sprintf("has %d columns: %d are taken", len(fields), MaxColumns)}
 	}
 	has := func(name string) bool {
 		_, ok := reader.Schema().FieldsByName(name)
@@ -135,7 +135,7 @@ func (r *arrowReader) finish() error {
 		return r.seen.err
 	}
 	if !r.messages.end {
-		return &FaultError{Row: -1, What: "ends early: the Arrow stream has no end", Syntax: true}
+		return &ValidationError{Row: -1, What: "ends early: the Arrow stream has no end", Syntax: true}
 	}
 	return io.EOF
 }
@@ -147,7 +147,7 @@ func (r *arrowReader) wrong(err error) error {
 	if errors.Is(err, ErrTooMany) || strings.Contains(err.Error(), errMemory) { // the library makes texts of panics
 		return ErrTooMany
 	}
-	return &FaultError{Row: -1, What: "is not an Arrow IPC stream, or is damaged", Syntax: true}
+	return &ValidationError{Row: -1, What: "is not an Arrow IPC stream, or is damaged", Syntax: true}
 }
 
 // take reads rows of the record batch.
@@ -193,7 +193,7 @@ func (r *arrowReader) cells(c *Column, column arrow.Array) (func(*Column, int) e
 	case *array.Uint64:
 		return func(c *Column, i int) error {
 			if v := a.Value(i); v > math.MaxInt64 {
-				return r.fault(c.Name, "is out of range")
+				return r.invalid(c.Name, "is out of range")
 			}
 			return r.whole(c, int64(a.Value(i))) //nolint:gosec // checked
 		}, nil
@@ -221,7 +221,7 @@ func (r *arrowReader) cells(c *Column, column arrow.Array) (func(*Column, int) e
 	case interface{ Value(int) string }: // String, LargeString, StringView
 		return func(c *Column, i int) error { return r.text(c, a.Value(i)) }, nil
 	}
-	return nil, &FaultError{Row: -1, Column: c.Name, What: "has the type " + column.DataType().Name() + ", which is none of numbers, texts and timestamps"}
+	return nil, &ValidationError{Row: -1, Column: c.Name, What: "has the type " + column.DataType().Name() + ", which is none of numbers, texts and timestamps"}
 }
 
 func (r *arrowReader) float(c *Column, v float64) error {
@@ -238,14 +238,14 @@ func (r *arrowReader) whole(c *Column, v int64) error {
 	case !c.wantsInt():
 		return r.setNumber(c, float64(v))
 	case v == Null:
-		return r.fault(c.Name, "is out of range")
+		return r.invalid(c.Name, "is out of range")
 	}
 	return r.setWhole(c, v)
 }
 
 func (r *arrowReader) text(c *Column, v string) error {
 	if !utf8.ValidString(v) {
-		return r.fault(c.Name, "is not UTF-8")
+		return r.invalid(c.Name, "is not UTF-8")
 	}
 	return r.setTextCell(c, []byte(v))
 }
@@ -255,7 +255,7 @@ func (r *arrowReader) text(c *Column, v string) error {
 func (b *builder) moments(a *array.Timestamp) (func(*Column, int) error, error) {
 	kind, ok := a.DataType().(*arrow.TimestampType)
 	if !ok {
-		return nil, &FaultError{Row: -1, What: "is not an Arrow IPC stream, or is damaged", Syntax: true}
+		return nil, &ValidationError{Row: -1, What: "is not an Arrow IPC stream, or is damaged", Syntax: true}
 	}
 	unit := kind.Unit.Multiplier()
 	return func(c *Column, i int) error {
@@ -266,14 +266,14 @@ func (b *builder) moments(a *array.Timestamp) (func(*Column, int) error, error) 
 		case !c.time && c.wantsInt():
 			return b.setInt(c, v)
 		case !c.time:
-			return b.fault(c.Name, "must be "+wanted(c))
+			return b.invalid(c.Name, "must be "+wanted(c))
 		}
 		nanos := int64(unit)
 		if nanos > 1 && (v > math.MaxInt64/nanos || v < 0) {
-			return b.fault(c.Name, "is out of range")
+			return b.invalid(c.Name, "is out of range")
 		}
 		if nanos*v%int64(time.Millisecond) != 0 {
-			return b.fault(c.Name, "is no whole number of milliseconds")
+			return b.invalid(c.Name, "is no whole number of milliseconds")
 		}
 		if b.o.AnyUnit {
 			return b.setMicros(c.Name, nanos*v/int64(time.Microsecond))

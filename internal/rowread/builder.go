@@ -1,4 +1,4 @@
-package rows
+package rowread
 
 import (
 	"bytes"
@@ -41,12 +41,12 @@ func (b *builder) clear() {
 
 func (b *builder) full() bool { return len(b.times) >= b.o.Rows }
 
-func (b *builder) fault(column, what string) error {
-	return &FaultError{Row: b.before + int64(len(b.times)), Column: column, What: what}
+func (b *builder) invalid(column, what string) error {
+	return &ValidationError{Row: b.before + int64(len(b.times)), Column: column, What: what}
 }
 
 func (b *builder) syntax(what string) error {
-	return &FaultError{Row: b.before + int64(len(b.times)), What: what, Syntax: true}
+	return &ValidationError{Row: b.before + int64(len(b.times)), What: what, Syntax: true}
 }
 
 // column finds a column by its name, or adds it.
@@ -55,10 +55,10 @@ func (b *builder) column(name string) (*Column, error) {
 		return c, nil
 	}
 	if name == "" {
-		return nil, b.fault("", "has a column without a name")
+		return nil, b.invalid("", "has a column without a name")
 	}
 	if !questdb.ValidColumn(name) {
-		return nil, b.fault(name, "is no name of a column: letters, digits, _ and blanks between them, at most 127 bytes")
+		return nil, b.invalid(name, "is no name of a column: letters, digits, _ and blanks between them, at most 127 bytes")
 	}
 	if time, chosen := b.isTime(name); time {
 		c := &Column{Name: strings.Clone(name), time: chosen, skip: !chosen}
@@ -69,7 +69,7 @@ func (b *builder) column(name string) (*Column, error) {
 	if b.o.Column != nil {
 		var err error
 		if kept, kind, err = b.o.Column(kept); err != nil {
-			return nil, b.fault(name, err.Error())
+			return nil, b.invalid(name, err.Error())
 		}
 		if kept == "" {
 			c := &Column{Name: strings.Clone(name), skip: true}
@@ -83,13 +83,13 @@ func (b *builder) column(name string) (*Column, error) {
 	c, ok := b.folded[strings.ToLower(kept)]
 	if !ok {
 		if len(b.columns) == MaxColumns {
-			return nil, b.fault(name, fmt.Sprintf("is one column too many: %d are taken", MaxColumns))
+			return nil, b.invalid(name, fmt.Sprintf("is one column too many: %d are taken", MaxColumns))
 		}
 		c = &Column{Name: kept, Kind: kind, label: label}
 		b.columns, b.folded[strings.ToLower(kept)] = append(b.columns, c), c
 	}
 	if len(b.names) > 4*MaxColumns { // a name can be spelled in many ways
-		return nil, b.fault(name, "is one way too many to write the names of columns")
+		return nil, b.invalid(name, "is one way too many to write the names of columns")
 	}
 	b.names[strings.Clone(name)] = c
 	return c, nil
@@ -119,13 +119,13 @@ func (b *builder) chooseTime(has func(name string) bool) error {
 			return nil
 		}
 	}
-	return &FaultError{Row: -1, What: "has no column of times: " + strings.Join(b.o.Time, ", ")}
+	return &ValidationError{Row: -1, What: "has no column of times: " + strings.Join(b.o.Time, ", ")}
 }
 
 // meet notes that the row has the column.
 func (b *builder) meet(c *Column, name string) error {
 	if c.seen == b.attempt {
-		return b.fault(name, "is there twice")
+		return b.invalid(name, "is there twice")
 	}
 	c.seen = b.attempt
 	return nil
@@ -180,9 +180,9 @@ func (b *builder) setTime(name string, v int64) error {
 	}
 	switch {
 	case v < 1e11:
-		return b.fault(name, "is too small for milliseconds since the epoch")
+		return b.invalid(name, "is too small for milliseconds since the epoch")
 	case v >= 1e13:
-		return b.fault(name, "is too large for milliseconds since the epoch")
+		return b.invalid(name, "is too large for milliseconds since the epoch")
 	}
 	return b.setMicros(name, v*1000)
 }
@@ -190,12 +190,12 @@ func (b *builder) setTime(name string, v int64) error {
 func (b *builder) setMicros(name string, micros int64) error {
 	switch {
 	case micros <= 0 || micros >= 1e16:
-		return b.fault(name, "is out of range")
+		return b.invalid(name, "is out of range")
 	case micros%1000 != 0:
-		return b.fault(name, "is no whole number of milliseconds")
+		return b.invalid(name, "is no whole number of milliseconds")
 	}
 	if b.timeAt == b.attempt && b.time != micros {
-		return b.fault(name, "is another time than the one that is given beside it")
+		return b.invalid(name, "is another time than the one that is given beside it")
 	}
 	b.time, b.timeAt = micros, b.attempt
 	return nil
@@ -207,9 +207,9 @@ func (b *builder) setMoment(name, text string) error {
 		if micros, ok := Moment(text); ok {
 			return b.setMicros(name, micros)
 		}
-		return b.fault(name, "is neither a whole number nor a time such as 2025-11-10T01:30:00Z")
+		return b.invalid(name, "is neither a whole number nor a time such as 2025-11-10T01:30:00Z")
 	}
-	return b.fault(name, "must be a whole number of milliseconds since the epoch")
+	return b.invalid(name, "must be a whole number of milliseconds since the epoch")
 }
 
 // Moment reads a time as text, in microseconds since the epoch; one without a zone is UTC.
@@ -259,7 +259,7 @@ func (b *builder) endRow() error {
 		if name == "" {
 			name = b.o.Time[0]
 		}
-		return b.fault(name, "is missing")
+		return b.invalid(name, "is missing")
 	}
 	b.times = append(b.times, b.time)
 	b.attempt++
@@ -288,12 +288,12 @@ func (b *builder) setTextCell(c *Column, value []byte) error {
 		return b.setMoment(c.Name, string(value))
 	case c.Kind == Text || (c.Kind == Any && b.o.Texts):
 		if bytes.IndexByte(value, 0) >= 0 {
-			return b.fault(c.Name, "has the character U+0000, which cannot be stored")
+			return b.invalid(c.Name, "has the character U+0000, which cannot be stored")
 		}
 		c.Kind = Text
 		return b.setText(c, value)
 	}
-	return b.fault(c.Name, "must be "+wanted(c))
+	return b.invalid(c.Name, "must be "+wanted(c))
 }
 
 func (c *Column) wantsInt() bool { return c.time || c.Kind == Int }
@@ -310,14 +310,14 @@ func (b *builder) setNumberText(c *Column, text string) error {
 	if c.wantsInt() {
 		if v, err := strconv.ParseInt(text, 10, 64); err == nil {
 			if v == Null {
-				return b.fault(c.Name, "is out of range")
+				return b.invalid(c.Name, "is out of range")
 			}
 			return b.setWhole(c, v)
 		}
 	}
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		return b.fault(c.Name, "is out of range")
+		return b.invalid(c.Name, "is out of range")
 	}
 	return b.setNumber(c, v)
 }
@@ -329,13 +329,13 @@ func (b *builder) setNumber(c *Column, v float64) error {
 		return nil
 	case c.wantsInt():
 		if v != math.Trunc(v) || math.Abs(v) > 1<<53 {
-			return b.fault(c.Name, "must be "+wanted(c))
+			return b.invalid(c.Name, "must be "+wanted(c))
 		}
 		return b.setWhole(c, int64(v))
 	case c.label && v == math.Trunc(v) && math.Abs(v) <= 1<<53:
 		return b.setText(c, strconv.AppendInt(nil, int64(v), 10))
 	case c.Kind == Text:
-		return b.fault(c.Name, "must be a text")
+		return b.invalid(c.Name, "must be a text")
 	}
 	c.Kind = Float
 	return b.setFloat(c, v)

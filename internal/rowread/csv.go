@@ -1,4 +1,4 @@
-package rows
+package rowread
 
 import (
 	"bufio"
@@ -53,13 +53,13 @@ func (r *csvReader) begin() error {
 	r.csv.ReuseRecord = true
 	record, err := r.csv.Read()
 	if errors.Is(err, io.EOF) {
-		return &FaultError{Row: -1, What: "is empty", Syntax: true}
+		return &ValidationError{Row: -1, What: "is empty", Syntax: true}
 	} else if err != nil {
 		return r.wrong(err)
 	}
 	names := slices.Clone(record)
 	if len(names) > MaxColumns {
-		return &FaultError{Row: -1, What: fmt.Sprintf("has %d columns: %d are taken", len(names), MaxColumns)}
+		return &ValidationError{Row: -1, What: fmt.Sprintf("has %d columns: %d are taken", len(names), MaxColumns)}
 	}
 	for i, name := range names {
 		names[i] = strings.TrimSpace(name)
@@ -80,9 +80,9 @@ func (r *csvReader) begin() error {
 	return nil
 }
 
-// inHeader says that a fault is about no row.
+// inHeader says that a validation error is about no row.
 func (b *builder) inHeader(err error) error {
-	var f *FaultError
+	var f *ValidationError
 	if errors.As(err, &f) {
 		f.Row = -1
 	}
@@ -118,7 +118,7 @@ func (r *csvReader) cell(c *Column, text string) error {
 	v, err := strconv.ParseFloat(text, 64)
 	switch {
 	case errors.Is(err, strconv.ErrRange):
-		return r.fault(c.Name, "is out of range")
+		return r.invalid(c.Name, "is out of range")
 	case err != nil || strings.ContainsAny(text, "xX_"): // Go's own ways to write numbers
 		return r.csvText(c, text)
 	case math.IsNaN(v) || math.IsInf(v, 0):
@@ -129,7 +129,7 @@ func (r *csvReader) cell(c *Column, text string) error {
 
 func (r *csvReader) csvText(c *Column, text string) error {
 	if !utf8.ValidString(text) {
-		return &FaultError{Row: r.before + int64(len(r.times)), Column: c.Name, What: "is not UTF-8", Syntax: true}
+		return &ValidationError{Row: r.before + int64(len(r.times)), Column: c.Name, What: "is not UTF-8", Syntax: true}
 	}
 	return r.setTextCell(c, []byte(text))
 }

@@ -1,4 +1,4 @@
-package rows
+package rowread
 
 import (
 	"encoding/binary"

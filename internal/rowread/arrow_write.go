@@ -1,4 +1,4 @@
-package rows
+package rowread
 
 import (
 	"fmt"
@@ -92,7 +92,7 @@ func (a *ArrowWriter) Close() error {
 func About(in io.Reader) (map[string]string, error) {
 	reader, err := ipc.NewReaderFromMessageReader(&messages{in: in, most: maxMessage}, ipc.WithAllocator(&bounded{most: maxMessage}))
 	if err != nil {
-		return nil, &FaultError{Row: -1, What: "is not an Arrow IPC stream, or is damaged", Syntax: true}
+		return nil, &ValidationError{Row: -1, What: "is not an Arrow IPC stream, or is damaged", Syntax: true}
 	}
 	defer reader.Release()
 	about := reader.Schema().Metadata()

@@ -1,4 +1,4 @@
-package rows
+package rowread
 
 import (
 	"encoding/json"
@@ -144,7 +144,7 @@ func TestJSONFaults(t *testing.T) {
 		{`{"rows": [{` + ok + `, "` + strings.Repeat("a", 128) + `": 1}]}`, `rows[0]."` + strings.Repeat("a", 100) + `…": is no name of a column: letters, digits, _ and blanks between them, at most 127 bytes`},
 	} {
 		_, err := all(JSON, strings.NewReader(c.body), o)
-		var f *FaultError
+		var f *ValidationError
 		if !errors.As(err, &f) || f.Error() != c.want {
 			t.Errorf("%s\n got %v\nwant %s", c.body, err, c.want)
 		}
@@ -175,9 +175,9 @@ func TestBatches(t *testing.T) {
 			t.Fatalf("got %v, %v", b, err)
 		}
 	}
-	var f *FaultError
+	var f *ValidationError
 	if _, err := r.Next(); !errors.As(err, &f) || f.Row != 25 {
-		t.Errorf("the fault is %v, want row 25", err)
+		t.Errorf("the error is %v, want row 25", err)
 	}
 	o.Cells = 12
 	if _, err := New(NDJSON, strings.NewReader(lines.String()), service()).Next(); err != nil {

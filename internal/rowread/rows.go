@@ -1,6 +1,6 @@
-// Package rows reads rows of a series from JSON, NDJSON, CSV and Arrow into columns. It reads a stream and keeps numbers,
+// Package rowread reads rows of a series from JSON, NDJSON, CSV and Arrow into columns. It reads a stream and keeps numbers,
 // not texts: a batch takes about eight bytes a cell.
-package rows
+package rowread
 
 import (
 	"io"
@@ -132,32 +132,32 @@ func (b *Batch) Column(name string) *Column {
 	return nil
 }
 
-// FaultError is what is wrong with what is read, and where.
-type FaultError struct {
+// ValidationError says what is wrong with what is read, and where.
+type ValidationError struct {
 	Row    int64  // counted from 0 through all batches; -1: it is about no single row
 	Column string // empty: all of the row
 	What   string
 	Syntax bool // it is not the format that it should be
 }
 
-func (f *FaultError) Error() string {
+func (e *ValidationError) Error() string {
 	where := ""
-	if f.Row >= 0 {
-		where = "rows[" + strconv.FormatInt(f.Row, 10) + "]"
+	if e.Row >= 0 {
+		where = "rows[" + strconv.FormatInt(e.Row, 10) + "]"
 	}
-	if f.Column != "" {
+	if e.Column != "" {
 		if where != "" {
 			where += "."
 		}
-		where += quoted(f.Column)
+		where += quoted(e.Column)
 	}
 	switch {
 	case where == "":
-		return "the body " + f.What
-	case f.Row < 0 && f.Column != "":
-		return "column " + where + ": " + f.What
+		return "the body " + e.What
+	case e.Row < 0 && e.Column != "":
+		return "column " + where + ": " + e.What
 	}
-	return where + ": " + f.What
+	return where + ": " + e.What
 }
 
 // quoted is a name as a message shows it.
@@ -198,7 +198,7 @@ type Reader struct {
 // source reads rows into the builder until that is full, and returns io.EOF with the end of the input.
 type source interface{ read() error }
 
-// New makes a reader. Errors of in come back as they are; everything else is a *FaultError.
+// New makes a reader. Errors of in come back as they are; everything else is a *ValidationError.
 func New(format Format, in io.Reader, o Options) *Reader {
 	b := &builder{o: o, attempt: 1, names: map[string]*Column{}, folded: map[string]*Column{}}
 	r := &Reader{b: b}
