@@ -210,18 +210,18 @@ func (s *Server) once(ctx context.Context, read func() error) error {
 // append reads the rows of a request, writes them to their destination and answers. finish brings up to date what
 // PostgreSQL says of them, once they can be read.
 func (s *Server) append(c echo.Context, d *destination, dryRun bool, finish func(context.Context, []string) (series.Counted, error)) error {
-	batch, err := d.read(c)
+	body := s.openBody(c, maxBody)
+	defer body.Close()
+	batch, err := d.read(c, body)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.WriteTimeout)
 	defer cancel()
-	select {
-	case s.appends <- struct{}{}:
-		defer func() { <-s.appends }()
-	case <-ctx.Done():
-		return busyOr(ctx.Err())
+	if err := acquire(ctx, s.appends); err != nil {
+		return err
 	}
+	defer s.appends.Release(1)
 	if d.place.Shared { // an export has the columns of all others too, without a cell
 		batch.Columns = slices.DeleteFunc(batch.Columns, func(column *rowread.Column) bool { return isEmpty(column, len(batch.Times)) })
 	}

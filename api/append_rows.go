@@ -14,6 +14,7 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/httpbody"
 	"foldbook/internal/rowread"
 	"foldbook/internal/series"
 	"foldbook/questdb"
@@ -44,7 +45,7 @@ func (s *Server) destination(ctx context.Context, kind series.Kind, measurement,
 		return nil, errSeriesOff
 	}
 	if !questdb.ValidTable(measurement) { // nor one of QuestDB's own tables
-		return nil, conflict(fmt.Sprintf("%s is %q, which is no name of a table", field, shorten(measurement)), nil)
+		return nil, conflict(fmt.Sprintf("%s is %q, which is no name of a table", field, httpbody.Shorten(measurement)), nil)
 	}
 	place, err := series.Find(ctx, s.QuestDB, kind, measurement, names...)
 	if err != nil {
@@ -88,30 +89,19 @@ func (d *destination) columns() *questdb.Table {
 }
 
 // read reads all rows of a request, and stores none.
-func (d *destination) read(c echo.Context) (*rowread.Batch, error) {
-	r := c.Request()
-	format, err := rowFormat(r.Header.Get(echo.HeaderContentType))
+func (d *destination) read(c echo.Context, body *httpbody.Body) (*rowread.Batch, error) {
+	format, err := rowFormat(c.Request().Header.Get(echo.HeaderContentType))
 	if err != nil {
 		return nil, err
 	}
-	body, err := openBody(c.Response(), r, maxBody)
-	if err != nil {
-		return nil, err
-	}
-	defer body.close()
-	most := body.size
-	if most < 0 {
-		most = maxBody
-	}
-	in := &upTo{Reader: body, left: maxBody, room: func() error { return body.arriving.room(r.Context(), most+1) }}
-	reader := rowread.New(format, in, rowread.Options{
+	reader := rowread.New(format, body, rowread.Options{
 		Rows: 1 << 31, Cells: maxCells, Time: []string{"timestamp", "timestamp_ms"}, Column: d.resolve(),
 	})
 	batch, err := reader.Next()
 	var fault *rowread.ValidationError
 	switch {
 	case errors.Is(err, io.EOF):
-		return nil, invalidBody("rows", "must not be empty").answer()
+		return nil, httpbody.Invalid("rows", "must not be empty")
 	case errors.Is(err, rowread.ErrTooMany):
 		return nil, &spec.Problem{Status: http.StatusRequestEntityTooLarge, Code: spec.ErrorCodeBodyTooLarge, Message: fmt.Sprintf("the rows have more than %d cells: send fewer at a time", maxCells)}
 	case errors.As(err, &fault):
@@ -121,32 +111,10 @@ func (d *destination) read(c echo.Context) (*rowread.Batch, error) {
 		}
 		return nil, &spec.Problem{Status: http.StatusBadRequest, Code: code, Message: fault.Error()}
 	case err != nil:
-		return nil, body.fault(err)
+		return nil, body.Failure()
 	}
 	arrived(c)
 	return batch, d.complete(batch)
-}
-
-// upTo ends with an error behind so many bytes, and asks for room in memory when a body proves to be more than a small
-// one, and once more when it is a large one.
-type upTo struct {
-	io.Reader
-	left  int64
-	room  func() error
-	asked int
-}
-
-func (u *upTo) Read(p []byte) (int, error) {
-	n, err := u.Reader.Read(p)
-	if u.left -= int64(n); u.left < 0 {
-		return n, errTooLarge
-	}
-	for ; u.asked < 2 && maxBody-u.left > []int64{smallBody, mediumBody}[u.asked]; u.asked++ {
-		if err := u.room(); err != nil {
-			return n, err
-		}
-	}
-	return n, err
 }
 
 // resolve tells which column of the table a column of a request is, and what its cells have to be.
@@ -200,7 +168,7 @@ func (d *destination) complete(batch *rowread.Batch) error {
 	column := batch.Column(d.needed)
 	for i := range batch.Times {
 		if column == nil || column.Missing(i) {
-			return invalidBody(fmt.Sprintf("rows[%d].%s", i, d.needed), "is missing: it tells rows of one time apart").answer()
+			return httpbody.Invalid(fmt.Sprintf("rows[%d].%s", i, d.needed), "is missing: it tells rows of one time apart")
 		}
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/httpbody"
 )
 
 var (
@@ -103,7 +104,7 @@ func classify(ctx context.Context, err error) *spec.Problem {
 		return classifyEcho(fromEcho)
 	case errors.Is(err, pgx.ErrNoRows):
 		return &spec.Problem{Status: http.StatusNotFound, Code: spec.ErrorCodeNotFound, Message: "there is no such thing"}
-	case errors.Is(err, db.ErrPoolBusy):
+	case errors.Is(err, db.ErrPoolBusy), errors.Is(err, httpbody.ErrBusy):
 		return errBusy
 	case errors.As(err, &fromPostgres):
 		return classifyPostgres(fromPostgres)

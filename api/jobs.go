@@ -13,6 +13,7 @@ import (
 	"foldbook/api/spec"
 	"foldbook/db"
 	"foldbook/internal/csvimport"
+	"foldbook/internal/httpbody"
 	"foldbook/jobs"
 	"foldbook/questdb"
 )
@@ -40,27 +41,27 @@ type upload struct {
 	filename string
 }
 
-func readUpload(c echo.Context) (*upload, error) {
-	var body struct {
+func readUpload(body *httpbody.Body) (*upload, error) {
+	var b struct {
 		Measurement *string `json:"measurement"`
 		Data        *string `json:"data"`
 		Filename    *string `json:"filename"`
 	}
-	if err := decodeBody(c.Response(), c.Request(), maxBody, &body); err != nil {
+	if err := body.Decode(&b); err != nil {
 		return nil, err
 	}
-	f := fields{}
-	table, data := need(&f, "measurement", body.Measurement), need(&f, "data", body.Data)
-	filename := orElse(f.name("filename", body.Filename), "")
-	if f.fault == nil && !questdb.ValidTable(table) {
-		f.fail("measurement", "must be a name of letters, digits, _, - and single dots inside")
+	f := httpbody.Fields{}
+	table, data := httpbody.Required(&f, "measurement", b.Measurement), httpbody.Required(&f, "data", b.Data)
+	filename := orElse(f.Name("filename", b.Filename), "")
+	if f.Err() == nil && !questdb.ValidTable(table) {
+		f.Fail("measurement", "must be a name of letters, digits, _, - and single dots inside")
 	}
-	if f.fault != nil {
-		return nil, f.fault.answer()
+	if f.Err() != nil {
+		return nil, f.Err()
 	}
 	plan, parts, err := csvimport.Read(strings.ToLower(table), data)
 	if err != nil {
-		return nil, invalidBody("data", err.Error()).answer()
+		return nil, httpbody.Invalid("data", err.Error())
 	}
 	return &upload{plan, parts, filename}, nil
 }
@@ -74,7 +75,9 @@ func (s *Server) ImportSeriesAsync(c echo.Context) error {
 	if s.QuestDB == nil {
 		return errSeriesOff
 	}
-	u, err := readUpload(c)
+	body := s.openBody(c, maxBody)
+	defer body.Close()
+	u, err := readUpload(body)
 	if err != nil {
 		return err
 	}
@@ -103,7 +106,9 @@ func (s *Server) ImportSeries(c echo.Context) error {
 	if s.QuestDB == nil {
 		return errSeriesOff
 	}
-	u, err := readUpload(c)
+	body := s.openBody(c, maxBody)
+	defer body.Close()
+	u, err := readUpload(body)
 	if err != nil {
 		return err
 	}
@@ -134,7 +139,7 @@ func (s *Server) ImportSeries(c echo.Context) error {
 // importAnswer is the answer to an import that failed: the caller's mistakes are what the file holds and what QuestDB does not take of it.
 func importAnswer(err error) error {
 	if what, ok := jobs.Mistake(err); ok {
-		return invalidBody("data", what).answer()
+		return httpbody.Invalid("data", what)
 	}
 	return fmt.Errorf("import: %w", err)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"foldbook/api/spec"
+	"foldbook/internal/httpbody"
 )
 
 // metricFilter is one metric= of a query: summary_metrics.pf_long>=1.2.
@@ -41,7 +42,7 @@ type sortOrder struct {
 }
 
 // maxKey is the length in bytes of a metric's name, as of every name that is indexed.
-const maxKey = maxName
+const maxKey = httpbody.MaxName
 
 // parseMetric reads a filter of a metric inside one of the columns, or of one of the fields: column.key, then >=, >, <=, <, = or != with a
 // number, or exists or missing behind a blank or a colon. A key with operators in it is written as a JSON text:

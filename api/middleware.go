@@ -22,7 +22,7 @@ import (
 // net/http function, because the small routes answer in the time that a chain of middlewares takes.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	rec := &recorder{ResponseWriter: w, id: requestID(r), server: s, client: r.Context()}
+	rec := &recorder{ResponseWriter: w, id: requestID(r), client: r.Context()}
 	header := w.Header()
 	header.Set("X-Request-Id", rec.id)
 	s.allowOrigin(header, r)
@@ -46,9 +46,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.recovered(rec, p)
-		}
-		for _, giveBack := range rec.giveBack {
-			giveBack()
 		}
 		s.log(r, rec, start)
 		if rec.aborted {
@@ -82,9 +79,6 @@ type recorder struct {
 	cause    error // of an answer that failed
 	aborted  bool
 	panicked bool // other than to abort
-
-	server   *Server
-	giveBack []func() // of the room that a large body took
 }
 
 func (r *recorder) WriteHeader(status int) {

@@ -50,7 +50,7 @@ func pageOfNamed(l limits, prefix string, limit, offset *int64) (page, error) {
 
 // pathID reads the id in a path.
 func pathID(name, text string) (uuid.UUID, error) {
-	id, err := parseUUID(text)
+	id, err := spec.ParseUUID(text)
 	if err != nil {
 		return id, &spec.Problem{Status: http.StatusBadRequest, Code: spec.ErrorCodeInvalidID, Message: name + " is not a UUID"}
 	}
@@ -62,19 +62,18 @@ func queryID(name string, text *string) (*uuid.UUID, error) {
 	if text == nil {
 		return nil, nil
 	}
-	id, err := parseUUID(*text)
+	id, err := spec.ParseUUID(*text)
 	if err != nil {
 		return nil, spec.InvalidParameter(name, "is not a UUID")
 	}
 	return &id, nil
 }
 
-// parseUUID takes the canonical form only; uuid.Parse knows several more.
-func parseUUID(text string) (uuid.UUID, error) {
-	if len(text) != 36 {
-		return uuid.Nil, strconv.ErrSyntax
+func orElse[T any](v *T, other T) T {
+	if v == nil {
+		return other
 	}
-	return uuid.Parse(text)
+	return *v
 }
 
 // pattern is search as the pattern of an infix match.

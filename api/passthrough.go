@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
+	"foldbook/internal/httpbody"
 	"foldbook/internal/sqlread"
 	"foldbook/questdb"
 )
@@ -84,18 +85,20 @@ func (s *Server) runStatement(ctx context.Context, c echo.Context) (text string,
 	if err != nil {
 		return "", nil, err
 	}
-	var body struct {
+	body := s.openBody(c, maxStatement)
+	defer body.Close()
+	var b struct {
 		SQL *string `json:"sql"`
 	}
-	if err := decodeBody(c.Response(), c.Request(), maxStatement, &body); err != nil {
+	if err := body.Decode(&b); err != nil {
 		return "", nil, err
 	}
-	if body.SQL == nil {
-		return "", nil, invalidBody("sql", "is missing").answer()
+	if b.SQL == nil {
+		return "", nil, httpbody.Invalid("sql", "is missing")
 	}
-	statement, err := sqlread.Check(*body.SQL)
+	statement, err := sqlread.Check(*b.SQL)
 	if err != nil {
-		return "", nil, invalidBody("sql", err.Error()).answer()
+		return "", nil, httpbody.Invalid("sql", err.Error())
 	}
 	rows, err = client.Query(ctx, statement)
 	refused := new(questdb.Refused)
@@ -106,14 +109,14 @@ func (s *Server) runStatement(ctx context.Context, c echo.Context) (text string,
 		return "", nil, fmt.Errorf("run a statement: %w", err)
 	case len(rows.Fields) == 0:
 		rows.Close()
-		return "", nil, invalidBody("sql", "has no result").answer()
+		return "", nil, httpbody.Invalid("sql", "has no result")
 	}
-	return *body.SQL, rows, nil
+	return *b.SQL, rows, nil
 }
 
 // refusedStatement is what QuestDB says against a statement, in its own words.
 func refusedStatement(refused *questdb.Refused) error {
-	e := invalidBody("sql", strings.Join(strings.Fields(refused.Message), " ")).answer()
+	e := &spec.Problem{Status: http.StatusBadRequest, Code: spec.ErrorCodeInvalidBody, Message: "sql: " + strings.Join(strings.Fields(refused.Message), " ")}
 	if refused.Position >= 0 {
 		e.Message += fmt.Sprintf(" (at position %d)", refused.Position)
 		e.Details = map[string]any{"position": refused.Position}
@@ -180,7 +183,7 @@ func (s *Server) GetMeasurement(c echo.Context, name string) error {
 	found, err := client.Measurement(c.Request().Context(), name)
 	switch {
 	case errors.Is(err, questdb.ErrNoTable), errors.Is(err, questdb.ErrInvalidName):
-		return measurementNotFound(shorten(name))
+		return measurementNotFound(httpbody.Shorten(name))
 	case err != nil:
 		return fmt.Errorf("read a measurement: %w", err)
 	}

@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/semaphore"
 
 	"foldbook/db"
+	"foldbook/internal/httpbody"
 	"foldbook/jobs"
 	"foldbook/questdb"
 )
@@ -49,18 +51,20 @@ type Server struct {
 	started  time.Time
 	draining atomic.Bool
 	bodies   *bodyCache
-	medium   *shares // room for bodies
-	large    *shares
-	writes   chan struct{} // one for each write that is at the database: they leave a connection to the reads
-	appends  chan struct{} // one for each request whose rows are on their way to QuestDB: they take memory
+	receiver *httpbody.Receiver
+	writes   *semaphore.Weighted // writes that are at the database: they leave a connection to the reads
+	appends  *semaphore.Weighted // requests whose rows are on their way to QuestDB: they take memory
 }
 
 // New makes a server; it connects to nothing.
 func New(opts Options) *Server {
 	e := echo.New()
-	s := &Server{Options: opts, echo: e, started: time.Now(), bodies: newBodyCache(opts.BodyCache), medium: newShares(mediumShares), large: newShares(largeShares)}
-	s.appends = make(chan struct{}, maxAppends)
-	s.writes = make(chan struct{}, max(1, opts.DB.Pool.Config().MaxConns-1))
+	s := &Server{
+		Options: opts, echo: e, started: time.Now(), bodies: newBodyCache(opts.BodyCache),
+		receiver: httpbody.NewReceiver(opts.ReadTimeout, opts.WriteTimeout),
+		writes:   semaphore.NewWeighted(max(1, int64(opts.DB.Pool.Config().MaxConns)-1)),
+		appends:  semaphore.NewWeighted(maxAppends),
+	}
 	e.HTTPErrorHandler = s.writeError
 	e.JSONSerializer = serializer{s.bodies}
 	e.IPExtractor = echo.ExtractIPDirect()

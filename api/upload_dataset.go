@@ -2,7 +2,6 @@ package api
 
 import (
 	"encoding/json"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +9,8 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
+
+	"foldbook/internal/httpbody"
 )
 
 // datasetUpload is a data set as it was posted, checked and ready to be merged into what is stored; nil keeps that.
@@ -28,181 +29,175 @@ type datasetUpload struct {
 }
 
 type datasetFields struct {
-	DatasetID            *string `json:"dataset_id"`
-	DatasetSlug          *string `json:"dataset_slug"`
-	Symbol               *string `json:"symbol"`
-	Granularity          *string `json:"granularity"`
-	Source               *string `json:"source"`
-	OhlcvMeasurement     *string `json:"ohlcv_measurement"`
-	IndicatorMeasurement *string `json:"indicator_measurement"`
-	OhlcvRowCount        *int64  `json:"ohlcv_row_count"`
-	IndicatorRowCount    *int64  `json:"indicator_row_count"`
-	BarIntervalMS        *int64  `json:"bar_interval_ms"`
-	LookbackRows         *int64  `json:"lookback_rows"`
-	OhlcvFirstTS         part    `json:"ohlcv_first_ts"`
-	FirstOhlcvTS         part    `json:"first_ohlcv_ts"`
-	OhlcvLastTS          part    `json:"ohlcv_last_ts"`
-	IndicatorFirstTS     part    `json:"indicator_first_ts"`
-	FirstIndicatorTS     part    `json:"first_indicator_ts"`
-	IndicatorLastTS      part    `json:"indicator_last_ts"`
-	ColumnSchema         part    `json:"column_schema"`
-	Metadata             part    `json:"metadata"`
-	Unknown              unknown `json:",embed"`
+	DatasetID            *string          `json:"dataset_id"`
+	DatasetSlug          *string          `json:"dataset_slug"`
+	Symbol               *string          `json:"symbol"`
+	Granularity          *string          `json:"granularity"`
+	Source               *string          `json:"source"`
+	OhlcvMeasurement     *string          `json:"ohlcv_measurement"`
+	IndicatorMeasurement *string          `json:"indicator_measurement"`
+	OhlcvRowCount        *int64           `json:"ohlcv_row_count"`
+	IndicatorRowCount    *int64           `json:"indicator_row_count"`
+	BarIntervalMS        *int64           `json:"bar_interval_ms"`
+	LookbackRows         *int64           `json:"lookback_rows"`
+	OhlcvFirstTS         httpbody.Raw     `json:"ohlcv_first_ts"`
+	FirstOhlcvTS         httpbody.Raw     `json:"first_ohlcv_ts"`
+	OhlcvLastTS          httpbody.Raw     `json:"ohlcv_last_ts"`
+	IndicatorFirstTS     httpbody.Raw     `json:"indicator_first_ts"`
+	FirstIndicatorTS     httpbody.Raw     `json:"first_indicator_ts"`
+	IndicatorLastTS      httpbody.Raw     `json:"indicator_last_ts"`
+	ColumnSchema         httpbody.Raw     `json:"column_schema"`
+	Metadata             httpbody.Raw     `json:"metadata"`
+	Unknown              httpbody.Unknown `json:",embed"`
 }
 
 // readDataset reads a data set. What is not given at the top is taken from metadata, the export manifest.
-func readDataset(w http.ResponseWriter, r *http.Request, limit int64) (*datasetUpload, error) {
+func readDataset(body *httpbody.Body) (*datasetUpload, error) {
 	var b datasetFields
-	if err := decodeBody(w, r, limit, &b); err != nil {
+	if err := body.Decode(&b); err != nil {
 		return nil, err
 	}
-	f := &fields{}
-	metadata, wrong := metadataObject(b.Metadata)
-	if wrong != nil {
-		return nil, wrong.answer()
-	}
+	f := &httpbody.Fields{}
+	metadata := metadataObject(f, b.Metadata)
 	u := &datasetUpload{
-		ID:                   f.needID("dataset_id", b.DatasetID),
-		Slug:                 need(f, "dataset_slug", f.name("dataset_slug", b.DatasetSlug)),
-		Symbol:               f.name("symbol", b.Symbol),
-		Granularity:          f.name("granularity", b.Granularity),
-		Source:               f.name("source", b.Source),
-		OhlcvMeasurement:     f.name("ohlcv_measurement", b.OhlcvMeasurement),
-		IndicatorMeasurement: f.name("indicator_measurement", b.IndicatorMeasurement),
-		OhlcvRowCount:        f.count("ohlcv_row_count", b.OhlcvRowCount),
-		IndicatorRowCount:    f.count("indicator_row_count", b.IndicatorRowCount),
-		BarIntervalMS:        known(f.count("bar_interval_ms", b.BarIntervalMS)),
-		LookbackRows:         f.count("lookback_rows", b.LookbackRows),
-		OhlcvFirst:           either(f.moment("ohlcv_first_ts", b.OhlcvFirstTS), f.moment("first_ohlcv_ts", b.FirstOhlcvTS)),
-		OhlcvLast:            f.moment("ohlcv_last_ts", b.OhlcvLastTS),
-		IndicatorFirst:       either(f.moment("indicator_first_ts", b.IndicatorFirstTS), f.moment("first_indicator_ts", b.FirstIndicatorTS)),
-		IndicatorLast:        f.moment("indicator_last_ts", b.IndicatorLastTS),
-		ColumnSchema:         f.array("column_schema", b.ColumnSchema),
+		ID:                   f.RequiredID("dataset_id", b.DatasetID),
+		Slug:                 httpbody.Required(f, "dataset_slug", f.Name("dataset_slug", b.DatasetSlug)),
+		Symbol:               f.Name("symbol", b.Symbol),
+		Granularity:          f.Name("granularity", b.Granularity),
+		Source:               f.Name("source", b.Source),
+		OhlcvMeasurement:     f.Name("ohlcv_measurement", b.OhlcvMeasurement),
+		IndicatorMeasurement: f.Name("indicator_measurement", b.IndicatorMeasurement),
+		OhlcvRowCount:        f.Count("ohlcv_row_count", b.OhlcvRowCount),
+		IndicatorRowCount:    f.Count("indicator_row_count", b.IndicatorRowCount),
+		BarIntervalMS:        known(f.Count("bar_interval_ms", b.BarIntervalMS)),
+		LookbackRows:         f.Count("lookback_rows", b.LookbackRows),
+		OhlcvFirst:           either(f.Moment("ohlcv_first_ts", b.OhlcvFirstTS), f.Moment("first_ohlcv_ts", b.FirstOhlcvTS)),
+		OhlcvLast:            f.Moment("ohlcv_last_ts", b.OhlcvLastTS),
+		IndicatorFirst:       either(f.Moment("indicator_first_ts", b.IndicatorFirstTS), f.Moment("first_indicator_ts", b.FirstIndicatorTS)),
+		IndicatorLast:        f.Moment("indicator_last_ts", b.IndicatorLastTS),
+		ColumnSchema:         f.Array("column_schema", b.ColumnSchema),
 		Metadata:             metadata,
-		Warnings:             b.Unknown.warnings(""),
+		Warnings:             b.Unknown.Warnings(""),
 	}
 	if u.Granularity != nil {
 		g := canonicalGranularity(*u.Granularity)
 		u.Granularity = &g
 	}
 	if before(u.OhlcvLast, u.OhlcvFirst) {
-		f.fail("ohlcv_last_ts", "must not be before ohlcv_first_ts")
+		f.Fail("ohlcv_last_ts", "must not be before ohlcv_first_ts")
 	}
 	if before(u.IndicatorLast, u.IndicatorFirst) {
-		f.fail("indicator_last_ts", "must not be before indicator_first_ts")
+		f.Fail("indicator_last_ts", "must not be before indicator_first_ts")
 	}
-	if f.fault != nil {
-		return nil, f.fault.answer()
+	if f.Err() != nil {
+		return nil, f.Err()
 	}
 	u.fill()
 	return u, nil
 }
 
 // metadataObject takes an object, or a text that holds one.
-func metadataObject(v part) ([]byte, *fault) {
+func metadataObject(f *httpbody.Fields, v httpbody.Raw) []byte {
 	if jsontext.Value(v).Kind() != jsontext.KindString {
-		if v == nil {
-			return nil, nil
-		}
-		return v, checkKind("metadata", jsontext.Value(v), '{')
+		return f.Object("metadata", v)
 	}
 	text, err := jsontext.AppendUnquote(nil, v)
 	if err != nil {
-		return nil, invalidBody("metadata", "must be an object")
+		f.Fail("metadata", "must be an object")
 	}
+	var object httpbody.Raw
 	if len(text) == 0 {
-		return nil, nil
+		return nil
 	}
-	var object part
-	if wrong := decodeJSON(text, &object); wrong != nil {
-		what := wrong.what
-		if wrong.path != "" {
+	if wrong := httpbody.DecodeJSON(text, &object); wrong != nil {
+		what := wrong.What
+		if wrong.Path != "" {
 			what = wrong.Error()
 		}
-		return nil, invalidBody("metadata", "the text in it "+what)
+		f.Fail("metadata", "the text in it "+what)
 	}
-	return object, checkKind("metadata", jsontext.Value(object), '{')
+	return f.Object("metadata", object)
 }
 
 // fill takes from metadata what is not given beside it. Metadata is the writer's own: what does not fit there is not
 // taken, and said.
 func (u *datasetUpload) fill() {
 	var m struct {
-		Source               part `json:"source"`
-		OhlcvMeasurement     part `json:"ohlcv_measurement"`
-		IndicatorMeasurement part `json:"indicator_measurement"`
-		OhlcvRows            part `json:"ohlcv_rows"`
-		IndicatorRows        part `json:"indicator_rows"`
-		BarIntervalMS        part `json:"bar_interval_ms"`
-		LookbackRows         part `json:"lookback_rows"`
-		FirstOhlcv           part `json:"first_ohlcv_timestamp_ms"`
-		LastOhlcv            part `json:"last_ohlcv_timestamp_ms"`
-		FirstIndicator       part `json:"first_indicator_timestamp_ms"`
-		LastIndicator        part `json:"last_indicator_timestamp_ms"`
+		Source               httpbody.Raw `json:"source"`
+		OhlcvMeasurement     httpbody.Raw `json:"ohlcv_measurement"`
+		IndicatorMeasurement httpbody.Raw `json:"indicator_measurement"`
+		OhlcvRows            httpbody.Raw `json:"ohlcv_rows"`
+		IndicatorRows        httpbody.Raw `json:"indicator_rows"`
+		BarIntervalMS        httpbody.Raw `json:"bar_interval_ms"`
+		LookbackRows         httpbody.Raw `json:"lookback_rows"`
+		FirstOhlcv           httpbody.Raw `json:"first_ohlcv_timestamp_ms"`
+		LastOhlcv            httpbody.Raw `json:"last_ohlcv_timestamp_ms"`
+		FirstIndicator       httpbody.Raw `json:"first_indicator_timestamp_ms"`
+		LastIndicator        httpbody.Raw `json:"last_indicator_timestamp_ms"`
 	}
 	if u.Metadata == nil || jsonv2.Unmarshal(u.Metadata, &m) != nil {
 		return
 	}
-	take(u, &u.Source, "source", m.Source, (*fields).nameOf)
-	take(u, &u.OhlcvMeasurement, "ohlcv_measurement", m.OhlcvMeasurement, (*fields).nameOf)
-	take(u, &u.IndicatorMeasurement, "indicator_measurement", m.IndicatorMeasurement, (*fields).nameOf)
-	take(u, &u.OhlcvRowCount, "ohlcv_rows", m.OhlcvRows, (*fields).countOf)
-	take(u, &u.IndicatorRowCount, "indicator_rows", m.IndicatorRows, (*fields).countOf)
-	take(u, &u.BarIntervalMS, "bar_interval_ms", m.BarIntervalMS, (*fields).countOf)
+	take(u, &u.Source, "source", m.Source, nameOf)
+	take(u, &u.OhlcvMeasurement, "ohlcv_measurement", m.OhlcvMeasurement, nameOf)
+	take(u, &u.IndicatorMeasurement, "indicator_measurement", m.IndicatorMeasurement, nameOf)
+	take(u, &u.OhlcvRowCount, "ohlcv_rows", m.OhlcvRows, countOf)
+	take(u, &u.IndicatorRowCount, "indicator_rows", m.IndicatorRows, countOf)
+	take(u, &u.BarIntervalMS, "bar_interval_ms", m.BarIntervalMS, countOf)
 	u.BarIntervalMS = known(u.BarIntervalMS)
-	take(u, &u.LookbackRows, "lookback_rows", m.LookbackRows, (*fields).countOf)
-	take(u, &u.OhlcvFirst, "first_ohlcv_timestamp_ms", m.FirstOhlcv, func(f *fields, name string, v part) *time.Time {
-		return f.notAfter(name, f.moment(name, v), u.OhlcvLast)
+	take(u, &u.LookbackRows, "lookback_rows", m.LookbackRows, countOf)
+	take(u, &u.OhlcvFirst, "first_ohlcv_timestamp_ms", m.FirstOhlcv, func(f *httpbody.Fields, name string, v httpbody.Raw) *time.Time {
+		return notAfter(f, name, f.Moment(name, v), u.OhlcvLast)
 	})
-	take(u, &u.OhlcvLast, "last_ohlcv_timestamp_ms", m.LastOhlcv, func(f *fields, name string, v part) *time.Time {
-		return f.notBefore(name, f.moment(name, v), u.OhlcvFirst)
+	take(u, &u.OhlcvLast, "last_ohlcv_timestamp_ms", m.LastOhlcv, func(f *httpbody.Fields, name string, v httpbody.Raw) *time.Time {
+		return notBefore(f, name, f.Moment(name, v), u.OhlcvFirst)
 	})
-	take(u, &u.IndicatorFirst, "first_indicator_timestamp_ms", m.FirstIndicator, func(f *fields, name string, v part) *time.Time {
-		return f.notAfter(name, f.moment(name, v), u.IndicatorLast)
+	take(u, &u.IndicatorFirst, "first_indicator_timestamp_ms", m.FirstIndicator, func(f *httpbody.Fields, name string, v httpbody.Raw) *time.Time {
+		return notAfter(f, name, f.Moment(name, v), u.IndicatorLast)
 	})
-	take(u, &u.IndicatorLast, "last_indicator_timestamp_ms", m.LastIndicator, func(f *fields, name string, v part) *time.Time {
-		return f.notBefore(name, f.moment(name, v), u.IndicatorFirst)
+	take(u, &u.IndicatorLast, "last_indicator_timestamp_ms", m.LastIndicator, func(f *httpbody.Fields, name string, v httpbody.Raw) *time.Time {
+		return notBefore(f, name, f.Moment(name, v), u.IndicatorFirst)
 	})
 }
 
-func take[T any](u *datasetUpload, into **T, name string, v part, read func(*fields, string, part) *T) {
+func take[T any](u *datasetUpload, into **T, name string, v httpbody.Raw, read func(*httpbody.Fields, string, httpbody.Raw) *T) {
 	if *into != nil || v == nil {
 		return
 	}
-	f := fields{path: "metadata"}
-	if got := read(&f, name, v); f.fault == nil {
+	f := httpbody.Fields{Path: "metadata"}
+	if got := read(&f, name, v); f.Err() == nil {
 		*into = got
 	} else {
-		u.Warnings = append(u.Warnings, f.fault.Error()+"; it is not used")
+		u.Warnings = append(u.Warnings, f.Err().Error()+"; it is not used")
 	}
 }
 
-func (f *fields) nameOf(name string, v part) *string {
+func nameOf(f *httpbody.Fields, name string, v httpbody.Raw) *string {
 	var text string
 	if jsonv2.Unmarshal(v, &text) != nil {
-		f.fail(name, "must be a text")
+		f.Fail(name, "must be a text")
 	}
-	return f.name(name, &text)
+	return f.Name(name, &text)
 }
 
-func (f *fields) countOf(name string, v part) *int64 {
+func countOf(f *httpbody.Fields, name string, v httpbody.Raw) *int64 {
 	n, err := strconv.ParseInt(string(v), 10, 64)
 	if err != nil {
-		f.fail(name, "must be a whole number")
+		f.Fail(name, "must be a whole number")
 	}
-	return f.count(name, &n)
+	return f.Count(name, &n)
 }
 
-func (f *fields) notAfter(name string, t, last *time.Time) *time.Time {
+func notAfter(f *httpbody.Fields, name string, t, last *time.Time) *time.Time {
 	if before(last, t) {
-		f.fail(name, "is after the last one")
+		f.Fail(name, "is after the last one")
 	}
 	return t
 }
 
-func (f *fields) notBefore(name string, t, first *time.Time) *time.Time {
+func notBefore(f *httpbody.Fields, name string, t, first *time.Time) *time.Time {
 	if before(t, first) {
-		f.fail(name, "is before the first one")
+		f.Fail(name, "is before the first one")
 	}
 	return t
 }

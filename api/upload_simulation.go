@@ -2,7 +2,6 @@ package api
 
 import (
 	"encoding/json"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/httpbody"
 )
 
 // simulationUpload is a simulation as it was posted, checked and ready to be stored.
@@ -23,77 +23,77 @@ type simulationUpload struct {
 }
 
 type simulationFields struct {
-	SimulationID        *string `json:"simulation_id"`
-	RunID               *string `json:"run_id"`
-	DatasetID           *string `json:"dataset_id"`
-	InputRunMeasurement *string `json:"input_run_measurement"`
-	QuestDBNamespace    *string `json:"questdb_namespace"`
-	Mode                *string `json:"mode"`
-	Config              part    `json:"config"`
-	SummaryMetrics      part    `json:"summary_metrics"`
-	Status              *string `json:"status"`
-	StartedAt           *string `json:"started_at"`
-	CompletedAt         *string `json:"completed_at"`
-	SerializedConfig    *string `json:"serialized_config"`
-	Unknown             unknown `json:",embed"`
+	SimulationID        *string          `json:"simulation_id"`
+	RunID               *string          `json:"run_id"`
+	DatasetID           *string          `json:"dataset_id"`
+	InputRunMeasurement *string          `json:"input_run_measurement"`
+	QuestDBNamespace    *string          `json:"questdb_namespace"`
+	Mode                *string          `json:"mode"`
+	Config              httpbody.Raw     `json:"config"`
+	SummaryMetrics      httpbody.Raw     `json:"summary_metrics"`
+	Status              *string          `json:"status"`
+	StartedAt           *string          `json:"started_at"`
+	CompletedAt         *string          `json:"completed_at"`
+	SerializedConfig    *string          `json:"serialized_config"`
+	Unknown             httpbody.Unknown `json:",embed"`
 }
 
 // readSimulation reads {"simulation": {…}, "buckets": […], "trades": […]}, the same with "run" for "simulation", or the
 // same with the simulation's fields at the top.
-func readSimulation(w http.ResponseWriter, r *http.Request, limit int64) (*simulationUpload, error) {
-	var body struct {
+func readSimulation(body *httpbody.Body) (*simulationUpload, error) {
+	var b struct {
 		Run        *simulationFields `json:"run"`
 		Simulation *simulationFields `json:"simulation"`
 		simulationFields
 		Buckets *bucketList `json:"buckets"`
 		Trades  *tradeList  `json:"trades"`
 	}
-	if err := decodeBody(w, r, limit, &body); err != nil {
+	if err := body.Decode(&b); err != nil {
 		return nil, err
 	}
-	f, simulation := fields{}, &body.simulationFields
-	warnings := simulation.Unknown.warnings("")
-	name, nested := "simulation", body.Simulation
+	f, simulation := httpbody.Fields{}, &b.simulationFields
+	warnings := simulation.Unknown.Warnings("")
+	name, nested := "simulation", b.Simulation
 	if nested == nil {
-		name, nested = "run", body.Run
+		name, nested = "run", b.Run
 	}
 	if nested != nil {
-		if simulation.SimulationID != nil || simulation.RunID != nil || (body.Run != nil && body.Simulation != nil) {
-			f.fail(name, "is given beside the fields of a simulation")
+		if simulation.SimulationID != nil || simulation.RunID != nil || (b.Run != nil && b.Simulation != nil) {
+			f.Fail(name, "is given beside the fields of a simulation")
 		}
-		f.path, simulation = name, nested
-		warnings = append(warnings, nested.Unknown.warnings(name)...)
+		f.Path, simulation = name, nested
+		warnings = append(warnings, nested.Unknown.Warnings(name)...)
 	}
 	u := &simulationUpload{Simulation: simulation.row(&f), Warnings: warnings}
-	wrong := f.fault
-	if u.Buckets = body.Buckets; wrong == nil && u.Buckets != nil {
-		wrong = u.Buckets.parents.check(u.Simulation.SimulationID, notOfSimulation)
+	wrong := f.Err()
+	if u.Buckets = b.Buckets; wrong == nil && u.Buckets != nil {
+		wrong = u.Buckets.parents.Check(u.Simulation.SimulationID, notOfSimulation)
 	}
-	if u.Trades = body.Trades; wrong == nil && u.Trades != nil {
-		wrong = u.Trades.parents.check(u.Simulation.SimulationID, notOfSimulation)
+	if u.Trades = b.Trades; wrong == nil && u.Trades != nil {
+		wrong = u.Trades.parents.Check(u.Simulation.SimulationID, notOfSimulation)
 	}
 	if wrong != nil {
-		return nil, wrong.answer()
+		return nil, wrong
 	}
 	if u.Buckets != nil {
-		u.Warnings = append(u.Warnings, u.Buckets.more.warnings("buckets[]")...)
+		u.Warnings = append(u.Warnings, u.Buckets.Warnings("buckets[]")...)
 	}
 	return u, nil
 }
 
-func (b *simulationFields) row(f *fields) db.UpsertSimulationParams {
+func (b *simulationFields) row(f *httpbody.Fields) db.UpsertSimulationParams {
 	return db.UpsertSimulationParams{
-		SimulationID:        f.needID("simulation_id", b.SimulationID),
-		RunID:               f.needID("run_id", b.RunID),
-		DatasetID:           f.needID("dataset_id", b.DatasetID),
-		InputRunMeasurement: orElse(f.name("input_run_measurement", b.InputRunMeasurement), ""),
-		QuestDBNamespace:    orElse(f.name("questdb_namespace", b.QuestDBNamespace), "trading_sim_traces"),
-		Mode:                need(f, "mode", f.oneOf("mode", b.Mode, "long", "short", "dual")),
-		Config:              orJSON(f.object("config", b.Config), "{}"),
-		SummaryMetrics:      orJSON(f.object("summary_metrics", b.SummaryMetrics), "{}"),
-		Status:              orElse(f.status(b.Status), string(spec.StatusPENDING)),
-		StartedAt:           f.time("started_at", b.StartedAt),
-		CompletedAt:         f.time("completed_at", b.CompletedAt),
+		SimulationID:        f.RequiredID("simulation_id", b.SimulationID),
+		RunID:               f.RequiredID("run_id", b.RunID),
+		DatasetID:           f.RequiredID("dataset_id", b.DatasetID),
+		InputRunMeasurement: orElse(f.Name("input_run_measurement", b.InputRunMeasurement), ""),
+		QuestDBNamespace:    orElse(f.Name("questdb_namespace", b.QuestDBNamespace), "trading_sim_traces"),
+		Mode:                httpbody.Required(f, "mode", f.OneOf("mode", b.Mode, "long", "short", "dual")),
+		Config:              orJSON(f.Object("config", b.Config), "{}"),
+		SummaryMetrics:      orJSON(f.Object("summary_metrics", b.SummaryMetrics), "{}"),
+		Status:              orElse(statusOf(f, b.Status), string(spec.StatusPENDING)),
+		StartedAt:           f.Time("started_at", b.StartedAt),
+		CompletedAt:         f.Time("completed_at", b.CompletedAt),
 		SerializedConfig:    b.SerializedConfig,
 	}
 }
@@ -102,46 +102,46 @@ const notOfSimulation = "is not the simulation_id of the simulation"
 
 // bucketList is the buckets of a body.
 type bucketList struct {
-	rowList[bucketFields, db.CopyBucketsParams]
+	httpbody.List[bucketFields, db.CopyBucketsParams]
 	sides   map[string]int32
-	parents parents
+	parents httpbody.Parents
 }
 
 type bucketFields struct {
-	SimulationID   *string  `json:"simulation_id"`
-	Side           *string  `json:"side"`
-	TradeCount     *int64   `json:"trade_count"`
-	WinCount       *int64   `json:"win_count"`
-	ProfitFactor   *float64 `json:"profit_factor"`
-	AvgReturnPct   *float64 `json:"avg_return_pct"`
-	MaxDrawdownPct *float64 `json:"max_drawdown_pct"`
-	Notes          *string  `json:"notes"`
-	Unknown        unknown  `json:",embed"`
+	SimulationID   *string          `json:"simulation_id"`
+	Side           *string          `json:"side"`
+	TradeCount     *int64           `json:"trade_count"`
+	WinCount       *int64           `json:"win_count"`
+	ProfitFactor   *float64         `json:"profit_factor"`
+	AvgReturnPct   *float64         `json:"avg_return_pct"`
+	MaxDrawdownPct *float64         `json:"max_drawdown_pct"`
+	Notes          *string          `json:"notes"`
+	Unknown        httpbody.Unknown `json:",embed"`
 }
 
 // UnmarshalJSONFrom reads the buckets; a fault names its bucket.
 func (l *bucketList) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	l.sides, l.parents = map[string]int32{}, nil
-	return l.read(dec, bucketRow, func(f *fields, i int, row *db.CopyBucketsParams) {
-		l.parents.note(f, "simulation_id", row.SimulationID)
-		once(f, "side", l.sides, row.Side, i)
+	return l.Read(dec, bucketRow, func(f *httpbody.Fields, i int, row *db.CopyBucketsParams) {
+		l.parents.Note(f, "simulation_id", row.SimulationID)
+		httpbody.Unique(f, "side", l.sides, row.Side, i)
 	})
 }
 
-func bucketRow(f *fields, b *bucketFields) db.CopyBucketsParams {
+func bucketRow(f *httpbody.Fields, b *bucketFields) db.CopyBucketsParams {
 	row := db.CopyBucketsParams{
-		SimulationID:   f.id("simulation_id", b.SimulationID),
-		Side:           need(f, "side", f.oneOf("side", b.Side, "long", "short", "all", "dual")),
-		TradeCount:     orElse(f.count("trade_count", b.TradeCount), 0),
-		WinCount:       orElse(f.count("win_count", b.WinCount), 0),
+		SimulationID:   f.ID("simulation_id", b.SimulationID),
+		Side:           httpbody.Required(f, "side", f.OneOf("side", b.Side, "long", "short", "all", "dual")),
+		TradeCount:     orElse(f.Count("trade_count", b.TradeCount), 0),
+		WinCount:       orElse(f.Count("win_count", b.WinCount), 0),
 		ProfitFactor:   b.ProfitFactor,
 		AvgReturnPct:   b.AvgReturnPct,
 		MaxDrawdownPct: b.MaxDrawdownPct,
 		Notes:          b.Notes,
 	}
-	f.ignore(b.Unknown)
+	f.Ignore(b.Unknown)
 	if row.WinCount > row.TradeCount {
-		f.fail("win_count", "must not be above trade_count")
+		f.Fail("win_count", "must not be above trade_count")
 	}
 	*b = bucketFields{}
 	return row
@@ -149,14 +149,14 @@ func bucketRow(f *fields, b *bucketFields) db.CopyBucketsParams {
 
 // store hands the buckets out as rows of the simulation.
 func (l *bucketList) store(id uuid.UUID, store func([]db.CopyBucketsParams) error) error {
-	return l.each(func(_ int, row *db.CopyBucketsParams) { row.SimulationID = id }, store)
+	return l.Each(func(_ int, row *db.CopyBucketsParams) { row.SimulationID = id }, store)
 }
 
 // tradeList is the trades of a body.
 type tradeList struct {
-	rowList[tradeFields, db.CopyTradesParams]
+	httpbody.List[tradeFields, db.CopyTradesParams]
 	ids     map[uuid.UUID]int32 // of those that have one
-	parents parents
+	parents httpbody.Parents
 }
 
 type tradeFields struct {
@@ -171,33 +171,33 @@ type tradeFields struct {
 	ExitPrice      *float64       `json:"exit_price"`
 	Pnl            *float64       `json:"pnl"`
 	ReturnPct      *float64       `json:"return_pct"`
-	Metadata       part           `json:"metadata"`
+	Metadata       httpbody.Raw   `json:"metadata"`
 	Rest           jsontext.Value `json:",embed"` // everything else, as one object
 }
 
 // UnmarshalJSONFrom reads the trades; a fault names its trade.
 func (l *tradeList) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	l.ids, l.parents = map[uuid.UUID]int32{}, nil
-	return l.read(dec, tradeRow, func(f *fields, i int, row *db.CopyTradesParams) {
-		l.parents.note(f, "simulation_id", row.SimulationID)
+	return l.Read(dec, tradeRow, func(f *httpbody.Fields, i int, row *db.CopyTradesParams) {
+		l.parents.Note(f, "simulation_id", row.SimulationID)
 		if row.TradeID != uuid.Nil {
-			once(f, "trade_id", l.ids, row.TradeID, i)
+			httpbody.Unique(f, "trade_id", l.ids, row.TradeID, i)
 		}
 	})
 }
 
-func tradeRow(f *fields, b *tradeFields) db.CopyTradesParams {
+func tradeRow(f *httpbody.Fields, b *tradeFields) db.CopyTradesParams {
 	row := db.CopyTradesParams{
-		SimulationID: f.id("simulation_id", b.SimulationID),
-		TradeID:      f.id("trade_id", b.TradeID),
+		SimulationID: f.ID("simulation_id", b.SimulationID),
+		TradeID:      f.ID("trade_id", b.TradeID),
 		BarTimestamp: b.entry(f),
-		Side:         need(f, "side", f.oneOf("side", b.Side, "long", "short")),
-		Size:         need(f, "size", b.Size),
-		EntryPrice:   need(f, "entry_price", b.EntryPrice),
+		Side:         httpbody.Required(f, "side", f.OneOf("side", b.Side, "long", "short")),
+		Size:         httpbody.Required(f, "size", b.Size),
+		EntryPrice:   httpbody.Required(f, "entry_price", b.EntryPrice),
 		ExitPrice:    b.ExitPrice,
 		Pnl:          b.Pnl,
 		ReturnPct:    b.ReturnPct,
-		Metadata:     mergeObjects(f.object("metadata", b.Metadata), b.Rest),
+		Metadata:     mergeObjects(f.Object("metadata", b.Metadata), b.Rest),
 	}
 	*b = tradeFields{Rest: b.Rest[:0]} // copied into the row, so its memory serves the next
 	return row
@@ -206,7 +206,7 @@ func tradeRow(f *fields, b *tradeFields) db.CopyTradesParams {
 // store hands the trades out in pieces, as rows of the simulation. Those without an id get one that is the same at each
 // repeat.
 func (l *tradeList) store(id uuid.UUID, store func([]db.CopyTradesParams) error) error {
-	return l.each(func(i int, row *db.CopyTradesParams) {
+	return l.Each(func(i int, row *db.CopyTradesParams) {
 		if row.SimulationID = id; row.TradeID == uuid.Nil {
 			row.TradeID = uuid.NewSHA1(id, []byte("trade "+strconv.Itoa(i)))
 		}
@@ -214,17 +214,17 @@ func (l *tradeList) store(id uuid.UUID, store func([]db.CopyTradesParams) error)
 }
 
 // entry is the time of entry in the first of its three forms that is there.
-func (b *tradeFields) entry(f *fields) time.Time {
+func (b *tradeFields) entry(f *httpbody.Fields) time.Time {
 	for _, t := range []*time.Time{
-		f.milliseconds("entry_timestamp", b.EntryTimestamp),
-		f.time("bar_timestamp", b.BarTimestamp),
-		f.milliseconds("bar_timestamp_ms", b.BarTimestampMS),
+		f.Milliseconds("entry_timestamp", b.EntryTimestamp),
+		f.Time("bar_timestamp", b.BarTimestamp),
+		f.Milliseconds("bar_timestamp_ms", b.BarTimestampMS),
 	} {
 		if t != nil {
 			return *t
 		}
 	}
-	f.fail("entry_timestamp", "is missing")
+	f.Fail("entry_timestamp", "is missing")
 	return time.Time{}
 }
 
@@ -263,23 +263,23 @@ type simulationPatch struct {
 }
 
 // readSimulationPatch reads the change of a simulation; see readRunPatch.
-func readSimulationPatch(w http.ResponseWriter, r *http.Request, limit int64) (*simulationPatch, error) {
-	var body struct{ patchFields }
-	if err := decodeBody(w, r, limit, &body, jsonv2.RejectUnknownMembers(true)); err != nil {
+func readSimulationPatch(body *httpbody.Body) (*simulationPatch, error) {
+	var b struct{ patchFields }
+	if err := body.Decode(&b, jsonv2.RejectUnknownMembers(true)); err != nil {
 		return nil, err
 	}
-	var f fields
+	var f httpbody.Fields
 	p := simulationPatch{
-		Status:         f.status(f.given("status", body.Status)),
-		StartedAt:      f.time("started_at", f.given("started_at", body.StartedAt)),
-		CompletedAt:    f.time("completed_at", f.given("completed_at", body.CompletedAt)),
-		SummaryMetrics: f.object("summary_metrics", orElse(body.SummaryMetrics.v, nil)),
+		Status:         statusOf(&f, f.NotEmpty("status", b.Status)),
+		StartedAt:      f.Time("started_at", f.NotEmpty("started_at", b.StartedAt)),
+		CompletedAt:    f.Time("completed_at", f.NotEmpty("completed_at", b.CompletedAt)),
+		SummaryMetrics: f.Object("summary_metrics", orElse(b.SummaryMetrics.Value, nil)),
 	}
-	if p.Status == nil && p.StartedAt == nil && p.CompletedAt == nil && p.SummaryMetrics == nil && f.fault == nil {
-		return nil, invalidBody("", "changes nothing: it takes status, started_at, completed_at and summary_metrics").answer()
+	if p.Status == nil && p.StartedAt == nil && p.CompletedAt == nil && p.SummaryMetrics == nil && f.Err() == nil {
+		return nil, httpbody.Invalid("", "changes nothing: it takes status, started_at, completed_at and summary_metrics")
 	}
-	if f.fault != nil {
-		return nil, f.fault.answer()
+	if f.Err() != nil {
+		return nil, f.Err()
 	}
 	return &p, nil
 }

@@ -9,9 +9,11 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/semaphore"
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/httpbody"
 )
 
 // maxBody is the largest body that is read, after decompression.
@@ -33,21 +35,33 @@ func (s *Server) write(c echo.Context, dryRun bool, f func(ctx context.Context, 
 	return s.transact(c.Request().Context(), dryRun, f)
 }
 
+// openBody begins to read a body of at most limit bytes; what is decoded from it may be used until it is closed.
+func (s *Server) openBody(c echo.Context, limit int64) *httpbody.Body {
+	return s.receiver.Open(c.Response(), c.Request(), limit)
+}
+
 // arrived lifts the limit for the request to arrive; to net/http its end would be as if the client had left.
 func arrived(c echo.Context) {
 	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Time{}) // a connection that has none, as in tests, needs no change
+}
+
+// acquire waits for one of what a semaphore counts. When the time of ctx is over, the database is busy.
+func acquire(ctx context.Context, from *semaphore.Weighted) error {
+	err := from.Acquire(ctx, 1)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return db.ErrPoolBusy
+	}
+	return err
 }
 
 // transact is write as a part of a request. It waits for other writes, and then works, for WriteTimeout each at most.
 func (s *Server) transact(ctx context.Context, dryRun bool, f func(ctx context.Context, q *db.Queries) error) error {
 	queue, leave := context.WithTimeout(ctx, s.WriteTimeout)
 	defer leave()
-	select {
-	case s.writes <- struct{}{}:
-		defer func() { <-s.writes }()
-	case <-queue.Done():
-		return busyOr(queue.Err())
+	if err := acquire(queue, s.writes); err != nil {
+		return err
 	}
+	defer s.writes.Release(1)
 	ctx, cancel := context.WithTimeout(ctx, s.WriteTimeout)
 	defer cancel()
 	began := time.Now()

@@ -29,7 +29,9 @@ func (s *Server) PutDataset(c echo.Context, datasetID string, params spec.PutDat
 }
 
 func (s *Server) storeDataset(c echo.Context, path *uuid.UUID, ch change) error {
-	up, err := readDataset(c.Response(), c.Request(), maxBody)
+	body := s.openBody(c, maxBody)
+	defer body.Close()
+	up, err := readDataset(body)
 	if err != nil {
 		return err
 	}

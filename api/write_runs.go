@@ -32,7 +32,9 @@ func (s *Server) PutRun(c echo.Context, runID string, params spec.PutRunParams) 
 }
 
 func (s *Server) storeRun(c echo.Context, path *uuid.UUID, ch change) error {
-	up, err := readRun(c.Response(), c.Request(), maxBody)
+	body := s.openBody(c, maxBody)
+	defer body.Close()
+	up, err := readRun(body)
 	if err != nil {
 		return err
 	}
@@ -44,7 +46,7 @@ func (s *Server) storeRun(c echo.Context, path *uuid.UUID, ch change) error {
 		FoldsReceived: up.Folds.count(), DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings),
 	}
 	if up.Folds != nil {
-		s.timeFolds(c, up.Run.DatasetID, up.Folds.kept)
+		s.timeFolds(c, up.Run.DatasetID, up.Folds.Kept())
 	}
 	var tag string
 	err = s.write(c, ch.dryRun, func(ctx context.Context, q *db.Queries) error {
@@ -155,7 +157,9 @@ func (s *Server) PatchRun(c echo.Context, runID string, params spec.PatchRunPara
 	if err != nil {
 		return err
 	}
-	patch, err := readRunPatch(c.Response(), c.Request(), maxBody)
+	body := s.openBody(c, maxBody)
+	defer body.Close()
+	patch, err := readRunPatch(body)
 	if err != nil {
 		return err
 	}
@@ -195,15 +199,17 @@ func (s *Server) AppendFolds(c echo.Context, runID string, params spec.AppendFol
 	if err != nil {
 		return err
 	}
-	folds, warnings, err := readFolds(c.Response(), c.Request(), id)
+	body := s.openBody(c, maxBody)
+	defer body.Close()
+	folds, warnings, err := readFolds(body, id)
 	if err != nil {
 		return err
 	}
 	if run, err := s.DB.GetRunDestination(c.Request().Context(), id); err == nil { // what is wrong with it, the write says
-		s.timeFolds(c, run.DatasetID, folds.kept)
+		s.timeFolds(c, run.DatasetID, folds.Kept())
 	}
 	numbers := slices.Collect(maps.Keys(folds.numbers))
-	answer := spec.FoldsStored{Success: true, RunID: id, FoldsReceived: folds.n, DryRun: isTrue(params.DryRun), Warnings: orEmpty(warnings)}
+	answer := spec.FoldsStored{Success: true, RunID: id, FoldsReceived: folds.Len(), DryRun: isTrue(params.DryRun), Warnings: orEmpty(warnings)}
 	var tag string
 	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
 		stored, err := lockRun(ctx, q, id, params.IfMatch)

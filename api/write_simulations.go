@@ -29,7 +29,9 @@ func (s *Server) PutSimulation(c echo.Context, simulationID string, params spec.
 }
 
 func (s *Server) storeSimulation(c echo.Context, path *uuid.UUID, ch change) error {
-	up, err := readSimulation(c.Response(), c.Request(), maxBody)
+	body := s.openBody(c, maxBody)
+	defer body.Close()
+	up, err := readSimulation(body)
 	if err != nil {
 		return err
 	}
@@ -129,7 +131,9 @@ func (s *Server) PatchSimulation(c echo.Context, simulationID string, params spe
 	if err != nil {
 		return err
 	}
-	patch, err := readSimulationPatch(c.Response(), c.Request(), maxBody)
+	body := s.openBody(c, maxBody)
+	defer body.Close()
+	patch, err := readSimulationPatch(body)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,9 @@ import (
 	_ "embed"
 	"fmt"
 	"net/http"
+	"strconv"
+
+	"github.com/google/uuid"
 )
 
 // DocumentYAML and DocumentJSON are the description of the interface.
@@ -35,4 +38,12 @@ func InvalidParameter(name, what string) error {
 // NoSuch is the answer about one thing that does not exist.
 func NoSuch(what string, id fmt.Stringer) error {
 	return &Problem{Status: http.StatusNotFound, Code: ErrorCodeNotFound, Message: what + " " + id.String() + " does not exist"}
+}
+
+// ParseUUID takes the canonical form only; uuid.Parse knows several more.
+func ParseUUID(text string) (uuid.UUID, error) {
+	if len(text) != 36 {
+		return uuid.Nil, strconv.ErrSyntax
+	}
+	return uuid.Parse(text)
 }

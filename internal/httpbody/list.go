@@ -1,4 +1,4 @@
-package api
+package httpbody
 
 import (
 	"bytes"
@@ -19,28 +19,28 @@ const (
 	storedRows = 2000
 )
 
-// rowList is the rows R of a list in a body, as objects B.
-type rowList[B, R any] struct {
+// List is the rows R of a list in a body, as objects B.
+type List[B, R any] struct {
 	kept []R     // the first, decoded
 	rest []byte  // the others, as they are in the body: a comma, objects, a bracket
 	n    int     // how many there are in all
-	more unknown // fields of them that the service does not know
-	row  func(*fields, *B) R
+	more Unknown // fields of them that the service does not know
+	row  func(*Fields, *B) R
 }
 
-// read reads an array of objects, one at a time: row turns an object into the row that is stored, and check sees what
+// Read reads an array of objects, one at a time: row turns an object into the row that is stored, and check sees what
 // the rows before it have to do with it.
-func (l *rowList[B, R]) read(dec *jsontext.Decoder, row func(*fields, *B) R, check func(*fields, int, *R)) error {
+func (l *List[B, R]) Read(dec *jsontext.Decoder, row func(*Fields, *B) R, check func(*Fields, int, *R)) error {
 	if kind := dec.PeekKind(); kind != jsontext.KindBeginArray {
 		if err := dec.SkipValue(); err != nil {
 			return err
 		}
-		return invalidBody(dec.StackPointer().LastToken(), "must be an array")
+		return Invalid(dec.StackPointer().LastToken(), "must be an array")
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
-	*l = rowList[B, R]{kept: []R{}, row: row}
+	*l = List[B, R]{kept: []R{}, row: row}
 	most := keptRows / int(reflect.TypeFor[R]().Size())
 	start := dec.InputOffset()
 	var b B
@@ -52,9 +52,9 @@ func (l *rowList[B, R]) read(dec *jsontext.Decoder, row func(*fields, *B) R, che
 		if err != nil {
 			return err
 		}
-		f := fields{dec: dec}
-		if check(&f, l.n, &r); f.fault != nil {
-			return f.fault
+		f := Fields{dec: dec}
+		if check(&f, l.n, &r); f.err != nil {
+			return f.err
 		}
 		if l.n >= most {
 			continue
@@ -73,25 +73,34 @@ func (l *rowList[B, R]) read(dec *jsontext.Decoder, row func(*fields, *B) R, che
 	return err
 }
 
-func (l *rowList[B, R]) next(dec *jsontext.Decoder, b *B) (r R, err error) {
+func (l *List[B, R]) next(dec *jsontext.Decoder, b *B) (r R, err error) {
 	if dec.PeekKind() == jsontext.KindNull {
 		if err := dec.SkipValue(); err != nil {
 			return r, err
 		}
-		return r, invalidBody(elementPath(dec), "must be an object")
+		return r, Invalid(elementPath(dec), "must be an object")
 	}
 	if err := json.UnmarshalDecode(dec, b); err != nil {
 		return r, err
 	}
-	f := fields{dec: dec, extra: &l.more}
-	if r = l.row(&f, b); f.fault != nil {
-		return r, f.fault
+	f := Fields{dec: dec, extra: &l.more}
+	if r = l.row(&f, b); f.err != nil {
+		return r, f.err
 	}
 	return r, nil
 }
 
-// each hands all rows out in pieces, as often as it is called; finish completes the row at an index.
-func (l *rowList[B, R]) each(finish func(int, *R), store func([]R) error) error {
+// Len is how many rows there are.
+func (l *List[B, R]) Len() int { return l.n }
+
+// Kept is the rows that stay decoded, which are the first ones of a long list. Each hands out what a caller changed in them.
+func (l *List[B, R]) Kept() []R { return l.kept }
+
+// Warnings names the fields of the rows that the service does not know; path is that of a row, such as folds[].
+func (l *List[B, R]) Warnings(path string) []string { return l.more.Warnings(path) }
+
+// Each hands all rows out in pieces, as often as it is called; finish completes the row at an index.
+func (l *List[B, R]) Each(finish func(int, *R), store func([]R) error) error {
 	for i := range l.kept {
 		finish(i, &l.kept[i])
 	}
@@ -124,39 +133,40 @@ func (l *rowList[B, R]) each(finish func(int, *R), store func([]R) error) error 
 	return nil
 }
 
-// parents are the ids of their parent that the rows of a list name, before the parent itself may have been read. Two
-// different ones are enough: one of them is wrong.
-type parents []parent
+// Parents are the ids of their parent that the rows of a list name. The parent itself may stand behind them in the body,
+// so the ids are checked later. Two different ones are enough: one of them is wrong.
+type Parents []parent
 
 type parent struct {
 	id   uuid.UUID
 	path string
 }
 
-func (p *parents) note(f *fields, name string, id uuid.UUID) {
+// Note keeps the id that a row names as its parent.
+func (p *Parents) Note(f *Fields, name string, id uuid.UUID) {
 	if id == uuid.Nil || len(*p) == 2 || (len(*p) == 1 && (*p)[0].id == id) {
 		return
 	}
 	*p = append(*p, parent{id, joinPath(elementPath(f.dec), name)})
 }
 
-// check tells the first that is not the id of the parent.
-func (p parents) check(id uuid.UUID, what string) *fault {
+// Check refuses rows of another parent; what says what is wrong with them.
+func (p Parents) Check(id uuid.UUID, what string) error {
 	for _, q := range p {
 		if q.id != id {
-			return invalidBody(q.path, what)
+			return Invalid(q.path, what)
 		}
 	}
 	return nil
 }
 
-// once tells a key that an earlier row of the list has; seen keeps the rows by their keys.
-func once[K comparable](f *fields, name string, seen map[K]int32, key K, i int) {
+// Unique refuses a key that an earlier row of the list has; seen keeps the rows by their keys.
+func Unique[K comparable](f *Fields, name string, seen map[K]int32, key K, i int) {
 	first, twice := seen[key]
 	if !twice {
 		seen[key] = int32(i) //nolint:gosec // a body has at most 64 Mi rows
 		return
 	}
 	list, _, _ := bytes.Cut([]byte(elementPath(f.dec)), []byte("["))
-	f.fail(name, fmt.Sprintf("%v is already %s[%d]", key, list, first))
+	f.Fail(name, fmt.Sprintf("%v is already %s[%d]", key, list, first))
 }

@@ -1,4 +1,4 @@
-package api
+package httpbody
 
 import (
 	"bytes"
@@ -18,26 +18,9 @@ const (
 	minExponent = -400    // of a number: jsonb writes 1e-16000 in 16,002 characters
 )
 
-func checkKind(path string, v jsontext.Value, kind byte) *fault {
-	switch {
-	case byte(v.Kind()) == kind:
-		return nil
-	case kind == '[':
-		return invalidBody(path, "must be an array")
-	}
-	return invalidBody(path, "must be an object")
-}
-
-func joinPath(a, b string) string {
-	if a == "" || b == "" || b[0] == '[' {
-		return a + b
-	}
-	return a + "." + b
-}
-
 // scan looks, in one pass, for what the JSON grammar allows and the store does not: U+0000, numbers that are no doubles,
 // too many levels, too many fields. It takes any bytes; whether they are JSON is the decoder's question.
-func scan(b []byte) *fault {
+func scan(b []byte) *ValidationError {
 	type level struct {
 		object bool
 		commas int
@@ -50,14 +33,14 @@ func scan(b []byte) *fault {
 			for i++; i < len(b) && b[i] != '"'; i++ {
 				if b[i] == '\\' {
 					if bytes.HasPrefix(b[i:], []byte(`\u0000`)) {
-						return faultAt(b, i, invalidBody("", "has the character U+0000, which cannot be stored"))
+						return located(b, i, Invalid("", "has the character U+0000, which cannot be stored"))
 					}
 					i++
 				}
 			}
 		case '{', '[':
 			if depth++; depth > maxDepth {
-				return faultAt(b, i, invalidJSON("", fmt.Sprintf("is nested more than %d levels deep, at byte %d", maxDepth, i)))
+				return located(b, i, invalidJSON("", fmt.Sprintf("is nested more than %d levels deep, at byte %d", maxDepth, i)))
 			}
 			levels[depth] = level{object: c == '{'}
 		case '}', ']':
@@ -65,7 +48,7 @@ func scan(b []byte) *fault {
 		case ',':
 			l := &levels[depth]
 			if l.commas++; l.object && l.commas >= maxMembers {
-				return faultAt(b, i, invalidBody("", fmt.Sprintf("is one field too many: an object may have %d", maxMembers)))
+				return located(b, i, Invalid("", fmt.Sprintf("is one field too many: an object may have %d", maxMembers)))
 			}
 		case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
 			start, exponent := i, -1
@@ -75,7 +58,7 @@ func scan(b []byte) *fault {
 				}
 			}
 			if !storable(b[start:i], b[max(exponent, start):i], exponent >= 0) {
-				return faultAt(b, start, invalidBody("", "is out of range"))
+				return located(b, start, Invalid("", "is out of range"))
 			}
 			i--
 		}
@@ -116,14 +99,14 @@ func storable(number, exponent []byte, hasExponent bool) bool {
 
 func isRange(err error) bool { return errors.Is(err, strconv.ErrRange) }
 
-// faultAt gives a fault the path of byte at, unless the document is not JSON before that.
-func faultAt(b []byte, at int, f *fault) *fault {
+// located gives an error the path of byte at, unless the document is not JSON before that.
+func located(b []byte, at int, e *ValidationError) *ValidationError {
 	dec := jsontext.NewDecoder(bytes.NewBuffer(b))
 	for dec.InputOffset() <= int64(at) {
 		if _, err := dec.ReadToken(); err != nil {
-			return faultOf(b, err)
+			return validationError(b, err)
 		}
 	}
-	f.path = pathOf(b, dec.StackPointer())
-	return f
+	e.Path = pathOf(b, dec.StackPointer())
+	return e
 }

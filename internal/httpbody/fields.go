@@ -1,0 +1,236 @@
+package httpbody
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"foldbook/api/spec"
+)
+
+// MaxName is the length in bytes of names, such as a symbol or a measurement: they are indexed, and an entry of an
+// index takes 2,700 bytes at most, for all its columns.
+const MaxName = 1000
+
+// Fields checks the values of one object of a body. It keeps the first error; what the checks return after that is of no
+// use.
+type Fields struct {
+	Path  string            // of the object; for an element of a list the decoder knows it
+	dec   *jsontext.Decoder // that has just read the element of a list, else nil
+	extra *Unknown          // of all elements of a list
+	err   *ValidationError
+}
+
+// Err returns the first error.
+func (f *Fields) Err() error {
+	if f.err == nil {
+		return nil
+	}
+	return f.err
+}
+
+// Ignore notes fields of an element that the service does not know.
+func (f *Fields) Ignore(names Unknown) {
+	for name := range names {
+		if *f.extra == nil {
+			*f.extra = Unknown{}
+		}
+		if len(*f.extra) < 5*maxWarnings {
+			(*f.extra)[name] = skipped{}
+		}
+	}
+}
+
+// Fail notes that a field has a wrong value.
+func (f *Fields) Fail(name, what string) {
+	if f.err != nil {
+		return
+	}
+	path := f.Path
+	if f.dec != nil {
+		path = elementPath(f.dec)
+	}
+	f.err = Invalid(joinPath(path, name), what)
+}
+
+// Required returns the value of a field that has to be there.
+func Required[T any](f *Fields, name string, v *T) T {
+	if v == nil {
+		f.Fail(name, "is missing")
+		v = new(T)
+	}
+	return *v
+}
+
+// ID returns uuid.Nil for what is not there.
+func (f *Fields) ID(name string, text *string) uuid.UUID {
+	if text == nil || *text == "" {
+		return uuid.Nil
+	}
+	id, err := spec.ParseUUID(*text)
+	if err != nil {
+		f.Fail(name, "must be a UUID")
+	}
+	return id
+}
+
+// RequiredID returns an id that has to be there.
+func (f *Fields) RequiredID(name string, text *string) uuid.UUID {
+	if text == nil || *text == "" {
+		f.Fail(name, "is missing")
+	}
+	return f.ID(name, text)
+}
+
+// Name returns nil for a text that is not there or empty.
+func (f *Fields) Name(name string, text *string) *string {
+	if text == nil || *text == "" {
+		return nil
+	}
+	if len(*text) > MaxName {
+		f.Fail(name, fmt.Sprintf("is longer than %d bytes", MaxName))
+	}
+	return text
+}
+
+// Count refuses numbers below 0.
+func (f *Fields) Count(name string, n *int64) *int64 {
+	if n != nil && *n < 0 {
+		f.Fail(name, "must not be below 0")
+	}
+	return n
+}
+
+// OneOf refuses texts that are not among those allowed.
+func (f *Fields) OneOf(name string, text *string, allowed ...string) *string {
+	text = f.Name(name, text)
+	if text != nil && !slices.Contains(allowed, *text) {
+		f.Fail(name, "must be one of "+strings.Join(allowed, ", "))
+	}
+	return text
+}
+
+// Time reads RFC 3339; an empty text is no time.
+func (f *Fields) Time(name string, text *string) *time.Time {
+	if text == nil || *text == "" {
+		return nil
+	}
+	var t time.Time
+	if err := t.UnmarshalText([]byte(*text)); err != nil {
+		f.Fail(name, "must be a time such as 2025-11-10T01:30:00Z")
+		return nil
+	}
+	return f.inRange(name, t)
+}
+
+// leastMilliseconds is in 1973: what is below it is seconds, as a rule, and would be a time in 1970.
+const leastMilliseconds = 100_000_000_000
+
+// Milliseconds reads milliseconds since the epoch; 0 is no time.
+func (f *Fields) Milliseconds(name string, ms *int64) *time.Time {
+	if ms = f.Epoch(name, ms); ms == nil || *ms == 0 {
+		return nil
+	}
+	return f.inRange(name, time.UnixMilli(*ms))
+}
+
+// Epoch checks the unit of milliseconds since the epoch.
+func (f *Fields) Epoch(name string, ms *int64) *int64 {
+	if ms != nil && *ms < leastMilliseconds && *ms != 0 {
+		f.Fail(name, fmt.Sprintf("must be milliseconds since the epoch, which are not below %d", int64(leastMilliseconds)))
+	}
+	return ms
+}
+
+// inRange refuses times whose year does not have four digits, in which the service writes it.
+func (f *Fields) inRange(name string, t time.Time) *time.Time {
+	if t = t.UTC(); t.Year() < 1 || t.Year() > 9999 {
+		f.Fail(name, "is out of range")
+	}
+	return &t
+}
+
+// Moment reads a time that is given in either form.
+func (f *Fields) Moment(name string, v Raw) *time.Time {
+	switch jsontext.Value(v).Kind() {
+	case jsontext.KindInvalid: // not there
+		return nil
+	case jsontext.KindNumber:
+		if ms, err := strconv.ParseInt(string(v), 10, 64); err == nil {
+			return f.Milliseconds(name, &ms)
+		}
+	case jsontext.KindString:
+		if text, err := jsontext.AppendUnquote(nil, v); err == nil {
+			s := string(text)
+			return f.Time(name, &s)
+		}
+	}
+	f.Fail(name, "must be a whole number of milliseconds since the epoch or a time such as 2025-11-10T01:30:00Z")
+	return nil
+}
+
+// Object returns nil for what is not there.
+func (f *Fields) Object(name string, v Raw) []byte {
+	if v != nil && jsontext.Value(v).Kind() != jsontext.KindBeginObject {
+		f.Fail(name, "must be an object")
+	}
+	return v
+}
+
+// Array returns nil for what is not there.
+func (f *Fields) Array(name string, v Raw) []byte {
+	if v != nil && jsontext.Value(v).Kind() != jsontext.KindBeginArray {
+		f.Fail(name, "must be an array")
+	}
+	return v
+}
+
+// NotNull is a value that may be absent but not null: null would have to change nothing, or remove what cannot be removed.
+type NotNull[T any] struct{ Value *T }
+
+// UnmarshalJSONFrom refuses null.
+func (n *NotNull[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if dec.PeekKind() == jsontext.KindNull {
+		return Invalid(fieldName(dec.StackPointer().LastToken()), "must not be null")
+	}
+	n.Value = new(T)
+	return json.UnmarshalDecode(dec, n.Value)
+}
+
+// NotEmpty refuses an empty text for the same reason as null.
+func (f *Fields) NotEmpty(name string, text NotNull[string]) *string {
+	if text.Value != nil && *text.Value == "" {
+		f.Fail(name, "must not be empty")
+	}
+	return text.Value
+}
+
+// Unknown are the names of fields that the service does not know.
+type Unknown map[string]skipped
+
+type skipped struct{}
+
+// UnmarshalJSONFrom reads over a value.
+func (*skipped) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return dec.SkipValue() }
+
+// maxWarnings is how many unknown fields are named in an answer.
+const maxWarnings = 20
+
+// Warnings names the unknown fields of the object at a path, in order.
+func (u Unknown) Warnings(path string) []string {
+	var all []string
+	for i, name := range slices.Sorted(maps.Keys(u)) {
+		if i == maxWarnings {
+			return append(all, fmt.Sprintf("%d more unknown fields are ignored", len(u)-maxWarnings))
+		}
+		all = append(all, "unknown field "+joinPath(path, fieldName(name))+" is ignored")
+	}
+	return all
+}

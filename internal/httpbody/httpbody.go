@@ -1,0 +1,250 @@
+// Package httpbody reads the bodies of requests: it bounds their size, the memory that all of them take together and the
+// time that each may take to arrive, decompresses them, and decodes strict JSON. What is wrong with a body is told with
+// the path of the value, such as folds[17].test_end_idx.
+package httpbody
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sync/semaphore"
+
+	"foldbook/api/spec"
+)
+
+const (
+	// minRate is the bytes a second that a body has to arrive with, once the receiver's timeout is used up.
+	minRate = 64 << 10
+	// smallBody is the size up to which a body needs no memory budget.
+	smallBody = 64 << 10
+	// mediumBody is the size from which a body needs the budget of large ones as well.
+	mediumBody = 4 << 20
+	// The memory budgets of all requests together. They are apart, so that a body that waits to become a large one cannot
+	// keep a large one waiting.
+	mediumBudget, largeBudget = 64 << 20, 96 << 20
+	// maxWindow is what a decoder of zstd has to take from HTTP (RFC 9659), and all that this one takes.
+	maxWindow = 8 << 20
+)
+
+// ErrBusy is the error of a body for which there was no memory in time.
+var ErrBusy = errors.New("too many bodies are in memory")
+
+var errTooLarge = errors.New("too large")
+
+// Receiver opens the bodies of requests. All bodies of a server share one.
+type Receiver struct {
+	timeout, wait time.Duration
+	medium, large *semaphore.Weighted
+}
+
+// NewReceiver makes a receiver whose bodies arrive within timeout, and a second more for each 64 KiB, and wait for memory
+// for as long as wait.
+func NewReceiver(timeout, wait time.Duration) *Receiver {
+	return &Receiver{timeout, wait, semaphore.NewWeighted(mediumBudget), semaphore.NewWeighted(largeBudget)}
+}
+
+// Body is the body of one request, decompressed as it is read. The first error stays.
+type Body struct {
+	receiver      *Receiver
+	ctx           context.Context // of the request
+	conn          *connection
+	in            io.Reader // decompresses conn
+	closeIn       func()
+	encoding      string
+	size          int64 // -1: not known
+	limit         int64
+	read          int64
+	medium, large int64 // bytes of the budgets that it holds
+	err           error
+}
+
+// Open begins to read a body. Limit is its largest size, before and after decompression. Errors of Read and Decode are
+// answers: 413 body_too_large, 415 unsupported_encoding, 400 invalid_json and invalid_body, or ErrBusy.
+func (l *Receiver) Open(w http.ResponseWriter, r *http.Request, limit int64) *Body {
+	b := &Body{
+		receiver: l, ctx: r.Context(), closeIn: func() {}, size: r.ContentLength, limit: limit,
+		encoding: strings.ToLower(strings.Join(r.Header.Values("Content-Encoding"), ",")),
+	}
+	if b.size > limit {
+		return b.fail(errTooLarge)
+	}
+	b.conn = &connection{Reader: http.MaxBytesReader(w, r.Body, limit), controller: http.NewResponseController(w), deadline: time.Now().Add(l.timeout)}
+	var err error
+	switch b.encoding {
+	case "", "identity":
+		b.in, b.encoding = b.conn, ""
+	case "gzip":
+		b.size = -1
+		b.in, err = gzip.NewReader(b.conn)
+	case "zstd":
+		b.size = -1
+		var d *zstd.Decoder
+		d, err = zstd.NewReader(b.conn, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		if err == nil {
+			b.in, b.closeIn = d, d.Close
+		}
+	default:
+		b.err = &spec.Problem{Status: http.StatusUnsupportedMediaType, Code: spec.ErrorCodeUnsupportedEncoding, Message: "a body is read as it is, as gzip or as zstd"}
+		return b
+	}
+	if err != nil {
+		return b.fail(err)
+	}
+	return b
+}
+
+// Close ends the reading and releases the memory budget: what was decoded from the body must not be in use any more.
+func (b *Body) Close() {
+	b.closeIn()
+	b.receiver.medium.Release(b.medium)
+	b.receiver.large.Release(b.large)
+	b.medium, b.large = 0, 0
+}
+
+// Read reads decompressed bytes.
+func (b *Body) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	n, err := b.in.Read(p)
+	b.read += int64(n)
+	if b.read > b.limit {
+		err = errTooLarge
+	} else if wait := b.acquire(); wait != nil {
+		b.err = wait
+		return n, wait
+	}
+	if err != nil && err != io.EOF { //nolint:errorlint // readers return it as it is
+		return n, b.fail(err).err
+	}
+	return n, err
+}
+
+// Failure is the answer to a body that could not be read to its end: its own error, or that it ends early.
+func (b *Body) Failure() error {
+	if b.err == nil {
+		b.fail(io.ErrUnexpectedEOF)
+	}
+	return b.err
+}
+
+func (b *Body) fail(err error) *Body {
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over), errors.Is(err, errTooLarge):
+		b.err = &spec.Problem{Status: http.StatusRequestEntityTooLarge, Code: spec.ErrorCodeBodyTooLarge, Message: fmt.Sprintf("the body is larger than %d bytes", b.limit)}
+	case errors.Is(err, zstd.ErrWindowSizeExceeded):
+		b.err = invalidJSON("", fmt.Sprintf("is zstd with a window of more than %d bytes", maxWindow))
+	case b.encoding != "" && b.conn.err == nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		b.err = invalidJSON("", "is not "+b.encoding+", or is damaged")
+	default: // the client left or was too slow
+		b.err = invalidJSON("", "ends early")
+	}
+	return b
+}
+
+// acquire waits for memory when the body has reached smallBody, and again when it has reached mediumBody.
+func (b *Body) acquire() error {
+	most := b.limit
+	if b.size >= 0 {
+		most = b.size
+	}
+	if b.read >= smallBody && b.medium == 0 {
+		if err := b.wait(b.receiver.medium, min(most, mediumBody)); err != nil {
+			return err
+		}
+		b.medium = min(most, mediumBody)
+	}
+	if b.read >= mediumBody && b.large == 0 {
+		if err := b.wait(b.receiver.large, most); err != nil {
+			return err
+		}
+		b.large = most
+	}
+	return nil
+}
+
+func (b *Body) wait(budget *semaphore.Weighted, n int64) error {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(b.ctx, b.receiver.wait)
+	defer cancel()
+	err := budget.Acquire(ctx, n)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return ErrBusy
+	}
+	b.conn.deadline = b.conn.deadline.Add(time.Since(began)) // for which the sender cannot be blamed
+	return err
+}
+
+// Decode reads exactly one JSON document into the struct v. Values of type Raw are not copied: they stay slices of the
+// body, which is in memory once.
+func (b *Body) Decode(v any, opts ...json.Options) error {
+	text, err := b.readAll()
+	if err != nil {
+		return err
+	}
+	if wrong := DecodeJSON(text, v, opts...); wrong != nil {
+		return wrong
+	}
+	return nil
+}
+
+// readAll reads the whole body. Memory follows what has arrived, not what was announced: Read waits for the memory budget
+// before the buffer grows beyond smallBody and beyond mediumBody.
+func (b *Body) readAll() ([]byte, error) {
+	most := b.limit + 1
+	if b.size >= 0 {
+		most = b.size + 1 // one byte more, so that the end is seen without growing
+	}
+	buf := make([]byte, 0, min(most, smallBody))
+	for {
+		n, err := b.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if err == io.EOF { //nolint:errorlint // readers return it as it is
+			return buf, nil
+		} else if err != nil {
+			return nil, err
+		}
+		if len(buf) < cap(buf) {
+			continue
+		}
+		grown := min(2*int64(cap(buf)), most)
+		if b.size >= 0 && cap(buf) >= mediumBody {
+			grown = most
+		} else if b.size >= 0 {
+			grown = min(mediumBody, most)
+		}
+		if grown <= int64(cap(buf)) { // more than was announced
+			return nil, b.fail(errTooLarge).err
+		}
+		buf = append(make([]byte, 0, grown), buf...)
+	}
+}
+
+// connection is a body as it arrives. The connection's own limit for a whole request would cut large bodies on slow
+// networks, or wait for ever for those who send a byte now and then.
+type connection struct {
+	io.Reader
+	controller *http.ResponseController
+	deadline   time.Time
+	err        error // other than the end
+}
+
+// Read gives the sender a second more for each 64 KiB.
+func (c *connection) Read(p []byte) (int, error) {
+	_ = c.controller.SetReadDeadline(c.deadline) // a connection that has none, as in tests, needs no limit
+	n, err := c.Reader.Read(p)
+	c.deadline = c.deadline.Add(time.Duration(n) * time.Second / minRate)
+	if err != io.EOF { //nolint:errorlint // readers return it as it is
+		c.err = err
+	}
+	return n, err
+}
