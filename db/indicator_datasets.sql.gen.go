@@ -188,91 +188,84 @@ func (q *Queries) GetDatasetSeries(ctx context.Context, datasetID uuid.UUID) (Ge
 
 const getDatasetSummary = `-- name: GetDatasetSummary :one
 SELECT
-    d.dataset_id,
+    d.dataset_id, d.symbol, d.granularity, d.source, d.questdb_tag, d.questdb_measurement, d.column_schema, d.row_count, d.first_bar_ts, d.last_bar_ts, d.ohlcv_measurement, d.ohlcv_row_count, d.ohlcv_first_ts, d.ohlcv_last_ts, d.bar_interval_ms, d.lookback_rows, d.metadata, d.created_at, d.updated_at, d.version,
     d.questdb_tag AS dataset_slug,
-    d.symbol,
-    d.granularity,
-    d.source,
-    coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv')::text AS ohlcv_measurement,
-    d.questdb_measurement AS indicator_measurement,
-    d.ohlcv_row_count,
-    d.row_count AS indicator_row_count,
-    epoch_ms(d.ohlcv_first_ts)::bigint AS first_ohlcv_ts,
-    epoch_ms(d.first_bar_ts)::bigint AS first_indicator_ts,
-    epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ts,
-    epoch_ms(d.ohlcv_last_ts)::bigint AS ohlcv_last_ts,
-    epoch_ms(d.first_bar_ts)::bigint AS indicator_first_ts,
-    epoch_ms(d.last_bar_ts)::bigint AS indicator_last_ts,
-    d.bar_interval_ms,
-    d.lookback_rows,
+    coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv')::text AS ohlcv_table,
+    epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ms,
+    epoch_ms(d.ohlcv_last_ts)::bigint AS ohlcv_last_ms,
+    epoch_ms(d.first_bar_ts)::bigint AS first_bar_ms,
+    epoch_ms(d.last_bar_ts)::bigint AS last_bar_ms,
     (SELECT count(*) FROM walkforward_runs AS r WHERE r.dataset_id = d.dataset_id)::bigint AS run_count,
-    (SELECT count(*) FROM simulation_runs AS s WHERE s.dataset_id = d.dataset_id)::bigint AS simulation_count,
-    d.metadata,
-    d.column_schema,
-    d.version,
-    d.created_at,
-    d.updated_at
+    (SELECT count(*) FROM simulation_runs AS s WHERE s.dataset_id = d.dataset_id)::bigint AS simulation_count
 FROM indicator_datasets AS d
 WHERE d.dataset_id = $1
 `
 
 type GetDatasetSummaryRow struct {
-	DatasetID            uuid.UUID       `json:"dataset_id"`
-	DatasetSlug          string          `json:"dataset_slug"`
-	Symbol               string          `json:"symbol"`
-	Granularity          string          `json:"granularity"`
-	Source               string          `json:"source"`
-	OhlcvMeasurement     string          `json:"ohlcv_measurement"`
-	IndicatorMeasurement string          `json:"indicator_measurement"`
-	OhlcvRowCount        int64           `json:"ohlcv_row_count"`
-	IndicatorRowCount    int64           `json:"indicator_row_count"`
-	FirstOhlcvTS         int64           `json:"first_ohlcv_ts"`
-	FirstIndicatorTS     int64           `json:"first_indicator_ts"`
-	OhlcvFirstTS         int64           `json:"ohlcv_first_ts"`
-	OhlcvLastTS          int64           `json:"ohlcv_last_ts"`
-	IndicatorFirstTS     int64           `json:"indicator_first_ts"`
-	IndicatorLastTS      int64           `json:"indicator_last_ts"`
-	BarIntervalMS        int64           `json:"bar_interval_ms"`
-	LookbackRows         int64           `json:"lookback_rows"`
-	RunCount             int64           `json:"run_count"`
-	SimulationCount      int64           `json:"simulation_count"`
-	Metadata             json.RawMessage `json:"metadata"`
-	ColumnSchema         json.RawMessage `json:"column_schema"`
-	Version              int64           `json:"version"`
-	CreatedAt            time.Time       `json:"created_at"`
-	UpdatedAt            time.Time       `json:"updated_at"`
+	DatasetID          uuid.UUID       `json:"dataset_id"`
+	Symbol             string          `json:"symbol"`
+	Granularity        string          `json:"granularity"`
+	Source             string          `json:"source"`
+	QuestDBTag         string          `json:"questdb_tag"`
+	QuestDBMeasurement string          `json:"questdb_measurement"`
+	ColumnSchema       json.RawMessage `json:"column_schema"`
+	RowCount           int64           `json:"row_count"`
+	FirstBarTS         *time.Time      `json:"first_bar_ts"`
+	LastBarTS          *time.Time      `json:"last_bar_ts"`
+	OhlcvMeasurement   *string         `json:"ohlcv_measurement"`
+	OhlcvRowCount      int64           `json:"ohlcv_row_count"`
+	OhlcvFirstTS       *time.Time      `json:"ohlcv_first_ts"`
+	OhlcvLastTS        *time.Time      `json:"ohlcv_last_ts"`
+	BarIntervalMS      int64           `json:"bar_interval_ms"`
+	LookbackRows       int64           `json:"lookback_rows"`
+	Metadata           json.RawMessage `json:"metadata"`
+	CreatedAt          time.Time       `json:"created_at"`
+	UpdatedAt          time.Time       `json:"updated_at"`
+	Version            int64           `json:"version"`
+	DatasetSlug        string          `json:"dataset_slug"`
+	OhlcvTable         string          `json:"ohlcv_table"`
+	OhlcvFirstMS       int64           `json:"ohlcv_first_ms"`
+	OhlcvLastMS        int64           `json:"ohlcv_last_ms"`
+	FirstBarMS         int64           `json:"first_bar_ms"`
+	LastBarMS          int64           `json:"last_bar_ms"`
+	RunCount           int64           `json:"run_count"`
+	SimulationCount    int64           `json:"simulation_count"`
 }
 
-// GetDatasetSummary returns one data set in the shape of the current API. Called by GET /api/datasets/{id}.
+// GetDatasetSummary returns one data set in the shape of the current API, which internal/gen/shapes.go states. Called by GET /api/datasets/{id}.
 // index: indicator_datasets_pkey, walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx. cost: 1 row and index scans of its children.
 func (q *Queries) GetDatasetSummary(ctx context.Context, datasetID uuid.UUID) (GetDatasetSummaryRow, error) {
 	row := q.db.QueryRow(ctx, getDatasetSummary, datasetID)
 	var i GetDatasetSummaryRow
 	err := row.Scan(
 		&i.DatasetID,
-		&i.DatasetSlug,
 		&i.Symbol,
 		&i.Granularity,
 		&i.Source,
+		&i.QuestDBTag,
+		&i.QuestDBMeasurement,
+		&i.ColumnSchema,
+		&i.RowCount,
+		&i.FirstBarTS,
+		&i.LastBarTS,
 		&i.OhlcvMeasurement,
-		&i.IndicatorMeasurement,
 		&i.OhlcvRowCount,
-		&i.IndicatorRowCount,
-		&i.FirstOhlcvTS,
-		&i.FirstIndicatorTS,
 		&i.OhlcvFirstTS,
 		&i.OhlcvLastTS,
-		&i.IndicatorFirstTS,
-		&i.IndicatorLastTS,
 		&i.BarIntervalMS,
 		&i.LookbackRows,
-		&i.RunCount,
-		&i.SimulationCount,
 		&i.Metadata,
-		&i.ColumnSchema,
-		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Version,
+		&i.DatasetSlug,
+		&i.OhlcvTable,
+		&i.OhlcvFirstMS,
+		&i.OhlcvLastMS,
+		&i.FirstBarMS,
+		&i.LastBarMS,
+		&i.RunCount,
+		&i.SimulationCount,
 	)
 	return i, err
 }
@@ -400,30 +393,15 @@ func (q *Queries) ListDatasetMeasurements(ctx context.Context, arg ListDatasetMe
 
 const listDatasetSummaries = `-- name: ListDatasetSummaries :many
 SELECT
-    d.dataset_id,
+    d.dataset_id, d.symbol, d.granularity, d.source, d.questdb_tag, d.questdb_measurement, d.column_schema, d.row_count, d.first_bar_ts, d.last_bar_ts, d.ohlcv_measurement, d.ohlcv_row_count, d.ohlcv_first_ts, d.ohlcv_last_ts, d.bar_interval_ms, d.lookback_rows, d.metadata, d.created_at, d.updated_at, d.version,
     d.questdb_tag AS dataset_slug,
-    d.symbol,
-    d.granularity,
-    d.source,
-    coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv')::text AS ohlcv_measurement,
-    d.questdb_measurement AS indicator_measurement,
-    d.ohlcv_row_count,
-    d.row_count AS indicator_row_count,
-    epoch_ms(d.ohlcv_first_ts)::bigint AS first_ohlcv_ts,
-    epoch_ms(d.first_bar_ts)::bigint AS first_indicator_ts,
-    epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ts,
-    epoch_ms(d.ohlcv_last_ts)::bigint AS ohlcv_last_ts,
-    epoch_ms(d.first_bar_ts)::bigint AS indicator_first_ts,
-    epoch_ms(d.last_bar_ts)::bigint AS indicator_last_ts,
-    d.bar_interval_ms,
-    d.lookback_rows,
+    coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv')::text AS ohlcv_table,
+    epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ms,
+    epoch_ms(d.ohlcv_last_ts)::bigint AS ohlcv_last_ms,
+    epoch_ms(d.first_bar_ts)::bigint AS first_bar_ms,
+    epoch_ms(d.last_bar_ts)::bigint AS last_bar_ms,
     (SELECT count(*) FROM walkforward_runs AS r WHERE r.dataset_id = d.dataset_id)::bigint AS run_count,
-    (SELECT count(*) FROM simulation_runs AS s WHERE s.dataset_id = d.dataset_id)::bigint AS simulation_count,
-    d.metadata,
-    d.column_schema,
-    d.version,
-    d.created_at,
-    d.updated_at
+    (SELECT count(*) FROM simulation_runs AS s WHERE s.dataset_id = d.dataset_id)::bigint AS simulation_count
 FROM indicator_datasets AS d
 WHERE
     ($1::text IS NULL OR d.symbol = $1)
@@ -450,30 +428,34 @@ type ListDatasetSummariesParams struct {
 }
 
 type ListDatasetSummariesRow struct {
-	DatasetID            uuid.UUID       `json:"dataset_id"`
-	DatasetSlug          string          `json:"dataset_slug"`
-	Symbol               string          `json:"symbol"`
-	Granularity          string          `json:"granularity"`
-	Source               string          `json:"source"`
-	OhlcvMeasurement     string          `json:"ohlcv_measurement"`
-	IndicatorMeasurement string          `json:"indicator_measurement"`
-	OhlcvRowCount        int64           `json:"ohlcv_row_count"`
-	IndicatorRowCount    int64           `json:"indicator_row_count"`
-	FirstOhlcvTS         int64           `json:"first_ohlcv_ts"`
-	FirstIndicatorTS     int64           `json:"first_indicator_ts"`
-	OhlcvFirstTS         int64           `json:"ohlcv_first_ts"`
-	OhlcvLastTS          int64           `json:"ohlcv_last_ts"`
-	IndicatorFirstTS     int64           `json:"indicator_first_ts"`
-	IndicatorLastTS      int64           `json:"indicator_last_ts"`
-	BarIntervalMS        int64           `json:"bar_interval_ms"`
-	LookbackRows         int64           `json:"lookback_rows"`
-	RunCount             int64           `json:"run_count"`
-	SimulationCount      int64           `json:"simulation_count"`
-	Metadata             json.RawMessage `json:"metadata"`
-	ColumnSchema         json.RawMessage `json:"column_schema"`
-	Version              int64           `json:"version"`
-	CreatedAt            time.Time       `json:"created_at"`
-	UpdatedAt            time.Time       `json:"updated_at"`
+	DatasetID          uuid.UUID       `json:"dataset_id"`
+	Symbol             string          `json:"symbol"`
+	Granularity        string          `json:"granularity"`
+	Source             string          `json:"source"`
+	QuestDBTag         string          `json:"questdb_tag"`
+	QuestDBMeasurement string          `json:"questdb_measurement"`
+	ColumnSchema       json.RawMessage `json:"column_schema"`
+	RowCount           int64           `json:"row_count"`
+	FirstBarTS         *time.Time      `json:"first_bar_ts"`
+	LastBarTS          *time.Time      `json:"last_bar_ts"`
+	OhlcvMeasurement   *string         `json:"ohlcv_measurement"`
+	OhlcvRowCount      int64           `json:"ohlcv_row_count"`
+	OhlcvFirstTS       *time.Time      `json:"ohlcv_first_ts"`
+	OhlcvLastTS        *time.Time      `json:"ohlcv_last_ts"`
+	BarIntervalMS      int64           `json:"bar_interval_ms"`
+	LookbackRows       int64           `json:"lookback_rows"`
+	Metadata           json.RawMessage `json:"metadata"`
+	CreatedAt          time.Time       `json:"created_at"`
+	UpdatedAt          time.Time       `json:"updated_at"`
+	Version            int64           `json:"version"`
+	DatasetSlug        string          `json:"dataset_slug"`
+	OhlcvTable         string          `json:"ohlcv_table"`
+	OhlcvFirstMS       int64           `json:"ohlcv_first_ms"`
+	OhlcvLastMS        int64           `json:"ohlcv_last_ms"`
+	FirstBarMS         int64           `json:"first_bar_ms"`
+	LastBarMS          int64           `json:"last_bar_ms"`
+	RunCount           int64           `json:"run_count"`
+	SimulationCount    int64           `json:"simulation_count"`
 }
 
 // ListDatasetSummaries returns data sets in the shape of the current API, newest first, from a cursor on when one is given.
@@ -500,29 +482,33 @@ func (q *Queries) ListDatasetSummaries(ctx context.Context, arg ListDatasetSumma
 		var i ListDatasetSummariesRow
 		if err := rows.Scan(
 			&i.DatasetID,
-			&i.DatasetSlug,
 			&i.Symbol,
 			&i.Granularity,
 			&i.Source,
+			&i.QuestDBTag,
+			&i.QuestDBMeasurement,
+			&i.ColumnSchema,
+			&i.RowCount,
+			&i.FirstBarTS,
+			&i.LastBarTS,
 			&i.OhlcvMeasurement,
-			&i.IndicatorMeasurement,
 			&i.OhlcvRowCount,
-			&i.IndicatorRowCount,
-			&i.FirstOhlcvTS,
-			&i.FirstIndicatorTS,
 			&i.OhlcvFirstTS,
 			&i.OhlcvLastTS,
-			&i.IndicatorFirstTS,
-			&i.IndicatorLastTS,
 			&i.BarIntervalMS,
 			&i.LookbackRows,
-			&i.RunCount,
-			&i.SimulationCount,
 			&i.Metadata,
-			&i.ColumnSchema,
-			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Version,
+			&i.DatasetSlug,
+			&i.OhlcvTable,
+			&i.OhlcvFirstMS,
+			&i.OhlcvLastMS,
+			&i.FirstBarMS,
+			&i.LastBarMS,
+			&i.RunCount,
+			&i.SimulationCount,
 		); err != nil {
 			return nil, err
 		}

@@ -64,33 +64,18 @@ FROM indicator_datasets
 WHERE dataset_id = @dataset_id;
 
 -- name: GetDatasetSummary :one
--- GetDatasetSummary returns one data set in the shape of the current API. Called by GET /api/datasets/{id}.
+-- GetDatasetSummary returns one data set in the shape of the current API, which internal/gen/shapes.go states. Called by GET /api/datasets/{id}.
 -- index: indicator_datasets_pkey, walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx. cost: 1 row and index scans of its children.
 SELECT
-    d.dataset_id,
+    d.*,
     d.questdb_tag AS dataset_slug,
-    d.symbol,
-    d.granularity,
-    d.source,
-    coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv')::text AS ohlcv_measurement,
-    d.questdb_measurement AS indicator_measurement,
-    d.ohlcv_row_count,
-    d.row_count AS indicator_row_count,
-    epoch_ms(d.ohlcv_first_ts)::bigint AS first_ohlcv_ts,
-    epoch_ms(d.first_bar_ts)::bigint AS first_indicator_ts,
-    epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ts,
-    epoch_ms(d.ohlcv_last_ts)::bigint AS ohlcv_last_ts,
-    epoch_ms(d.first_bar_ts)::bigint AS indicator_first_ts,
-    epoch_ms(d.last_bar_ts)::bigint AS indicator_last_ts,
-    d.bar_interval_ms,
-    d.lookback_rows,
+    coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv')::text AS ohlcv_table,
+    epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ms,
+    epoch_ms(d.ohlcv_last_ts)::bigint AS ohlcv_last_ms,
+    epoch_ms(d.first_bar_ts)::bigint AS first_bar_ms,
+    epoch_ms(d.last_bar_ts)::bigint AS last_bar_ms,
     (SELECT count(*) FROM walkforward_runs AS r WHERE r.dataset_id = d.dataset_id)::bigint AS run_count,
-    (SELECT count(*) FROM simulation_runs AS s WHERE s.dataset_id = d.dataset_id)::bigint AS simulation_count,
-    d.metadata,
-    d.column_schema,
-    d.version,
-    d.created_at,
-    d.updated_at
+    (SELECT count(*) FROM simulation_runs AS s WHERE s.dataset_id = d.dataset_id)::bigint AS simulation_count
 FROM indicator_datasets AS d
 WHERE d.dataset_id = @dataset_id;
 
@@ -138,30 +123,15 @@ WHERE d.dataset_id = @dataset_id;
 -- index: indicator_datasets_created_at_idx, walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx.
 -- cost: page_offset + page_size rows and index scans of their children, more when a filter skips some.
 SELECT
-    d.dataset_id,
+    d.*,
     d.questdb_tag AS dataset_slug,
-    d.symbol,
-    d.granularity,
-    d.source,
-    coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv')::text AS ohlcv_measurement,
-    d.questdb_measurement AS indicator_measurement,
-    d.ohlcv_row_count,
-    d.row_count AS indicator_row_count,
-    epoch_ms(d.ohlcv_first_ts)::bigint AS first_ohlcv_ts,
-    epoch_ms(d.first_bar_ts)::bigint AS first_indicator_ts,
-    epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ts,
-    epoch_ms(d.ohlcv_last_ts)::bigint AS ohlcv_last_ts,
-    epoch_ms(d.first_bar_ts)::bigint AS indicator_first_ts,
-    epoch_ms(d.last_bar_ts)::bigint AS indicator_last_ts,
-    d.bar_interval_ms,
-    d.lookback_rows,
+    coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv')::text AS ohlcv_table,
+    epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ms,
+    epoch_ms(d.ohlcv_last_ts)::bigint AS ohlcv_last_ms,
+    epoch_ms(d.first_bar_ts)::bigint AS first_bar_ms,
+    epoch_ms(d.last_bar_ts)::bigint AS last_bar_ms,
     (SELECT count(*) FROM walkforward_runs AS r WHERE r.dataset_id = d.dataset_id)::bigint AS run_count,
-    (SELECT count(*) FROM simulation_runs AS s WHERE s.dataset_id = d.dataset_id)::bigint AS simulation_count,
-    d.metadata,
-    d.column_schema,
-    d.version,
-    d.created_at,
-    d.updated_at
+    (SELECT count(*) FROM simulation_runs AS s WHERE s.dataset_id = d.dataset_id)::bigint AS simulation_count
 FROM indicator_datasets AS d
 WHERE
     (sqlc.narg('symbol')::text IS NULL OR d.symbol = sqlc.narg('symbol'))

@@ -58,6 +58,7 @@ func generate(tools tools) error {
 		encoders,
 		rowSchemas,
 		checkSpec,
+		examples,
 		openapiJSON,
 		func() error { return runOAPICodegen(tools.oapiCodegen) },
 		settingsTable,

@@ -7,24 +7,26 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // row is the schema of a row.
-type row struct{ schema, query, goType string }
+type row struct{ schema, query, goType, example string }
 
-// rows are the schemas of table rows: a name, the query whose columns they have, and the struct that carries its tags.
+// rows are the schemas of table rows: a name, the query whose columns they have, the struct that carries its tags, and the
+// anchor of the description's example.
 var rows = []row{
-	{"IndicatorDataset", "GetDataset", "IndicatorDataset"},
-	{"WalkforwardRun", "GetRun", "GetRunRow"},
-	{"WalkforwardFold", "ListFolds", "WalkforwardFold"},
-	{"SimulationRun", "GetSimulation", "SimulationRun"},
-	{"SimulationTradeBucket", "ListBuckets", "SimulationTradeBucket"},
-	{"DatasetSummary", "GetDatasetSummary", "GetDatasetSummaryRow"},
-	{"SimulationSummary", "GetSimulationSummary", "GetSimulationSummaryRow"},
-	{"SimulationTrade", "ListTradePage", "ListTradePageRow"},
-	{"Job", "GetJob", "Job"},
+	{"IndicatorDataset", "GetDataset", "IndicatorDataset", "dataset"},
+	{"WalkforwardRun", "GetRun", "GetRunRow", "run"},
+	{"WalkforwardFold", "ListFolds", "WalkforwardFold", "fold"},
+	{"SimulationRun", "GetSimulation", "SimulationRun", "simulation"},
+	{"SimulationTradeBucket", "ListBuckets", "SimulationTradeBucket", "bucket"},
+	{"DatasetSummary", "GetDatasetSummary", "GetDatasetSummaryRow", "summary"},
+	{"SimulationSummary", "GetSimulationSummary", "GetSimulationSummaryRow", ""},
+	{"SimulationTrade", "ListTradePage", "ListTradePageRow", "trade"},
+	{"Job", "GetJob", "Job", "job"},
 }
 
 // The rows' schemas are between these lines of the description.
@@ -104,34 +106,31 @@ func rowSchemas() error {
 		if err != nil {
 			return locateSource(r.schema, err.Error())
 		}
-		tags := map[string]field{}
-		for _, f := range structs[r.goType] {
-			tags[f.key] = f
-		}
-		if err := cat.writeSchema(&b, r, columns, tags); err != nil {
+		if err := cat.writeSchema(&b, r, columns, structs[r.goType]); err != nil {
 			return err
 		}
 	}
 	return replaceBlock(specFile, rowsBegin, rowsEnd, b.Bytes())
 }
 
-func (c *catalog) writeSchema(b *bytes.Buffer, r row, columns []column, tags map[string]field) error {
+func (c *catalog) writeSchema(b *bytes.Buffer, r row, columns []column, fields []field) error {
 	fmt.Fprintf(b, "    %s:\n      type: object\n", r.schema)
 	if description := c.comment(columns[0].Table); description != "" {
 		fmt.Fprintf(b, "      description: %s\n", strconv.Quote(description))
 	}
 	b.WriteString("      required:\n")
-	for _, col := range columns {
-		if f, ok := tags[col.Name]; ok && !f.optional {
-			fmt.Fprintf(b, "        - %s\n", col.Name)
+	for _, f := range fields {
+		if !f.optional {
+			fmt.Fprintf(b, "        - %s\n", f.key)
 		}
 	}
 	b.WriteString("      properties:\n")
-	for _, col := range columns {
-		f, ok := tags[col.Name]
-		if !ok { // not part of the wire shape
-			continue
+	for _, f := range fields {
+		i := slices.IndexFunc(columns, func(col column) bool { return col.Name == f.column })
+		if i < 0 {
+			return locateSource(r.schema, fmt.Sprintf("%s has no column %s, which %s has", r.query, f.column, r.goType))
 		}
+		col := columns[i]
 		typ, ok := jsonTypes[col.Type.Name]
 		if !ok {
 			return c.locate(r.goType, col.Name, fmt.Sprintf("%s has the type %s, for which internal/gen/rows.go knows no JSON type", col.Name, col.Type.Name))
@@ -143,7 +142,7 @@ func (c *catalog) writeSchema(b *bytes.Buffer, r row, columns []column, tags map
 		if kind != typ[0] || col.Type.Name == "jsonb" {
 			kind = "[" + kind + "]"
 		}
-		fmt.Fprintf(b, "        %s:\n          type: %s\n", col.Name, kind)
+		fmt.Fprintf(b, "        %s:\n          type: %s\n", f.key, kind)
 		if typ[1] != "" {
 			fmt.Fprintf(b, "          format: %s\n", typ[1])
 		}
