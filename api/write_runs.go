@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -49,39 +48,47 @@ func (s *Server) storeRun(c echo.Context, path *uuid.UUID, ch change) error {
 		s.timeFolds(c, up.Run.DatasetID, up.Folds.Kept())
 	}
 	var tag string
-	err = s.write(c, ch.dryRun, func(ctx context.Context, q *db.Queries) error {
-		before, err := lockRun(ctx, q, up.Run.RunID, ch.ifMatch)
-		if errors.Is(err, pgx.ErrNoRows) {
-			err = absentMatch(ch.ifMatch, "run")
-		}
-		if err != nil {
-			return err
-		}
-		row, err := q.UpsertRun(ctx, up.Run)
-		if err != nil {
-			return fmt.Errorf("store run %s: %w", up.Run.RunID, err)
-		}
-		if !row.Created && before.CreatedAt.IsZero() {
-			return errRaced
-		}
-		if up.Folds != nil {
-			if err := replaceFolds(ctx, q, up.Run.RunID, up.Folds); err != nil {
-				return err
-			}
-		}
-		after, err := finishRun(ctx, q, up.Run.RunID, before.DatasetID, up.Run.DatasetID)
-		if err != nil {
-			return err
-		}
-		answer.Created, answer.Version, answer.FoldsStored = row.Created, row.Version, int(after.folds)
-		tag = etag(row.Version, row.CreatedAt, after.slug)
-		return nil
+	err = s.write(c, ch.dryRun, func(ctx context.Context, q *db.Queries) (err error) {
+		tag, err = upsertRun(ctx, q, up, ch.ifMatch, &answer)
+		return err
 	})
 	if err != nil {
 		return err
 	}
 	showTag(c, tag, ch.dryRun)
 	return c.JSON(createdStatus(answer.Created), answer)
+}
+
+// upsertRun stores a run and completes the answer. It returns the ETag of the run.
+func upsertRun(ctx context.Context, q *db.Queries, up *runUpload, ifMatch *string, answer *spec.RunStored) (string, error) {
+	id := up.Run.RunID
+	if ifMatch != nil {
+		if _, err := lockRun(ctx, q, id, ifMatch); errors.Is(err, pgx.ErrNoRows) {
+			return "", absentMatch(ifMatch, "run")
+		} else if err != nil {
+			return "", err
+		}
+	}
+	row, err := q.UpsertRun(ctx, up.Run)
+	if err != nil {
+		return "", fmt.Errorf("store run %s: %w", id, err)
+	}
+	if !row.Created && row.FormerDatasetID == uuid.Nil {
+		return "", errRaced
+	}
+	if up.Folds != nil {
+		if !row.Created {
+			if _, err := q.DeleteFolds(ctx, id); err != nil {
+				return "", fmt.Errorf("remove the folds of run %s: %w", id, err)
+			}
+		}
+		if err := copyFolds(ctx, q, id, up.Folds); err != nil {
+			return "", err
+		}
+	}
+	after, err := finishRun(ctx, q, id, up.Run.DatasetID, row.FormerDatasetID)
+	answer.Created, answer.Version, answer.FoldsStored = row.Created, row.Version, int(after.Folds)
+	return etag(row.Version, row.CreatedAt, after.DatasetSlug), err
 }
 
 // lockRun locks a run that exists and checks that it is in the state that the caller means.
@@ -91,13 +98,6 @@ func lockRun(ctx context.Context, q *db.Queries, id uuid.UUID, ifMatch *string) 
 		return row, fmt.Errorf("lock run %s: %w", id, err)
 	}
 	return row, checkMatch(ifMatch, "run", etag(row.Version, row.CreatedAt, row.DatasetSlug))
-}
-
-func replaceFolds(ctx context.Context, q *db.Queries, run uuid.UUID, folds *foldList) error {
-	if _, err := q.DeleteFolds(ctx, run); err != nil {
-		return fmt.Errorf("remove the folds of run %s: %w", run, err)
-	}
-	return copyFolds(ctx, q, run, folds)
 }
 
 func copyFolds(ctx context.Context, q *db.Queries, run uuid.UUID, folds *foldList) error {
@@ -111,42 +111,19 @@ func copyFolds(ctx context.Context, q *db.Queries, run uuid.UUID, folds *foldLis
 	return nil
 }
 
-// runAfter is what an answer to a write says of the run as it is then.
-type runAfter struct {
-	slug  string
-	folds int64
+// finishRun ends a write of a run that is, or was, in these datasets.
+func finishRun(ctx context.Context, q *db.Queries, id uuid.UUID, datasets ...uuid.UUID) (db.FinishRunRow, error) {
+	row, err := q.FinishRun(ctx, db.FinishRunParams{RunID: id, DatasetIds: datasets})
+	if err != nil {
+		return row, fmt.Errorf("finish the write of run %s: %w", id, err)
+	}
+	return row, nil
 }
 
-// finishRun ends each write of a run: its metrics can be searched again, and the data sets that it is in and was in
-// know of the change. Those come last, because other writers of the data set wait for them.
-func finishRun(ctx context.Context, q *db.Queries, run uuid.UUID, datasets ...uuid.UUID) (runAfter, error) {
-	if _, err := q.ClearRunMetrics(ctx, run); err != nil {
-		return runAfter{}, fmt.Errorf("clear the metrics of run %s: %w", run, err)
-	}
-	if _, err := q.FillRunMetrics(ctx, run); err != nil {
-		return runAfter{}, fmt.Errorf("fill the metrics of run %s: %w", run, err)
-	}
-	n, err := q.CountRunChildren(ctx, run)
-	if err != nil {
-		return runAfter{}, fmt.Errorf("count the folds of run %s: %w", run, err)
-	}
-	row, err := q.GetRunVersion(ctx, run)
-	if err != nil {
-		return runAfter{}, fmt.Errorf("read back run %s: %w", run, err)
-	}
-	return runAfter{row.DatasetSlug, n.Folds}, touchDatasets(ctx, q, datasets...)
-}
-
-// touchDatasets raises the versions of data sets, in one order, so that two writers cannot wait for each other.
+// touchDatasets raises the versions of datasets.
 func touchDatasets(ctx context.Context, q *db.Queries, ids ...uuid.UUID) error {
-	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
-	for _, id := range slices.Compact(ids) {
-		if id == uuid.Nil {
-			continue
-		}
-		if _, err := q.TouchDataset(ctx, id); err != nil {
-			return fmt.Errorf("touch data set %s: %w", id, err)
-		}
+	if _, err := q.TouchDatasets(ctx, ids); err != nil {
+		return fmt.Errorf("touch datasets: %w", err)
 	}
 	return nil
 }
@@ -232,7 +209,7 @@ func (s *Server) AppendFolds(c echo.Context, runID string, params spec.AppendFol
 			return fmt.Errorf("raise the version of run %s: %w", id, err)
 		}
 		after, err := finishRun(ctx, q, id, stored.DatasetID)
-		answer.Version, answer.FoldsStored, tag = row.Version, int(after.folds), etag(row.Version, row.CreatedAt, stored.DatasetSlug)
+		answer.Version, answer.FoldsStored, tag = row.Version, int(after.Folds), etag(row.Version, row.CreatedAt, stored.DatasetSlug)
 		return err
 	})
 	if err != nil {

@@ -41,27 +41,8 @@ func (s *Server) storeSimulation(c echo.Context, path *uuid.UUID, ch change) err
 	}
 	answer := spec.SimulationStored{Success: true, Message: "simulation stored", SimulationID: id, DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings)}
 	var tag string
-	err = s.write(c, ch.dryRun, func(ctx context.Context, q *db.Queries) error {
-		before, err := lockSimulation(ctx, q, id, ch.ifMatch)
-		if errors.Is(err, pgx.ErrNoRows) {
-			err = absentMatch(ch.ifMatch, "simulation")
-		}
-		if err != nil {
-			return err
-		}
-		row, err := q.UpsertSimulation(ctx, up.Simulation)
-		if err != nil {
-			return fmt.Errorf("store simulation %s: %w", id, err)
-		}
-		if !row.Created && before.CreatedAt.IsZero() {
-			return errRaced
-		}
-		if err := replaceChildren(ctx, q, up); err != nil {
-			return err
-		}
-		n, err := finishSimulation(ctx, q, id, before.DatasetID, up.Simulation.DatasetID)
-		answer.Created, answer.Version, answer.BucketsStored, answer.TradesStored = row.Created, row.Version, int(n.Buckets), int(n.Trades)
-		tag = etag(row.Version, row.CreatedAt)
+	err = s.write(c, ch.dryRun, func(ctx context.Context, q *db.Queries) (err error) {
+		tag, err = upsertSimulation(ctx, q, up, ch.ifMatch, &answer)
 		return err
 	})
 	if err != nil {
@@ -69,6 +50,31 @@ func (s *Server) storeSimulation(c echo.Context, path *uuid.UUID, ch change) err
 	}
 	showTag(c, tag, ch.dryRun)
 	return c.JSON(createdStatus(answer.Created), answer)
+}
+
+// upsertSimulation stores a simulation and completes the answer. It returns the ETag of the simulation.
+func upsertSimulation(ctx context.Context, q *db.Queries, up *simulationUpload, ifMatch *string, answer *spec.SimulationStored) (string, error) {
+	id := up.Simulation.SimulationID
+	if ifMatch != nil {
+		if _, err := lockSimulation(ctx, q, id, ifMatch); errors.Is(err, pgx.ErrNoRows) {
+			return "", absentMatch(ifMatch, "simulation")
+		} else if err != nil {
+			return "", err
+		}
+	}
+	row, err := q.UpsertSimulation(ctx, up.Simulation)
+	if err != nil {
+		return "", fmt.Errorf("store simulation %s: %w", id, err)
+	}
+	if !row.Created && row.FormerDatasetID == uuid.Nil {
+		return "", errRaced
+	}
+	n, err := replaceChildren(ctx, q, up, row.Created)
+	if err != nil {
+		return "", err
+	}
+	answer.Created, answer.Version, answer.BucketsStored, answer.TradesStored = row.Created, row.Version, int(n.Buckets), int(n.Trades)
+	return etag(row.Version, row.CreatedAt), finishSimulation(ctx, q, id, up.Simulation.DatasetID, row.FormerDatasetID)
 }
 
 // lockSimulation locks a simulation that exists and checks that it is in the state that the caller means.
@@ -80,49 +86,54 @@ func lockSimulation(ctx context.Context, q *db.Queries, id uuid.UUID, ifMatch *s
 	return row, checkMatch(ifMatch, "simulation", etag(row.Version, row.CreatedAt))
 }
 
-func replaceChildren(ctx context.Context, q *db.Queries, up *simulationUpload) error {
+// replaceChildren stores the buckets and trades that were given, in place of those of a simulation that is not new, and
+// returns how many there are then.
+func replaceChildren(ctx context.Context, q *db.Queries, up *simulationUpload, created bool) (n db.CountSimulationChildrenRow, err error) {
 	id := up.Simulation.SimulationID
+	if !created && (up.Buckets == nil || up.Trades == nil) {
+		if n, err = q.CountSimulationChildren(ctx, id); err != nil {
+			return n, fmt.Errorf("count what is below simulation %s: %w", id, err)
+		}
+	}
 	if up.Buckets != nil {
-		if _, err := q.DeleteBuckets(ctx, id); err != nil {
-			return fmt.Errorf("remove the buckets of simulation %s: %w", id, err)
+		n.Buckets = int64(up.Buckets.Len())
+		if !created {
+			if _, err := q.DeleteBuckets(ctx, id); err != nil {
+				return n, fmt.Errorf("remove the buckets of simulation %s: %w", id, err)
+			}
 		}
 		err := up.Buckets.store(id, func(rows []db.CopyBucketsParams) error {
 			_, err := q.CopyBuckets(ctx, rows)
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("store the buckets of simulation %s: %w", id, err)
+			return n, fmt.Errorf("store the buckets of simulation %s: %w", id, err)
 		}
 	}
 	if up.Trades != nil {
-		if _, err := q.DeleteTrades(ctx, id); err != nil {
-			return fmt.Errorf("remove the trades of simulation %s: %w", id, err)
+		n.Trades = int64(up.Trades.Len())
+		if !created {
+			if _, err := q.DeleteTrades(ctx, id); err != nil {
+				return n, fmt.Errorf("remove the trades of simulation %s: %w", id, err)
+			}
 		}
 		err := up.Trades.store(id, func(rows []db.CopyTradesParams) error {
 			_, err := q.CopyTrades(ctx, rows)
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("store the trades of simulation %s: %w", id, err)
+			return n, fmt.Errorf("store the trades of simulation %s: %w", id, err)
 		}
 	}
-	return nil
+	return n, nil
 }
 
-// finishSimulation ends each write of a simulation as finishRun does that of a run.
-func finishSimulation(ctx context.Context, q *db.Queries, id uuid.UUID, datasets ...uuid.UUID) (db.CountSimulationChildrenRow, error) {
-	var none db.CountSimulationChildrenRow
-	if _, err := q.ClearSimulationMetrics(ctx, id); err != nil {
-		return none, fmt.Errorf("clear the metrics of simulation %s: %w", id, err)
+// finishSimulation ends a write of a simulation that is, or was, in these datasets.
+func finishSimulation(ctx context.Context, q *db.Queries, id uuid.UUID, datasets ...uuid.UUID) error {
+	if err := q.FinishSimulation(ctx, db.FinishSimulationParams{SimulationID: id, DatasetIds: datasets}); err != nil {
+		return fmt.Errorf("finish the write of simulation %s: %w", id, err)
 	}
-	if _, err := q.FillSimulationMetrics(ctx, id); err != nil {
-		return none, fmt.Errorf("fill the metrics of simulation %s: %w", id, err)
-	}
-	n, err := q.CountSimulationChildren(ctx, id)
-	if err != nil {
-		return none, fmt.Errorf("count what is below simulation %s: %w", id, err)
-	}
-	return n, touchDatasets(ctx, q, datasets...)
+	return nil
 }
 
 // PatchSimulation serves PATCH /api/simulations/:simulation_id: {"success": true, "id": …, "version": …}.
@@ -156,8 +167,7 @@ func (s *Server) PatchSimulation(c echo.Context, simulationID string, params spe
 			return fmt.Errorf("patch simulation %s: %w", id, err)
 		}
 		answer.Version, tag = row.Version, etag(row.Version, row.CreatedAt)
-		_, err = finishSimulation(ctx, q, id, stored.DatasetID)
-		return err
+		return finishSimulation(ctx, q, id, stored.DatasetID)
 	})
 	if err != nil {
 		return err

@@ -908,17 +908,23 @@ func (q *Queries) RefreshIndicators(ctx context.Context, arg RefreshIndicatorsPa
 	return i, err
 }
 
-const touchDataset = `-- name: TouchDataset :execrows
-UPDATE indicator_datasets
-SET version = version + 1
-WHERE dataset_id = $1
+const touchDatasets = `-- name: TouchDatasets :execrows
+UPDATE indicator_datasets AS d
+SET version = d.version + 1
+WHERE d.dataset_id IN (
+    SELECT l.dataset_id
+    FROM indicator_datasets AS l
+    WHERE l.dataset_id = ANY($1::uuid[])
+    ORDER BY l.dataset_id
+    FOR NO KEY UPDATE
+)
 `
 
-// TouchDataset raises the version of a data set whose runs or simulations change. Called by their writes, last in the
-// transaction, because others of the data set wait for it.
-// index: indicator_datasets_pkey. cost: 1 row.
-func (q *Queries) TouchDataset(ctx context.Context, datasetID uuid.UUID) (int64, error) {
-	result, err := q.db.Exec(ctx, touchDataset, datasetID)
+// TouchDatasets raises the versions of datasets whose runs or simulations were deleted. Called by the deletes, last in the
+// transaction, because other writers of the datasets wait for it; it locks them in one order, so that two cannot wait for each other.
+// index: indicator_datasets_pkey. cost: 1 row for each id.
+func (q *Queries) TouchDatasets(ctx context.Context, datasetIds []uuid.UUID) (int64, error) {
+	result, err := q.db.Exec(ctx, touchDatasets, datasetIds)
 	if err != nil {
 		return 0, err
 	}

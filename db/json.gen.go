@@ -40,6 +40,15 @@ func (r *CountSimulationChildrenRow) AppendJSON(b []byte) []byte {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *FinishRunRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"dataset_slug":`...)
+	b = appendString(b, r.DatasetSlug)
+	b = append(b, `,"folds":`...)
+	b = appendInt(b, r.Folds)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *GetDatasetSeriesRow) AppendJSON(b []byte) []byte {
 	b = append(b, `{"questdb_tag":`...)
 	b = appendString(b, r.QuestDBTag)
@@ -1236,6 +1245,8 @@ func (r *UpsertRunRow) AppendJSON(b []byte) []byte {
 	b = appendInt(b, r.Version)
 	b = append(b, `,"created_at":`...)
 	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"former_dataset_id":`...)
+	b = appendUUID(b, r.FormerDatasetID)
 	return append(b, '}')
 }
 
@@ -1247,6 +1258,8 @@ func (r *UpsertSimulationRow) AppendJSON(b []byte) []byte {
 	b = appendInt(b, r.Version)
 	b = append(b, `,"created_at":`...)
 	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"former_dataset_id":`...)
+	b = appendUUID(b, r.FormerDatasetID)
 	return append(b, '}')
 }
 

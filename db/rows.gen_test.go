@@ -9,6 +9,7 @@ var rowTypes = []db.Appender{
 	&db.CountDatasetChildrenRow{},
 	&db.CountRunChildrenRow{},
 	&db.CountSimulationChildrenRow{},
+	&db.FinishRunRow{},
 	&db.GetDatasetSeriesRow{},
 	&db.GetDatasetVersionRow{},
 	&db.GetManifestRow{},

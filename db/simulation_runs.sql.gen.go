@@ -13,21 +13,6 @@ import (
 	"github.com/google/uuid"
 )
 
-const clearSimulationMetrics = `-- name: ClearSimulationMetrics :execrows
-DELETE FROM simulation_run_metrics
-WHERE simulation_id = $1
-`
-
-// ClearSimulationMetrics removes the numbers of one simulation before FillSimulationMetrics. Called by every write of one and by the seed.
-// index: simulation_run_metrics_pkey. cost: the metrics of the simulation.
-func (q *Queries) ClearSimulationMetrics(ctx context.Context, simulationID uuid.UUID) (int64, error) {
-	result, err := q.db.Exec(ctx, clearSimulationMetrics, simulationID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const countSearchedSimulations = `-- name: CountSearchedSimulations :one
 SELECT count(*)::bigint AS total
 FROM (
@@ -333,40 +318,60 @@ func (q *Queries) DeleteSimulationsByRun(ctx context.Context, runID uuid.UUID) (
 	return items, nil
 }
 
-const fillSimulationMetrics = `-- name: FillSimulationMetrics :execrows
-INSERT INTO simulation_run_metrics (simulation_id, key, value, created_at)
-SELECT s.simulation_id, 'summary_metrics.' || e.key, metric_number(e.value), s.created_at
-FROM simulation_runs AS s
-CROSS JOIN LATERAL jsonb_each(s.summary_metrics) AS e
-WHERE s.simulation_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
-UNION ALL
-SELECT s.simulation_id, 'config.' || e.key, metric_number(e.value), s.created_at
-FROM simulation_runs AS s
-CROSS JOIN LATERAL jsonb_each(s.config) AS e
-WHERE s.simulation_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
-UNION ALL
-SELECT s.simulation_id, f.key, f.value, s.created_at
-FROM simulation_runs AS s
-CROSS JOIN LATERAL (
-    SELECT
-        unnest(ARRAY['created_at', 'started_at', 'completed_at']) AS key,
-        unnest(ARRAY[
-            (extract(EPOCH FROM s.created_at) * 1000)::double precision,
-            (extract(EPOCH FROM s.started_at) * 1000)::double precision,
-            (extract(EPOCH FROM s.completed_at) * 1000)::double precision
-        ]) AS value
-) AS f
-WHERE s.simulation_id = $1 AND f.value IS NOT NULL
+const finishSimulation = `-- name: FinishSimulation :exec
+WITH numbers AS (
+    SELECT s.simulation_id, c.name || '.' || e.key AS key, metric_number(e.value) AS value, s.created_at
+    FROM simulation_runs AS s
+    CROSS JOIN LATERAL (
+        SELECT unnest(ARRAY['summary_metrics', 'config']) AS name, unnest(ARRAY[s.summary_metrics, s.config]) AS object
+    ) AS c
+    CROSS JOIN LATERAL jsonb_each(c.object) AS e
+    WHERE s.simulation_id = $2 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
+    UNION ALL
+    SELECT s.simulation_id, f.key, f.value, s.created_at
+    FROM simulation_runs AS s
+    CROSS JOIN LATERAL (
+        SELECT
+            unnest(ARRAY['created_at', 'started_at', 'completed_at']) AS key,
+            unnest(ARRAY[
+                (extract(EPOCH FROM s.created_at) * 1000)::double precision,
+                (extract(EPOCH FROM s.started_at) * 1000)::double precision,
+                (extract(EPOCH FROM s.completed_at) * 1000)::double precision
+            ]) AS value
+    ) AS f
+    WHERE s.simulation_id = $2 AND f.value IS NOT NULL
+), gone AS (
+    DELETE FROM simulation_run_metrics AS m
+    WHERE m.simulation_id = $2 AND m.key <> ALL (ARRAY(SELECT n.key FROM numbers AS n))
+), written AS (
+    INSERT INTO simulation_run_metrics (simulation_id, key, value, created_at)
+    SELECT n.simulation_id, n.key, n.value, n.created_at
+    FROM numbers AS n
+    LEFT JOIN simulation_run_metrics AS m ON n.simulation_id = m.simulation_id AND n.key = m.key
+    WHERE m.value IS DISTINCT FROM n.value
+    ON CONFLICT (simulation_id, key) DO UPDATE SET value = excluded.value
+)
+UPDATE indicator_datasets AS d
+SET version = d.version + 1
+WHERE d.dataset_id IN (
+    SELECT l.dataset_id
+    FROM indicator_datasets AS l
+    WHERE l.dataset_id = ANY($1::uuid[])
+    ORDER BY l.dataset_id
+    FOR NO KEY UPDATE
+)
 `
 
-// FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns, and its times. Called by every write of one and by the seed.
-// index: simulation_runs_pkey. cost: the metrics of the simulation.
-func (q *Queries) FillSimulationMetrics(ctx context.Context, simulationID uuid.UUID) (int64, error) {
-	result, err := q.db.Exec(ctx, fillSimulationMetrics, simulationID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+type FinishSimulationParams struct {
+	DatasetIds   []uuid.UUID `json:"dataset_ids"`
+	SimulationID uuid.UUID   `json:"simulation_id"`
+}
+
+// FinishSimulation ends a write of a simulation as FinishRun does that of a run. Called by every write of one and by the seed.
+// index: simulation_runs_pkey, simulation_run_metrics_pkey, indicator_datasets_pkey. cost: the metrics of the simulation.
+func (q *Queries) FinishSimulation(ctx context.Context, arg FinishSimulationParams) error {
+	_, err := q.db.Exec(ctx, finishSimulation, arg.DatasetIds, arg.SimulationID)
+	return err
 }
 
 const getSimulationDestination = `-- name: GetSimulationDestination :one
@@ -1342,13 +1347,21 @@ func (q *Queries) SortSimulationsByMetricDesc(ctx context.Context, arg SortSimul
 }
 
 const upsertSimulation = `-- name: UpsertSimulation :one
+WITH former AS MATERIALIZED (
+    SELECT s.dataset_id
+    FROM simulation_runs AS s
+    WHERE s.simulation_id = $1
+    FOR UPDATE
+)
 INSERT INTO simulation_runs (
     simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics,
     status, started_at, completed_at, serialized_config
-) VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8,
-    $9, $10, $11, $12
 )
+SELECT
+    $1::uuid, $2::uuid, $3::uuid, $4::text, $5::text, $6::text,
+    $7::jsonb, $8::jsonb, $9::text, $10::timestamptz,
+    $11::timestamptz, $12::text
+FROM (SELECT count(*) FROM former) AS locked
 ON CONFLICT (simulation_id) DO UPDATE SET
     run_id = excluded.run_id,
     dataset_id = excluded.dataset_id,
@@ -1362,7 +1375,7 @@ ON CONFLICT (simulation_id) DO UPDATE SET
     completed_at = excluded.completed_at,
     serialized_config = excluded.serialized_config,
     version = simulation_runs.version + 1
-RETURNING (xmax = 0)::boolean AS created, version, created_at
+RETURNING (xmax = 0)::boolean AS created, version, created_at, coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id
 `
 
 type UpsertSimulationParams struct {
@@ -1381,12 +1394,13 @@ type UpsertSimulationParams struct {
 }
 
 type UpsertSimulationRow struct {
-	Created   bool      `json:"created"`
-	Version   int64     `json:"version"`
-	CreatedAt time.Time `json:"created_at"`
+	Created         bool      `json:"created"`
+	Version         int64     `json:"version"`
+	CreatedAt       time.Time `json:"created_at"`
+	FormerDatasetID uuid.UUID `json:"former_dataset_id"`
 }
 
-// UpsertSimulation creates a simulation or replaces all of it but created_at. Called by POST and PUT /api/simulations and by the seed.
+// UpsertSimulation creates a simulation or replaces all of it but created_at, as UpsertRun does a run. Called by POST and PUT /api/simulations and by the seed.
 // index: simulation_runs_pkey. cost: 1 row.
 func (q *Queries) UpsertSimulation(ctx context.Context, arg UpsertSimulationParams) (UpsertSimulationRow, error) {
 	row := q.db.QueryRow(ctx, upsertSimulation,
@@ -1404,6 +1418,11 @@ func (q *Queries) UpsertSimulation(ctx context.Context, arg UpsertSimulationPara
 		arg.SerializedConfig,
 	)
 	var i UpsertSimulationRow
-	err := row.Scan(&i.Created, &i.Version, &i.CreatedAt)
+	err := row.Scan(
+		&i.Created,
+		&i.Version,
+		&i.CreatedAt,
+		&i.FormerDatasetID,
+	)
 	return i, err
 }

@@ -13,21 +13,6 @@ import (
 	"github.com/google/uuid"
 )
 
-const clearRunMetrics = `-- name: ClearRunMetrics :execrows
-DELETE FROM walkforward_run_metrics
-WHERE run_id = $1
-`
-
-// ClearRunMetrics removes the numbers of one run before FillRunMetrics. Called by every write of a run and by the seed.
-// index: walkforward_run_metrics_pkey. cost: the metrics of the run.
-func (q *Queries) ClearRunMetrics(ctx context.Context, runID uuid.UUID) (int64, error) {
-	result, err := q.db.Exec(ctx, clearRunMetrics, runID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const countRunChildren = `-- name: CountRunChildren :one
 SELECT
     (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = $1)::bigint AS folds,
@@ -263,46 +248,81 @@ func (q *Queries) DeleteRun(ctx context.Context, runID uuid.UUID) (int64, error)
 	return result.RowsAffected(), nil
 }
 
-const fillRunMetrics = `-- name: FillRunMetrics :execrows
-INSERT INTO walkforward_run_metrics (run_id, key, value, created_at)
-SELECT r.run_id, 'summary_metrics.' || e.key, metric_number(e.value), r.created_at
-FROM walkforward_runs AS r
-CROSS JOIN LATERAL jsonb_each(r.summary_metrics) AS e
-WHERE r.run_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
-UNION ALL
-SELECT r.run_id, 'hyperparameters.' || e.key, metric_number(e.value), r.created_at
-FROM walkforward_runs AS r
-CROSS JOIN LATERAL jsonb_each(r.hyperparameters) AS e
-WHERE r.run_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
-UNION ALL
-SELECT r.run_id, 'walk_config.' || e.key, metric_number(e.value), r.created_at
-FROM walkforward_runs AS r
-CROSS JOIN LATERAL jsonb_each(r.walk_config) AS e
-WHERE r.run_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
-UNION ALL
-SELECT r.run_id, f.key, f.value, r.created_at
-FROM walkforward_runs AS r
-CROSS JOIN LATERAL (
-    SELECT
-        unnest(ARRAY['duration_ms', 'created_at', 'started_at', 'completed_at']) AS key,
-        unnest(ARRAY[
-            r.duration_ms::double precision,
-            (extract(EPOCH FROM r.created_at) * 1000)::double precision,
-            (extract(EPOCH FROM r.started_at) * 1000)::double precision,
-            (extract(EPOCH FROM r.completed_at) * 1000)::double precision
-        ]) AS value
-) AS f
-WHERE r.run_id = $1 AND f.value IS NOT NULL
+const finishRun = `-- name: FinishRun :one
+WITH numbers AS (
+    SELECT s.run_id, c.name || '.' || e.key AS key, metric_number(e.value) AS value, s.created_at
+    FROM walkforward_runs AS s
+    CROSS JOIN LATERAL (
+        SELECT
+            unnest(ARRAY['summary_metrics', 'hyperparameters', 'walk_config']) AS name,
+            unnest(ARRAY[s.summary_metrics, s.hyperparameters, s.walk_config]) AS object
+    ) AS c
+    CROSS JOIN LATERAL jsonb_each(c.object) AS e
+    WHERE s.run_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
+    UNION ALL
+    SELECT s.run_id, f.key, f.value, s.created_at
+    FROM walkforward_runs AS s
+    CROSS JOIN LATERAL (
+        SELECT
+            unnest(ARRAY['duration_ms', 'created_at', 'started_at', 'completed_at']) AS key,
+            unnest(ARRAY[
+                s.duration_ms::double precision,
+                (extract(EPOCH FROM s.created_at) * 1000)::double precision,
+                (extract(EPOCH FROM s.started_at) * 1000)::double precision,
+                (extract(EPOCH FROM s.completed_at) * 1000)::double precision
+            ]) AS value
+    ) AS f
+    WHERE s.run_id = $1 AND f.value IS NOT NULL
+), gone AS (
+    DELETE FROM walkforward_run_metrics AS m
+    WHERE m.run_id = $1 AND m.key <> ALL (ARRAY(SELECT n.key FROM numbers AS n))
+), written AS (
+    INSERT INTO walkforward_run_metrics (run_id, key, value, created_at)
+    SELECT n.run_id, n.key, n.value, n.created_at
+    FROM numbers AS n
+    LEFT JOIN walkforward_run_metrics AS m ON n.run_id = m.run_id AND n.key = m.key
+    WHERE m.value IS DISTINCT FROM n.value
+    ON CONFLICT (run_id, key) DO UPDATE SET value = excluded.value
+), touched AS (
+    UPDATE indicator_datasets AS d
+    SET version = d.version + 1
+    WHERE d.dataset_id IN (
+        SELECT l.dataset_id
+        FROM indicator_datasets AS l
+        WHERE l.dataset_id = ANY($2::uuid[])
+        ORDER BY l.dataset_id
+        FOR NO KEY UPDATE
+    )
+)
+SELECT
+    d.questdb_tag AS dataset_slug,
+    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = s.run_id)::bigint AS folds
+FROM walkforward_runs AS s
+INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
+WHERE s.run_id = $1
 `
 
-// FillRunMetrics stores the top-level numbers of one run's JSON columns, its duration and its times. Called by every write of a run and by the seed.
-// index: walkforward_runs_pkey. cost: the metrics of the run.
-func (q *Queries) FillRunMetrics(ctx context.Context, runID uuid.UUID) (int64, error) {
-	result, err := q.db.Exec(ctx, fillRunMetrics, runID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+type FinishRunParams struct {
+	RunID      uuid.UUID   `json:"run_id"`
+	DatasetIds []uuid.UUID `json:"dataset_ids"`
+}
+
+type FinishRunRow struct {
+	DatasetSlug string `json:"dataset_slug"`
+	Folds       int64  `json:"folds"`
+}
+
+// FinishRun ends a write of a run: it brings the numbers of the run up to date, of which those that did not change are not
+// written, and raises the versions of the datasets that it is in and was in. Those are locked in one order, so that two writers
+// cannot wait for each other, and last, because other writers of the dataset wait for them.
+// Called by every write of a run and by the seed.
+// index: walkforward_runs_pkey, walkforward_run_metrics_pkey, indicator_datasets_pkey, walkforward_folds_pkey.
+// cost: the metrics of the run and an index scan of its folds.
+func (q *Queries) FinishRun(ctx context.Context, arg FinishRunParams) (FinishRunRow, error) {
+	row := q.db.QueryRow(ctx, finishRun, arg.RunID, arg.DatasetIds)
+	var i FinishRunRow
+	err := row.Scan(&i.DatasetSlug, &i.Folds)
+	return i, err
 }
 
 const getRunDestination = `-- name: GetRunDestination :one
@@ -1451,13 +1471,22 @@ func (q *Queries) SortRunsByMetricDesc(ctx context.Context, arg SortRunsByMetric
 }
 
 const upsertRun = `-- name: UpsertRun :one
+WITH former AS MATERIALIZED (
+    SELECT r.dataset_id
+    FROM walkforward_runs AS r
+    WHERE r.run_id = $1
+    FOR UPDATE
+)
 INSERT INTO walkforward_runs (
     run_id, dataset_id, prediction_measurement, target_column, feature_columns, hyperparameters, walk_config,
     summary_metrics, status, requested_by, started_at, completed_at, duration_ms, serialized_config
-) VALUES (
-    $1, $2, $3, $4, $5, $6, $7,
-    $8, $9, $10, $11, $12, $13, $14
 )
+SELECT
+    $1::uuid, $2::uuid, $3::text, $4::text, $5::jsonb,
+    $6::jsonb, $7::jsonb, $8::jsonb, $9::text, $10::text,
+    $11::timestamptz, $12::timestamptz, $13::bigint,
+    $14::text
+FROM (SELECT count(*) FROM former) AS locked
 ON CONFLICT (run_id) DO UPDATE SET
     dataset_id = excluded.dataset_id,
     prediction_measurement = excluded.prediction_measurement,
@@ -1473,7 +1502,7 @@ ON CONFLICT (run_id) DO UPDATE SET
     duration_ms = excluded.duration_ms,
     serialized_config = excluded.serialized_config,
     version = walkforward_runs.version + 1
-RETURNING (xmax = 0)::boolean AS created, version, created_at
+RETURNING (xmax = 0)::boolean AS created, version, created_at, coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id
 `
 
 type UpsertRunParams struct {
@@ -1494,12 +1523,16 @@ type UpsertRunParams struct {
 }
 
 type UpsertRunRow struct {
-	Created   bool      `json:"created"`
-	Version   int64     `json:"version"`
-	CreatedAt time.Time `json:"created_at"`
+	Created         bool      `json:"created"`
+	Version         int64     `json:"version"`
+	CreatedAt       time.Time `json:"created_at"`
+	FormerDatasetID uuid.UUID `json:"former_dataset_id"`
 }
 
-// UpsertRun creates a run or replaces all of it but created_at. Called by POST and PUT /api/runs and by the seed.
+// UpsertRun creates a run or replaces all of it but created_at, and keeps others from writing it until the transaction ends.
+// created tells which of both it did, former_dataset_id the dataset that the run was in, or zeros: a run that was there and has those was
+// created by another transaction meanwhile.
+// Called by POST and PUT /api/runs and by the seed.
 // index: walkforward_runs_pkey. cost: 1 row.
 func (q *Queries) UpsertRun(ctx context.Context, arg UpsertRunParams) (UpsertRunRow, error) {
 	row := q.db.QueryRow(ctx, upsertRun,
@@ -1519,6 +1552,11 @@ func (q *Queries) UpsertRun(ctx context.Context, arg UpsertRunParams) (UpsertRun
 		arg.SerializedConfig,
 	)
 	var i UpsertRunRow
-	err := row.Scan(&i.Created, &i.Version, &i.CreatedAt)
+	err := row.Scan(
+		&i.Created,
+		&i.Version,
+		&i.CreatedAt,
+		&i.FormerDatasetID,
+	)
 	return i, err
 }

@@ -117,6 +117,15 @@ SELECT
 FROM indicator_datasets AS d
 WHERE d.dataset_id = @dataset_id;
 
+-- name: ListDatasetMeasurements :many
+-- ListDatasetMeasurements returns what data sets say of their rows in QuestDB, in the order of their ids. Called by foldbook doctor.
+-- index: indicator_datasets_pkey. cost: page_size rows.
+SELECT *
+FROM indicator_datasets
+WHERE dataset_id > @after_id
+ORDER BY dataset_id
+LIMIT @page_size::int;
+
 -- name: ListDatasetSummaries :many
 -- ListDatasetSummaries returns data sets in the shape of the current API, newest first, from a cursor on when one is given.
 -- Called by GET /api/datasets.
@@ -178,15 +187,6 @@ WHERE dataset_id = @dataset_id OR questdb_tag = @questdb_tag
 ORDER BY (dataset_id = @dataset_id) DESC
 LIMIT 1
 FOR UPDATE;
-
--- name: ListDatasetMeasurements :many
--- ListDatasetMeasurements returns what data sets say of their rows in QuestDB, in the order of their ids. Called by foldbook doctor.
--- index: indicator_datasets_pkey. cost: page_size rows.
-SELECT *
-FROM indicator_datasets
-WHERE dataset_id > @after_id
-ORDER BY dataset_id
-LIMIT @page_size::int;
 
 -- name: LockDatasetRow :one
 -- LockDatasetRow returns a data set and keeps others from writing it until the transaction ends. Called before its rows in
@@ -278,13 +278,19 @@ UPDATE indicator_datasets SET
 WHERE dataset_id = @dataset_id
 RETURNING version, created_at;
 
--- name: TouchDataset :execrows
--- TouchDataset raises the version of a data set whose runs or simulations change. Called by their writes, last in the
--- transaction, because others of the data set wait for it.
--- index: indicator_datasets_pkey. cost: 1 row.
-UPDATE indicator_datasets
-SET version = version + 1
-WHERE dataset_id = @dataset_id;
+-- name: TouchDatasets :execrows
+-- TouchDatasets raises the versions of datasets whose runs or simulations were deleted. Called by the deletes, last in the
+-- transaction, because other writers of the datasets wait for it; it locks them in one order, so that two cannot wait for each other.
+-- index: indicator_datasets_pkey. cost: 1 row for each id.
+UPDATE indicator_datasets AS d
+SET version = d.version + 1
+WHERE d.dataset_id IN (
+    SELECT l.dataset_id
+    FROM indicator_datasets AS l
+    WHERE l.dataset_id = ANY(@dataset_ids::uuid[])
+    ORDER BY l.dataset_id
+    FOR NO KEY UPDATE
+);
 
 -- name: UpsertDataset :one
 -- UpsertDataset creates a data set or replaces all of it but created_at. Called by the seed.

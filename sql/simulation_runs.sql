@@ -1,9 +1,3 @@
--- name: ClearSimulationMetrics :execrows
--- ClearSimulationMetrics removes the numbers of one simulation before FillSimulationMetrics. Called by every write of one and by the seed.
--- index: simulation_run_metrics_pkey. cost: the metrics of the simulation.
-DELETE FROM simulation_run_metrics
-WHERE simulation_id = @simulation_id;
-
 -- name: CountSearchedSimulations :one
 -- CountSearchedSimulations counts what SearchSimulations pages through, at most as far as max_count; as CountSearchedRuns.
 -- Called for the totals of its lists.
@@ -67,6 +61,16 @@ SELECT
     (SELECT count(*) FROM simulation_trade_buckets AS b WHERE b.simulation_id = @simulation_id)::bigint AS buckets,
     (SELECT count(*) FROM simulation_trades AS t WHERE t.simulation_id = @simulation_id)::bigint AS trades;
 
+-- name: CountSimulations :one
+-- CountSimulations counts the simulations that their lists page through. Called for X-Total-Count when a page is full.
+-- index: any of simulation_runs. cost: one pass over the simulations.
+SELECT count(*)::bigint AS total
+FROM simulation_runs
+WHERE
+    (sqlc.narg('run_id')::uuid IS NULL OR run_id = sqlc.narg('run_id'))
+    AND (sqlc.narg('dataset_id')::uuid IS NULL OR dataset_id = sqlc.narg('dataset_id'))
+    AND (sqlc.narg('status')::text IS NULL OR status = sqlc.narg('status'));
+
 -- name: CountSimulationsByMetrics :one
 -- CountSimulationsByMetrics counts what SearchSimulations pages through when nothing but metrics filters, at most as far as max_count: what is
 -- in a first range, joined with the others as in CountSearchedSimulations. The simulations themselves are not read.
@@ -102,16 +106,6 @@ FROM (
         )
     LIMIT @max_count::bigint
 ) AS matching;
-
--- name: CountSimulations :one
--- CountSimulations counts the simulations that their lists page through. Called for X-Total-Count when a page is full.
--- index: any of simulation_runs. cost: one pass over the simulations.
-SELECT count(*)::bigint AS total
-FROM simulation_runs
-WHERE
-    (sqlc.narg('run_id')::uuid IS NULL OR run_id = sqlc.narg('run_id'))
-    AND (sqlc.narg('dataset_id')::uuid IS NULL OR dataset_id = sqlc.narg('dataset_id'))
-    AND (sqlc.narg('status')::text IS NULL OR status = sqlc.narg('status'));
 
 -- name: DeleteSimulation :execrows
 -- DeleteSimulation removes a simulation with its buckets and trades. Called by DELETE /api/simulations/{id}.
@@ -149,32 +143,50 @@ SELECT DISTINCT gone.dataset_id
 FROM gone
 ORDER BY gone.dataset_id;
 
--- name: FillSimulationMetrics :execrows
--- FillSimulationMetrics stores the top-level numbers of one simulation's JSON columns, and its times. Called by every write of one and by the seed.
--- index: simulation_runs_pkey. cost: the metrics of the simulation.
-INSERT INTO simulation_run_metrics (simulation_id, key, value, created_at)
-SELECT s.simulation_id, 'summary_metrics.' || e.key, metric_number(e.value), s.created_at
-FROM simulation_runs AS s
-CROSS JOIN LATERAL jsonb_each(s.summary_metrics) AS e
-WHERE s.simulation_id = @simulation_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
-UNION ALL
-SELECT s.simulation_id, 'config.' || e.key, metric_number(e.value), s.created_at
-FROM simulation_runs AS s
-CROSS JOIN LATERAL jsonb_each(s.config) AS e
-WHERE s.simulation_id = @simulation_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
-UNION ALL
-SELECT s.simulation_id, f.key, f.value, s.created_at
-FROM simulation_runs AS s
-CROSS JOIN LATERAL (
-    SELECT
-        unnest(ARRAY['created_at', 'started_at', 'completed_at']) AS key,
-        unnest(ARRAY[
-            (extract(EPOCH FROM s.created_at) * 1000)::double precision,
-            (extract(EPOCH FROM s.started_at) * 1000)::double precision,
-            (extract(EPOCH FROM s.completed_at) * 1000)::double precision
-        ]) AS value
-) AS f
-WHERE s.simulation_id = @simulation_id AND f.value IS NOT NULL;
+-- name: FinishSimulation :exec
+-- FinishSimulation ends a write of a simulation as FinishRun does that of a run. Called by every write of one and by the seed.
+-- index: simulation_runs_pkey, simulation_run_metrics_pkey, indicator_datasets_pkey. cost: the metrics of the simulation.
+WITH numbers AS (
+    SELECT s.simulation_id, c.name || '.' || e.key AS key, metric_number(e.value) AS value, s.created_at
+    FROM simulation_runs AS s
+    CROSS JOIN LATERAL (
+        SELECT unnest(ARRAY['summary_metrics', 'config']) AS name, unnest(ARRAY[s.summary_metrics, s.config]) AS object
+    ) AS c
+    CROSS JOIN LATERAL jsonb_each(c.object) AS e
+    WHERE s.simulation_id = @simulation_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
+    UNION ALL
+    SELECT s.simulation_id, f.key, f.value, s.created_at
+    FROM simulation_runs AS s
+    CROSS JOIN LATERAL (
+        SELECT
+            unnest(ARRAY['created_at', 'started_at', 'completed_at']) AS key,
+            unnest(ARRAY[
+                (extract(EPOCH FROM s.created_at) * 1000)::double precision,
+                (extract(EPOCH FROM s.started_at) * 1000)::double precision,
+                (extract(EPOCH FROM s.completed_at) * 1000)::double precision
+            ]) AS value
+    ) AS f
+    WHERE s.simulation_id = @simulation_id AND f.value IS NOT NULL
+), gone AS (
+    DELETE FROM simulation_run_metrics AS m
+    WHERE m.simulation_id = @simulation_id AND m.key <> ALL (ARRAY(SELECT n.key FROM numbers AS n))
+), written AS (
+    INSERT INTO simulation_run_metrics (simulation_id, key, value, created_at)
+    SELECT n.simulation_id, n.key, n.value, n.created_at
+    FROM numbers AS n
+    LEFT JOIN simulation_run_metrics AS m ON n.simulation_id = m.simulation_id AND n.key = m.key
+    WHERE m.value IS DISTINCT FROM n.value
+    ON CONFLICT (simulation_id, key) DO UPDATE SET value = excluded.value
+)
+UPDATE indicator_datasets AS d
+SET version = d.version + 1
+WHERE d.dataset_id IN (
+    SELECT l.dataset_id
+    FROM indicator_datasets AS l
+    WHERE l.dataset_id = ANY(@dataset_ids::uuid[])
+    ORDER BY l.dataset_id
+    FOR NO KEY UPDATE
+);
 
 -- name: GetSimulation :batchone
 -- GetSimulation returns one simulation; a batch form, so that it travels with ListBuckets.
@@ -501,15 +513,23 @@ ORDER BY o.value DESC, o.simulation_id DESC
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: UpsertSimulation :one
--- UpsertSimulation creates a simulation or replaces all of it but created_at. Called by POST and PUT /api/simulations and by the seed.
+-- UpsertSimulation creates a simulation or replaces all of it but created_at, as UpsertRun does a run. Called by POST and PUT /api/simulations and by the seed.
 -- index: simulation_runs_pkey. cost: 1 row.
+WITH former AS MATERIALIZED (
+    SELECT s.dataset_id
+    FROM simulation_runs AS s
+    WHERE s.simulation_id = @simulation_id
+    FOR UPDATE
+)
 INSERT INTO simulation_runs (
     simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics,
     status, started_at, completed_at, serialized_config
-) VALUES (
-    @simulation_id, @run_id, @dataset_id, @input_run_measurement, @questdb_namespace, @mode, @config, @summary_metrics,
-    @status, @started_at, @completed_at, @serialized_config
 )
+SELECT
+    @simulation_id::uuid, @run_id::uuid, @dataset_id::uuid, @input_run_measurement::text, @questdb_namespace::text, @mode::text,
+    @config::jsonb, @summary_metrics::jsonb, @status::text, sqlc.narg('started_at')::timestamptz,
+    sqlc.narg('completed_at')::timestamptz, sqlc.narg('serialized_config')::text
+FROM (SELECT count(*) FROM former) AS locked
 ON CONFLICT (simulation_id) DO UPDATE SET
     run_id = excluded.run_id,
     dataset_id = excluded.dataset_id,
@@ -523,4 +543,4 @@ ON CONFLICT (simulation_id) DO UPDATE SET
     completed_at = excluded.completed_at,
     serialized_config = excluded.serialized_config,
     version = simulation_runs.version + 1
-RETURNING (xmax = 0)::boolean AS created, version, created_at;
+RETURNING (xmax = 0)::boolean AS created, version, created_at, coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id;

@@ -1,9 +1,3 @@
--- name: ClearRunMetrics :execrows
--- ClearRunMetrics removes the numbers of one run before FillRunMetrics. Called by every write of a run and by the seed.
--- index: walkforward_run_metrics_pkey. cost: the metrics of the run.
-DELETE FROM walkforward_run_metrics
-WHERE run_id = @run_id;
-
 -- name: CountRunChildren :one
 -- CountRunChildren counts what goes with a run. Called by DELETE /api/runs/{id}.
 -- index: walkforward_folds_pkey, simulation_runs_run_id_idx, simulation_trade_buckets_pkey, any of simulation_trades.
@@ -117,38 +111,64 @@ FROM (
 DELETE FROM walkforward_runs
 WHERE run_id = @run_id;
 
--- name: FillRunMetrics :execrows
--- FillRunMetrics stores the top-level numbers of one run's JSON columns, its duration and its times. Called by every write of a run and by the seed.
--- index: walkforward_runs_pkey. cost: the metrics of the run.
-INSERT INTO walkforward_run_metrics (run_id, key, value, created_at)
-SELECT r.run_id, 'summary_metrics.' || e.key, metric_number(e.value), r.created_at
-FROM walkforward_runs AS r
-CROSS JOIN LATERAL jsonb_each(r.summary_metrics) AS e
-WHERE r.run_id = @run_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
-UNION ALL
-SELECT r.run_id, 'hyperparameters.' || e.key, metric_number(e.value), r.created_at
-FROM walkforward_runs AS r
-CROSS JOIN LATERAL jsonb_each(r.hyperparameters) AS e
-WHERE r.run_id = @run_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
-UNION ALL
-SELECT r.run_id, 'walk_config.' || e.key, metric_number(e.value), r.created_at
-FROM walkforward_runs AS r
-CROSS JOIN LATERAL jsonb_each(r.walk_config) AS e
-WHERE r.run_id = @run_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
-UNION ALL
-SELECT r.run_id, f.key, f.value, r.created_at
-FROM walkforward_runs AS r
-CROSS JOIN LATERAL (
-    SELECT
-        unnest(ARRAY['duration_ms', 'created_at', 'started_at', 'completed_at']) AS key,
-        unnest(ARRAY[
-            r.duration_ms::double precision,
-            (extract(EPOCH FROM r.created_at) * 1000)::double precision,
-            (extract(EPOCH FROM r.started_at) * 1000)::double precision,
-            (extract(EPOCH FROM r.completed_at) * 1000)::double precision
-        ]) AS value
-) AS f
-WHERE r.run_id = @run_id AND f.value IS NOT NULL;
+-- name: FinishRun :one
+-- FinishRun ends a write of a run: it brings the numbers of the run up to date, of which those that did not change are not
+-- written, and raises the versions of the datasets that it is in and was in. Those are locked in one order, so that two writers
+-- cannot wait for each other, and last, because other writers of the dataset wait for them.
+-- Called by every write of a run and by the seed.
+-- index: walkforward_runs_pkey, walkforward_run_metrics_pkey, indicator_datasets_pkey, walkforward_folds_pkey.
+-- cost: the metrics of the run and an index scan of its folds.
+WITH numbers AS (
+    SELECT s.run_id, c.name || '.' || e.key AS key, metric_number(e.value) AS value, s.created_at
+    FROM walkforward_runs AS s
+    CROSS JOIN LATERAL (
+        SELECT
+            unnest(ARRAY['summary_metrics', 'hyperparameters', 'walk_config']) AS name,
+            unnest(ARRAY[s.summary_metrics, s.hyperparameters, s.walk_config]) AS object
+    ) AS c
+    CROSS JOIN LATERAL jsonb_each(c.object) AS e
+    WHERE s.run_id = @run_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
+    UNION ALL
+    SELECT s.run_id, f.key, f.value, s.created_at
+    FROM walkforward_runs AS s
+    CROSS JOIN LATERAL (
+        SELECT
+            unnest(ARRAY['duration_ms', 'created_at', 'started_at', 'completed_at']) AS key,
+            unnest(ARRAY[
+                s.duration_ms::double precision,
+                (extract(EPOCH FROM s.created_at) * 1000)::double precision,
+                (extract(EPOCH FROM s.started_at) * 1000)::double precision,
+                (extract(EPOCH FROM s.completed_at) * 1000)::double precision
+            ]) AS value
+    ) AS f
+    WHERE s.run_id = @run_id AND f.value IS NOT NULL
+), gone AS (
+    DELETE FROM walkforward_run_metrics AS m
+    WHERE m.run_id = @run_id AND m.key <> ALL (ARRAY(SELECT n.key FROM numbers AS n))
+), written AS (
+    INSERT INTO walkforward_run_metrics (run_id, key, value, created_at)
+    SELECT n.run_id, n.key, n.value, n.created_at
+    FROM numbers AS n
+    LEFT JOIN walkforward_run_metrics AS m ON n.run_id = m.run_id AND n.key = m.key
+    WHERE m.value IS DISTINCT FROM n.value
+    ON CONFLICT (run_id, key) DO UPDATE SET value = excluded.value
+), touched AS (
+    UPDATE indicator_datasets AS d
+    SET version = d.version + 1
+    WHERE d.dataset_id IN (
+        SELECT l.dataset_id
+        FROM indicator_datasets AS l
+        WHERE l.dataset_id = ANY(@dataset_ids::uuid[])
+        ORDER BY l.dataset_id
+        FOR NO KEY UPDATE
+    )
+)
+SELECT
+    d.questdb_tag AS dataset_slug,
+    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = s.run_id)::bigint AS folds
+FROM walkforward_runs AS s
+INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
+WHERE s.run_id = @run_id;
 
 -- name: GetRun :batchone
 -- GetRun returns one run; a batch form, so that it travels with ListFolds. Called by GET /api/walkforward/runs/{id}.
@@ -493,15 +513,27 @@ ORDER BY o.value DESC, o.run_id DESC
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: UpsertRun :one
--- UpsertRun creates a run or replaces all of it but created_at. Called by POST and PUT /api/runs and by the seed.
+-- UpsertRun creates a run or replaces all of it but created_at, and keeps others from writing it until the transaction ends.
+-- created tells which of both it did, former_dataset_id the dataset that the run was in, or zeros: a run that was there and has those was
+-- created by another transaction meanwhile.
+-- Called by POST and PUT /api/runs and by the seed.
 -- index: walkforward_runs_pkey. cost: 1 row.
+WITH former AS MATERIALIZED (
+    SELECT r.dataset_id
+    FROM walkforward_runs AS r
+    WHERE r.run_id = @run_id
+    FOR UPDATE
+)
 INSERT INTO walkforward_runs (
     run_id, dataset_id, prediction_measurement, target_column, feature_columns, hyperparameters, walk_config,
     summary_metrics, status, requested_by, started_at, completed_at, duration_ms, serialized_config
-) VALUES (
-    @run_id, @dataset_id, @prediction_measurement, @target_column, @feature_columns, @hyperparameters, @walk_config,
-    @summary_metrics, @status, @requested_by, @started_at, @completed_at, @duration_ms, @serialized_config
 )
+SELECT
+    @run_id::uuid, @dataset_id::uuid, @prediction_measurement::text, @target_column::text, @feature_columns::jsonb,
+    @hyperparameters::jsonb, @walk_config::jsonb, @summary_metrics::jsonb, @status::text, sqlc.narg('requested_by')::text,
+    sqlc.narg('started_at')::timestamptz, sqlc.narg('completed_at')::timestamptz, sqlc.narg('duration_ms')::bigint,
+    sqlc.narg('serialized_config')::text
+FROM (SELECT count(*) FROM former) AS locked
 ON CONFLICT (run_id) DO UPDATE SET
     dataset_id = excluded.dataset_id,
     prediction_measurement = excluded.prediction_measurement,
@@ -517,4 +549,4 @@ ON CONFLICT (run_id) DO UPDATE SET
     duration_ms = excluded.duration_ms,
     serialized_config = excluded.serialized_config,
     version = walkforward_runs.version + 1
-RETURNING (xmax = 0)::boolean AS created, version, created_at;
+RETURNING (xmax = 0)::boolean AS created, version, created_at, coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id;

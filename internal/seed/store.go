@@ -81,10 +81,7 @@ func (b book) write(ctx context.Context, q *db.Queries) error {
 		if _, err := q.DeleteFolds(ctx, run.RunID); err != nil {
 			return err
 		}
-		if _, err := q.ClearRunMetrics(ctx, run.RunID); err != nil {
-			return err
-		}
-		if _, err := q.FillRunMetrics(ctx, run.RunID); err != nil {
+		if _, err := q.FinishRun(ctx, db.FinishRunParams{RunID: run.RunID}); err != nil {
 			return err
 		}
 	}
@@ -98,10 +95,7 @@ func (b book) write(ctx context.Context, q *db.Queries) error {
 		if _, err := q.DeleteTrades(ctx, simulation.SimulationID); err != nil {
 			return err
 		}
-		if _, err := q.ClearSimulationMetrics(ctx, simulation.SimulationID); err != nil {
-			return err
-		}
-		if _, err := q.FillSimulationMetrics(ctx, simulation.SimulationID); err != nil {
+		if err := q.FinishSimulation(ctx, db.FinishSimulationParams{SimulationID: simulation.SimulationID}); err != nil {
 			return err
 		}
 	}

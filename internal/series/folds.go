@@ -133,7 +133,7 @@ func fillRun(ctx context.Context, q *db.Queries, clock *Clock, run uuid.UUID, ro
 	if _, err := q.PatchRun(ctx, db.PatchRunParams{RunID: run}); err != nil { // raises its version
 		return 0, err
 	}
-	_, err = q.TouchDataset(ctx, stored.DatasetID)
+	_, err = q.TouchDatasets(ctx, []uuid.UUID{stored.DatasetID})
 	return n, err
 }
 
