@@ -30,54 +30,68 @@ func examples() error {
 	}
 	lines := strings.SplitAfter(string(text), "\n")
 	for _, r := range rows {
-		if r.example == "" {
-			continue
-		}
 		columns, err := cat.columns(r.query)
 		if err != nil {
 			return err
 		}
-		anchor := slices.IndexFunc(lines, func(line string) bool { return strings.HasSuffix(strings.TrimSpace(line), " &"+r.example) })
-		if anchor < 0 {
-			return locateSource(r.schema, "the description has no example &"+r.example)
+		for _, name := range []string{r.example, r.flat} {
+			if name == "" {
+				continue
+			}
+			anchor := slices.IndexFunc(lines, func(line string) bool { return strings.HasSuffix(strings.TrimSpace(line), " &"+name) })
+			if anchor < 0 {
+				return locateSource(r.schema, "the description has no example &"+name)
+			}
+			e := example{first: anchor + 1, fields: structs[r.goType], columns: columns, flat: name == r.flat}
+			lines = slices.Concat(lines[:anchor+1], e.members(lines))
 		}
-		lines = slices.Concat(lines[:anchor+1], exampleMembers(lines, anchor+1, structs[r.goType], columns))
 	}
 	return stage(specFile, []byte(strings.Join(lines, "")))
 }
 
-// exampleMembers returns the lines from the first member of an example on, with what the row is now.
-func exampleMembers(lines []string, first int, fields []field, columns []column) []string {
+// example is one in the description, which starts at the line first.
+type example struct {
+	first   int
+	fields  []field
+	columns []column
+	flat    bool // with members beside those of the row
+}
+
+// members returns the lines from the first member on, with what the row is now.
+func (e example) members(lines []string) []string {
 	var members, have []string
-	indent := indentOf(lines[first])
-	end := first
+	indent := indentOf(lines[e.first])
+	end := e.first
 	for keep := true; end < len(lines) && indentOf(lines[end]) >= indent; end++ {
 		line := lines[end]
 		if indentOf(line) == indent {
 			key, _, _ := strings.Cut(strings.TrimSpace(line), ":")
-			keep = slices.ContainsFunc(fields, func(f field) bool { return f.key == key })
+			keep = e.flat || slices.ContainsFunc(e.fields, func(f field) bool { return f.key == key })
 			have = append(have, key)
 		}
 		if keep {
 			members = append(members, line)
 		}
 	}
-	for _, f := range fields {
-		i := slices.IndexFunc(columns, func(col column) bool { return col.Name == f.column })
+	for _, f := range e.fields {
+		i := slices.IndexFunc(e.columns, func(col column) bool { return col.Name == f.column })
 		if f.optional || i < 0 || slices.Contains(have, f.key) {
 			continue
 		}
-		typ := jsonTypes[columns[i].Type.Name]
-		value := plainValues[typ[0]]
-		if special, ok := plainValues[typ[1]]; ok {
-			value = special
-		}
-		if !columns[i].NotNull {
-			value = "null"
-		}
-		members = append(members, fmt.Sprintf("%s%s: %s\n", strings.Repeat(" ", indent), f.key, value))
+		members = append(members, fmt.Sprintf("%s%s: %s\n", strings.Repeat(" ", indent), f.key, plainValue(e.columns[i])))
 	}
 	return slices.Concat(members, lines[end:])
+}
+
+func plainValue(col column) string {
+	if !col.NotNull {
+		return "null"
+	}
+	typ := jsonTypes[col.Type.Name]
+	if value, ok := plainValues[typ[1]]; ok {
+		return value
+	}
+	return plainValues[typ[0]]
 }
 
 func indentOf(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }

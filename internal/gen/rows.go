@@ -13,20 +13,20 @@ import (
 )
 
 // row is the schema of a row.
-type row struct{ schema, query, goType, example string }
+type row struct{ schema, query, goType, example, flat string }
 
 // rows are the schemas of table rows: a name, the query whose columns they have, the struct that carries its tags, and the
-// anchor of the description's example.
+// anchors of the description's examples: of the row alone, and with other members beside its own.
 var rows = []row{
-	{"IndicatorDataset", "GetDataset", "IndicatorDataset", "dataset"},
-	{"WalkforwardRun", "GetRun", "GetRunRow", "run"},
-	{"WalkforwardFold", "ListFolds", "WalkforwardFold", "fold"},
-	{"SimulationRun", "GetSimulation", "SimulationRun", "simulation"},
-	{"SimulationTradeBucket", "ListBuckets", "SimulationTradeBucket", "bucket"},
-	{"DatasetSummary", "GetDatasetSummary", "GetDatasetSummaryRow", "summary"},
-	{"SimulationSummary", "GetSimulationSummary", "GetSimulationSummaryRow", ""},
-	{"SimulationTrade", "ListTradePage", "ListTradePageRow", "trade"},
-	{"Job", "GetJob", "Job", "job"},
+	{"IndicatorDataset", "GetDataset", "IndicatorDataset", "dataset", ""},
+	{"WalkforwardRun", "GetRun", "GetRunRow", "run", "runFlat"},
+	{"WalkforwardFold", "ListFolds", "WalkforwardFold", "fold", ""},
+	{"SimulationRun", "GetSimulation", "SimulationRun", "simulation", ""},
+	{"SimulationTradeBucket", "ListBuckets", "SimulationTradeBucket", "bucket", ""},
+	{"DatasetSummary", "GetDatasetSummary", "GetDatasetSummaryRow", "summary", ""},
+	{"SimulationSummary", "GetSimulationSummary", "GetSimulationSummaryRow", "", "simulationFlat"},
+	{"SimulationTrade", "ListTradePage", "ListTradePageRow", "trade", ""},
+	{"Job", "GetJob", "Job", "job", ""},
 }
 
 // The rows' schemas are between these lines of the description.
