@@ -1,31 +1,21 @@
 package api
 
 import (
-	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/google/uuid"
 
+	"foldbook/db"
 	"foldbook/internal/httpbody"
 )
 
 // datasetUpload is a data set as it was posted, checked and ready to be merged into what is stored; nil keeps that.
 type datasetUpload struct {
-	ID                                     uuid.UUID
-	Slug                                   string
-	Symbol, Granularity, Source            *string
-	OhlcvMeasurement, IndicatorMeasurement *string
-	OhlcvRowCount, IndicatorRowCount       *int64
-	BarIntervalMS, LookbackRows            *int64
-	OhlcvFirst, OhlcvLast                  *time.Time
-	IndicatorFirst, IndicatorLast          *time.Time
-	ColumnSchema                           json.RawMessage // an array
-	Metadata                               json.RawMessage // an object, merged by key at the top
-	Warnings                               []string
+	db.MergeDatasetParams
+	Warnings []string
 }
 
 type datasetFields struct {
@@ -59,34 +49,33 @@ func readDataset(body *httpbody.Body) (*datasetUpload, error) {
 	}
 	f := &httpbody.Fields{}
 	metadata := metadataObject(f, b.Metadata)
-	u := &datasetUpload{
-		ID:                   f.RequiredID("dataset_id", b.DatasetID),
-		Slug:                 httpbody.Required(f, "dataset_slug", f.Name("dataset_slug", b.DatasetSlug)),
-		Symbol:               f.Name("symbol", b.Symbol),
-		Granularity:          f.Name("granularity", b.Granularity),
-		Source:               f.Name("source", b.Source),
-		OhlcvMeasurement:     f.Name("ohlcv_measurement", b.OhlcvMeasurement),
-		IndicatorMeasurement: f.Name("indicator_measurement", b.IndicatorMeasurement),
-		OhlcvRowCount:        f.Count("ohlcv_row_count", b.OhlcvRowCount),
-		IndicatorRowCount:    f.Count("indicator_row_count", b.IndicatorRowCount),
-		BarIntervalMS:        known(f.Count("bar_interval_ms", b.BarIntervalMS)),
-		LookbackRows:         f.Count("lookback_rows", b.LookbackRows),
-		OhlcvFirst:           either(f.Moment("ohlcv_first_ts", b.OhlcvFirstTS), f.Moment("first_ohlcv_ts", b.FirstOhlcvTS)),
-		OhlcvLast:            f.Moment("ohlcv_last_ts", b.OhlcvLastTS),
-		IndicatorFirst:       either(f.Moment("indicator_first_ts", b.IndicatorFirstTS), f.Moment("first_indicator_ts", b.FirstIndicatorTS)),
-		IndicatorLast:        f.Moment("indicator_last_ts", b.IndicatorLastTS),
-		ColumnSchema:         f.Array("column_schema", b.ColumnSchema),
-		Metadata:             metadata,
-		Warnings:             b.Unknown.Warnings(""),
-	}
+	u := &datasetUpload{Warnings: b.Unknown.Warnings(""), MergeDatasetParams: db.MergeDatasetParams{
+		DatasetID:          f.RequiredID("dataset_id", b.DatasetID),
+		QuestDBTag:         httpbody.Required(f, "dataset_slug", f.Name("dataset_slug", b.DatasetSlug)),
+		Symbol:             f.Name("symbol", b.Symbol),
+		Granularity:        f.Name("granularity", b.Granularity),
+		Source:             f.Name("source", b.Source),
+		OhlcvMeasurement:   f.Name("ohlcv_measurement", b.OhlcvMeasurement),
+		QuestDBMeasurement: f.Name("indicator_measurement", b.IndicatorMeasurement),
+		OhlcvRowCount:      f.Count("ohlcv_row_count", b.OhlcvRowCount),
+		RowCount:           f.Count("indicator_row_count", b.IndicatorRowCount),
+		BarIntervalMS:      known(f.Count("bar_interval_ms", b.BarIntervalMS)),
+		LookbackRows:       f.Count("lookback_rows", b.LookbackRows),
+		OhlcvFirstTS:       either(f.Moment("ohlcv_first_ts", b.OhlcvFirstTS), f.Moment("first_ohlcv_ts", b.FirstOhlcvTS)),
+		OhlcvLastTS:        f.Moment("ohlcv_last_ts", b.OhlcvLastTS),
+		FirstBarTS:         either(f.Moment("indicator_first_ts", b.IndicatorFirstTS), f.Moment("first_indicator_ts", b.FirstIndicatorTS)),
+		LastBarTS:          f.Moment("indicator_last_ts", b.IndicatorLastTS),
+		ColumnSchema:       f.Array("column_schema", b.ColumnSchema),
+		Metadata:           metadata,
+	}}
 	if u.Granularity != nil {
 		g := canonicalGranularity(*u.Granularity)
 		u.Granularity = &g
 	}
-	if before(u.OhlcvLast, u.OhlcvFirst) {
+	if before(u.OhlcvLastTS, u.OhlcvFirstTS) {
 		f.Fail("ohlcv_last_ts", "must not be before ohlcv_first_ts")
 	}
-	if before(u.IndicatorLast, u.IndicatorFirst) {
+	if before(u.LastBarTS, u.FirstBarTS) {
 		f.Fail("indicator_last_ts", "must not be before indicator_first_ts")
 	}
 	if f.Err() != nil {
@@ -140,23 +129,23 @@ func (u *datasetUpload) fill() {
 	}
 	take(u, &u.Source, "source", m.Source, nameOf)
 	take(u, &u.OhlcvMeasurement, "ohlcv_measurement", m.OhlcvMeasurement, nameOf)
-	take(u, &u.IndicatorMeasurement, "indicator_measurement", m.IndicatorMeasurement, nameOf)
+	take(u, &u.QuestDBMeasurement, "indicator_measurement", m.IndicatorMeasurement, nameOf)
 	take(u, &u.OhlcvRowCount, "ohlcv_rows", m.OhlcvRows, countOf)
-	take(u, &u.IndicatorRowCount, "indicator_rows", m.IndicatorRows, countOf)
+	take(u, &u.RowCount, "indicator_rows", m.IndicatorRows, countOf)
 	take(u, &u.BarIntervalMS, "bar_interval_ms", m.BarIntervalMS, countOf)
 	u.BarIntervalMS = known(u.BarIntervalMS)
 	take(u, &u.LookbackRows, "lookback_rows", m.LookbackRows, countOf)
-	take(u, &u.OhlcvFirst, "first_ohlcv_timestamp_ms", m.FirstOhlcv, func(f *httpbody.Fields, name string, v httpbody.Raw) *time.Time {
-		return notAfter(f, name, f.Moment(name, v), u.OhlcvLast)
+	take(u, &u.OhlcvFirstTS, "first_ohlcv_timestamp_ms", m.FirstOhlcv, func(f *httpbody.Fields, name string, v httpbody.Raw) *time.Time {
+		return notAfter(f, name, f.Moment(name, v), u.OhlcvLastTS)
 	})
-	take(u, &u.OhlcvLast, "last_ohlcv_timestamp_ms", m.LastOhlcv, func(f *httpbody.Fields, name string, v httpbody.Raw) *time.Time {
-		return notBefore(f, name, f.Moment(name, v), u.OhlcvFirst)
+	take(u, &u.OhlcvLastTS, "last_ohlcv_timestamp_ms", m.LastOhlcv, func(f *httpbody.Fields, name string, v httpbody.Raw) *time.Time {
+		return notBefore(f, name, f.Moment(name, v), u.OhlcvFirstTS)
 	})
-	take(u, &u.IndicatorFirst, "first_indicator_timestamp_ms", m.FirstIndicator, func(f *httpbody.Fields, name string, v httpbody.Raw) *time.Time {
-		return notAfter(f, name, f.Moment(name, v), u.IndicatorLast)
+	take(u, &u.FirstBarTS, "first_indicator_timestamp_ms", m.FirstIndicator, func(f *httpbody.Fields, name string, v httpbody.Raw) *time.Time {
+		return notAfter(f, name, f.Moment(name, v), u.LastBarTS)
 	})
-	take(u, &u.IndicatorLast, "last_indicator_timestamp_ms", m.LastIndicator, func(f *httpbody.Fields, name string, v httpbody.Raw) *time.Time {
-		return notBefore(f, name, f.Moment(name, v), u.IndicatorFirst)
+	take(u, &u.LastBarTS, "last_indicator_timestamp_ms", m.LastIndicator, func(f *httpbody.Fields, name string, v httpbody.Raw) *time.Time {
+		return notBefore(f, name, f.Moment(name, v), u.FirstBarTS)
 	})
 }
 

@@ -179,12 +179,12 @@ func TestReadDataset(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := &datasetUpload{
-			ID: uuid.MustParse(datasetID), Slug: "btc25_1", Granularity: ptr("4h"), Source: ptr("laptop"), IndicatorMeasurement: ptr("btc_ind"),
+		want := &datasetUpload{MergeDatasetParams: db.MergeDatasetParams{
+			DatasetID: uuid.MustParse(datasetID), QuestDBTag: "btc25_1", Granularity: ptr("4h"), Source: ptr("laptop"), QuestDBMeasurement: ptr("btc_ind"),
 			OhlcvRowCount: ptr(int64(12000)), BarIntervalMS: ptr(int64(14400000)), LookbackRows: ptr(int64(48)),
-			OhlcvFirst: ptr(time.UnixMilli(1704067200000).UTC()), OhlcvLast: ptr(time.Date(2025, 5, 14, 23, 0, 0, 0, time.UTC)),
-			IndicatorFirst: ptr(time.UnixMilli(1704240000000).UTC()), ColumnSchema: json.RawMessage(`[]`), Metadata: json.RawMessage(manifest),
-			Warnings: []string{"unknown field run_count is ignored", "metadata.indicator_rows: must be a whole number; it is not used"},
+			OhlcvFirstTS: ptr(time.UnixMilli(1704067200000).UTC()), OhlcvLastTS: ptr(time.Date(2025, 5, 14, 23, 0, 0, 0, time.UTC)),
+			FirstBarTS: ptr(time.UnixMilli(1704240000000).UTC()), ColumnSchema: json.RawMessage(`[]`), Metadata: json.RawMessage(manifest),
+		}, Warnings: []string{"unknown field run_count is ignored", "metadata.indicator_rows: must be a whole number; it is not used"},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)

@@ -130,8 +130,8 @@ func TestSecondsAreNoMilliseconds(t *testing.T) {
 	_, err = readDataset(post(`{` + dataHead + `,"first_ohlcv_ts":1704067200}`))
 	wantFault(t, err, http.StatusBadRequest, "invalid_body", "first_ohlcv_ts"+message)
 	u, err := readDataset(post(`{` + dataHead + `,"metadata":{"first_ohlcv_timestamp_ms":1704067200}}`))
-	if err != nil || u.OhlcvFirst != nil || len(u.Warnings) != 1 {
-		t.Errorf("in metadata: %v, %v, warnings %q", err, u.OhlcvFirst, u.Warnings)
+	if err != nil || u.OhlcvFirstTS != nil || len(u.Warnings) != 1 {
+		t.Errorf("in metadata: %v, %v, warnings %q", err, u.OhlcvFirstTS, u.Warnings)
 	}
 }
 

@@ -35,19 +35,19 @@ func (s *Server) storeDataset(c echo.Context, path *uuid.UUID, ch change) error 
 	if err != nil {
 		return err
 	}
-	if err := sameID("dataset_id", path, up.ID); err != nil {
+	if err := sameID("dataset_id", path, up.DatasetID); err != nil {
 		return err
 	}
 	var answer spec.DatasetStored
 	var tag string
 	err = s.write(c, ch.dryRun, func(ctx context.Context, q *db.Queries) error {
-		answer = spec.DatasetStored{Success: true, DatasetID: up.ID, DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings)}
-		stored, err := q.LockDataset(ctx, db.LockDatasetParams{DatasetID: up.ID, QuestDBTag: up.Slug})
+		answer = spec.DatasetStored{Success: true, DatasetID: up.DatasetID, DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings)}
+		stored, err := q.LockDataset(ctx, db.LockDatasetParams{DatasetID: up.DatasetID, QuestDBTag: up.QuestDBTag})
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
 			err = absentMatch(ch.ifMatch, "data set")
 		case err == nil:
-			if stored.DatasetID != up.ID {
+			if stored.DatasetID != up.DatasetID {
 				answer.DatasetID, answer.MatchedBy = stored.DatasetID, new(spec.Slug)
 			}
 			err = checkMatch(ch.ifMatch, "data set", etag(stored.Version, stored.CreatedAt))
@@ -55,7 +55,9 @@ func (s *Server) storeDataset(c echo.Context, path *uuid.UUID, ch change) error 
 		if err != nil {
 			return err
 		}
-		row, err := q.MergeDataset(ctx, mergeParams(answer.DatasetID, up))
+		params := up.MergeDatasetParams
+		params.DatasetID = answer.DatasetID
+		row, err := q.MergeDataset(ctx, params)
 		if err != nil {
 			return fmt.Errorf("merge data set %s: %w", answer.DatasetID, err)
 		}
@@ -71,15 +73,6 @@ func (s *Server) storeDataset(c echo.Context, path *uuid.UUID, ch change) error 
 	}
 	showTag(c, tag, ch.dryRun)
 	return c.JSON(createdStatus(answer.Created), answer)
-}
-
-func mergeParams(id uuid.UUID, up *datasetUpload) db.MergeDatasetParams {
-	return db.MergeDatasetParams{
-		DatasetID: id, QuestDBTag: up.Slug, Symbol: up.Symbol, Granularity: up.Granularity, Source: up.Source,
-		QuestDBMeasurement: up.IndicatorMeasurement, ColumnSchema: up.ColumnSchema, RowCount: up.IndicatorRowCount,
-		FirstBarTS: up.IndicatorFirst, LastBarTS: up.IndicatorLast, OhlcvMeasurement: up.OhlcvMeasurement, OhlcvRowCount: up.OhlcvRowCount,
-		OhlcvFirstTS: up.OhlcvFirst, OhlcvLastTS: up.OhlcvLast, BarIntervalMS: up.BarIntervalMS, LookbackRows: up.LookbackRows, Metadata: up.Metadata,
-	}
 }
 
 func orEmpty(texts []string) []string {
