@@ -11,7 +11,7 @@ GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 GOVULNCHECK   := $(TOOLS)/govulncheck-v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test check generated vet lint vuln unit race vet-sql smoke build generate tools tools-built vet-queries bench reset clean-tools
+.PHONY: help run dev test check generated vet lint vuln unit race vet-sql smoke versions build generate tools tools-built vet-queries bench reset clean-tools
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -28,7 +28,7 @@ test: ## Run all tests; they bring their own PostgreSQL.
 	go test ./...
 
 check: ## All that has to hold before a merge: each of the steps below, with the time it took.
-	@for step in generated vet lint vuln unit race vet-sql smoke; do \
+	@for step in generated vet lint vuln unit race vet-sql versions smoke; do \
 		began=$$(date +%s); echo "== $$step"; \
 		$(MAKE) --no-print-directory $$step || { echo "== $$step: FAILED"; exit 1; }; \
 		echo "== $$step: $$(( $$(date +%s) - began )) s"; \
@@ -74,6 +74,13 @@ vet-queries: tools # Let the server at DATABASE_URL prepare every query.
 
 vet-sql: build tools ## Let a real server prepare every query (sqlc vet).
 	@.dev/bin/dev with -- $(GEN) -vet
+
+versions: build tools ## Prepare every query, migrate up, down and up, and ask every route, on each supported PostgreSQL.
+	@for version in 14 15 16 17 18; do \
+		echo "PostgreSQL $$version"; export DEV_POSTGRES_VERSION=$$version; \
+		timeout 120 .dev/bin/dev with -- $(GEN) -vet && \
+		go test -count=1 -timeout 3m -run '^(TestSmoke|TestUpDownUp)$$' ./cmd/foldbook ./internal/migrator || exit 1; \
+	done
 
 lint: $(GOLANGCI_LINT) ## Run golangci-lint.
 	$(GOLANGCI_LINT) run

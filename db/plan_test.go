@@ -256,7 +256,7 @@ func grow(t *testing.T, store *db.DB) {
 	// One simulation has as many trades as some really have: the way through a few is no matter.
 	exec(t, store, `INSERT INTO simulation_trades (simulation_id, bar_timestamp, side, size, entry_price)
 		SELECT simulation_id, timestamptz '2024-01-01' + n * interval '1 hour', 'long', 1, n
-		FROM (SELECT simulation_id FROM simulation_runs ORDER BY created_at LIMIT 1), generate_series(1, 2000) AS n`)
+		FROM (SELECT simulation_id FROM simulation_runs ORDER BY created_at LIMIT 1) AS s, generate_series(1, 2000) AS n`)
 	// Most jobs have ended.
 	exec(t, store, `INSERT INTO river.river_job (state, max_attempts, finalized_at, kind, args)
 		SELECT CASE WHEN n % 1000 = 0 THEN 'available' ELSE 'completed' END::river.river_job_state, 50, CASE WHEN n % 1000 <> 0 THEN now() END, 'questdb_import', '{}'

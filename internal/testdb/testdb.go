@@ -93,8 +93,12 @@ type server struct {
 	admin    *pgxpool.Pool
 	url      func(database string) string
 	template string
+	strategy string // of CREATE DATABASE
 	stop     func() error
 }
+
+// strategy is the quickest way to copy a small database, and the only one of PostgreSQL 14, which knows no word for it.
+const strategy = "SELECT CASE WHEN current_setting('server_version_num')::int < 150000 THEN '' ELSE 'STRATEGY file_copy' END"
 
 var (
 	once     sync.Once
@@ -105,7 +109,11 @@ var (
 
 func theServer(t testing.TB) *server {
 	t.Helper()
-	once.Do(func() { shared, errStart = startServer(context.Background()) })
+	once.Do(func() {
+		if shared, errStart = startServer(context.Background()); errStart == nil {
+			errStart = shared.admin.QueryRow(context.Background(), strategy).Scan(&shared.strategy)
+		}
+	})
 	if errStart != nil {
 		t.Fatalf("start the test databases: %v", errStart)
 	}
@@ -187,7 +195,7 @@ func (s *server) create(t testing.TB, template string) string {
 	if s.template != templateDB {
 		name = s.template + "_" + name // the server has other databases too
 	}
-	sql := fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s STRATEGY file_copy", quote(name), quote(template))
+	sql := fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s %s", quote(name), quote(template), s.strategy)
 	if _, err := s.admin.Exec(context.Background(), sql); err != nil {
 		t.Fatalf("create a test database: %v", err)
 	}
