@@ -61,6 +61,7 @@ func open(buildSeconds int) (*stack, error) {
 	if s.given, err = settings(filepath.Join(s.root, ".env")); err != nil {
 		return nil, err
 	}
+	s.env = questDBReader(s.given)
 	return s, nil
 }
 
@@ -101,6 +102,15 @@ func settings(dotenv string) (map[string]string, error) {
 	return merged, nil
 }
 
+// questDBReader returns the settings of the user who may only read in the stack's own QuestDB. They are the same at every start,
+// and commands that run before QuestDB does, such as foldbook migrate, check them as well.
+func questDBReader(given map[string]string) []string {
+	if given["QDB_HTTP_URL"] != "" {
+		return nil
+	}
+	return []string{"QDB_READONLY_USER=" + devstack.QuestDBReader, "QDB_READONLY_PASSWORD=" + devstack.QuestDBReaderPassword}
+}
+
 // up starts all and prints where everything is. What runs when it fails is stopped by close.
 func (s *stack) up(ctx context.Context, undo bool) error {
 	questCtx, giveUp := context.WithCancel(ctx)
@@ -122,8 +132,7 @@ func (s *stack) up(ctx context.Context, undo bool) error {
 	}
 	switch {
 	case s.quest != nil:
-		s.env = append(s.env, "QDB_HTTP_URL="+s.quest.HTTPURL(), "QDB_PG_URL="+s.quest.PGURL(),
-			"QDB_READONLY_USER="+devstack.QuestDBReader, "QDB_READONLY_PASSWORD="+devstack.QuestDBReaderPassword)
+		s.env = append(s.env, "QDB_HTTP_URL="+s.quest.HTTPURL(), "QDB_PG_URL="+s.quest.PGURL())
 	case s.given["QDB_HTTP_URL"] == "": // not the one that may run at the default address: it would be seeded
 		s.env = append(s.env, "QDB_HTTP_URL=off")
 	}

@@ -57,9 +57,11 @@ func (c *withCmd) Run(ctx context.Context) (err error) {
 	if err := createDatabase(ctx, server); err != nil {
 		return err
 	}
-	s := &stack{root: root, env: []string{
-		"POSTGRES_URL=" + server.URL(database), "DATABASE_URL=" + server.URL(database),
-	}}
+	given, err := settings(filepath.Join(root, ".env"))
+	if err != nil {
+		return err
+	}
+	s := &stack{root: root, env: append(questDBReader(given), "POSTGRES_URL="+server.URL(database), "DATABASE_URL="+server.URL(database))}
 	if err := s.show(ctx, "migrating", s.foldbook("migrate", "up")); err != nil {
 		return err
 	}
