@@ -82,7 +82,13 @@ func Open(ctx context.Context, url string, timeout time.Duration, fsys fs.FS, re
 	if err != nil {
 		return nil, err
 	}
-	m := &Migrator{migrations: migrations, db: stdlib.OpenDB(*cfg), config: cfg, store: store, report: report}
+	m := &Migrator{migrations: migrations, config: cfg, store: store, report: report}
+	cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
+		if n.SeverityUnlocalized == "WARNING" {
+			m.note("warning: %s", strings.TrimSpace(n.Message+"\n"+n.Hint))
+		}
+	}
+	m.db = stdlib.OpenDB(*cfg)
 	if err := m.db.PingContext(ctx); err != nil {
 		_ = m.db.Close()
 		return nil, NewConnectError(cfg, err)
@@ -117,6 +123,9 @@ func (m *Migrator) Up(ctx context.Context, dryRun bool) (int, error) {
 		}
 		steps, err := m.pending(applied)
 		if err != nil {
+			return err
+		}
+		if err := m.checkRights(ctx, conn, steps); err != nil {
 			return err
 		}
 		if dryRun {
