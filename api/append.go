@@ -50,8 +50,8 @@ func (s *Server) appendToDataset(c echo.Context, datasetID string, kind series.K
 	}
 	ctx := c.Request().Context()
 	var row db.IndicatorDataset
-	if err := s.once(ctx, func() (err error) { row, err = s.DB.GetDataset(ctx, id); return err }); err != nil {
-		return missing(err, "data set", id)
+	if err := retry(ctx, transient, func() (err error) { row, err = s.DB.GetDataset(ctx, id); return err }); err != nil {
+		return notFound(err, "data set", id)
 	}
 	measurement, field := row.QuestDBMeasurement, "indicator_measurement"
 	if kind == series.Bars {
@@ -121,8 +121,8 @@ func (s *Server) AppendPredictions(c echo.Context, runID string, params spec.App
 	}
 	ctx := c.Request().Context()
 	var row db.GetRunDestinationRow
-	if err := s.once(ctx, func() (err error) { row, err = s.DB.GetRunDestination(ctx, id); return err }); err != nil {
-		return missing(err, "run", id)
+	if err := retry(ctx, transient, func() (err error) { row, err = s.DB.GetRunDestination(ctx, id); return err }); err != nil {
+		return notFound(err, "run", id)
 	}
 	d, err := s.destination(ctx, series.Predictions, row.PredictionMeasurement, "prediction_measurement", id.String())
 	if err != nil {
@@ -162,8 +162,8 @@ func (s *Server) AppendTrace(c echo.Context, simulationID string, params spec.Ap
 	}
 	ctx := c.Request().Context()
 	var row db.GetSimulationDestinationRow
-	if err := s.once(ctx, func() (err error) { row, err = s.DB.GetSimulationDestination(ctx, id); return err }); err != nil {
-		return missing(err, "simulation", id)
+	if err := retry(ctx, transient, func() (err error) { row, err = s.DB.GetSimulationDestination(ctx, id); return err }); err != nil {
+		return notFound(err, "simulation", id)
 	}
 	d, err := s.destination(ctx, series.Trace, row.QuestDBNamespace, "questdb_namespace", id.String())
 	if err != nil {
@@ -179,7 +179,7 @@ func (s *Server) AppendTrace(c echo.Context, simulationID string, params spec.Ap
 	} else {
 		d.lock = func(ctx context.Context, q *db.Queries) error {
 			if _, err := q.LockSimulation(ctx, id); err != nil {
-				return missing(err, "simulation", id)
+				return notFound(err, "simulation", id)
 			}
 			return nil
 		}
@@ -188,23 +188,6 @@ func (s *Server) AppendTrace(c echo.Context, simulationID string, params spec.Ap
 		counted.Bounds, err = s.bounds(ctx, series.Trace, row.QuestDBNamespace, id)
 		return counted, err
 	})
-}
-
-// once reads the record of a write, again when the connection was lost: nothing is written yet.
-func (s *Server) once(ctx context.Context, read func() error) error {
-	err := read()
-	for _, pause := range pauses {
-		if err == nil || !passing(err) {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(pause):
-		}
-		err = read()
-	}
-	return err
 }
 
 // append reads the rows of a request, writes them to their destination and answers. finish brings up to date what

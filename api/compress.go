@@ -2,11 +2,8 @@ package api
 
 import (
 	"bytes"
-	"cmp"
-	linked "container/list"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -121,97 +118,5 @@ func setEncoding(header http.Header, encoding string) {
 	}
 }
 
-// bodyCache keeps answers of what is final, so that each reader after the first gets them without their being read,
-// encoded and compressed again. A key names the state it belongs to, which is asked of the database each
-// time, so an answer can be forgotten but never be stale. The least recently used go first. It is off when full is 0.
-type bodyCache struct {
-	full int64 // bytes
-	mu   sync.Mutex
-	size int64
-	used *linked.List // of *cachedBody, the most recently used first
-	byID map[string]*linked.Element
-}
-
-type cachedBody struct {
-	key  string
-	body []byte
-}
-
-func newBodyCache(full int64) *bodyCache {
-	return &bodyCache{full: full, used: linked.New(), byID: map[string]*linked.Element{}}
-}
-
-func (c *bodyCache) get(key string) []byte {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e, ok := c.byID[key]
-	if !ok {
-		return nil
-	}
-	c.used.MoveToFront(e)
-	return e.Value.(*cachedBody).body //nolint:forcetypeassert // the list holds nothing else
-}
-
-func (c *bodyCache) put(key string, body []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, ok := c.byID[key]; ok || int64(len(body)) > c.full/8 {
-		return
-	}
-	c.byID[key] = c.used.PushFront(&cachedBody{key, body})
-	c.size += int64(len(body) + len(key))
-	for c.size > c.full {
-		e := c.used.Back()
-		old := c.used.Remove(e).(*cachedBody) //nolint:forcetypeassert // the list holds nothing else
-		delete(c.byID, old.key)
-		c.size -= int64(len(old.body) + len(old.key))
-	}
-}
-
-// cacheKey is where a handler leaves for the serializer under which key the answer may be kept.
-const cacheKey = "cache"
-
 // plain is the encoding of an answer that is not compressed.
 const plain = "identity"
-
-// known answers from what the caller or the cache has of the state that tag names: 304, or the body.
-func (s *Server) known(c echo.Context, ifNoneMatch *string, tag string) (bool, error) {
-	if unchanged(c, ifNoneMatch, tag) {
-		return true, nil
-	}
-	if s.bodies.full == 0 {
-		return false, nil
-	}
-	encoding := cmp.Or(encodingOf(c.Request()), plain)
-	key := encoding + " " + tag + " " + c.Request().URL.RequestURI()
-	body := s.bodies.get(key)
-	if body == nil {
-		c.Set(cacheKey, key)
-		return false, nil
-	}
-	return true, writeKept(c, encoding, body)
-}
-
-// asks tells whether a caller wants what the version alone can answer.
-func (s *Server) asks(ifNoneMatch *string) bool { return ifNoneMatch != nil || s.bodies.full > 0 }
-
-// final keeps the answer of what no longer changes, when the state it shows is the one that was looked for.
-func final(c echo.Context, status, tag string) {
-	key, _ := c.Get(cacheKey).(string)
-	if statusRank[status] != finalRank || !strings.Contains(key, " "+tag+" ") {
-		c.Set(cacheKey, "")
-	}
-	c.Response().Header().Set("ETag", tag)
-}
-
-func writeKept(c echo.Context, encoding string, body []byte) error {
-	header := c.Response().Header()
-	if encoding != plain || len(body) >= worthIt {
-		header.Add("Vary", "Accept-Encoding")
-	}
-	if encoding != plain {
-		setEncoding(header, encoding)
-	}
-	header.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, body)
-}

@@ -49,7 +49,7 @@ func (s *Server) GetIndicatorDataset(c echo.Context, datasetID string, params sp
 	}
 	row, err := s.DB.GetDataset(c.Request().Context(), id)
 	if err != nil {
-		return missing(err, "data set", id)
+		return notFound(err, "data set", id)
 	}
 	if unchanged(c, params.IfNoneMatch, etag(row.Version, row.CreatedAt)) {
 		return nil
@@ -107,7 +107,7 @@ func (s *Server) GetDataset(c echo.Context, datasetID string, params spec.GetDat
 	if params.IfNoneMatch != nil {
 		v, err := s.DB.GetDatasetVersion(ctx, id)
 		if err != nil {
-			return missing(err, "data set", id)
+			return notFound(err, "data set", id)
 		}
 		if unchanged(c, params.IfNoneMatch, etag(v.Version, v.CreatedAt)) {
 			return nil
@@ -115,7 +115,7 @@ func (s *Server) GetDataset(c echo.Context, datasetID string, params spec.GetDat
 	}
 	row, err := s.DB.GetDatasetSummary(ctx, id)
 	if err != nil {
-		return missing(err, "data set", id)
+		return notFound(err, "data set", id)
 	}
 	c.Response().Header().Set("ETag", etag(row.Version, row.CreatedAt))
 	return c.JSON(http.StatusOK, &row)
@@ -129,7 +129,7 @@ func (s *Server) GetDatasetManifest(c echo.Context, datasetID string, params spe
 	}
 	row, err := s.DB.GetManifest(c.Request().Context(), id)
 	if err != nil {
-		return missing(err, "data set", id)
+		return notFound(err, "data set", id)
 	}
 	manifest, whole := s.withInterval(c.Request().Context(), id, row.Manifest)
 	if whole && unchanged(c, params.IfNoneMatch, etag(row.Version, row.CreatedAt)) {

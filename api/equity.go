@@ -96,7 +96,7 @@ func (s *Server) GetEquity(c echo.Context, simulationID string, params spec.GetE
 	ctx := c.Request().Context()
 	row, err := s.DB.GetSimulationSeries(ctx, id)
 	if err != nil {
-		return missing(err, "simulation", id)
+		return notFound(err, "simulation", id)
 	}
 	var trades []db.ListTradeReturnsRow
 	source := spec.GetEquityParamsSourceTrades

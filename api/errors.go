@@ -30,9 +30,12 @@ var (
 	errBusy           = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeDatabaseUnavailable, Message: "the database is busy"}
 )
 
-// missing is the error of a read of one thing: 404 when there is no row.
-func missing(err error, what string, id fmt.Stringer) error {
-	if errors.Is(err, pgx.ErrNoRows) {
+// notFound is the error of a read of one thing: 404 when there is no row.
+func notFound(err error, what string, id fmt.Stringer) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, pgx.ErrNoRows):
 		return spec.NoSuch(what, id)
 	}
 	return fmt.Errorf("read %s %s: %w", what, id, err)
@@ -203,9 +206,9 @@ func tooSlow(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &connect)
 }
 
-// passing tells errors that are likely gone at the next try: a lost connection, and once for each prepared statement
+// transient tells errors that are likely gone at the next try: a lost connection, and once for each prepared statement
 // the plan that a change of the schema made stale.
-func passing(err error) bool {
+func transient(err error) bool {
 	var e *pgconn.PgError
 	if errors.As(err, &e) {
 		return unavailable(e.Code) || e.Code == "0A000"

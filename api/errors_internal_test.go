@@ -16,7 +16,7 @@ func TestClosedConnection(t *testing.T) {
 	if pgconn.SafeToRetry(err) {
 		t.Fatal("the error says that the statement did not run: it is not the one that this test is about")
 	}
-	if !passing(err) {
+	if !transient(err) {
 		t.Error("the read is not repeated")
 	}
 	if answer := classify(context.Background(), err); answer != errAway {

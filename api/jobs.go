@@ -193,7 +193,7 @@ func (s *Server) GetJob(c echo.Context, jobID string) error {
 	}
 	job, err := s.DB.GetJob(c.Request().Context(), id)
 	if err != nil {
-		return missing(err, "job", id)
+		return notFound(err, "job", id)
 	}
 	return c.JSON(http.StatusOK, &job)
 }
@@ -218,7 +218,7 @@ func (s *Server) CancelJob(c echo.Context, jobID string) error {
 	})
 	switch {
 	case err != nil:
-		return missing(err, "job", id)
+		return notFound(err, "job", id)
 	case job.Status != "CANCELLED":
 		return conflict("the job is "+job.Status+" already", nil)
 	}

@@ -1,20 +1,22 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"strconv"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"foldbook/db"
 )
 
-// serializer is Echo's JSON: rows encode themselves into a pooled buffer, small answers go through encoding/json. What
-// is large enough is compressed for callers that ask for it.
-type serializer struct{ bodies *bodyCache }
+// serializer is Echo's JSON.
+type serializer struct{}
+
+// Serialize writes an answer.
+func (serializer) Serialize(c echo.Context, v any, _ string) error {
+	return sendJSON(c, v, func(string, []byte) {})
+}
 
 // Buffers larger than keptBuffer are left to the garbage collector, so that one large answer does not stay for ever.
 const keptBuffer = 1 << 20
@@ -23,8 +25,10 @@ const keptBuffer = 1 << 20
 // and large answers collect so often that nearly each one would grow its buffer from nothing.
 var buffers = make(chan []byte, 8)
 
-// Serialize writes the answer in one piece, with its length.
-func (s serializer) Serialize(c echo.Context, v any, _ string) error {
+// sendJSON writes an answer in one piece, with its length: rows encode themselves into a reused buffer, small answers go
+// through encoding/json. What is large enough is compressed for callers that ask for it. keep gets the body as it is sent,
+// and may use it until it returns.
+func sendJSON(c echo.Context, v any, keep func(encoding string, body []byte)) error {
 	var b []byte
 	select {
 	case b = <-buffers:
@@ -40,26 +44,19 @@ func (s serializer) Serialize(c echo.Context, v any, _ string) error {
 		b = append(b, text...)
 	}
 	b = append(b, '\n')
-	err := s.send(c, b)
+	sent, encoding, err := squeeze(c, b)
+	if err != nil {
+		return err
+	}
+	keep(encoding, sent)
+	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(sent)))
+	_, err = c.Response().Write(sent)
 	if cap(b) <= keptBuffer {
 		select {
 		case buffers <- b[:0]:
 		default:
 		}
 	}
-	return err
-}
-
-func (s serializer) send(c echo.Context, b []byte) error {
-	b, used, err := squeeze(c, b)
-	if err != nil {
-		return err
-	}
-	if key, _ := c.Get(cacheKey).(string); strings.HasPrefix(key, used+" ") { // a small answer is not compressed though that was asked for
-		s.bodies.put(key, bytes.Clone(b))
-	}
-	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(b)))
-	_, err = c.Response().Write(b)
 	return err
 }
 

@@ -162,39 +162,43 @@ func (s *Server) log(r *http.Request, rec *recorder, start time.Time) {
 	s.Log.LogAttrs(r.Context(), level, "request", attrs[:n]...)
 }
 
-// pauses are the waits before a read that met a lost connection is tried again.
-var pauses = []time.Duration{50 * time.Millisecond, 150 * time.Millisecond, 300 * time.Millisecond}
-
-// rideOut repeats a read whose connection to PostgreSQL was lost, so that a restart of the server goes unnoticed. It also
-// notes the route for the log line.
-func (s *Server) rideOut(next echo.HandlerFunc) echo.HandlerFunc {
+// retryReads repeats a read whose connection to PostgreSQL was lost, so that a restart of the server goes unnoticed. It
+// also notes the route for the log line.
+func (s *Server) retryReads(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if rec, ok := c.Response().Writer.(*recorder); ok {
 			rec.route = c.Path()
 		}
-		if query := c.Request().URL.RawQuery; strings.ContainsAny(query, "%;") {
+		r := c.Request()
+		if strings.ContainsAny(r.URL.RawQuery, "%;") {
 			// A part that does not parse would be left out, and a filter with it.
-			if _, err := url.ParseQuery(query); err != nil {
+			if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
 				return &spec.Problem{Status: http.StatusBadRequest, Code: spec.ErrorCodeInvalidParameter, Message: "the query of the URL is malformed"}
 			}
 		}
-		err := next(c)
-		if err == nil || (c.Request().Method != http.MethodGet && c.Request().Method != http.MethodHead) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			return next(c)
+		}
+		return retry(r.Context(), func(err error) bool { return transient(err) && !c.Response().Committed }, func() error { return next(c) })
+	}
+}
+
+// pauses are the waits before the tries after the first.
+var pauses = []time.Duration{50 * time.Millisecond, 150 * time.Millisecond, 300 * time.Millisecond}
+
+// retry calls f again after an error that another try may not meet.
+func retry(ctx context.Context, again func(error) bool, f func() error) error {
+	err := f()
+	for _, pause := range pauses {
+		if err == nil || !again(err) {
 			return err
 		}
-		for _, pause := range pauses {
-			if !passing(err) || c.Response().Committed {
-				return err
-			}
-			select {
-			case <-c.Request().Context().Done():
-				return err
-			case <-time.After(pause):
-			}
-			if err = next(c); err == nil {
-				return nil
-			}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
 		}
-		return err
+		err = f()
 	}
+	return err
 }

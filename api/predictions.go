@@ -53,7 +53,7 @@ func (s *Server) listPredictions(c echo.Context, runID string, params spec.ListP
 	ctx := c.Request().Context()
 	row, err := s.DB.GetRunSeries(ctx, id)
 	if err != nil {
-		return missing(err, "run", id)
+		return notFound(err, "run", id)
 	}
 	r, err := s.open(ctx, series.Predictions, row.PredictionMeasurement, id.String(), row.RunName)
 	if err != nil {

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"fmt"
-	"net/http"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -61,15 +60,11 @@ func (s *Server) GetWalkforwardRun(c echo.Context, runID string, params spec.Get
 	if err != nil {
 		return err
 	}
-	if done, err := s.runUnchanged(c, id, params.IfNoneMatch); done || err != nil {
-		return err
-	}
-	detail, err := s.runDetail(c.Request().Context(), id, func(ctx context.Context, q *db.Queries) folds { return q.ListFolds(ctx, []uuid.UUID{id}) })
-	if err != nil {
-		return missing(err, "run", id)
-	}
-	final(c, detail.Run.Status, runTag(&detail.Run))
-	return c.JSON(http.StatusOK, &detail)
+	ctx := c.Request().Context()
+	return s.serveCached(c, params.IfNoneMatch, s.runState(ctx, id), func() (cacheable, error) {
+		detail, err := s.runDetail(ctx, id, func(q *db.Queries) folds { return q.ListFolds(ctx, []uuid.UUID{id}) })
+		return cacheable{runTag(&detail.Run), isFinal(detail.Run.Status), &detail}, err
+	})
 }
 
 // GetRun serves GET /api/runs/:run_id: the run flat, with "folds", "total_folds", "fold_offset" and "has_more_folds".
@@ -88,17 +83,11 @@ func (s *Server) GetRun(c echo.Context, runID string, params spec.GetRunParams) 
 	if params.Folds != nil && *params.Folds == spec.GetRunParamsFoldsNone {
 		p = page{}
 	}
-	if done, err := s.runUnchanged(c, id, params.IfNoneMatch); done || err != nil {
-		return err
-	}
-	detail, err := s.runDetail(c.Request().Context(), id, func(ctx context.Context, q *db.Queries) folds {
-		return q.ListFoldPage(ctx, []db.ListFoldPageParams{{RunID: id, After: -1, PageSize: p.limit, PageOffset: p.offset}})
+	ctx := c.Request().Context()
+	return s.serveCached(c, params.IfNoneMatch, s.runState(ctx, id), func() (cacheable, error) {
+		detail, err := s.runDetail(ctx, id, foldPage(ctx, id, p))
+		return cacheable{runTag(&detail.Run), isFinal(detail.Run.Status), &runFlat{detail, p.offset}}, err
 	})
-	if err != nil {
-		return missing(err, "run", id)
-	}
-	final(c, detail.Run.Status, runTag(&detail.Run))
-	return c.JSON(http.StatusOK, &runFlat{detail, p.offset})
 }
 
 // ListRunFolds serves GET /api/walkforward/runs/:run_id/folds: [fold, …].
@@ -111,20 +100,19 @@ func (s *Server) ListRunFolds(c echo.Context, runID string, params spec.ListRunF
 	if err != nil {
 		return err
 	}
+	ctx := c.Request().Context()
 	if params.IfNoneMatch != nil { // the cache keeps bodies alone, and this list has its total in a header
-		v, err := s.DB.GetRunVersion(c.Request().Context(), id)
+		tag, err := s.runState(ctx, id)()
 		if err != nil {
-			return missing(err, "run", id)
+			return err
 		}
-		if unchanged(c, params.IfNoneMatch, etag(v.Version, v.CreatedAt, v.DatasetSlug)) {
+		if unchanged(c, params.IfNoneMatch, tag) {
 			return nil
 		}
 	}
-	detail, err := s.runDetail(c.Request().Context(), id, func(ctx context.Context, q *db.Queries) folds {
-		return q.ListFoldPage(ctx, []db.ListFoldPageParams{{RunID: id, After: -1, PageSize: p.limit, PageOffset: p.offset}})
-	})
+	detail, err := s.runDetail(ctx, id, foldPage(ctx, id, p))
 	if err != nil {
-		return missing(err, "run", id)
+		return err
 	}
 	c.Response().Header().Set("ETag", runTag(&detail.Run))
 	return writeList(c, detail.Folds, p, func() (int64, error) { return detail.Run.FoldCount, nil })
@@ -133,16 +121,12 @@ func (s *Server) ListRunFolds(c echo.Context, runID string, params spec.ListRunF
 // runTag is the ETag of a run: its answers show the slug of its data set, of which its own version knows nothing.
 func runTag(r *db.GetRunRow) string { return etag(r.Version, r.CreatedAt, r.DatasetSlug) }
 
-// runUnchanged answers from one row, without the folds, when the caller or the cache has the state that is stored.
-func (s *Server) runUnchanged(c echo.Context, id uuid.UUID, ifNoneMatch *string) (bool, error) {
-	if !s.asks(ifNoneMatch) {
-		return false, nil
+// runState reads the ETag of a run from one row, without the folds.
+func (s *Server) runState(ctx context.Context, id uuid.UUID) func() (string, error) {
+	return func() (string, error) {
+		v, err := s.DB.GetRunVersion(ctx, id)
+		return etag(v.Version, v.CreatedAt, v.DatasetSlug), notFound(err, "run", id)
 	}
-	v, err := s.DB.GetRunVersion(c.Request().Context(), id)
-	if err != nil {
-		return false, missing(err, "run", id)
-	}
-	return s.known(c, ifNoneMatch, etag(v.Version, v.CreatedAt, v.DatasetSlug))
 }
 
 // folds is a batch of either query for folds.
@@ -150,14 +134,20 @@ type folds interface {
 	Query(f func(int, []db.WalkforwardFold, error))
 }
 
+func foldPage(ctx context.Context, run uuid.UUID, p page) func(*db.Queries) folds {
+	return func(q *db.Queries) folds {
+		return q.ListFoldPage(ctx, []db.ListFoldPageParams{{RunID: run, After: -1, PageSize: p.limit, PageOffset: p.offset}})
+	}
+}
+
 // runDetail gives its connection back before the answer is written: a slow reader must not hold one.
-func (s *Server) runDetail(ctx context.Context, id uuid.UUID, list func(context.Context, *db.Queries) folds) (d RunDetail, err error) {
+func (s *Server) runDetail(ctx context.Context, id uuid.UUID, list func(*db.Queries) folds) (d RunDetail, err error) {
 	snap := s.DB.Snapshot()
-	run, folds := snap.GetRun(ctx, []uuid.UUID{id}), list(ctx, snap.Queries)
+	run, folds := snap.GetRun(ctx, []uuid.UUID{id}), list(snap.Queries)
 	snap.Send(ctx)
 	defer snap.Close()
 	if d.Run, err = db.First(run.QueryRow); err != nil {
-		return d, err
+		return d, notFound(err, "run", id)
 	}
 	d.Folds, err = db.First(folds.Query)
 	return d, err

@@ -188,7 +188,7 @@ func (s *Server) ListDatasetRuns(c echo.Context, datasetID string, params spec.L
 	// The version of the data set changes with its runs, so one row tells whether the caller has this list.
 	version, err := s.DB.GetDatasetVersion(c.Request().Context(), id)
 	if err != nil {
-		return missing(err, "data set", id)
+		return notFound(err, "data set", id)
 	}
 	if unchanged(c, params.IfNoneMatch, etag(version.Version, version.CreatedAt, c.Request().URL.RawQuery)) {
 		return nil

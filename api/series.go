@@ -50,7 +50,7 @@ func (s *Server) datasetSeries(c echo.Context, datasetID string, bars bool) (*se
 func (s *Server) openDataset(ctx context.Context, id uuid.UUID, bars bool) (*seriesRows, error) {
 	row, err := s.DB.GetDatasetSeries(ctx, id)
 	if err != nil {
-		return nil, missing(err, "data set", id)
+		return nil, notFound(err, "data set", id)
 	}
 	if bars {
 		return s.open(ctx, series.Bars, row.OhlcvMeasurement, row.QuestDBTag)

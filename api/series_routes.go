@@ -83,7 +83,7 @@ func (s *Server) ListTrace(c echo.Context, simulationID string, params spec.List
 	ctx := c.Request().Context()
 	row, err := s.DB.GetSimulationSeries(ctx, id)
 	if err != nil {
-		return missing(err, "simulation", id)
+		return notFound(err, "simulation", id)
 	}
 	r, err := s.open(ctx, series.Trace, row.QuestDBNamespace, id.String(), row.SimulationName)
 	if err != nil {

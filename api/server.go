@@ -50,7 +50,7 @@ type Server struct {
 	echo     *echo.Echo
 	started  time.Time
 	draining atomic.Bool
-	bodies   *bodyCache
+	cache    *answerCache
 	receiver *httpbody.Receiver
 	writes   *semaphore.Weighted // writes that are at the database: they leave a connection to the reads
 	appends  *semaphore.Weighted // requests whose rows are on their way to QuestDB: they take memory
@@ -60,15 +60,15 @@ type Server struct {
 func New(opts Options) *Server {
 	e := echo.New()
 	s := &Server{
-		Options: opts, echo: e, started: time.Now(), bodies: newBodyCache(opts.BodyCache),
+		Options: opts, echo: e, started: time.Now(), cache: newAnswerCache(opts.BodyCache),
 		receiver: httpbody.NewReceiver(opts.ReadTimeout, opts.WriteTimeout),
 		writes:   semaphore.NewWeighted(max(1, int64(opts.DB.Pool.Config().MaxConns)-1)),
 		appends:  semaphore.NewWeighted(maxAppends),
 	}
 	e.HTTPErrorHandler = s.writeError
-	e.JSONSerializer = serializer{s.bodies}
+	e.JSONSerializer = serializer{}
 	e.IPExtractor = echo.ExtractIPDirect()
-	e.Use(s.rideOut)
+	e.Use(s.retryReads)
 	s.routes()
 	return s
 }

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"fmt"
-	"net/http"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -63,27 +62,19 @@ func (s *Server) GetTradesimRun(c echo.Context, simulationID string, params spec
 	if err != nil {
 		return err
 	}
-	if done, err := s.simulationUnchanged(c, id, params.IfNoneMatch); done || err != nil {
-		return err
-	}
-	detail, err := s.simulationDetail(c.Request().Context(), id)
-	if err != nil {
-		return missing(err, "simulation", id)
-	}
-	final(c, detail.Run.Status, etag(detail.Run.Version, detail.Run.CreatedAt))
-	return c.JSON(http.StatusOK, &detail)
+	ctx := c.Request().Context()
+	return s.serveCached(c, params.IfNoneMatch, s.simulationState(ctx, id), func() (cacheable, error) {
+		detail, err := s.simulationDetail(ctx, id)
+		return cacheable{etag(detail.Run.Version, detail.Run.CreatedAt), isFinal(detail.Run.Status), &detail}, err
+	})
 }
 
-// simulationUnchanged answers from one row when the caller or the cache has the state that is stored.
-func (s *Server) simulationUnchanged(c echo.Context, id uuid.UUID, ifNoneMatch *string) (bool, error) {
-	if !s.asks(ifNoneMatch) {
-		return false, nil
+// simulationState reads the ETag of a simulation from one row.
+func (s *Server) simulationState(ctx context.Context, id uuid.UUID) func() (string, error) {
+	return func() (string, error) {
+		v, err := s.DB.GetSimulationVersion(ctx, id)
+		return etag(v.Version, v.CreatedAt), notFound(err, "simulation", id)
 	}
-	v, err := s.DB.GetSimulationVersion(c.Request().Context(), id)
-	if err != nil {
-		return false, missing(err, "simulation", id)
-	}
-	return s.known(c, ifNoneMatch, etag(v.Version, v.CreatedAt))
 }
 
 // simulationDetail gives its connection back before the answer is written: a slow reader must not hold one.
@@ -93,7 +84,7 @@ func (s *Server) simulationDetail(ctx context.Context, id uuid.UUID) (d Simulati
 	snap.Send(ctx)
 	defer snap.Close()
 	if d.Run, err = db.First(run.QueryRow); err != nil {
-		return d, err
+		return d, notFound(err, "simulation", id)
 	}
 	d.Buckets, err = db.First(buckets.Query)
 	return d, err
@@ -105,15 +96,11 @@ func (s *Server) GetSimulation(c echo.Context, simulationID string, params spec.
 	if err != nil {
 		return err
 	}
-	if done, err := s.simulationUnchanged(c, id, params.IfNoneMatch); done || err != nil {
-		return err
-	}
-	detail, err := s.simulationSummary(c.Request().Context(), id)
-	if err != nil {
-		return missing(err, "simulation", id)
-	}
-	final(c, detail.run.Status, etag(detail.run.Version, detail.run.CreatedAt))
-	return c.JSON(http.StatusOK, &detail)
+	ctx := c.Request().Context()
+	return s.serveCached(c, params.IfNoneMatch, s.simulationState(ctx, id), func() (cacheable, error) {
+		detail, err := s.simulationSummary(ctx, id)
+		return cacheable{etag(detail.run.Version, detail.run.CreatedAt), isFinal(detail.run.Status), &detail}, err
+	})
 }
 
 func (s *Server) simulationSummary(ctx context.Context, id uuid.UUID) (d simulationFlat, err error) {
@@ -122,7 +109,7 @@ func (s *Server) simulationSummary(ctx context.Context, id uuid.UUID) (d simulat
 	snap.Send(ctx)
 	defer snap.Close()
 	if d.run, err = db.First(run.QueryRow); err != nil {
-		return d, err
+		return d, notFound(err, "simulation", id)
 	}
 	d.buckets, err = db.First(buckets.Query)
 	return d, err

@@ -70,7 +70,7 @@ func (s *Server) tradesUnchanged(c echo.Context, id uuid.UUID, side, ifNoneMatch
 	}
 	v, err := s.DB.GetSimulationVersion(c.Request().Context(), id)
 	if err != nil {
-		return false, missing(err, "simulation", id)
+		return false, notFound(err, "simulation", id)
 	}
 	return unchanged(c, ifNoneMatch, etag(v.Version, v.CreatedAt, c.Request().URL.RawQuery)), nil
 }

@@ -65,19 +65,10 @@ func (s *Server) transact(ctx context.Context, dryRun bool, f func(ctx context.C
 	ctx, cancel := context.WithTimeout(ctx, s.WriteTimeout)
 	defer cancel()
 	began := time.Now()
-	err := s.DB.InTx(ctx, dryRun, func(q *db.Queries) error { return f(ctx, q) })
-	for _, pause := range pauses {
-		if err == nil || errors.Is(err, db.ErrUnknownOutcome) || !repeatable(err) || time.Since(began) > s.RequestTimeout {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(pause):
-		}
-		err = s.DB.InTx(ctx, dryRun, func(q *db.Queries) error { return f(ctx, q) })
-	}
-	return err
+	again := func(err error) bool { return repeatable(err) && time.Since(began) <= s.RequestTimeout }
+	return retry(ctx, again, func() error {
+		return s.DB.InTx(ctx, dryRun, func(q *db.Queries) error { return f(ctx, q) })
+	})
 }
 
 // errRaced is for a write that found nothing to lock and then something to replace: what it knew of that was wrong.
@@ -86,7 +77,10 @@ var errRaced = errors.New("another transaction created it meanwhile")
 // repeatable tells failures after which the same transaction can succeed: those that pass, and something that another
 // transaction created between the look and the write, which the next look finds.
 func repeatable(err error) bool {
-	if errors.Is(err, errRaced) {
+	switch {
+	case errors.Is(err, db.ErrUnknownOutcome): // it may be stored
+		return false
+	case errors.Is(err, errRaced):
 		return true
 	}
 	var e *pgconn.PgError
@@ -98,7 +92,7 @@ func repeatable(err error) bool {
 			return e.ConstraintName == db.DatasetSlugKey
 		}
 	}
-	return passing(err)
+	return transient(err)
 }
 
 // sameID refuses a PUT whose body is about another thing than its path.
@@ -121,6 +115,8 @@ func createdStatus(created bool) int {
 var statusRank = map[string]int{"PENDING": 0, "QUEUED": 1, "RUNNING": 2, "COMPLETED": 3, "INCOMPLETE": 3, "FAILED": 3, "CANCELLED": 3}
 
 const finalRank = 3
+
+func isFinal(status string) bool { return statusRank[status] == finalRank }
 
 // checkTransition refuses a change of status that goes back, or away from a final one.
 func checkTransition(from string, to *string, force bool) error {

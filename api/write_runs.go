@@ -195,7 +195,7 @@ func (s *Server) AppendFolds(c echo.Context, runID string, params spec.AppendFol
 		} else if err != nil {
 			return err
 		}
-		if statusRank[stored.Status] == finalRank && !isTrue(params.Force) {
+		if isFinal(stored.Status) && !isTrue(params.Force) {
 			return conflict("the run is "+stored.Status+", which is final: folds are added with force=true", nil)
 		}
 		if _, err := q.DeleteFoldsByNumber(ctx, db.DeleteFoldsByNumberParams{RunID: id, FoldNumbers: numbers}); err != nil {
