@@ -94,7 +94,7 @@ func (s *Server) ImportSeriesAsync(c echo.Context) error {
 		return fmt.Errorf("store an import: %w", err)
 	}
 	return c.JSON(http.StatusAccepted, spec.ImportAccepted{
-		JobID: job.JobID, Status: spec.JobStatus(job.Status), Message: job.Message, PollURL: "/api/jobs/" + job.JobID.String(),
+		JobID: job.JobID, Status: "PENDING", Message: job.Message, PollURL: "/api/jobs/" + job.JobID.String(),
 	})
 }
 
@@ -168,7 +168,7 @@ func (s *Server) ListJobs(c echo.Context, params spec.ListJobsParams) error {
 		return fmt.Errorf("list the jobs: %w", err)
 	}
 	rows, more := cut(rows, p)
-	list := &listing[db.Job, *db.Job]{key: "jobs", rows: rows, page: p}
+	list := &listing[db.JobDetail, *db.JobDetail]{key: "jobs", rows: rows, page: p}
 	if more && p.limit > 0 {
 		last := rows[p.limit-1]
 		list.next = cursor{At: last.CreatedAt, ID: last.JobID}.encode(scope)
@@ -208,7 +208,7 @@ func (s *Server) CancelJob(c echo.Context, jobID string) error {
 	if err != nil {
 		return err
 	}
-	var job db.Job
+	var job db.JobDetail
 	err = s.write(c, false, func(ctx context.Context, q *db.Queries) error {
 		if err := queue.Cancel(ctx, q, id); err != nil {
 			return err

@@ -235,24 +235,31 @@ func TestCancelJob(t *testing.T) {
 	}
 }
 
-// Final states stay, whoever writes.
-func TestFinalJobsStay(t *testing.T) {
+// The states of River's and the marks of ends are one of five statuses.
+func TestJobStatuses(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t)
-	for _, status := range []string{"COMPLETED", "FAILED", "CANCELLED"} {
+	h := newHarness(t, importOn(t))
+	for _, c := range []struct{ river, job, want string }{
+		{"state = 'available'", "message = ''", "PENDING"},
+		{"state = 'running', attempted_at = now()", "message = ''", "PENDING"}, // nobody has begun
+		{"state = 'running', attempted_at = now()", "started_at = now()", "RUNNING"},
+		{"state = 'retryable'", "started_at = now()", "RUNNING"},
+		{"state = 'available'", "started_at = now()", "RUNNING"},
+		{"state = 'completed', finalized_at = now()", "started_at = now(), completed_at = now(), result = '{}'", "COMPLETED"},
+		{"state = 'discarded', finalized_at = now()", "started_at = now()", "FAILED"},
+		{"state = 'cancelled', finalized_at = now()", "started_at = now(), completed_at = now(), error = 'x'", "FAILED"},
+		{"state = 'running'", "started_at = now(), completed_at = now(), error = 'x'", "FAILED"},
+		{"state = 'cancelled', finalized_at = now()", "completed_at = now()", "CANCELLED"},
+		{`metadata = '{"cancel_attempted_at": "2026-01-01T00:00:00Z"}', state = 'running'`, "started_at = now(), completed_at = now()", "CANCELLED"},
+		{`metadata = '{"cancel_attempted_at": "2026-01-01T00:00:00Z"}', state = 'completed', finalized_at = now()`, "started_at = now(), completed_at = now()", "CANCELLED"},
+	} {
 		id := uuid.New()
-		h.exec("INSERT INTO jobs (job_id, job_type, status, completed_at) VALUES ($1, 'x', $2, now())", id, status)
-		for _, change := range []string{"status = 'RUNNING', completed_at = NULL", "status = 'PENDING', completed_at = NULL", "message = 'other'", "progress = 1", "status = 'FAILED'", "result = '{}'"} {
-			if _, err := h.db.Pool.Exec(t.Context(), "UPDATE jobs SET "+change+" WHERE job_id = $1", id); err == nil {
-				t.Errorf("%s: SET %s is done", status, change)
-			}
-		}
-	}
-	running := uuid.New()
-	h.exec("INSERT INTO jobs (job_id, job_type, status) VALUES ($1, 'x', 'RUNNING')", running)
-	for _, change := range []string{"status = 'PENDING'", "status = 'COMPLETED'", "completed_at = now()", "status = 'DONE'", "progress = -1"} {
-		if _, err := h.db.Pool.Exec(t.Context(), "UPDATE jobs SET "+change+" WHERE job_id = $1", running); err == nil {
-			t.Errorf("RUNNING: SET %s is done", change)
+		h.exec("WITH r AS (INSERT INTO river.river_job (max_attempts, args, kind) VALUES (50, '{}', 'x') RETURNING id) INSERT INTO jobs (job_id, job_type, river_id) SELECT $1, 'x', id FROM r", id)
+		h.exec("UPDATE jobs SET "+c.job+" WHERE job_id = $1", id)
+		h.exec("UPDATE river.river_job SET "+c.river+" WHERE id = (SELECT river_id FROM jobs WHERE job_id = $1)", id)
+		job := h.object("/api/jobs/" + id.String())
+		if ended := c.want != "PENDING" && c.want != "RUNNING"; job["status"] != c.want || (job["completed_at"] != nil) != ended {
+			t.Errorf("%s; %s: %v, want %s", c.river, c.job, job, c.want)
 		}
 	}
 }
@@ -270,17 +277,18 @@ func TestLostJobsFail(t *testing.T) {
 	for i := range 3 {
 		ids = append(ids, h.store("/api/questdb/import/async", importBody(fmt.Sprint("lost", i), "timestamp_ms,a\n1767225600000,1\n"), http.StatusAccepted)["job_id"].(string))
 	}
-	h.exec("UPDATE jobs SET status = 'RUNNING', updated_at = now() - interval '6 minutes' WHERE job_id <> $1", ids[0])
+	h.exec("UPDATE jobs SET started_at = now() WHERE job_id <> $1", ids[0])
 	h.exec("UPDATE river.river_job SET state = 'discarded', finalized_at = now() WHERE args ->> 'job_id' = ANY($1)", ids[:2])
 	if _, err := h.db.FailLostJobs(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []string{"PENDING", "FAILED", "RUNNING"} { // too new, lost, still to be taken up
-		if job := h.object("/api/jobs/" + ids[i]); job["status"] != want {
+	for i, want := range []string{"FAILED", "FAILED", "RUNNING"} { // the last one is still to be taken up
+		job := h.object("/api/jobs/" + ids[i])
+		if job["status"] != want || (want == "FAILED" && (job["error"] != "its workers died again and again" || job["completed_at"] == nil)) {
 			t.Errorf("job %d: %v, want %s", i, job, want)
 		}
 	}
-	if n := h.count("import_parts"); n != 2 {
+	if n := h.count("import_parts"); n != 1 {
 		t.Errorf("%d parts", n)
 	}
 }

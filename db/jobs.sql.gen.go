@@ -13,23 +13,23 @@ import (
 	"github.com/google/uuid"
 )
 
-const cancelJob = `-- name: CancelJob :execrows
-UPDATE jobs SET
-    status = 'CANCELLED',
+const cancelJob = `-- name: CancelJob :one
+UPDATE jobs AS j SET
     message = 'cancelled',
     updated_at = now(),
     completed_at = now()
-WHERE job_id = $1 AND status IN ('PENDING', 'RUNNING')
+FROM river.river_job AS r
+WHERE j.job_id = $1 AND j.completed_at IS NULL AND r.id = j.river_id AND r.finalized_at IS NULL
+RETURNING j.river_id
 `
 
-// CancelJob ends a job that has not ended. Called by POST /api/jobs/{id}/cancel.
-// index: jobs_pkey. cost: 1 row.
+// CancelJob ends a job that has not ended, and returns River's number of it. Called by POST /api/jobs/{id}/cancel.
+// index: jobs_pkey, river_job_pkey. cost: 1 row.
 func (q *Queries) CancelJob(ctx context.Context, jobID uuid.UUID) (int64, error) {
-	result, err := q.db.Exec(ctx, cancelJob, jobID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	row := q.db.QueryRow(ctx, cancelJob, jobID)
+	var river_id int64
+	err := row.Scan(&river_id)
+	return river_id, err
 }
 
 type CopyImportPartsParams struct {
@@ -41,7 +41,7 @@ type CopyImportPartsParams struct {
 
 const countJobs = `-- name: CountJobs :one
 SELECT count(*)::bigint AS total
-FROM jobs
+FROM job_details
 WHERE
     ($1::text IS NULL OR job_type = $1)
     AND ($2::text IS NULL OR status = $2)
@@ -53,7 +53,7 @@ type CountJobsParams struct {
 }
 
 // CountJobs counts the jobs that match the filters given. Called for the total of their list.
-// index: none, it reads the whole table. cost: a scan of the jobs, which are few.
+// index: none, it reads the whole tables. cost: a scan of the jobs, which are few, here and at River.
 func (q *Queries) CountJobs(ctx context.Context, arg CountJobsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countJobs, arg.JobType, arg.Status)
 	var total int64
@@ -78,28 +78,25 @@ func (q *Queries) DeleteImportParts(ctx context.Context, jobID uuid.UUID) (int64
 
 const endJob = `-- name: EndJob :execrows
 UPDATE jobs SET
-    status = $1,
-    message = $2,
-    error = $3,
-    result = $4,
+    message = $1,
+    error = $2,
+    result = $3,
     updated_at = now(),
     completed_at = now()
-WHERE job_id = $5 AND status = 'RUNNING'
+WHERE job_id = $4 AND completed_at IS NULL
 `
 
 type EndJobParams struct {
-	Status  string          `json:"status"`
 	Message string          `json:"message"`
 	Error   *string         `json:"error"`
 	Result  json.RawMessage `json:"result"`
 	JobID   uuid.UUID       `json:"job_id"`
 }
 
-// EndJob ends a job that is being worked. Called by the worker.
+// EndJob says what has come of a job that is being worked. Called by the worker.
 // index: jobs_pkey. cost: 1 row.
 func (q *Queries) EndJob(ctx context.Context, arg EndJobParams) (int64, error) {
 	result, err := q.db.Exec(ctx, endJob,
-		arg.Status,
 		arg.Message,
 		arg.Error,
 		arg.Result,
@@ -114,19 +111,12 @@ func (q *Queries) EndJob(ctx context.Context, arg EndJobParams) (int64, error) {
 const failLostJobs = `-- name: FailLostJobs :execrows
 WITH lost AS (
     UPDATE jobs AS j SET
-        status = 'FAILED',
         message = 'failed',
         error = 'its workers died again and again',
         updated_at = now(),
-        completed_at = now()
-    WHERE
-        j.status IN ('PENDING', 'RUNNING')
-        AND j.updated_at < now() - interval '5 minutes'
-        AND NOT EXISTS (
-            SELECT 1
-            FROM river.river_job AS r
-            WHERE r.id = j.river_id AND r.finalized_at IS NULL
-        )
+        completed_at = r.finalized_at
+    FROM river.river_job AS r
+    WHERE r.id = j.river_id AND r.state = 'discarded' AND j.completed_at IS NULL
     RETURNING j.job_id
 )
 
@@ -135,9 +125,9 @@ USING lost
 WHERE p.job_id = lost.job_id
 `
 
-// FailLostJobs ends jobs that no worker will take up any more: River has given up those whose workers died too often, or does
-// not know them. Called by the workers once a minute.
-// index: jobs_open_idx, river_job_pkey. cost: the jobs that are open.
+// FailLostJobs says of jobs that River has given up why, and removes what is left of their uploads. Called by the workers once
+// a minute.
+// index: jobs_open_idx, river_job_prioritized_fetching_index. cost: the jobs that River has given up.
 func (q *Queries) FailLostJobs(ctx context.Context) (int64, error) {
 	result, err := q.db.Exec(ctx, failLostJobs)
 	if err != nil {
@@ -159,7 +149,7 @@ UPDATE jobs AS j SET
     state = $3,
     updated_at = now()
 FROM done
-WHERE j.job_id = done.job_id AND j.status = 'RUNNING'
+WHERE j.job_id = done.job_id AND j.completed_at IS NULL
 `
 
 type FinishImportPartParams struct {
@@ -188,16 +178,16 @@ func (q *Queries) FinishImportPart(ctx context.Context, arg FinishImportPartPara
 }
 
 const getJob = `-- name: GetJob :one
-SELECT job_id, job_type, status, progress, total, message, error, payload, result, created_at, updated_at, started_at, completed_at, state, river_id
-FROM jobs
+SELECT job_id, job_type, status, progress, total, message, error, payload, result, created_at, updated_at, started_at, completed_at
+FROM job_details
 WHERE job_id = $1
 `
 
 // GetJob returns one job. Called by GET /api/jobs/{id}.
-// index: jobs_pkey. cost: 1 row.
-func (q *Queries) GetJob(ctx context.Context, jobID uuid.UUID) (Job, error) {
+// index: jobs_pkey, river_job_pkey. cost: 1 row.
+func (q *Queries) GetJob(ctx context.Context, jobID uuid.UUID) (JobDetail, error) {
 	row := q.db.QueryRow(ctx, getJob, jobID)
-	var i Job
+	var i JobDetail
 	err := row.Scan(
 		&i.JobID,
 		&i.JobType,
@@ -212,8 +202,6 @@ func (q *Queries) GetJob(ctx context.Context, jobID uuid.UUID) (Job, error) {
 		&i.UpdatedAt,
 		&i.StartedAt,
 		&i.CompletedAt,
-		&i.State,
-		&i.RiverID,
 	)
 	return i, err
 }
@@ -248,7 +236,7 @@ const insertJob = `-- name: InsertJob :one
 INSERT INTO jobs (job_id, job_type, total, message, payload, state, river_id)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (job_id) DO NOTHING
-RETURNING job_id, job_type, status, progress, total, message, error, payload, result, created_at, updated_at, started_at, completed_at, state, river_id
+RETURNING job_id, job_type, progress, total, message, error, payload, result, created_at, updated_at, started_at, completed_at, state, river_id
 `
 
 type InsertJobParams struct {
@@ -258,7 +246,7 @@ type InsertJobParams struct {
 	Message string          `json:"message"`
 	Payload json.RawMessage `json:"payload"`
 	State   json.RawMessage `json:"-"`
-	RiverID *int64          `json:"-"`
+	RiverID int64           `json:"-"`
 }
 
 // InsertJob stores a new job. Called by POST /api/questdb/import/async.
@@ -277,7 +265,6 @@ func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) (Job, erro
 	err := row.Scan(
 		&i.JobID,
 		&i.JobType,
-		&i.Status,
 		&i.Progress,
 		&i.Total,
 		&i.Message,
@@ -295,8 +282,8 @@ func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) (Job, erro
 }
 
 const listJobs = `-- name: ListJobs :many
-SELECT job_id, job_type, status, progress, total, message, error, payload, result, created_at, updated_at, started_at, completed_at, state, river_id
-FROM jobs
+SELECT job_id, job_type, status, progress, total, message, error, payload, result, created_at, updated_at, started_at, completed_at
+FROM job_details
 WHERE
     ($1::text IS NULL OR job_type = $1)
     AND ($2::text IS NULL OR status = $2)
@@ -316,8 +303,8 @@ type ListJobsParams struct {
 }
 
 // ListJobs returns jobs, newest first, from a cursor on when one is given. Called by GET /api/jobs.
-// index: jobs_created_at_idx. cost: page_offset + page_size rows, and those between them that the filters leave out.
-func (q *Queries) ListJobs(ctx context.Context, arg ListJobsParams) ([]Job, error) {
+// index: jobs_created_at_idx, river_job_pkey. cost: page_offset + page_size rows, and those between them that the filters leave out.
+func (q *Queries) ListJobs(ctx context.Context, arg ListJobsParams) ([]JobDetail, error) {
 	rows, err := q.db.Query(ctx, listJobs,
 		arg.JobType,
 		arg.Status,
@@ -330,9 +317,9 @@ func (q *Queries) ListJobs(ctx context.Context, arg ListJobsParams) ([]Job, erro
 		return nil, err
 	}
 	defer rows.Close()
-	items := []Job{}
+	items := []JobDetail{}
 	for rows.Next() {
-		var i Job
+		var i JobDetail
 		if err := rows.Scan(
 			&i.JobID,
 			&i.JobType,
@@ -347,8 +334,6 @@ func (q *Queries) ListJobs(ctx context.Context, arg ListJobsParams) ([]Job, erro
 			&i.UpdatedAt,
 			&i.StartedAt,
 			&i.CompletedAt,
-			&i.State,
-			&i.RiverID,
 		); err != nil {
 			return nil, err
 		}
@@ -364,7 +349,7 @@ const noteJob = `-- name: NoteJob :execrows
 UPDATE jobs SET
     message = $1,
     updated_at = now()
-WHERE job_id = $2 AND status = 'RUNNING'
+WHERE job_id = $2 AND completed_at IS NULL
 `
 
 type NoteJobParams struct {
@@ -384,11 +369,10 @@ func (q *Queries) NoteJob(ctx context.Context, arg NoteJobParams) (int64, error)
 
 const startJob = `-- name: StartJob :one
 UPDATE jobs SET
-    status = 'RUNNING',
     updated_at = now(),
     started_at = coalesce(started_at, now())
-WHERE job_id = $1 AND status IN ('PENDING', 'RUNNING')
-RETURNING job_id, job_type, status, progress, total, message, error, payload, result, created_at, updated_at, started_at, completed_at, state, river_id
+WHERE job_id = $1 AND completed_at IS NULL
+RETURNING job_id, job_type, progress, total, message, error, payload, result, created_at, updated_at, started_at, completed_at, state, river_id
 `
 
 // StartJob returns a job that has not ended, as one that is being worked. Called by the worker.
@@ -399,7 +383,6 @@ func (q *Queries) StartJob(ctx context.Context, jobID uuid.UUID) (Job, error) {
 	err := row.Scan(
 		&i.JobID,
 		&i.JobType,
-		&i.Status,
 		&i.Progress,
 		&i.Total,
 		&i.Message,

@@ -385,6 +385,47 @@ func (r *Job) AppendJSON(b []byte) []byte {
 	b = appendUUID(b, r.JobID)
 	b = append(b, `,"job_type":`...)
 	b = appendString(b, r.JobType)
+	b = append(b, `,"progress":`...)
+	b = appendInt(b, r.Progress)
+	b = append(b, `,"total":`...)
+	b = appendInt(b, r.Total)
+	b = append(b, `,"message":`...)
+	b = appendString(b, r.Message)
+	b = append(b, `,"error":`...)
+	if r.Error == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendString(b, *r.Error)
+	}
+	b = append(b, `,"payload":`...)
+	b = appendRaw(b, r.Payload)
+	b = append(b, `,"result":`...)
+	b = appendRaw(b, r.Result)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"updated_at":`...)
+	b = appendTime(b, r.UpdatedAt)
+	b = append(b, `,"started_at":`...)
+	if r.StartedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.StartedAt)
+	}
+	b = append(b, `,"completed_at":`...)
+	if r.CompletedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.CompletedAt)
+	}
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *JobDetail) AppendJSON(b []byte) []byte {
+	b = append(b, `{"job_id":`...)
+	b = appendUUID(b, r.JobID)
+	b = append(b, `,"job_type":`...)
+	b = appendString(b, r.JobType)
 	b = append(b, `,"status":`...)
 	b = appendString(b, r.Status)
 	b = append(b, `,"progress":`...)

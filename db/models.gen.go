@@ -50,8 +50,36 @@ type IndicatorDataset struct {
 	Version int64 `json:"version"`
 }
 
-// Work that goes on after its request was answered.
+// What River does not know of its jobs.
 type Job struct {
+	JobID uuid.UUID `json:"job_id"`
+	// What is done: questdb_import.
+	JobType string `json:"job_type"`
+	// Rows that are dealt with.
+	Progress int64 `json:"progress"`
+	// Rows that there are.
+	Total int64 `json:"total"`
+	// What goes on, for people.
+	Message string `json:"message"`
+	// Why the job failed.
+	Error *string `json:"error"`
+	// What was asked for.
+	Payload json.RawMessage `json:"payload"`
+	// What came of it, once the job is completed.
+	Result    json.RawMessage `json:"result"`
+	CreatedAt time.Time       `json:"created_at"`
+	UpdatedAt time.Time       `json:"updated_at"`
+	StartedAt *time.Time      `json:"started_at"`
+	// When the worker or a caller ended the job.
+	CompletedAt *time.Time `json:"completed_at"`
+	// What the next worker has to know to go on.
+	State json.RawMessage `json:"-"`
+	// The job in river.river_job.
+	RiverID int64 `json:"-"`
+}
+
+// Work that goes on after its request was answered.
+type JobDetail struct {
 	JobID uuid.UUID `json:"job_id"`
 	// What is done: questdb_import.
 	JobType string `json:"job_type"`
@@ -73,10 +101,6 @@ type Job struct {
 	UpdatedAt   time.Time       `json:"updated_at"`
 	StartedAt   *time.Time      `json:"started_at"`
 	CompletedAt *time.Time      `json:"completed_at"`
-	// What the next worker has to know to go on.
-	State json.RawMessage `json:"-"`
-	// The row of river.river_job that makes a worker take the job up.
-	RiverID *int64 `json:"-"`
 }
 
 // A trading simulation over the predictions of one walk-forward run.

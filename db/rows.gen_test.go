@@ -23,6 +23,7 @@ var rowTypes = []db.Appender{
 	&db.GetSimulationVersionRow{},
 	&db.IndicatorDataset{},
 	&db.Job{},
+	&db.JobDetail{},
 	&db.ListFoldBoundsRow{},
 	&db.ListFoldGapsRow{},
 	&db.ListRunMeasurementsRow{},

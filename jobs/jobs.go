@@ -1,10 +1,11 @@
-// Package jobs does what goes on after its request was answered: it keeps jobs in PostgreSQL, where everybody can see how they
-// go, and lets River, whose tables are beside them, decide which worker takes which one up.
+// Package jobs does what goes on after its request was answered. River keeps the jobs, their states and attempts in PostgreSQL;
+// the table jobs beside it has what callers want to know of them.
 package jobs
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -24,7 +25,7 @@ const TypeImport = "questdb_import"
 // schema is PostgreSQL's schema with River's tables.
 const schema = "river"
 
-// importArgs is what River keeps of an import: all else is in the job.
+// importArgs is what River keeps of an import: all else is in the table jobs.
 type importArgs struct {
 	JobID uuid.UUID `json:"job_id"`
 }
@@ -95,7 +96,7 @@ func (k *Queue) Import(ctx context.Context, q *db.Queries, u *Upload) (db.Job, e
 	}
 	job, err := q.InsertJob(ctx, db.InsertJobParams{
 		JobID: id, JobType: TypeImport, Total: u.rows, Message: fmt.Sprintf("%d rows wait to be imported", u.rows),
-		Payload: u.payload, State: u.plan, RiverID: &task.Job.ID,
+		Payload: u.payload, State: u.plan, RiverID: task.Job.ID,
 	})
 	if err != nil {
 		return job, fmt.Errorf("store a job: %w", err)
@@ -110,9 +111,15 @@ func (k *Queue) Import(ctx context.Context, q *db.Queries, u *Upload) (db.Job, e
 }
 
 // Cancel ends a job, if it is open, in the transaction of q; its worker notices when it next notes its progress.
-func (*Queue) Cancel(ctx context.Context, q *db.Queries, id uuid.UUID) error {
-	n, err := q.CancelJob(ctx, id)
-	if err == nil && n > 0 {
+func (k *Queue) Cancel(ctx context.Context, q *db.Queries, id uuid.UUID) error {
+	task, err := q.CancelJob(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		_, err = k.river.JobCancelTx(ctx, q.Tx(), task)
+	}
+	if err == nil {
 		_, err = q.DeleteImportParts(ctx, id)
 	}
 	if err != nil {

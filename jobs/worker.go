@@ -9,9 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/klauspost/compress/zstd"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"foldbook/db"
 	"foldbook/internal/csvimport"
@@ -67,56 +69,60 @@ func (w *importer) Work(ctx context.Context, task *river.Job[importArgs]) error 
 	} else if err != nil {
 		return fmt.Errorf("start a job: %w", err)
 	}
-	done, err := w.slice(ctx, &job)
+	result, err := w.slice(ctx, &job)
 	switch {
 	case errors.Is(err, errEnded):
 		return nil
-	case err == nil && !done, w.stopping.Err() != nil && err != nil:
+	case err == nil && result == nil, w.stopping.Err() != nil && err != nil:
 		return river.JobSnooze(0) // no attempt is used up
 	case err == nil:
-		return nil
+		return w.complete(ctx, task, result)
 	}
 	if _, permanent := Mistake(err); permanent || task.Attempt >= task.MaxAttempts {
-		return w.fail(ctx, &job, err)
+		if err := w.fail(ctx, id, err); err != nil {
+			return err
+		}
+		return river.JobCancel(err)
 	}
 	w.log.Warn("a job waits for its next attempt", "job_id", id, "attempt", task.Attempt, "cause", err.Error())
 	_, note := w.store.NoteJob(ctx, db.NoteJobParams{JobID: id, Message: fmt.Sprintf("%s; attempt %d of %d failed, the next one follows", explain(err), task.Attempt, task.MaxAttempts)})
 	return errors.Join(err, note)
 }
 
-// slice imports parts until there are none left, or until it is somebody else's turn.
-func (w *importer) slice(ctx context.Context, job *db.Job) (done bool, err error) {
+// slice imports parts until there are none left, and then returns the result, or until it is somebody else's turn.
+func (w *importer) slice(ctx context.Context, job *db.Job) (*csvimport.Result, error) {
 	state := importState{}
 	if err := json.Unmarshal(job.State, &state); err != nil || state.Plan == nil {
-		return false, &csvimport.FileError{What: "the plan of the import cannot be read"}
+		return nil, &csvimport.FileError{What: "the plan of the import cannot be read"}
 	}
 	unpacker, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
 	if err != nil {
-		return false, fmt.Errorf("unpack an import: %w", err)
+		return nil, fmt.Errorf("unpack an import: %w", err)
 	}
 	defer unpacker.Close()
 	var target *csvimport.Target
 	for began := time.Now(); time.Since(began) < sliceTime && w.stopping.Err() == nil; {
 		part, err := w.store.GetNextImportPart(ctx, job.JobID)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return true, w.complete(ctx, job, &state)
+			result, err := state.Plan.Result(state.Outcome)
+			return &result, err
 		} else if err != nil {
-			return false, fmt.Errorf("read a part of an import: %w", err)
+			return nil, fmt.Errorf("read a part of an import: %w", err)
 		}
 		if target == nil {
 			if target, err = w.ready(ctx, state.Plan); err != nil {
-				return false, err
+				return nil, err
 			}
 		}
 		text, err := unpacker.DecodeAll(part.Data, nil)
 		if err != nil {
-			return false, &csvimport.FileError{What: "a part of the upload cannot be unpacked"}
+			return nil, &csvimport.FileError{What: "a part of the upload cannot be unpacked"}
 		}
 		if err := w.part(ctx, job, target, &state, part.Part, csvimport.Part{First: part.FirstRow, Text: string(text)}); err != nil {
-			return false, err
+			return nil, err
 		}
 	}
-	return false, nil
+	return nil, nil
 }
 
 func (w *importer) ready(ctx context.Context, plan *csvimport.Plan) (*csvimport.Target, error) {
@@ -149,33 +155,36 @@ func (w *importer) part(ctx context.Context, job *db.Job, target *csvimport.Targ
 	return nil
 }
 
-func (w *importer) complete(ctx context.Context, job *db.Job, state *importState) error {
-	result, err := state.Plan.Result(state.Outcome)
-	if err != nil {
-		return err
-	}
+// complete ends a job and River's task in one transaction.
+func (w *importer) complete(ctx context.Context, task *river.Job[importArgs], result *csvimport.Result) error {
 	text, err := json.Marshal(result)
 	if err != nil {
 		return fmt.Errorf("encode the result of an import: %w", err)
 	}
 	return w.end(ctx, db.EndJobParams{
-		JobID: job.JobID, Status: "COMPLETED", Message: fmt.Sprintf("%d rows imported, %d rejected", result.Imported, result.Rejected), Result: text,
+		JobID: task.Args.JobID, Message: fmt.Sprintf("%d rows imported, %d rejected", result.Imported, result.Rejected), Result: text,
+	}, func(q *db.Queries) error {
+		_, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, q.Tx(), task)
+		return err
 	})
 }
 
-func (w *importer) fail(ctx context.Context, job *db.Job, cause error) error {
+func (w *importer) fail(ctx context.Context, id uuid.UUID, cause error) error {
 	why := explain(cause)
-	w.log.Warn("a job failed", "job_id", job.JobID, "cause", cause.Error())
-	return w.end(ctx, db.EndJobParams{JobID: job.JobID, Status: "FAILED", Message: "failed", Error: &why})
+	w.log.Warn("a job failed", "job_id", id, "cause", cause.Error())
+	return w.end(ctx, db.EndJobParams{JobID: id, Message: "failed", Error: &why}, func(*db.Queries) error { return nil })
 }
 
-func (w *importer) end(ctx context.Context, how db.EndJobParams) error {
+// end notes what has come of a job, unless it was cancelled meanwhile.
+func (w *importer) end(ctx context.Context, outcome db.EndJobParams, also func(*db.Queries) error) error {
 	err := w.store.InTx(ctx, false, func(q *db.Queries) error {
-		if n, err := q.EndJob(ctx, how); err != nil || n == 0 {
+		if n, err := q.EndJob(ctx, outcome); err != nil || n == 0 {
 			return err
 		}
-		_, err := q.DeleteImportParts(ctx, how.JobID)
-		return err
+		if _, err := q.DeleteImportParts(ctx, outcome.JobID); err != nil {
+			return err
+		}
+		return also(q)
 	})
 	if err != nil {
 		return fmt.Errorf("end a job: %w", err)

@@ -79,6 +79,10 @@ func (w Workers) client(ctx context.Context) (*river.Client[pgx.Tx], error) {
 		RescueStuckJobsAfter: rescueAfter,
 		SoftStopTimeout:      softStop,
 		ReindexerIndexNames:  []string{}, // a table of a few jobs
+		// The list of jobs has them until somebody deletes them.
+		CancelledJobRetentionPeriod: -1,
+		CompletedJobRetentionPeriod: -1,
+		DiscardedJobRetentionPeriod: -1,
 	})
 }
 

@@ -1,12 +1,13 @@
--- name: CancelJob :execrows
--- CancelJob ends a job that has not ended. Called by POST /api/jobs/{id}/cancel.
--- index: jobs_pkey. cost: 1 row.
-UPDATE jobs SET
-    status = 'CANCELLED',
+-- name: CancelJob :one
+-- CancelJob ends a job that has not ended, and returns River's number of it. Called by POST /api/jobs/{id}/cancel.
+-- index: jobs_pkey, river_job_pkey. cost: 1 row.
+UPDATE jobs AS j SET
     message = 'cancelled',
     updated_at = now(),
     completed_at = now()
-WHERE job_id = @job_id AND status IN ('PENDING', 'RUNNING');
+FROM river.river_job AS r
+WHERE j.job_id = @job_id AND j.completed_at IS NULL AND r.id = j.river_id AND r.finalized_at IS NULL
+RETURNING j.river_id;
 
 -- name: CopyImportParts :copyfrom
 -- CopyImportParts stores an upload by COPY. Called by POST /api/questdb/import/async.
@@ -15,9 +16,9 @@ INSERT INTO import_parts (job_id, part, first_row, data) VALUES (@job_id, @part,
 
 -- name: CountJobs :one
 -- CountJobs counts the jobs that match the filters given. Called for the total of their list.
--- index: none, it reads the whole table. cost: a scan of the jobs, which are few.
+-- index: none, it reads the whole tables. cost: a scan of the jobs, which are few, here and at River.
 SELECT count(*)::bigint AS total
-FROM jobs
+FROM job_details
 WHERE
     (sqlc.narg('job_type')::text IS NULL OR job_type = sqlc.narg('job_type'))
     AND (sqlc.narg('status')::text IS NULL OR status = sqlc.narg('status'));
@@ -29,36 +30,28 @@ DELETE FROM import_parts
 WHERE job_id = @job_id;
 
 -- name: EndJob :execrows
--- EndJob ends a job that is being worked. Called by the worker.
+-- EndJob says what has come of a job that is being worked. Called by the worker.
 -- index: jobs_pkey. cost: 1 row.
 UPDATE jobs SET
-    status = @status,
     message = @message,
     error = sqlc.narg('error'),
     result = sqlc.narg('result'),
     updated_at = now(),
     completed_at = now()
-WHERE job_id = @job_id AND status = 'RUNNING';
+WHERE job_id = @job_id AND completed_at IS NULL;
 
 -- name: FailLostJobs :execrows
--- FailLostJobs ends jobs that no worker will take up any more: River has given up those whose workers died too often, or does
--- not know them. Called by the workers once a minute.
--- index: jobs_open_idx, river_job_pkey. cost: the jobs that are open.
+-- FailLostJobs says of jobs that River has given up why, and removes what is left of their uploads. Called by the workers once
+-- a minute.
+-- index: jobs_open_idx, river_job_prioritized_fetching_index. cost: the jobs that River has given up.
 WITH lost AS (
     UPDATE jobs AS j SET
-        status = 'FAILED',
         message = 'failed',
         error = 'its workers died again and again',
         updated_at = now(),
-        completed_at = now()
-    WHERE
-        j.status IN ('PENDING', 'RUNNING')
-        AND j.updated_at < now() - interval '5 minutes'
-        AND NOT EXISTS (
-            SELECT 1
-            FROM river.river_job AS r
-            WHERE r.id = j.river_id AND r.finalized_at IS NULL
-        )
+        completed_at = r.finalized_at
+    FROM river.river_job AS r
+    WHERE r.id = j.river_id AND r.state = 'discarded' AND j.completed_at IS NULL
     RETURNING j.job_id
 )
 
@@ -82,13 +75,13 @@ UPDATE jobs AS j SET
     state = @state,
     updated_at = now()
 FROM done
-WHERE j.job_id = done.job_id AND j.status = 'RUNNING';
+WHERE j.job_id = done.job_id AND j.completed_at IS NULL;
 
 -- name: GetJob :one
 -- GetJob returns one job. Called by GET /api/jobs/{id}.
--- index: jobs_pkey. cost: 1 row.
+-- index: jobs_pkey, river_job_pkey. cost: 1 row.
 SELECT *
-FROM jobs
+FROM job_details
 WHERE job_id = @job_id;
 
 -- name: GetNextImportPart :one
@@ -113,9 +106,9 @@ RETURNING *;
 
 -- name: ListJobs :many
 -- ListJobs returns jobs, newest first, from a cursor on when one is given. Called by GET /api/jobs.
--- index: jobs_created_at_idx. cost: page_offset + page_size rows, and those between them that the filters leave out.
+-- index: jobs_created_at_idx, river_job_pkey. cost: page_offset + page_size rows, and those between them that the filters leave out.
 SELECT *
-FROM jobs
+FROM job_details
 WHERE
     (sqlc.narg('job_type')::text IS NULL OR job_type = sqlc.narg('job_type'))
     AND (sqlc.narg('status')::text IS NULL OR status = sqlc.narg('status'))
@@ -130,14 +123,13 @@ LIMIT @page_size::int OFFSET @page_offset::bigint;
 UPDATE jobs SET
     message = @message,
     updated_at = now()
-WHERE job_id = @job_id AND status = 'RUNNING';
+WHERE job_id = @job_id AND completed_at IS NULL;
 
 -- name: StartJob :one
 -- StartJob returns a job that has not ended, as one that is being worked. Called by the worker.
 -- index: jobs_pkey. cost: 1 row.
 UPDATE jobs SET
-    status = 'RUNNING',
     updated_at = now(),
     started_at = coalesce(started_at, now())
-WHERE job_id = @job_id AND status IN ('PENDING', 'RUNNING')
+WHERE job_id = @job_id AND completed_at IS NULL
 RETURNING *;

@@ -26,7 +26,7 @@ var rows = []row{
 	{"DatasetSummary", "GetDatasetSummary", "GetDatasetSummaryRow", "summary", ""},
 	{"SimulationSummary", "GetSimulationSummary", "GetSimulationSummaryRow", "", "simulationFlat"},
 	{"SimulationTrade", "ListTradePage", "ListTradePageRow", "trade", ""},
-	{"Job", "GetJob", "Job", "job", ""},
+	{"Job", "GetJob", "JobDetail", "job", ""},
 }
 
 // The rows' schemas are between these lines of the description.
@@ -131,7 +131,7 @@ func (c *catalog) writeSchema(b *bytes.Buffer, r row, columns []column, fields [
 			return locateSource(r.schema, fmt.Sprintf("%s has no column %s, which %s has", r.query, f.column, r.goType))
 		}
 		col := columns[i]
-		typ, ok := jsonTypes[col.Type.Name]
+		typ, ok := jsonTypes[strings.TrimPrefix(col.Type.Name, "pg_catalog.")] // as the columns of views have them
 		if !ok {
 			return c.locate(r.goType, col.Name, fmt.Sprintf("%s has the type %s, for which internal/gen/rows.go knows no JSON type", col.Name, col.Type.Name))
 		}
