@@ -12,9 +12,8 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
-	"foldbook/internal/csvimport"
 	"foldbook/internal/httpbody"
-	"foldbook/jobs"
+	"foldbook/internal/ingest"
 	"foldbook/questdb"
 )
 
@@ -27,7 +26,7 @@ var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 const maxBlocking = 100_000
 
 // imports is the queue of jobs.
-func (s *Server) imports() (*jobs.Queue, error) {
+func (s *Server) imports() (*ingest.Queue, error) {
 	if s.Jobs == nil {
 		return nil, notEnabled("imports and jobs are", "QDB_IMPORT")
 	}
@@ -36,8 +35,8 @@ func (s *Server) imports() (*jobs.Queue, error) {
 
 // upload is an import that was read and checked.
 type upload struct {
-	plan     *csvimport.Plan
-	parts    []csvimport.Part
+	plan     *ingest.Plan
+	parts    []ingest.Part
 	filename string
 }
 
@@ -59,7 +58,7 @@ func readUpload(body *httpbody.Body) (*upload, error) {
 	if f.Err() != nil {
 		return nil, f.Err()
 	}
-	plan, parts, err := csvimport.Read(strings.ToLower(table), data)
+	plan, parts, err := ingest.ReadCSV(strings.ToLower(table), data)
 	if err != nil {
 		return nil, httpbody.Invalid("data", err.Error())
 	}
@@ -81,7 +80,7 @@ func (s *Server) ImportSeriesAsync(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	packed, err := jobs.NewUpload(u.plan, u.parts, u.filename)
+	packed, err := ingest.NewUpload(u.plan, u.parts, u.filename)
 	if err != nil {
 		return err
 	}
@@ -122,11 +121,11 @@ func (s *Server) ImportSeries(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.WriteTimeout)
 	defer cancel()
 	target, err := u.plan.Ready(ctx, s.QuestDB)
-	var outcome csvimport.Outcome
+	var outcome ingest.Outcome
 	for i := 0; i < len(u.parts) && err == nil; i++ {
 		_, err = target.Write(ctx, u.parts[i], &outcome)
 	}
-	var result csvimport.Result
+	var result ingest.Result
 	if err == nil {
 		result, err = u.plan.Result(outcome)
 	}
@@ -138,7 +137,7 @@ func (s *Server) ImportSeries(c echo.Context) error {
 
 // importAnswer is the answer to an import that failed: the caller's mistakes are what the file holds and what QuestDB does not take of it.
 func importAnswer(err error) error {
-	if what, ok := jobs.Mistake(err); ok {
+	if what, ok := ingest.Mistake(err); ok {
 		return httpbody.Invalid("data", what)
 	}
 	return fmt.Errorf("import: %w", err)

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"foldbook/api"
-	"foldbook/jobs"
+	"foldbook/internal/ingest"
 	"foldbook/questdb"
 )
 
@@ -21,7 +21,7 @@ import (
 func importOn(t testing.TB) func(*api.Options) {
 	t.Helper()
 	return func(o *api.Options) {
-		queue, err := jobs.NewQueue(o.DB)
+		queue, err := ingest.NewQueue(o.DB)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -34,7 +34,7 @@ func work(t testing.TB, h *harness, client *questdb.Client) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	workers := jobs.Workers{
+	workers := ingest.Workers{
 		Store: h.db, Series: client, Log: slog.New(slog.DiscardHandler), Count: 2, Ready: func(context.Context) bool { return true },
 	}
 	go func() { ended <- workers.Run(ctx) }()

@@ -15,7 +15,7 @@ import (
 
 	"foldbook/db"
 	"foldbook/internal/httpbody"
-	"foldbook/jobs"
+	"foldbook/internal/ingest"
 	"foldbook/questdb"
 )
 
@@ -23,7 +23,7 @@ import (
 type Options struct {
 	DB      *db.DB
 	QuestDB *questdb.Client // nil: none is configured
-	Jobs    *jobs.Queue     // nil: imports are not enabled
+	Jobs    *ingest.Queue   // nil: imports are not enabled
 	Log     *slog.Logger
 	Version string // of the build, as /api/health shows it
 

@@ -16,8 +16,8 @@ import (
 	"foldbook/api"
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/ingest"
 	"foldbook/internal/migrator"
-	"foldbook/jobs"
 	"foldbook/migrations"
 )
 
@@ -75,9 +75,9 @@ func (serveCmd) Run(a *app) error {
 	if cfg.QDBILPHost != "" || cfg.QDBILPPort != "" {
 		log.Warn("QDB_ILP_HOST and QDB_ILP_PORT are recognised and not used: series are written over HTTP, because the TCP line protocol cannot report errors")
 	}
-	var queue *jobs.Queue
+	var queue *ingest.Queue
 	if cfg.Import {
-		if queue, err = jobs.NewQueue(store); err != nil {
+		if queue, err = ingest.NewQueue(store); err != nil {
 			return err
 		}
 	}
@@ -108,7 +108,7 @@ func (serveCmd) Run(a *app) error {
 		background.Go(func() { start.keepTrying(ctx) })
 	}
 	if cfg.Import && cfg.JobWorkers > 0 && series != nil {
-		workers := jobs.Workers{Store: store, Series: series, Log: log, Count: cfg.JobWorkers, Ready: func(ctx context.Context) bool {
+		workers := ingest.Workers{Store: store, Series: series, Log: log, Count: cfg.JobWorkers, Ready: func(ctx context.Context) bool {
 			have, want, err := schema(ctx)
 			return err == nil && have >= want
 		}}

@@ -1,4 +1,4 @@
-package csvimport
+package ingest
 
 import (
 	"errors"
@@ -32,7 +32,7 @@ func TestReadPlans(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			plan, parts, err := Read("m", tc.text)
+			plan, parts, err := ReadCSV("m", tc.text)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,8 +63,8 @@ func TestReadFaults(t *testing.T) {
 		"timestamp_ms," + strings.Repeat("x", 300) + "\n": `the first line names a column "` + strings.Repeat("x", 40) + `…": letters, digits, _ and blanks inside are taken`,
 		"timestamp_ms" + strings.Repeat(",x", 4096):       "the file has 4097 columns, more than 4096",
 	} {
-		_, _, err := Read("m", text)
-		if fault := new(FileError); !errors.As(err, &fault) || fault.What != want {
+		_, _, err := ReadCSV("m", text)
+		if bad := new(FileError); !errors.As(err, &bad) || bad.What != want {
 			t.Errorf("%.30q: %v, want %s", text, err, want)
 		}
 	}
@@ -85,7 +85,7 @@ func TestPartsAreTheFile(t *testing.T) {
 		}
 	}
 	text := file.String()
-	plan, parts, err := Read("m", text)
+	plan, parts, err := ReadCSV("m", text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func FuzzRead(f *testing.F) {
 	f.Add("1767225600000,a,1\n1767225600001,\"b\",2\n")
 	f.Add("\"\n,,\n\"x\"y\n\r\r\n")
 	f.Fuzz(func(t *testing.T, body string) {
-		plan, parts, err := Read("m", "timestamp_ms,s,f\n"+body)
+		plan, parts, err := ReadCSV("m", "timestamp_ms,s,f\n"+body)
 		if err != nil {
 			t.Fatal(err)
 		}

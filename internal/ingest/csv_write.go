@@ -1,4 +1,4 @@
-package csvimport
+package ingest
 
 import (
 	"context"
@@ -16,12 +16,12 @@ const MaxErrors = 10
 
 // Outcome is what has come of an import so far.
 type Outcome struct {
-	Rejected int64   `json:"rejected"`
-	Errors   []Error `json:"errors"` // of the first rows that were rejected
+	Rejected int64      `json:"rejected"`
+	Errors   []RowError `json:"errors"` // of the first rows that were rejected
 }
 
-// Error is what is wrong with a row.
-type Error struct {
+// RowError is what is wrong with a row.
+type RowError struct {
 	Row  int64  `json:"row"` // from 1
 	What string `json:"error"`
 }
@@ -29,18 +29,18 @@ type Error struct {
 func (o *Outcome) reject(row int64, what string) {
 	o.Rejected++
 	if len(o.Errors) < MaxErrors {
-		o.Errors = append(o.Errors, Error{row, what})
+		o.Errors = append(o.Errors, RowError{row, what})
 	}
 }
 
 // Result is what has come of an import, as callers are told.
 type Result struct {
-	Table    string   `json:"measurement"`
-	Rows     int64    `json:"rows"`
-	Imported int64    `json:"imported"`
-	Rejected int64    `json:"rejected"`
-	Errors   []Error  `json:"errors"`
-	Columns  []string `json:"columns"`
+	Table    string     `json:"measurement"`
+	Rows     int64      `json:"rows"`
+	Imported int64      `json:"imported"`
+	Rejected int64      `json:"rejected"`
+	Errors   []RowError `json:"errors"`
+	Columns  []string   `json:"columns"`
 }
 
 // Result sums an import up. Error: a *FileError when there were rows and none is good.
@@ -50,10 +50,10 @@ func (p *Plan) Result(o Outcome) (Result, error) {
 		r.Columns = append(r.Columns, c.Name)
 	}
 	if r.Errors == nil {
-		r.Errors = []Error{}
+		r.Errors = []RowError{}
 	}
 	if r.Imported == 0 && r.Rows > 0 {
-		return r, faultf("no row can be imported: row %d: %s", r.Errors[0].Row, r.Errors[0].What)
+		return r, fileErrorf("no row can be imported: row %d: %s", r.Errors[0].Row, r.Errors[0].What)
 	}
 	return r, nil
 }
@@ -103,7 +103,7 @@ func (p *Plan) Ready(ctx context.Context, client *questdb.Client) (*Target, erro
 		return nil, fmt.Errorf("make the table %s: %w", p.Table, err)
 	}
 	if !table.Dedup {
-		return nil, faultf("the table %s keeps rows of the same time beside each other, so that an import cannot be repeated", table.Name)
+		return nil, fileErrorf("the table %s keeps rows of the same time beside each other, so that an import cannot be repeated", table.Name)
 	}
 	t := &Target{plan: p, client: client, table: table}
 	for _, symbols := range []bool{true, false} {
@@ -111,7 +111,7 @@ func (p *Plan) Ready(ctx context.Context, client *questdb.Client) (*Target, erro
 			known, ok := table.Column(c.Name)
 			k, fits := kinds[known.Type]
 			if !ok || !fits || known.Designated {
-				return nil, faultf("the column %s of the table %s is %s, which an import does not write", shown(c.Name), table.Name, known.Type)
+				return nil, fileErrorf("the column %s of the table %s is %s, which an import does not write", shown(c.Name), table.Name, known.Type)
 			}
 			if (k == symbol) == symbols {
 				t.columns = append(t.columns, target{c, k})

@@ -1,6 +1,4 @@
-// Package jobs does what goes on after its request was answered. River keeps the jobs, their states and attempts in PostgreSQL;
-// the table jobs beside it has what callers want to know of them.
-package jobs
+package ingest
 
 import (
 	"context"
@@ -16,7 +14,6 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"foldbook/db"
-	"foldbook/internal/csvimport"
 )
 
 // TypeImport is the type of jobs that import a file into QuestDB.
@@ -35,11 +32,12 @@ func (importArgs) Kind() string { return TypeImport }
 
 // importState is what the next worker of an import has to know.
 type importState struct {
-	Plan    *csvimport.Plan   `json:"plan"`
-	Outcome csvimport.Outcome `json:"outcome"`
+	Plan    *Plan   `json:"plan"`
+	Outcome Outcome `json:"outcome"`
 }
 
-// Queue takes jobs. It needs no connection before the first one.
+// Queue takes jobs. River keeps them, their states and attempts in PostgreSQL; the table jobs beside it has what callers want to
+// know of them. It needs no connection before the first one.
 type Queue struct {
 	river *river.Client[pgx.Tx]
 }
@@ -62,7 +60,7 @@ type Upload struct {
 }
 
 // NewUpload packs a file whose plan is made. The filename may be empty.
-func NewUpload(plan *csvimport.Plan, parts []csvimport.Part, filename string) (*Upload, error) {
+func NewUpload(plan *Plan, parts []Part, filename string) (*Upload, error) {
 	payload := map[string]string{"measurement": plan.Table}
 	if filename != "" {
 		payload["filename"] = filename
@@ -72,7 +70,7 @@ func NewUpload(plan *csvimport.Plan, parts []csvimport.Part, filename string) (*
 	if u.payload, err = json.Marshal(payload); err != nil {
 		return nil, fmt.Errorf("encode the payload of a job: %w", err)
 	}
-	if u.plan, err = json.Marshal(importState{Plan: plan, Outcome: csvimport.Outcome{Errors: []csvimport.Error{}}}); err != nil {
+	if u.plan, err = json.Marshal(importState{Plan: plan, Outcome: Outcome{Errors: []RowError{}}}); err != nil {
 		return nil, fmt.Errorf("encode the plan of an import: %w", err)
 	}
 	packer, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))

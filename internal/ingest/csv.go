@@ -1,6 +1,6 @@
-// Package csvimport brings a CSV file into a table of QuestDB: a first pass finds what its columns are and cuts it into
-// parts, and each part is then written by itself, so that an import can be interrupted and gone on with.
-package csvimport
+// Package ingest stores rows in QuestDB: those of an import, whose CSV file a first pass cuts into parts, so that the workers
+// of this package can be interrupted and go on.
+package ingest
 
 import (
 	"encoding/csv"
@@ -47,7 +47,7 @@ type FileError struct{ What string }
 
 func (e *FileError) Error() string { return e.What }
 
-func faultf(format string, args ...any) error { return &FileError{fmt.Sprintf(format, args...)} }
+func fileErrorf(format string, args ...any) error { return &FileError{fmt.Sprintf(format, args...)} }
 
 // Part is some rows of a file.
 type Part struct {
@@ -55,8 +55,8 @@ type Part struct {
 	Text  string
 }
 
-// Read makes the plan of a file for a table whose name is valid, and cuts it into parts. Errors: a *FileError.
-func Read(table, text string) (*Plan, []Part, error) {
+// ReadCSV makes the plan of a file for a table whose name is valid, and cuts it into parts. Errors: a *FileError.
+func ReadCSV(table, text string) (*Plan, []Part, error) {
 	text = strings.TrimPrefix(text, "\ufeff")
 	header, body, err := readHeader(text)
 	if err != nil {
@@ -101,9 +101,9 @@ func readHeader(text string) (names []string, body string, err error) {
 	r := newReader(text)
 	record, err := r.Read()
 	if errors.Is(err, io.EOF) {
-		return nil, "", faultf("the file is empty: its first line has to name the columns")
+		return nil, "", fileErrorf("the file is empty: its first line has to name the columns")
 	} else if err != nil {
-		return nil, "", faultf("the first line is not CSV: %s", csvProblem(err))
+		return nil, "", fileErrorf("the first line is not CSV: %s", csvProblem(err))
 	}
 	for _, name := range record {
 		names = append(names, strings.TrimSpace(name))
@@ -114,7 +114,7 @@ func readHeader(text string) (names []string, body string, err error) {
 // name finds the time and the columns.
 func (p *Plan) name(header []string) error {
 	if len(header) > maxColumns {
-		return faultf("the file has %d columns, more than %d", len(header), maxColumns)
+		return fileErrorf("the file has %d columns, more than %d", len(header), maxColumns)
 	}
 	for _, name := range timeColumns {
 		if p.Time = slices.IndexFunc(header, func(s string) bool { return strings.EqualFold(s, name) }); p.Time >= 0 {
@@ -122,25 +122,25 @@ func (p *Plan) name(header []string) error {
 		}
 	}
 	if p.Time < 0 {
-		return faultf("the first line names no column of times: one of %s has to be there", strings.Join(timeColumns, ", "))
+		return fileErrorf("the first line names no column of times: one of %s has to be there", strings.Join(timeColumns, ", "))
 	}
 	seen := map[string]bool{}
 	for i, name := range header {
 		lower := strings.ToLower(name)
 		if seen[lower] {
-			return faultf("the first line names the column %s twice", shown(name))
+			return fileErrorf("the first line names the column %s twice", shown(name))
 		}
 		seen[lower] = true
 		if slices.Contains(timeColumns, lower) {
 			continue
 		}
 		if !questdb.ValidColumn(name) {
-			return faultf("the first line names a column %s: letters, digits, _ and blanks inside are taken", shown(name))
+			return fileErrorf("the first line names a column %s: letters, digits, _ and blanks inside are taken", shown(name))
 		}
 		p.Columns = append(p.Columns, Column{Cell: i, Name: name})
 	}
 	if len(p.Columns) == 0 {
-		return faultf("the first line names no column beside the time")
+		return fileErrorf("the first line names no column beside the time")
 	}
 	return nil
 }

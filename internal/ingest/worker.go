@@ -1,4 +1,4 @@
-package jobs
+package ingest
 
 import (
 	"context"
@@ -16,7 +16,6 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"foldbook/db"
-	"foldbook/internal/csvimport"
 	"foldbook/questdb"
 )
 
@@ -90,17 +89,17 @@ func (w *importer) Work(ctx context.Context, task *river.Job[importArgs]) error 
 }
 
 // slice imports parts until there are none left, and then returns the result, or until it is somebody else's turn.
-func (w *importer) slice(ctx context.Context, job *db.Job) (*csvimport.Result, error) {
+func (w *importer) slice(ctx context.Context, job *db.Job) (*Result, error) {
 	state := importState{}
 	if err := json.Unmarshal(job.State, &state); err != nil || state.Plan == nil {
-		return nil, &csvimport.FileError{What: "the plan of the import cannot be read"}
+		return nil, &FileError{What: "the plan of the import cannot be read"}
 	}
 	unpacker, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return nil, fmt.Errorf("unpack an import: %w", err)
 	}
 	defer unpacker.Close()
-	var target *csvimport.Target
+	var target *Target
 	for began := time.Now(); time.Since(began) < sliceTime && w.stopping.Err() == nil; {
 		part, err := w.store.GetNextImportPart(ctx, job.JobID)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -116,23 +115,23 @@ func (w *importer) slice(ctx context.Context, job *db.Job) (*csvimport.Result, e
 		}
 		text, err := unpacker.DecodeAll(part.Data, nil)
 		if err != nil {
-			return nil, &csvimport.FileError{What: "a part of the upload cannot be unpacked"}
+			return nil, &FileError{What: "a part of the upload cannot be unpacked"}
 		}
-		if err := w.part(ctx, job, target, &state, part.Part, csvimport.Part{First: part.FirstRow, Text: string(text)}); err != nil {
+		if err := w.part(ctx, job, target, &state, part.Part, Part{First: part.FirstRow, Text: string(text)}); err != nil {
 			return nil, err
 		}
 	}
 	return nil, nil
 }
 
-func (w *importer) ready(ctx context.Context, plan *csvimport.Plan) (*csvimport.Target, error) {
+func (w *importer) ready(ctx context.Context, plan *Plan) (*Target, error) {
 	ctx, cancel := context.WithTimeout(ctx, partTimeout)
 	defer cancel()
 	return plan.Ready(ctx, w.series)
 }
 
 // part writes the rows of a part and notes that. A worker that dies in between leaves the part to be written again.
-func (w *importer) part(ctx context.Context, job *db.Job, target *csvimport.Target, state *importState, number int32, part csvimport.Part) error {
+func (w *importer) part(ctx context.Context, job *db.Job, target *Target, state *importState, number int32, part Part) error {
 	write, cancel := context.WithTimeout(ctx, partTimeout)
 	defer cancel()
 	rows, err := target.Write(write, part, &state.Outcome)
@@ -156,7 +155,7 @@ func (w *importer) part(ctx context.Context, job *db.Job, target *csvimport.Targ
 }
 
 // complete ends a job and River's task in one transaction.
-func (w *importer) complete(ctx context.Context, task *river.Job[importArgs], result *csvimport.Result) error {
+func (w *importer) complete(ctx context.Context, task *river.Job[importArgs], result *Result) error {
 	text, err := json.Marshal(result)
 	if err != nil {
 		return fmt.Errorf("encode the result of an import: %w", err)
@@ -194,10 +193,10 @@ func (w *importer) end(ctx context.Context, outcome db.EndJobParams, also func(*
 
 // Mistake tells errors of an import that are in what was sent, so that the next attempt would meet them again, and says what it is.
 func Mistake(err error) (what string, ok bool) {
-	refused, fault := new(questdb.Refused), new(csvimport.FileError)
+	refused, bad := new(questdb.Refused), new(FileError)
 	switch {
-	case errors.As(err, &fault):
-		return fault.What, true
+	case errors.As(err, &bad):
+		return bad.What, true
 	case errors.As(err, &refused):
 		return "QuestDB does not take the rows: " + strings.Join(strings.Fields(refused.Message), " "), true
 	case errors.Is(err, questdb.ErrInvalidName):
