@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/db"
+	"foldbook/internal/rowstream"
 )
 
 // cacheable is an answer in one state of what it shows.
@@ -24,7 +25,7 @@ type cacheable struct {
 // state, and else with what read returns. The database is asked for the current state each time, so a kept answer can be
 // forgotten but never be stale. It is not asked when neither the caller nor the cache can have a state.
 func (s *Server) serveCached(c echo.Context, ifNoneMatch *string, current func() (tag string, err error), read func() (cacheable, error)) error {
-	key := cacheKey{encoding: cmp.Or(encodingOf(c.Request()), plain), uri: c.Request().URL.RequestURI()}
+	key := cacheKey{encoding: cmp.Or(rowstream.Encoding(c.Request()), rowstream.Plain), uri: c.Request().URL.RequestURI()}
 	if ifNoneMatch != nil || s.cache.full > 0 {
 		tag, err := current()
 		if err != nil {
@@ -109,11 +110,11 @@ func (a *cachedAnswer) size() int64 {
 
 func (a *cachedAnswer) send(c echo.Context) error {
 	header := c.Response().Header()
-	if a.encoding != plain || len(a.body) >= worthIt {
+	if a.encoding != rowstream.Plain || len(a.body) >= rowstream.WorthIt {
 		header.Add("Vary", "Accept-Encoding")
 	}
-	if a.encoding != plain {
-		setEncoding(header, a.encoding)
+	if a.encoding != rowstream.Plain {
+		rowstream.SetEncoding(header, a.encoding)
 	}
 	header.Set(echo.HeaderContentLength, strconv.Itoa(len(a.body)))
 	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, a.body)

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"foldbook/api/spec"
+	"foldbook/internal/series"
 )
 
 // cursor is a position in a list: right behind the row with these values.
@@ -74,37 +75,31 @@ func checkOf(scope string, payload []byte) (check [cursorCheck]byte) {
 	return check
 }
 
-// place is a position in a series: behind so many rows of a time.
-type place struct {
-	At   int64 // microseconds since 1970
-	Sent int64 // rows of that time up to here
-}
-
 const (
-	placeVersion = 2
-	placePayload = 1 + 8 + 8
+	positionVersion = 2
+	positionPayload = 1 + 8 + 8
 )
 
-// encode writes the place as a cursor for URLs.
-func (p place) encode(scope string) string {
-	b := append(make([]byte, 0, placePayload+cursorCheck), placeVersion)
+// encodePosition writes a position in a series as a cursor for URLs.
+func encodePosition(p series.Position, scope string) string {
+	b := append(make([]byte, 0, positionPayload+cursorCheck), positionVersion)
 	b = binary.BigEndian.AppendUint64(b, uint64(p.At))   //nolint:gosec // read the same way
 	b = binary.BigEndian.AppendUint64(b, uint64(p.Sent)) //nolint:gosec // never below 0
 	check := checkOf(scope, b)
 	return base64.RawURLEncoding.EncodeToString(append(b, check[:]...))
 }
 
-// decodePlace reads a cursor of the series with this scope; anything else is 400 invalid_parameter.
-func decodePlace(text, scope string) (place, error) {
-	const size = placePayload + cursorCheck
+// decodePosition reads a cursor of the series with this scope; anything else is 400 invalid_parameter.
+func decodePosition(text, scope string) (series.Position, error) {
+	const size = positionPayload + cursorCheck
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(b) != size || len(text) != base64.RawURLEncoding.EncodedLen(size) || b[0] != placeVersion {
-		return place{}, spec.InvalidParameter("cursor", "is not a cursor of this service")
+	if err != nil || len(b) != size || len(text) != base64.RawURLEncoding.EncodedLen(size) || b[0] != positionVersion {
+		return series.Position{}, spec.InvalidParameter("cursor", "is not a cursor of this service")
 	}
-	if checkOf(scope, b[:placePayload]) != [cursorCheck]byte(b[placePayload:]) {
-		return place{}, spec.InvalidParameter("cursor", "is altered, or of a series with other filters")
+	if checkOf(scope, b[:positionPayload]) != [cursorCheck]byte(b[positionPayload:]) {
+		return series.Position{}, spec.InvalidParameter("cursor", "is altered, or of a series with other filters")
 	}
-	return place{
+	return series.Position{
 		At:   int64(binary.BigEndian.Uint64(b[1:9])),  //nolint:gosec // written the same way
 		Sent: int64(binary.BigEndian.Uint64(b[9:17])), //nolint:gosec // written the same way
 	}, nil

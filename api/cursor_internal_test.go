@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+
+	"foldbook/internal/series"
 )
 
 func testCursors() []cursor {
@@ -58,4 +60,21 @@ func FuzzCursor(f *testing.F) {
 			t.Fatalf("%q and %q are one cursor", text, c.encode(scope))
 		}
 	})
+}
+
+func TestPosition(t *testing.T) {
+	t.Parallel()
+	p := series.Position{At: 1704240000000123, Sent: 7}
+	text := encodePosition(p, "scope")
+	if got, err := decodePosition(text, "scope"); err != nil || got != p {
+		t.Errorf("%v comes back as %v %v", p, got, err)
+	}
+	if _, err := decodePosition(text, "other"); err == nil {
+		t.Error("a cursor is good for another series")
+	}
+	for i := range text {
+		if _, err := decodePosition(text[:i]+string(text[i]^1)+text[i+1:], "scope"); err == nil {
+			t.Errorf("a cursor altered at %d is good", i)
+		}
+	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/series"
 )
 
 // ListIndicatorDatasets serves GET /api/indicators/datasets: [dataset, …].
@@ -155,7 +156,7 @@ func (s *Server) withInterval(ctx context.Context, id uuid.UUID, manifest json.R
 		if err != nil {
 			continue
 		}
-		if step, err := s.QuestDB.MedianStep(ctx, r.selection(rowRange{}), stepRows); err == nil && step >= time.Millisecond {
+		if step, err := s.QuestDB.MedianStep(ctx, r.Selection(series.Range{}), stepRows); err == nil && step >= time.Millisecond {
 			members["bar_interval_ms"] = json.RawMessage(strconv.FormatInt(step.Milliseconds(), 10))
 			if filled, err := json.Marshal(members); err == nil {
 				return filled, true

@@ -14,18 +14,19 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/rowstream"
 	"foldbook/internal/series"
 	"foldbook/questdb"
 )
 
 // equityFields are the columns of an equity curve.
-var equityFields = []rowField{
-	{"timestamp_ms", questdb.Time, true},
-	{"exit_timestamp_ms", questdb.Time, true},
-	{"side", questdb.Text, false},
-	{"return_pct", questdb.Float, false},
-	{"cumulative_return_pct", questdb.Float, false},
-	{"drawdown_pct", questdb.Float, false},
+var equityFields = []rowstream.Field{
+	{Name: "timestamp_ms", Kind: questdb.Time, Millis: true},
+	{Name: "exit_timestamp_ms", Kind: questdb.Time, Millis: true},
+	{Name: "side", Kind: questdb.Text},
+	{Name: "return_pct", Kind: questdb.Float},
+	{Name: "cumulative_return_pct", Kind: questdb.Float},
+	{Name: "drawdown_pct", Kind: questdb.Float},
 }
 
 // earning is what one trade came to.
@@ -40,45 +41,64 @@ type earning struct {
 type equity struct {
 	next     func() (earning, bool, error)
 	stop     func()
+	trade    earning // at hand
+	err      error
 	sum      float64
 	peak     float64
 	drawdown float64 // the lowest
 	lowest   int64   // when the trade began that ended there
 }
 
-func (e *equity) fill(b *questdb.Batch, n int) (bool, error) {
-	for b.N < n {
-		trade, ok, err := e.next()
-		if err != nil || !ok {
-			return false, err
-		}
-		if trade.closed {
-			e.sum = finite(e.sum + trade.percent)
-			e.peak = max(e.peak, e.sum)
-		}
-		drawdown := finite(e.sum - e.peak)
-		if drawdown < e.drawdown {
-			e.drawdown, e.lowest = drawdown, trade.entry
-		}
-		b.Columns[0].PutInt(trade.entry, true)
-		b.Columns[1].PutInt(trade.exit, trade.exit != 0)
-		b.Columns[2].PutText(trade.side, len(trade.side) > 0)
-		b.Columns[3].PutFloat(trade.percent, trade.closed)
-		b.Columns[4].PutFloat(e.sum, true)
-		b.Columns[5].PutFloat(drawdown, true)
-		b.N++
+// Next adds the next trade.
+func (e *equity) Next() bool {
+	var ok bool
+	if e.trade, ok, e.err = e.next(); !ok || e.err != nil {
+		return false
 	}
-	return true, nil
+	if e.trade.closed {
+		e.sum = finite(e.sum + e.trade.percent)
+		e.peak = max(e.peak, e.sum)
+	}
+	if drawdown := finite(e.sum - e.peak); drawdown < e.drawdown {
+		e.drawdown, e.lowest = drawdown, e.trade.entry
+	}
+	return true
 }
 
-func (e *equity) close() { e.stop() }
+// Err is what ended the trades early.
+func (e *equity) Err() error { return e.err }
+
+// Close ends the reading of trades.
+func (e *equity) Close() { e.stop() }
+
+// Int is when the trade began or ended.
+func (e *equity) Int(i int) (int64, bool) {
+	if i == 0 {
+		return e.trade.entry, true
+	}
+	return e.trade.exit, e.trade.exit != 0
+}
+
+// Text is the side of the trade.
+func (e *equity) Text(int) ([]byte, bool) { return e.trade.side, len(e.trade.side) > 0 }
+
+// Float is the return of the trade, of all trades so far, or what is missing to the highest of those.
+func (e *equity) Float(i int) (float64, bool) {
+	switch i {
+	case 3:
+		return e.trade.percent, e.trade.closed
+	case 4:
+		return e.sum, true
+	}
+	return finite(e.sum - e.peak), true
+}
 
 // finite keeps a sum a number of JSON.
 func finite(x float64) float64 { return max(-math.MaxFloat64, min(x, math.MaxFloat64)) }
 
 // GetEquity serves GET /api/simulations/:simulation_id/equity: {"simulation_id": …, "source": …, "rows": [{…}], "total_return_pct": …, …}.
 func (s *Server) GetEquity(c echo.Context, simulationID string, params spec.GetEquityParams) error {
-	format, err := formatOf(params.Format, c.Request(), spec.JSON)
+	format, err := rowstream.FormatOf(params.Format, c.Request(), spec.JSON)
 	switch {
 	case err != nil:
 		return err
@@ -115,37 +135,37 @@ func (s *Server) GetEquity(c echo.Context, simulationID string, params spec.GetE
 	if source == spec.GetEquityParamsSourceTrades {
 		curve.next, curve.stop = s.eachTrade(clock, id, trades), func() {}
 	} else {
-		var r *seriesRows
+		var r *series.Series
 		if r, err = s.open(ctx, series.Trace, row.QuestDBNamespace, id.String(), row.SimulationName); err == nil {
-			measurement = r.table.Name
-			curve.next, curve.stop, err = r.eachTrade(clock)
+			measurement = r.Table.Name
+			curve.next, curve.stop, err = eachTraced(clock, r)
 		}
 	}
 	if err != nil {
 		return err
 	}
-	return s.writeRows(c, clock, &rowAnswer{
-		fields: equityFields, source: curve, format: format, file: "equity_" + id.String(), key: "rows",
-		head: func(b []byte) []byte {
-			b = member(member(b, "simulation_id", id.String()), "source", string(source))
+	return s.send(c, clock, &rowstream.Answer{
+		Fields: equityFields, Rows: curve, Format: format, File: "equity_" + id.String(), Key: "rows",
+		Head: func(b []byte) []byte {
+			b = rowstream.AppendMember(rowstream.AppendMember(b, "simulation_id", id.String()), "source", string(source))
 			if source == spec.GetEquityParamsSourceTrades {
 				return append(b, `"measurement":null,`...)
 			}
-			return member(b, "measurement", measurement)
+			return rowstream.AppendMember(b, "measurement", measurement)
 		},
-		end: func(count int64) (rowEnd, error) {
-			return rowEnd{total: count, tail: func(b []byte) []byte { return curve.tail(b, row.SummaryMetrics) }}, nil
+		End: func(count int64) (rowstream.End, error) {
+			return rowstream.End{Total: count, Tail: func(b []byte) []byte { return curve.tail(b, row.SummaryMetrics) }}, nil
 		},
 	})
 }
 
 // tail appends what the curve came to.
 func (e *equity) tail(b []byte, summary json.RawMessage) []byte {
-	b = appendFloat(append(b, `,"total_return_pct":`...), e.sum)
-	b = appendFloat(append(b, `,"max_drawdown_pct":`...), e.drawdown)
+	b = rowstream.AppendFloat(append(b, `,"total_return_pct":`...), e.sum)
+	b = rowstream.AppendFloat(append(b, `,"max_drawdown_pct":`...), e.drawdown)
 	b = append(b, `,"max_drawdown_timestamp_ms":`...)
 	if e.drawdown < 0 {
-		b = strconv.AppendInt(b, millis(e.lowest), 10)
+		b = strconv.AppendInt(b, rowstream.Millis(e.lowest), 10)
 	} else {
 		b = append(b, "null"...)
 	}
@@ -154,7 +174,7 @@ func (e *equity) tail(b []byte, summary json.RawMessage) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendJSONText(b, []byte(warning))
+		b = rowstream.AppendText(b, []byte(warning))
 	}
 	return append(b, ']')
 }
@@ -223,33 +243,29 @@ func (s *Server) eachTrade(ctx context.Context, id uuid.UUID, page []db.ListTrad
 	}
 }
 
-// eachTrade gives the trades of a trace.
-func (r *seriesRows) eachTrade(ctx context.Context) (func() (earning, bool, error), func(), error) {
-	percent, ok := r.table.First("return_pct")
-	if !ok || questdb.KindOf(percent.Type) != questdb.Float && questdb.KindOf(percent.Type) != questdb.Int {
+// eachTraced gives the trades of a trace.
+func eachTraced(ctx context.Context, r *series.Series) (func() (earning, bool, error), func(), error) {
+	percent, ok := r.Table.First("return_pct")
+	if !ok || !series.IsNumeric(questdb.KindOf(percent.Type)) {
 		return nil, nil, spec.InvalidParameter("source", "trace needs a table with a number return_pct")
 	}
-	columns := []seriesColumn{r.timeColumn(), {source: percent.Name}}
+	columns := []series.Column{r.TimeColumn(), {Source: percent.Name}}
 	exit, side := -1, -1
-	if c, ok := r.table.First("exit_timestamp_unix"); ok && questdb.KindOf(c.Type) == questdb.Int {
+	if c, ok := r.Table.First("exit_timestamp_unix"); ok && questdb.KindOf(c.Type) == questdb.Int {
 		exit = len(columns)
-		columns = append(columns, seriesColumn{source: c.Name})
+		columns = append(columns, series.Column{Source: c.Name})
 	}
-	if c, ok := r.table.First("side_label", "side"); ok && questdb.KindOf(c.Type) == questdb.Text {
+	if c, ok := r.Table.First("side_label", "side"); ok && questdb.KindOf(c.Type) == questdb.Text {
 		side = len(columns)
-		columns = append(columns, seriesColumn{source: c.Name})
+		columns = append(columns, series.Column{Source: c.Name})
 	}
-	source, err := r.scan(ctx, columns, rowRange{limit: -1})
+	rows, err := r.Scan(ctx, columns, series.Range{Limit: -1})
 	if err != nil {
 		return nil, nil, err
 	}
-	rows := source.rows
 	return func() (earning, bool, error) {
 		if !rows.Next() {
-			if err := rows.Err(); err != nil {
-				return earning{}, false, fmt.Errorf("read %s: %w", r.table.Name, err)
-			}
-			return earning{}, false, nil
+			return earning{}, false, rows.Err()
 		}
 		var trade earning
 		trade.entry, _ = rows.Int(0)

@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/db"
+	"foldbook/internal/rowstream"
 )
 
 // serializer is Echo's JSON.
@@ -44,7 +45,7 @@ func sendJSON(c echo.Context, v any, keep func(encoding string, body []byte)) er
 		b = append(b, text...)
 	}
 	b = append(b, '\n')
-	sent, encoding, err := squeeze(c, b)
+	sent, encoding, err := rowstream.Compress(c.Response().Header(), c.Request(), b)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/internal/httpbody"
+	"foldbook/internal/rowstream"
 	"foldbook/internal/sqlread"
 	"foldbook/questdb"
 )
@@ -54,12 +55,12 @@ func (s *Server) QuerySeries(c echo.Context) error {
 	if err != nil {
 		return fmt.Errorf("encode a statement: %w", err)
 	}
-	source := &resultSource{rows: rows, left: s.Passthrough.Rows}
-	return s.writeRows(c, &streamClock{ctx, cancel, func() bool { return true }}, &rowAnswer{
-		fields: source.fields(), source: source, format: spec.JSON, key: "dataset", arrays: true,
-		head: func(b []byte) []byte { return append(append(append(b, `"query":`...), query...), ',') },
-		end: func(int64) (rowEnd, error) {
-			return rowEnd{total: notCounted, tail: func(b []byte) []byte { return fmt.Appendf(b, `,"truncated":%t`, source.more) }}, nil
+	result := &resultRows{Rows: rows, left: s.Passthrough.Rows}
+	return s.send(c, &streamClock{ctx, cancel, func() bool { return true }}, &rowstream.Answer{
+		Fields: result.fields(), Rows: result, Format: spec.JSON, Key: "dataset", Arrays: true,
+		Head: func(b []byte) []byte { return append(append(append(b, `"query":`...), query...), ',') },
+		End: func(int64) (rowstream.End, error) {
+			return rowstream.End{Total: rowstream.NotCounted, Tail: func(b []byte) []byte { return fmt.Appendf(b, `,"truncated":%t`, result.more) }}, nil
 		},
 	})
 }
@@ -72,10 +73,10 @@ func (s *Server) ExportSeries(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	source := &resultSource{rows: rows, left: -1}
-	return s.writeRows(c, clock, &rowAnswer{
-		fields: source.fields(), source: source, format: spec.Csv, file: "export",
-		end: func(int64) (rowEnd, error) { return rowEnd{total: notCounted}, nil },
+	result := &resultRows{Rows: rows, left: -1}
+	return s.send(c, clock, &rowstream.Answer{
+		Fields: result.fields(), Rows: result, Format: spec.Csv, File: "export",
+		End: func(int64) (rowstream.End, error) { return rowstream.End{Total: rowstream.NotCounted}, nil },
 	})
 }
 
@@ -124,38 +125,40 @@ func refusedStatement(refused *questdb.Refused) error {
 	return e
 }
 
-// resultSource is the rows of a statement.
-type resultSource struct {
-	rows *questdb.Rows
+// resultRows is the rows of a statement.
+type resultRows struct {
+	*questdb.Rows
 	left int64 // rows still to give, below 0: all there are
 	more bool  // there were rows beyond these
 }
 
-func (s *resultSource) fields() []rowField {
-	fields := make([]rowField, len(s.rows.Fields))
-	for i, f := range s.rows.Fields {
-		fields[i] = rowField{name: strings.Trim(f.Name, `"`), kind: f.Kind}
+func (r *resultRows) fields() []rowstream.Field {
+	fields := make([]rowstream.Field, len(r.Fields))
+	for i, f := range r.Fields {
+		fields[i] = rowstream.Field{Name: strings.Trim(f.Name, `"`), Kind: f.Kind}
 	}
 	return fields
 }
 
-func (s *resultSource) fill(b *questdb.Batch, n int) (bool, error) {
-	if s.left >= 0 {
-		n = int(min(int64(n), s.left))
+// Next moves to the next row.
+func (r *resultRows) Next() bool {
+	if r.left == 0 {
+		r.more = r.more || r.Rows.Next()
+		return false
 	}
-	more := s.rows.Read(b, n)
-	if s.left >= 0 {
-		if s.left -= int64(b.N); more && s.left == 0 {
-			s.more, more = s.rows.Next(), false
-		}
+	if r.left > 0 {
+		r.left--
 	}
-	if err := s.rows.Err(); err != nil {
-		return false, fmt.Errorf("read the result of a statement: %w", err)
-	}
-	return more, nil
+	return r.Rows.Next()
 }
 
-func (s *resultSource) close() { s.rows.Close() }
+// Err is what ended the rows early.
+func (r *resultRows) Err() error {
+	if err := r.Rows.Err(); err != nil {
+		return fmt.Errorf("read the result of a statement: %w", err)
+	}
+	return nil
+}
 
 // ListMeasurements serves GET /api/questdb/measurements: {"measurements": […], "count": …}.
 func (s *Server) ListMeasurements(c echo.Context, params spec.ListMeasurementsParams) error {

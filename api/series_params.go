@@ -1,14 +1,13 @@
 package api
 
 import (
-	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
+	"foldbook/internal/series"
 )
 
 // rowLimits of a route: how many rows JSON answers unless told, and at most; the other formats answer all.
@@ -30,28 +29,23 @@ type rowQuery struct {
 
 // rowRange is which rows of a series are asked for.
 type rowRange struct {
-	from, to   time.Time // both included; zero for no bound
-	numbered   bool      // from row number first to before row number end
-	first, end int64
-	desc       bool
-	limited    bool  // by the caller
-	limit      int64 // below 0: all
-	offset     int64
-	at         *place // where the page before ended
-	scope      string // that cursors belong to
+	series.Range
+	limited bool   // by the caller
+	scope   string // that cursors belong to
 }
 
 // rangeOf reads the range of rows; l is for JSON.
 func rangeOf(c echo.Context, q rowQuery, l limits, format spec.Format) (r rowRange, err error) {
-	r = rowRange{desc: q.Desc != nil && *q.Desc, limited: q.Limit != nil, limit: -1, end: 1 << 62, scope: scopeOf(c.Request().URL.Path, c.QueryParams())}
-	if r.from, r.to, err = timesOf(q.StartTS, q.EndTS, q.StartTimestamp, q.EndTimestamp); err != nil {
+	r = rowRange{limited: q.Limit != nil, scope: scopeOf(c.Request().URL.Path, c.QueryParams())}
+	r.Desc, r.Limit, r.End = q.Desc != nil && *q.Desc, -1, 1<<62
+	if r.From, r.To, err = timesOf(q.StartTS, q.EndTS, q.StartTimestamp, q.EndTimestamp); err != nil {
 		return r, err
 	}
 	for _, p := range []struct {
 		name  string
 		value *int64
 		into  *int64
-	}{{"start_index", q.StartIndex, &r.first}, {"end_index", q.EndIndex, &r.end}, {"limit", q.Limit, &r.limit}, {"offset", q.Offset, &r.offset}} {
+	}{{"start_index", q.StartIndex, &r.First}, {"end_index", q.EndIndex, &r.End}, {"limit", q.Limit, &r.Limit}, {"offset", q.Offset, &r.Offset}} {
 		if p.value == nil {
 			continue
 		}
@@ -60,26 +54,26 @@ func rangeOf(c echo.Context, q rowQuery, l limits, format spec.Format) (r rowRan
 		}
 		*p.into = min(*p.value, 1<<62)
 	}
-	if r.numbered = q.StartIndex != nil || q.EndIndex != nil; r.numbered && (!r.from.IsZero() || !r.to.IsZero()) {
+	if r.Numbered = q.StartIndex != nil || q.EndIndex != nil; r.Numbered && (!r.From.IsZero() || !r.To.IsZero()) {
 		return r, spec.InvalidParameter("start_index or end_index", "does not go with a time: the numbers are those of all rows")
 	}
 	if format == spec.JSON {
 		if q.Limit == nil {
-			r.limit = l.usual
+			r.Limit = l.usual
 		}
-		r.limit = min(r.limit, l.most)
-		if r.limit == 1<<62 {
-			r.limit = -1
+		r.Limit = min(r.Limit, l.most)
+		if r.Limit == 1<<62 {
+			r.Limit = -1
 		}
 	}
 	if q.Cursor == nil {
 		return r, nil
 	}
-	if r.offset != 0 || r.numbered {
+	if r.Offset != 0 || r.Numbered {
 		return r, spec.InvalidParameter("cursor", "does not go with offset, start_index or end_index")
 	}
-	at, err := decodePlace(*q.Cursor, r.scope)
-	r.at = &at
+	at, err := decodePosition(*q.Cursor, r.scope)
+	r.After = &at
 	return r, err
 }
 
@@ -122,52 +116,4 @@ func timeOf(name string, text *string, alias string, other *string, rest time.Du
 		return time.Time{}, spec.InvalidParameter(name, "is no time from 1970 to 9999 in milliseconds or RFC 3339")
 	}
 	return t.UTC(), nil
-}
-
-// mediaTypes are the formats of rows as Content-Type and Accept name them.
-var mediaTypes = []struct {
-	format    spec.Format
-	mediaType string
-}{
-	{spec.JSON, echo.MIMEApplicationJSON},
-	{spec.Csv, "text/csv"},
-	{spec.Ndjson, "application/x-ndjson"},
-	{spec.Arrow, "application/vnd.apache.arrow.stream"},
-	{spec.Parquet, "application/vnd.apache.parquet"},
-}
-
-func mediaTypeOf(format spec.Format) string {
-	for _, m := range mediaTypes {
-		if m.format == format {
-			if format == spec.Csv {
-				return m.mediaType + "; charset=utf-8"
-			}
-			return m.mediaType
-		}
-	}
-	return ""
-}
-
-// formatOf picks the format: the one named, or else the one of Accept that the caller likes best, or else usual.
-func formatOf(named *spec.Format, r *http.Request, usual spec.Format) (spec.Format, error) {
-	if named != nil {
-		if !named.Valid() {
-			return "", spec.InvalidParameter("format", "is not json, csv, ndjson, arrow or parquet")
-		}
-		return *named, nil
-	}
-	best, bestQ := usual, 0.0
-	for entry := range strings.SplitSeq(r.Header.Get(echo.HeaderAccept), ",") {
-		name, params, _ := strings.Cut(strings.TrimSpace(entry), ";")
-		q := quality(params)
-		if name == "*/*" && q > bestQ {
-			best, bestQ = usual, q
-		}
-		for _, m := range mediaTypes {
-			if strings.EqualFold(name, m.mediaType) && q > bestQ {
-				best, bestQ = m.format, q
-			}
-		}
-	}
-	return best, nil
 }

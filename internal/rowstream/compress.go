@@ -1,4 +1,4 @@
-package api
+package rowstream
 
 import (
 	"bytes"
@@ -9,18 +9,17 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"github.com/labstack/echo/v4"
 )
 
-// worthIt is the size from which an answer is compressed when the caller asks for it.
-const worthIt = 1 << 10
+// WorthIt is the size from which an answer is compressed when the caller asks for it.
+const WorthIt = 1 << 10
 
-// encodingOf picks the encoding that the caller likes best of those there are; zstd when it does not care.
-func encodingOf(r *http.Request) string {
+// Encoding picks the encoding that the caller likes best of those there are; zstd when it does not care.
+func Encoding(r *http.Request) string {
 	best, bestQ := "", 0.0
 	for entry := range strings.SplitSeq(r.Header.Get("Accept-Encoding"), ",") {
 		name, params, _ := strings.Cut(strings.TrimSpace(entry), ";")
-		q := quality(params)
+		q := Quality(params)
 		if (name == "gzip" || name == "zstd") && q > 0 && (q > bestQ || (q == bestQ && name == "zstd")) {
 			best, bestQ = name, q
 		}
@@ -28,8 +27,8 @@ func encodingOf(r *http.Request) string {
 	return best
 }
 
-// quality reads q=0.5 of a header's entry in tenths, which is all that is needed to compare two; none is 1.
-func quality(params string) float64 {
+// Quality reads q=0.5 of a header's entry in tenths, which is all that is needed to compare two; none is 1.
+func Quality(params string) float64 {
 	value, ok := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q=")
 	switch {
 	case !ok || strings.HasPrefix(value, "1"):
@@ -92,31 +91,30 @@ func compressed(encoding string, b []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// squeeze compresses a whole answer when that is worth it and asked for, and says in its headers, and to the caller, how.
-func squeeze(c echo.Context, b []byte) (_ []byte, used string, err error) {
-	if len(b) < worthIt {
-		return b, plain, nil
+// Compress compresses a whole answer when that is worth it and asked for, and says in its headers, and to the caller, how.
+func Compress(header http.Header, r *http.Request, b []byte) (_ []byte, used string, err error) {
+	if len(b) < WorthIt {
+		return b, Plain, nil
 	}
-	header := c.Response().Header()
 	header.Add("Vary", "Accept-Encoding")
-	encoding := encodingOf(c.Request())
+	encoding := Encoding(r)
 	if encoding == "" {
-		return b, plain, nil
+		return b, Plain, nil
 	}
 	if b, err = compressed(encoding, b); err != nil {
 		return nil, "", err
 	}
-	setEncoding(header, encoding)
+	SetEncoding(header, encoding)
 	return b, encoding, nil
 }
 
-// setEncoding marks an answer as compressed; its ETag is not that of the plain bytes.
-func setEncoding(header http.Header, encoding string) {
+// Plain is the encoding of an answer that is not compressed.
+const Plain = "identity"
+
+// SetEncoding marks an answer as compressed; its ETag is not that of the plain bytes.
+func SetEncoding(header http.Header, encoding string) {
 	header.Set("Content-Encoding", encoding)
 	if tag := header.Get("ETag"); tag != "" {
 		header.Set("ETag", strings.TrimSuffix(tag, `"`)+"-"+encoding+`"`)
 	}
 }
-
-// plain is the encoding of an answer that is not compressed.
-const plain = "identity"

@@ -4,12 +4,13 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
+	"foldbook/internal/rowstream"
 	"foldbook/internal/series"
 )
 
 // ListIndicators serves GET /api/datasets/:dataset_id/indicators: {"measurement": …, "columns": […], "rows": [{…}], "count": …, …}.
 func (s *Server) ListIndicators(c echo.Context, datasetID string, params spec.ListIndicatorsParams) error {
-	format, err := formatOf(params.Format, c.Request(), spec.JSON)
+	format, err := rowstream.FormatOf(params.Format, c.Request(), spec.JSON)
 	if err != nil {
 		return err
 	}
@@ -20,19 +21,23 @@ func (s *Server) ListIndicators(c echo.Context, datasetID string, params spec.Li
 	if err != nil {
 		return err
 	}
-	r, id, err := s.datasetSeries(c, datasetID, false)
+	found, id, err := s.datasetSeries(c, datasetID, false)
 	if err != nil {
 		return err
 	}
-	if params.Aligned != nil && *params.Aligned {
-		return s.listAligned(c, id, r, at, params.Columns, format)
+	a := &rowAnswer{series: found, at: at, format: format, key: "rows"}
+	if a.columns, err = found.Columns(params.Columns); err != nil {
+		return err
 	}
-	return s.listRows(c, r, at, params.Columns, format)
+	if isTrue(params.Aligned) {
+		return s.listAligned(c, id, a)
+	}
+	return s.listRows(c, a)
 }
 
 // ListOhlcv serves GET /api/datasets/:dataset_id/ohlcv: {"measurement": …, "columns": […], "rows": [{…}], "count": …, …}.
 func (s *Server) ListOhlcv(c echo.Context, datasetID string, params spec.ListOhlcvParams) error {
-	format, err := formatOf(params.Format, c.Request(), spec.JSON)
+	format, err := rowstream.FormatOf(params.Format, c.Request(), spec.JSON)
 	if err != nil {
 		return err
 	}
@@ -47,21 +52,26 @@ func (s *Server) ListOhlcv(c echo.Context, datasetID string, params spec.ListOhl
 	if err != nil {
 		return err
 	}
-	r, _, err := s.datasetSeries(c, datasetID, true)
-	switch {
-	case err != nil:
+	found, _, err := s.datasetSeries(c, datasetID, true)
+	if err != nil {
 		return err
-	case params.Interval != nil:
-		return s.listCandles(c, r, at, *params.Interval, params.Columns, pixels, format)
-	case pixels > 0:
-		return s.listThin(c, r, at, params.Columns, pixels, format)
 	}
-	return s.listRows(c, r, at, params.Columns, format)
+	a := &rowAnswer{series: found, at: at, format: format, key: "rows"}
+	if a.columns, err = found.Columns(params.Columns); err != nil {
+		return err
+	}
+	switch {
+	case params.Interval != nil:
+		return s.listCandles(c, a, *params.Interval, pixels)
+	case pixels > 0:
+		return s.listPoints(c, a, pixels)
+	}
+	return s.listRows(c, a)
 }
 
 // ListTrace serves GET /api/simulations/:simulation_id/trace: {"measurement": …, "columns": […], "rows": [{…}], "count": …, …}.
 func (s *Server) ListTrace(c echo.Context, simulationID string, params spec.ListTraceParams) error {
-	format, err := formatOf(params.Format, c.Request(), spec.JSON)
+	format, err := rowstream.FormatOf(params.Format, c.Request(), spec.JSON)
 	if err != nil {
 		return err
 	}
@@ -85,14 +95,18 @@ func (s *Server) ListTrace(c echo.Context, simulationID string, params spec.List
 	if err != nil {
 		return notFound(err, "simulation", id)
 	}
-	r, err := s.open(ctx, series.Trace, row.QuestDBNamespace, id.String(), row.SimulationName)
+	found, err := s.open(ctx, series.Trace, row.QuestDBNamespace, id.String(), row.SimulationName)
 	if err != nil {
 		return err
 	}
-	if pixels > 0 {
-		return s.listThin(c, r, at, params.Columns, pixels, format)
+	a := &rowAnswer{series: found, at: at, format: format, key: "rows"}
+	if a.columns, err = found.Columns(params.Columns); err != nil {
+		return err
 	}
-	return s.listRows(c, r, at, params.Columns, format)
+	if pixels > 0 {
+		return s.listPoints(c, a, pixels)
+	}
+	return s.listRows(c, a)
 }
 
 // ListTradesimTrace serves GET /api/tradesim/runs/:simulation_id/trace: the same.

@@ -1,4 +1,4 @@
-package api
+package rowstream
 
 import (
 	"encoding/csv"
@@ -17,7 +17,7 @@ import (
 
 func checkFloat(t *testing.T, x float64) {
 	t.Helper()
-	text := string(appendFloat(nil, x))
+	text := string(AppendFloat(nil, x))
 	back, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.Float64bits(back) != math.Float64bits(x) || !json.Valid([]byte(text)) {
 		t.Errorf("%b is written %s, which reads as %b (%v)", x, text, back, err)
@@ -70,19 +70,14 @@ func FuzzTexts(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		text = strings.ToValidUTF8(text, "")
-		var b questdb.Batch
-		b.Reset([]questdb.Kind{questdb.Text, questdb.Text})
-		b.Columns[0].PutText([]byte(text), true)
-		b.Columns[1].PutText(nil, false)
-		b.N = 1
-		fields := []rowField{{text, questdb.Text, false}, {"null", questdb.Text, false}}
+		fields := []Field{{Name: text, Kind: questdb.Text}, {Name: "null", Kind: questdb.Text}}
 		var object map[string]*string
-		line := newTextEncoder(fields, spec.Ndjson, false).rows(nil, &b, 0)
+		line := newTextEncoder(fields, spec.Ndjson, false).row(nil, textRow(text), 0)
 		if err := json.Unmarshal(line, &object); err != nil || object[text] == nil && text != "null" || text != "null" && *object[text] != text || object["null"] != nil {
 			t.Errorf("%q is %s in NDJSON (%v)", text, line, err)
 		}
 		encoder := newTextEncoder(fields, spec.Csv, false)
-		line = encoder.rows(encoder.begin(nil), &b, 0)
+		line = encoder.row(encoder.begin(nil), textRow(text), 0)
 		records, err := csv.NewReader(strings.NewReader(string(line))).ReadAll()
 		want := strings.ReplaceAll(text, "\r\n", "\n") // as the reader has it
 		if err != nil || len(records) != 2 || records[1][0] != want || records[0][0] != want {
@@ -94,6 +89,16 @@ func FuzzTexts(f *testing.F) {
 	})
 }
 
+// textRow is a row of a text and a NULL.
+type textRow string
+
+func (textRow) Next() bool                  { return false }
+func (textRow) Err() error                  { return nil }
+func (textRow) Close()                      {}
+func (textRow) Int(int) (int64, bool)       { return 0, false }
+func (textRow) Float(int) (float64, bool)   { return 0, false }
+func (r textRow) Text(i int) ([]byte, bool) { return []byte(r), i == 0 }
+
 func TestFormatOf(t *testing.T) {
 	t.Parallel()
 	for accept, want := range map[string]spec.Format{
@@ -102,31 +107,8 @@ func TestFormatOf(t *testing.T) {
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Accept", accept)
-		if got, err := formatOf(nil, r, spec.Csv); err != nil || got != want {
+		if got, err := FormatOf(nil, r, spec.Csv); err != nil || got != want {
 			t.Errorf("Accept %q: %s %v, want %s", accept, got, err, want)
 		}
-	}
-}
-
-func TestPlace(t *testing.T) {
-	t.Parallel()
-	p := place{1704240000000123, 7}
-	text := p.encode("scope")
-	if got, err := decodePlace(text, "scope"); err != nil || got != p {
-		t.Errorf("%v comes back as %v %v", p, got, err)
-	}
-	if _, err := decodePlace(text, "other"); err == nil {
-		t.Error("a cursor is good for another series")
-	}
-	for i := range text {
-		if _, err := decodePlace(text[:i]+string(text[i]^1)+text[i+1:], "scope"); err == nil {
-			t.Errorf("a cursor altered at %d is good", i)
-		}
-	}
-	if got := (place{5, 3}).behind([]int64{5, 5}); got != (place{5, 5}) {
-		t.Errorf("behind two more rows of the same time: %v", got)
-	}
-	if got := (place{5, 3}).behind([]int64{5, 6, 6}); got != (place{6, 2}) {
-		t.Errorf("behind rows of another time: %v", got)
 	}
 }

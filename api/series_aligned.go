@@ -1,0 +1,92 @@
+package api
+
+import (
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"foldbook/api/spec"
+	"foldbook/internal/rowstream"
+	"foldbook/internal/series"
+	"foldbook/questdb"
+)
+
+// GetIndexMap serves GET /api/datasets/:dataset_id/index_map: {"measurement": …, "start_index": …, "end_index": …, "rows": [{"index": …, "timestamp_ms": …}]}.
+func (s *Server) GetIndexMap(c echo.Context, datasetID string, params spec.GetIndexMapParams) error {
+	format, err := rowstream.FormatOf(params.Format, c.Request(), spec.JSON)
+	if err == nil {
+		err = checkIndexMap(format, params)
+	}
+	if err != nil {
+		return err
+	}
+	bars := params.Type != nil && *params.Type == spec.Ohlcv
+	found, _, err := s.datasetSeries(c, datasetID, bars)
+	if err != nil {
+		return err
+	}
+	clock := s.streamClock(c)
+	defer clock.cancel()
+	first, end := *params.StartIdx, *params.EndIdx
+	rows, err := found.Index(clock, first, end)
+	if err != nil {
+		return err
+	}
+	return s.send(c, clock, &rowstream.Answer{
+		Fields: []rowstream.Field{{Name: "index", Kind: questdb.Int}, found.TimeColumn().Field},
+		Rows:   rows, Format: format, File: found.Table.Name, Key: "rows",
+		Head: func(b []byte) []byte {
+			b = rowstream.AppendNumber(rowstream.AppendMember(b, "measurement", found.Table.Name), "start_index", first)
+			return rowstream.AppendNumber(b, "end_index", end)
+		},
+		End: func(count int64) (rowstream.End, error) { return rowstream.End{Total: count}, nil },
+	})
+}
+
+func checkIndexMap(format spec.Format, params spec.GetIndexMapParams) error {
+	switch {
+	case format == spec.Parquet:
+		return spec.InvalidParameter("format", "parquet is not made of numbered rows")
+	case params.StartIdx == nil || *params.StartIdx < 0:
+		return spec.InvalidParameter("start_idx", "is missing or below 0")
+	case params.EndIdx == nil || *params.EndIdx <= *params.StartIdx:
+		return spec.InvalidParameter("end_idx", "is missing or not above start_idx")
+	case params.Type != nil && !params.Type.Valid():
+		return spec.InvalidParameter("type", "is not indicator or ohlcv")
+	}
+	return nil
+}
+
+// listAligned answers indicators at whose time there is a bar.
+func (s *Server) listAligned(c echo.Context, id uuid.UUID, a *rowAnswer) error {
+	if a.at.Numbered {
+		return spec.InvalidParameter("aligned", "does not go with start_index or end_index: the numbers are those of all rows")
+	}
+	if a.format == spec.Parquet {
+		return spec.InvalidParameter("format", "parquet does not go with aligned")
+	}
+	bars, err := s.openDataset(c.Request().Context(), id, true)
+	if err != nil {
+		return err
+	}
+	clock := s.streamClock(c)
+	defer clock.cancel()
+	rows, err := a.series.Aligned(clock, bars, a.columns, a.at.Range)
+	if err != nil {
+		return err
+	}
+	return s.send(c, clock, &rowstream.Answer{
+		Fields: series.Fields(a.columns), Rows: rows, Format: a.format, File: a.series.Table.Name, Key: a.key, Head: a.begin,
+		End: func(count int64) (_ rowstream.End, err error) {
+			e := rowstream.End{Total: a.at.Offset + count}
+			if rows.More || a.at.After != nil || (count == 0 && a.at.Offset > 0) {
+				if e.Total, err = a.series.CountAligned(clock, bars, a.at.Range); err != nil {
+					return e, err
+				}
+			}
+			if rows.More && count > 0 {
+				e.Next = encodePosition(rows.Last, a.at.scope)
+			}
+			return a.finish(clock, count, e)
+		},
+	})
+}

@@ -1,0 +1,88 @@
+package api
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"foldbook/api/spec"
+	"foldbook/internal/chart"
+	"foldbook/internal/rowstream"
+	"foldbook/internal/series"
+)
+
+const (
+	maxPixels      = 20_000
+	pointsPerPixel = 4
+)
+
+// pixelsOf is how many pixel columns rows are downsampled for, 0 for not at all.
+func pixelsOf(points, width *int64, at rowRange) (int64, error) {
+	var pixels int64
+	switch {
+	case points == nil && width == nil:
+		return 0, nil
+	case points != nil && width != nil:
+		return 0, spec.InvalidParameter("points", "does not go with width")
+	case width != nil:
+		if pixels = *width; pixels < 1 || pixels > maxPixels {
+			return 0, spec.InvalidParameter("width", "is not from 1 to "+strconv.Itoa(maxPixels))
+		}
+	default:
+		if pixels = *points / pointsPerPixel; pixels < 1 || pixels > maxPixels {
+			return 0, spec.InvalidParameter("points", "is not from "+strconv.Itoa(pointsPerPixel)+" to "+strconv.Itoa(pointsPerPixel*maxPixels))
+		}
+	}
+	if at.Desc || at.Numbered || at.limited || at.Offset != 0 || at.After != nil {
+		return 0, spec.InvalidParameter("points or width", "does not go with desc, limit, offset, cursor, start_index or end_index")
+	}
+	return pixels, nil
+}
+
+// listPoints answers rows downsampled for a chart.
+func (s *Server) listPoints(c echo.Context, a *rowAnswer, pixels int64) error {
+	clock := s.streamClock(c)
+	defer clock.cancel()
+	if a.format == spec.Parquet {
+		return spec.InvalidParameter("format", "parquet does not go with points or width")
+	}
+	a.at.Limit = -1
+	grid, err := a.grid(clock, pixels)
+	if err != nil {
+		return err
+	}
+	scan, err := a.series.Scan(clock, a.columns, a.at.Range)
+	if err != nil {
+		return err
+	}
+	fields := series.Fields(a.columns)
+	points := chart.NewM4(scan, fields, grid)
+	return s.send(c, clock, &rowstream.Answer{
+		Fields: fields, Rows: points, Format: a.format, File: a.series.Table.Name, Key: a.key, Arrays: a.arrays,
+		Head: func(b []byte) []byte {
+			b = rowstream.AppendNumber(a.begin(b), "pixel_columns", pixels)
+			b = rowstream.AppendNumber(b, "pixel_start_us", grid.Start)
+			return rowstream.AppendNumber(b, "pixel_width_us", grid.Step)
+		},
+		End: func(count int64) (rowstream.End, error) {
+			return a.finish(clock, count, rowstream.End{Total: points.Total()})
+		},
+	})
+}
+
+// grid cuts the time that was asked for, or that there are rows of, into pixel columns.
+func (a *rowAnswer) grid(clock *streamClock, pixels int64) (chart.Grid, error) {
+	bounds, err := a.series.Client.Bounds(clock, a.series.Selection(a.at.Range))
+	if err != nil {
+		return chart.Grid{}, fmt.Errorf("find the bounds of %s: %w", a.series.Table.Name, err)
+	}
+	first, last := bounds.First, bounds.Last
+	if !a.at.From.IsZero() {
+		first = a.at.From
+	}
+	if !a.at.To.IsZero() {
+		last = a.at.To
+	}
+	return chart.NewGrid(max(0, first.UnixMicro()), max(0, last.UnixMicro(), first.UnixMicro()), pixels), nil
+}

@@ -1,0 +1,235 @@
+// Package rowstream answers rows over HTTP as JSON, NDJSON, CSV or Arrow, one row after the other: a long answer takes no
+// more memory than a short one.
+package rowstream
+
+import (
+	"net/http"
+	"strconv"
+
+	"foldbook/api/spec"
+	"foldbook/questdb"
+)
+
+// Rows are read one after the other; *questdb.Rows are some. A cell is asked for as its field's kind says, and ok is false
+// for NULL. Rows are for one goroutine.
+type Rows interface {
+	Next() bool
+	Err() error // what ended the rows early; nil: they are whole
+	Close()
+	Int(i int) (v int64, ok bool)     // Int, Bool (0, 1), Time (microseconds since 1970)
+	Float(i int) (v float64, ok bool) // Float
+	Text(i int) (v []byte, ok bool)   // Text; good until the next row
+}
+
+// Field is one column of an answer.
+type Field struct {
+	Name   string
+	Kind   questdb.Kind
+	Millis bool // a Time that is sent as milliseconds since 1970
+}
+
+// Answer is rows and what is sent around them.
+type Answer struct {
+	Fields []Field
+	Rows   Rows // Send closes them
+	Format spec.Format
+	File   string                         // what it is saved as, without its ending
+	Key    string                         // JSON: of the rows
+	Arrays bool                           // JSON: rows are arrays
+	Head   func(b []byte) []byte          // JSON: members before the columns, each followed by a comma
+	End    func(count int64) (End, error) // called behind the last row
+}
+
+// End is what is known of an answer once all its rows were read.
+type End struct {
+	Total int64                 // NotCounted: it is not told
+	Next  string                // cursor, empty for none
+	Tail  func(b []byte) []byte // JSON: members behind count and total, each led by a comma; nil for none
+}
+
+// NotCounted is the total of an answer that does not tell it.
+const NotCounted = -1
+
+// encoder appends rows in one format.
+type encoder interface {
+	begin(b []byte) []byte
+	row(b []byte, rows Rows, before int64) []byte // before: rows that the answer has before it
+	end(b []byte, count int64, end End) []byte
+}
+
+// What fits into so many cells is sent in one piece; more is streamed in parts of some partSize bytes.
+const (
+	wholeTextCells  = 12_000
+	wholeArrowCells = 80_000
+	partSize        = 128 << 10
+	keptBuffer      = 2 << 20 // larger ones are left to the garbage collector
+)
+
+// buffers keeps the memory of some answers. It is no sync.Pool, which each collection empties.
+var buffers = make(chan []byte, 8)
+
+func takeBuffer() []byte {
+	select {
+	case b := <-buffers:
+		return b
+	default:
+		return nil
+	}
+}
+
+func giveBuffer(b []byte) {
+	if cap(b) > keptBuffer {
+		return
+	}
+	select {
+	case buffers <- b[:0]:
+	default:
+	}
+}
+
+func (a *Answer) wholeRows() int64 {
+	if a.Format == spec.Arrow {
+		return int64(min(max(wholeArrowCells/len(a.Fields), 256), 16384))
+	}
+	return int64(min(max(wholeTextCells/len(a.Fields), 16), 4096))
+}
+
+func (a *Answer) encoder() encoder {
+	switch a.Format {
+	case spec.Arrow:
+		return newArrowEncoder(a.Fields, int(a.wholeRows()))
+	case spec.JSON:
+		return &envelope{newTextEncoder(a.Fields, spec.JSON, a.Arrays), a}
+	}
+	return newTextEncoder(a.Fields, a.Format, false)
+}
+
+// Send answers the rows in the goroutine of the handler: nothing has to be handed over, so that a small answer costs little,
+// and a long one is still read from QuestDB while it is encoded. begun is called when the first row is there; an error before
+// that is for the caller to answer, a later one has cut the answer.
+func (a *Answer) Send(w *Writer, begun func()) error {
+	defer a.Rows.Close()
+	e := a.encoder()
+	b := e.begin(takeBuffer())
+	defer func() { giveBuffer(b) }()
+	count, whole, more := int64(0), a.wholeRows(), false
+	for more = a.Rows.Next(); more && count < whole; more = a.Rows.Next() {
+		b = e.row(b, a.Rows, count)
+		count++
+	}
+	if err := a.Rows.Err(); err != nil {
+		return err
+	}
+	begun()
+	header := w.Header()
+	header.Set("Content-Type", MediaType(a.Format))
+	if a.Format != spec.JSON && a.Format != spec.Ndjson {
+		header.Set("Content-Disposition", `attachment; filename="`+a.File+"."+string(a.Format)+`"`)
+	}
+	if !more {
+		end, err := a.End(count)
+		if err != nil {
+			return err
+		}
+		b = e.end(b, count, end)
+		a.setCounts(header, count, end)
+		return w.Whole(b)
+	}
+	if w.Request.Method == http.MethodHead {
+		w.WriteHeader(http.StatusOK)
+		return nil
+	}
+	if a.Format != spec.JSON {
+		header.Set("Trailer", "X-Row-Count, X-Total-Count, X-Next-Cursor")
+	}
+	if err := w.Begin(); err != nil {
+		return err
+	}
+	for ; more; more = a.Rows.Next() {
+		if len(b) >= partSize {
+			if err := w.Part(b); err != nil {
+				return err
+			}
+			b = b[:0]
+		}
+		b = e.row(b, a.Rows, count)
+		count++
+	}
+	if err := a.Rows.Err(); err != nil {
+		return err
+	}
+	end, err := a.End(count)
+	if err != nil {
+		return err
+	}
+	a.setCounts(header, count, end)
+	b = e.end(b, count, end)
+	if err := w.Part(b); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+// setCounts sets the headers, or trailers, with the counts.
+func (a *Answer) setCounts(header http.Header, count int64, end End) {
+	if a.Format == spec.JSON {
+		return
+	}
+	header.Set("X-Row-Count", strconv.FormatInt(count, 10))
+	if end.Total != NotCounted {
+		header.Set("X-Total-Count", strconv.FormatInt(end.Total, 10))
+	}
+	if end.Next != "" {
+		header.Set("X-Next-Cursor", end.Next)
+	}
+}
+
+// envelope is a JSON object around the rows.
+type envelope struct {
+	*textEncoder
+	a *Answer
+}
+
+func (e *envelope) begin(b []byte) []byte {
+	b = append(b, '{')
+	b = e.a.Head(b)
+	b = append(b, `"columns":[`...)
+	for i, f := range e.a.Fields {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = AppendText(b, []byte(f.Name))
+	}
+	b = append(b, `],"`...)
+	b = append(b, e.a.Key...)
+	return append(b, `":[`...)
+}
+
+func (e *envelope) end(b []byte, count int64, end End) []byte {
+	b = append(b, `],"count":`...)
+	b = strconv.AppendInt(b, count, 10)
+	if end.Total != NotCounted {
+		b = append(b, `,"total":`...)
+		b = strconv.AppendInt(b, end.Total, 10)
+	}
+	if end.Tail != nil {
+		b = end.Tail(b)
+	}
+	return append(b, "}\n"...)
+}
+
+// AppendMember appends "name":"text", with a comma behind it.
+func AppendMember(b []byte, name, text string) []byte {
+	b = AppendText(b, []byte(name))
+	b = append(b, ':')
+	b = AppendText(b, []byte(text))
+	return append(b, ',')
+}
+
+// AppendNumber appends "name":n, with a comma behind it.
+func AppendNumber(b []byte, name string, n int64) []byte {
+	b = AppendText(b, []byte(name))
+	b = append(b, ':')
+	b = strconv.AppendInt(b, n, 10)
+	return append(b, ',')
+}

@@ -1,0 +1,89 @@
+package rowstream
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// Writer sends an answer, compressed when that is asked for: in one piece, or in parts when its length is not known. Each part
+// has a time limit of its own, so that a client that no longer reads is dropped.
+type Writer struct {
+	http.ResponseWriter
+	Request  *http.Request
+	Patience time.Duration // for a client to take each part
+
+	conn   *http.ResponseController
+	packed io.WriteCloser // compresses into the writer itself; nil for no compression
+}
+
+// Whole sends an answer in one piece.
+func (w *Writer) Whole(b []byte) error {
+	b, _, err := Compress(w.Header(), w.Request, b)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	w.WriteHeader(http.StatusOK)
+	_, err = w.ResponseWriter.Write(b)
+	return err
+}
+
+// Begin begins an answer in parts, which Close ends.
+func (w *Writer) Begin() error {
+	w.conn = http.NewResponseController(w.ResponseWriter)
+	// The limit for reading the request would end a stream that is longer: the server goes on reading, to see the client leave.
+	if err := w.conn.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	header := w.Header()
+	header.Add("Vary", "Accept-Encoding")
+	switch encoding := Encoding(w.Request); encoding {
+	case "gzip":
+		SetEncoding(header, encoding)
+		w.packed = newGzip(w)
+	case "zstd":
+		SetEncoding(header, encoding)
+		z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+			zstd.WithWindowSize(256<<10), zstd.WithLowerEncoderMem(true))
+		if err != nil {
+			return err
+		}
+		w.packed = z
+	}
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// Write sends bytes as they are.
+func (w *Writer) Write(b []byte) (int, error) {
+	if err := w.conn.SetWriteDeadline(time.Now().Add(w.Patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Part sends a part.
+func (w *Writer) Part(b []byte) error {
+	var err error
+	switch {
+	case len(b) == 0:
+	case w.packed != nil:
+		_, err = w.packed.Write(b)
+	default:
+		_, err = w.Write(b)
+	}
+	return err
+}
+
+// Close ends an answer in parts.
+func (w *Writer) Close() error {
+	if w.packed == nil {
+		return nil
+	}
+	return w.packed.Close()
+}
