@@ -21,7 +21,7 @@ var (
 
 const getRun = `-- name: GetRun :batchone
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version,
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text,
     d.questdb_tag AS dataset_slug,
     (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
 FROM walkforward_runs AS r
@@ -52,6 +52,7 @@ type GetRunRow struct {
 	SerializedConfig      *string         `json:"serialized_config"`
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
+	SearchText            string          `json:"-"`
 	DatasetSlug           string          `json:"dataset_slug"`
 	FoldCount             int64           `json:"fold_count"`
 }
@@ -98,6 +99,7 @@ func (b *GetRunBatchResults) QueryRow(f func(int, GetRunRow, error)) {
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.SearchText,
 			&i.DatasetSlug,
 			&i.FoldCount,
 		)
@@ -113,7 +115,7 @@ func (b *GetRunBatchResults) Close() error {
 }
 
 const getSimulation = `-- name: GetSimulation :batchone
-SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version
+SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version, search_text
 FROM simulation_runs
 WHERE simulation_id = $1
 `
@@ -165,6 +167,7 @@ func (b *GetSimulationBatchResults) QueryRow(f func(int, SimulationRun, error)) 
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.SearchText,
 		)
 		if f != nil {
 			f(t, i, err)
@@ -179,7 +182,7 @@ func (b *GetSimulationBatchResults) Close() error {
 
 const getSimulationSummary = `-- name: GetSimulationSummary :batchone
 SELECT
-    s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version,
+    s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version, s.search_text,
     (SELECT count(*) FROM simulation_trades AS t WHERE t.simulation_id = s.simulation_id)::bigint AS trade_count
 FROM simulation_runs AS s
 WHERE s.simulation_id = $1
@@ -206,6 +209,7 @@ type GetSimulationSummaryRow struct {
 	SerializedConfig    *string         `json:"serialized_config"`
 	CreatedAt           time.Time       `json:"created_at"`
 	Version             int64           `json:"version"`
+	SearchText          string          `json:"-"`
 	TradeCount          int64           `json:"trade_count"`
 }
 
@@ -250,6 +254,7 @@ func (b *GetSimulationSummaryBatchResults) QueryRow(f func(int, GetSimulationSum
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.SearchText,
 			&i.TradeCount,
 		)
 		if f != nil {

@@ -63,7 +63,7 @@ WHERE
     ($1::text IS NULL OR d.symbol = $1)
     AND ($2::text IS NULL OR d.granularity = $2)
     AND ($3::text IS NULL OR d.source = $3)
-    AND ($4::text IS NULL OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $4)
+    AND ($4::text IS NULL OR d.search_text ILIKE $4)
 `
 
 type CountDatasetSummariesParams struct {
@@ -127,7 +127,7 @@ func (q *Queries) DeleteDataset(ctx context.Context, datasetID uuid.UUID) (int64
 }
 
 const getDataset = `-- name: GetDataset :one
-SELECT dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema, row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts, bar_interval_ms, lookback_rows, metadata, created_at, updated_at, version
+SELECT dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema, row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts, bar_interval_ms, lookback_rows, metadata, created_at, updated_at, version, search_text
 FROM indicator_datasets
 WHERE dataset_id = $1
 `
@@ -158,6 +158,7 @@ func (q *Queries) GetDataset(ctx context.Context, datasetID uuid.UUID) (Indicato
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Version,
+		&i.SearchText,
 	)
 	return i, err
 }
@@ -188,7 +189,7 @@ func (q *Queries) GetDatasetSeries(ctx context.Context, datasetID uuid.UUID) (Ge
 
 const getDatasetSummary = `-- name: GetDatasetSummary :one
 SELECT
-    d.dataset_id, d.symbol, d.granularity, d.source, d.questdb_tag, d.questdb_measurement, d.column_schema, d.row_count, d.first_bar_ts, d.last_bar_ts, d.ohlcv_measurement, d.ohlcv_row_count, d.ohlcv_first_ts, d.ohlcv_last_ts, d.bar_interval_ms, d.lookback_rows, d.metadata, d.created_at, d.updated_at, d.version,
+    d.dataset_id, d.symbol, d.granularity, d.source, d.questdb_tag, d.questdb_measurement, d.column_schema, d.row_count, d.first_bar_ts, d.last_bar_ts, d.ohlcv_measurement, d.ohlcv_row_count, d.ohlcv_first_ts, d.ohlcv_last_ts, d.bar_interval_ms, d.lookback_rows, d.metadata, d.created_at, d.updated_at, d.version, d.search_text,
     d.questdb_tag AS dataset_slug,
     coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv')::text AS ohlcv_table,
     epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ms,
@@ -222,6 +223,7 @@ type GetDatasetSummaryRow struct {
 	CreatedAt          time.Time       `json:"created_at"`
 	UpdatedAt          time.Time       `json:"updated_at"`
 	Version            int64           `json:"version"`
+	SearchText         string          `json:"-"`
 	DatasetSlug        string          `json:"dataset_slug"`
 	OhlcvTable         string          `json:"ohlcv_table"`
 	OhlcvFirstMS       int64           `json:"ohlcv_first_ms"`
@@ -258,6 +260,7 @@ func (q *Queries) GetDatasetSummary(ctx context.Context, datasetID uuid.UUID) (G
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Version,
+		&i.SearchText,
 		&i.DatasetSlug,
 		&i.OhlcvTable,
 		&i.OhlcvFirstMS,
@@ -336,7 +339,7 @@ func (q *Queries) GetManifest(ctx context.Context, datasetID uuid.UUID) (GetMani
 }
 
 const listDatasetMeasurements = `-- name: ListDatasetMeasurements :many
-SELECT dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema, row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts, bar_interval_ms, lookback_rows, metadata, created_at, updated_at, version
+SELECT dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema, row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts, bar_interval_ms, lookback_rows, metadata, created_at, updated_at, version, search_text
 FROM indicator_datasets
 WHERE dataset_id > $1
 ORDER BY dataset_id
@@ -380,6 +383,7 @@ func (q *Queries) ListDatasetMeasurements(ctx context.Context, arg ListDatasetMe
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Version,
+			&i.SearchText,
 		); err != nil {
 			return nil, err
 		}
@@ -393,7 +397,7 @@ func (q *Queries) ListDatasetMeasurements(ctx context.Context, arg ListDatasetMe
 
 const listDatasetSummaries = `-- name: ListDatasetSummaries :many
 SELECT
-    d.dataset_id, d.symbol, d.granularity, d.source, d.questdb_tag, d.questdb_measurement, d.column_schema, d.row_count, d.first_bar_ts, d.last_bar_ts, d.ohlcv_measurement, d.ohlcv_row_count, d.ohlcv_first_ts, d.ohlcv_last_ts, d.bar_interval_ms, d.lookback_rows, d.metadata, d.created_at, d.updated_at, d.version,
+    d.dataset_id, d.symbol, d.granularity, d.source, d.questdb_tag, d.questdb_measurement, d.column_schema, d.row_count, d.first_bar_ts, d.last_bar_ts, d.ohlcv_measurement, d.ohlcv_row_count, d.ohlcv_first_ts, d.ohlcv_last_ts, d.bar_interval_ms, d.lookback_rows, d.metadata, d.created_at, d.updated_at, d.version, d.search_text,
     d.questdb_tag AS dataset_slug,
     coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv')::text AS ohlcv_table,
     epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ms,
@@ -407,7 +411,7 @@ WHERE
     ($1::text IS NULL OR d.symbol = $1)
     AND ($2::text IS NULL OR d.granularity = $2)
     AND ($3::text IS NULL OR d.source = $3)
-    AND ($4::text IS NULL OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $4)
+    AND ($4::text IS NULL OR d.search_text ILIKE $4)
     AND (
         $5::timestamptz IS NULL
         OR (d.created_at <= $5 AND (d.created_at < $5 OR d.dataset_id > $6))
@@ -448,6 +452,7 @@ type ListDatasetSummariesRow struct {
 	CreatedAt          time.Time       `json:"created_at"`
 	UpdatedAt          time.Time       `json:"updated_at"`
 	Version            int64           `json:"version"`
+	SearchText         string          `json:"-"`
 	DatasetSlug        string          `json:"dataset_slug"`
 	OhlcvTable         string          `json:"ohlcv_table"`
 	OhlcvFirstMS       int64           `json:"ohlcv_first_ms"`
@@ -501,6 +506,7 @@ func (q *Queries) ListDatasetSummaries(ctx context.Context, arg ListDatasetSumma
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Version,
+			&i.SearchText,
 			&i.DatasetSlug,
 			&i.OhlcvTable,
 			&i.OhlcvFirstMS,
@@ -521,7 +527,7 @@ func (q *Queries) ListDatasetSummaries(ctx context.Context, arg ListDatasetSumma
 }
 
 const listDatasets = `-- name: ListDatasets :many
-SELECT dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema, row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts, bar_interval_ms, lookback_rows, metadata, created_at, updated_at, version
+SELECT dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema, row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts, bar_interval_ms, lookback_rows, metadata, created_at, updated_at, version, search_text
 FROM indicator_datasets
 WHERE
     ($1::text IS NULL OR granularity = $1)
@@ -574,6 +580,7 @@ func (q *Queries) ListDatasets(ctx context.Context, arg ListDatasetsParams) ([]I
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Version,
+			&i.SearchText,
 		); err != nil {
 			return nil, err
 		}
@@ -586,7 +593,7 @@ func (q *Queries) ListDatasets(ctx context.Context, arg ListDatasetsParams) ([]I
 }
 
 const listDatasetsBySymbol = `-- name: ListDatasetsBySymbol :many
-SELECT dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema, row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts, bar_interval_ms, lookback_rows, metadata, created_at, updated_at, version
+SELECT dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema, row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts, bar_interval_ms, lookback_rows, metadata, created_at, updated_at, version, search_text
 FROM indicator_datasets
 WHERE
     symbol = $1
@@ -642,6 +649,7 @@ func (q *Queries) ListDatasetsBySymbol(ctx context.Context, arg ListDatasetsBySy
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Version,
+			&i.SearchText,
 		); err != nil {
 			return nil, err
 		}
@@ -684,7 +692,7 @@ func (q *Queries) LockDataset(ctx context.Context, arg LockDatasetParams) (LockD
 }
 
 const lockDatasetRow = `-- name: LockDatasetRow :one
-SELECT dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema, row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts, bar_interval_ms, lookback_rows, metadata, created_at, updated_at, version
+SELECT dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema, row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts, bar_interval_ms, lookback_rows, metadata, created_at, updated_at, version, search_text
 FROM indicator_datasets
 WHERE dataset_id = $1
 FOR UPDATE
@@ -717,6 +725,7 @@ func (q *Queries) LockDatasetRow(ctx context.Context, datasetID uuid.UUID) (Indi
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Version,
+		&i.SearchText,
 	)
 	return i, err
 }

@@ -48,6 +48,8 @@ type IndicatorDataset struct {
 	UpdatedAt time.Time       `json:"updated_at"`
 	// Raised by every change of the data set, its runs and its simulations.
 	Version int64 `json:"version"`
+	// What search= looks into.
+	SearchText string `json:"-"`
 }
 
 // What River does not know of its jobs.
@@ -126,6 +128,8 @@ type SimulationRun struct {
 	CreatedAt        time.Time `json:"created_at"`
 	// Raised by every change of the simulation, its buckets and its trades.
 	Version int64 `json:"version"`
+	// What search= looks into.
+	SearchText string `json:"-"`
 }
 
 // One trade of a simulation.

@@ -175,6 +175,9 @@ func TestPlans(t *testing.T) {
 			plan = strings.Join(indexesOf(t, store, q.table), "\n")
 		} else {
 			plan = explain(t, store, q, values)
+			if called := regexp.MustCompile(`Function Scan on unmet_\w+`).FindString(plan); called != "" {
+				t.Errorf("%s calls a function that has to be expanded: %s\n%s", q.name, called, plan)
+			}
 		}
 		for _, index := range strings.Split(stated[1], ", ") {
 			if strings.HasSuffix(index, "_text_idx") && !trigrams {
@@ -235,7 +238,7 @@ func grow(t *testing.T, store *db.DB) {
 		"simulation_runs", "simulation_trade_buckets", "simulation_trades", "simulation_run_metrics",
 	} {
 		var copied []string
-		columns := lines(t, store, "SELECT attname::text FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 ORDER BY attnum", table)
+		columns := lines(t, store, "SELECT attname::text FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND attgenerated = '' ORDER BY attnum", table)
 		for _, column := range columns {
 			switch {
 			case slices.Contains(ids, column):

@@ -33,17 +33,17 @@ FROM (
         AND ($9::text IS NULL OR s.questdb_namespace = $9)
         AND (
             $10::text IS NULL
-            OR s.input_run_measurement || ' ' || s.questdb_namespace ILIKE $10
+            OR s.search_text ILIKE $10
             OR s.dataset_id = ANY(ARRAY(
                 SELECT d.dataset_id
                 FROM indicator_datasets AS d
-                WHERE d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $10
+                WHERE d.search_text ILIKE $10
             ))
             OR EXISTS (
                 SELECT
                 FROM walkforward_runs AS r
                 WHERE r.run_id = s.run_id
-                    AND r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $10
+                    AND r.search_text ILIKE $10
             )
         )
         AND ($11::uuid[] IS NULL OR s.simulation_id = ANY($11))
@@ -53,14 +53,7 @@ FROM (
             coalesce(cardinality($13::text[]), 0) = 0
             OR NOT EXISTS (
                 SELECT
-                FROM generate_subscripts($13::text[], 1) AS i
-                WHERE ($14::boolean[])[i] <> EXISTS (
-                    SELECT
-                    FROM simulation_run_metrics AS m
-                    WHERE m.simulation_id = s.simulation_id
-                        AND m.key = ($13::text[])[i]
-                        AND m.value BETWEEN ($15::double precision[])[i] AND ($16::double precision[])[i]
-                )
+                FROM unmet_simulation_metrics(s.simulation_id, $13::text[], $14::boolean[], $15::double precision[], $16::double precision[])
             )
         )
     LIMIT $17::bigint
@@ -178,14 +171,7 @@ FROM (
             coalesce(cardinality($8::text[]), 0) = 0
             OR NOT EXISTS (
                 SELECT
-                FROM generate_subscripts($8::text[], 1) AS i
-                WHERE ($9::boolean[])[i] <> EXISTS (
-                    SELECT
-                    FROM simulation_run_metrics AS o
-                    WHERE o.simulation_id = m.simulation_id
-                        AND o.key = ($8::text[])[i]
-                        AND o.value BETWEEN ($10::double precision[])[i] AND ($11::double precision[])[i]
-                )
+                FROM unmet_simulation_metrics(m.simulation_id, $8::text[], $9::boolean[], $10::double precision[], $11::double precision[])
             )
         )
     LIMIT $12::bigint
@@ -496,7 +482,7 @@ func (q *Queries) ListSimulationMeasurements(ctx context.Context, arg ListSimula
 }
 
 const listSimulations = `-- name: ListSimulations :many
-SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version
+SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version, search_text
 FROM simulation_runs
 ORDER BY created_at DESC, simulation_id
 LIMIT $2::int OFFSET $1::bigint
@@ -533,6 +519,7 @@ func (q *Queries) ListSimulations(ctx context.Context, arg ListSimulationsParams
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.SearchText,
 		); err != nil {
 			return nil, err
 		}
@@ -545,7 +532,7 @@ func (q *Queries) ListSimulations(ctx context.Context, arg ListSimulationsParams
 }
 
 const listSimulationsByDataset = `-- name: ListSimulationsByDataset :many
-SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version
+SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version, search_text
 FROM simulation_runs
 WHERE
     dataset_id = $1
@@ -593,6 +580,7 @@ func (q *Queries) ListSimulationsByDataset(ctx context.Context, arg ListSimulati
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.SearchText,
 		); err != nil {
 			return nil, err
 		}
@@ -605,7 +593,7 @@ func (q *Queries) ListSimulationsByDataset(ctx context.Context, arg ListSimulati
 }
 
 const listSimulationsByRun = `-- name: ListSimulationsByRun :many
-SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version
+SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version, search_text
 FROM simulation_runs
 WHERE
     run_id = $1
@@ -656,6 +644,7 @@ func (q *Queries) ListSimulationsByRun(ctx context.Context, arg ListSimulationsB
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.SearchText,
 		); err != nil {
 			return nil, err
 		}
@@ -668,7 +657,7 @@ func (q *Queries) ListSimulationsByRun(ctx context.Context, arg ListSimulationsB
 }
 
 const listSimulationsByStatus = `-- name: ListSimulationsByStatus :many
-SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version
+SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version, search_text
 FROM simulation_runs
 WHERE status = $1
 ORDER BY created_at DESC, simulation_id
@@ -707,6 +696,7 @@ func (q *Queries) ListSimulationsByStatus(ctx context.Context, arg ListSimulatio
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.SearchText,
 		); err != nil {
 			return nil, err
 		}
@@ -798,7 +788,7 @@ FROM (
     (
         SELECT s.simulation_id
         FROM simulation_runs AS s
-        WHERE s.input_run_measurement || ' ' || s.questdb_namespace ILIKE $1
+        WHERE s.search_text ILIKE $1
         LIMIT $2::int
     )
     UNION
@@ -806,7 +796,7 @@ FROM (
         SELECT s.simulation_id
         FROM walkforward_runs AS r
         INNER JOIN simulation_runs AS s ON r.run_id = s.run_id
-        WHERE r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $1
+        WHERE r.search_text ILIKE $1
         LIMIT $2::int
     )
     UNION
@@ -814,7 +804,7 @@ FROM (
         SELECT s.simulation_id
         FROM indicator_datasets AS d
         INNER JOIN simulation_runs AS s ON d.dataset_id = s.dataset_id
-        WHERE d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $1
+        WHERE d.search_text ILIKE $1
         LIMIT $2::int
     )
 ) AS ids
@@ -823,14 +813,14 @@ LIMIT $2::int
 `
 
 type MatchSimulationsByTextParams struct {
-	Pattern  string `json:"pattern"`
+	Pattern  string `json:"-"`
 	PageSize int32  `json:"page_size"`
 }
 
 // MatchSimulationsByText returns the ids of simulations whose texts, or whose run's or data set's, match a pattern, at most
 // page_size: fewer than that are all of them. Called before SearchSimulations, which is faster on few candidates. It looks
 // across all simulations.
-// index: simulation_runs_text_idx, walkforward_runs_text_idx, simulation_runs_run_id_idx, simulation_runs_dataset_id_idx.
+// index: simulation_runs_search_text_idx, walkforward_runs_search_text_idx, simulation_runs_run_id_idx, simulation_runs_dataset_id_idx.
 // cost: the matching rows; where pg_trgm is missing, all of them.
 func (q *Queries) MatchSimulationsByText(ctx context.Context, arg MatchSimulationsByTextParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, matchSimulationsByText, arg.Pattern, arg.PageSize)
@@ -894,7 +884,7 @@ func (q *Queries) PatchSimulation(ctx context.Context, arg PatchSimulationParams
 }
 
 const searchSimulations = `-- name: SearchSimulations :many
-SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version
+SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version, s.search_text
 FROM simulation_runs AS s
 INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
@@ -907,21 +897,14 @@ WHERE
     AND ($6::text IS NULL OR s.questdb_namespace = $6)
     AND (
         $7::text IS NULL
-        OR s.input_run_measurement || ' ' || s.questdb_namespace ILIKE $7
-        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $7
-        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $7
+        OR s.search_text ILIKE $7
+        OR r.search_text ILIKE $7
+        OR d.search_text ILIKE $7
     )
     AND ($8::uuid[] IS NULL OR s.simulation_id = ANY($8))
     AND NOT EXISTS (
         SELECT
-        FROM generate_subscripts($9::text[], 1) AS i
-        WHERE ($10::boolean[])[i] <> EXISTS (
-            SELECT
-            FROM simulation_run_metrics AS m
-            WHERE m.simulation_id = s.simulation_id
-                AND m.key = ($9::text[])[i]
-                AND m.value BETWEEN ($11::double precision[])[i] AND ($12::double precision[])[i]
-        )
+        FROM unmet_simulation_metrics(s.simulation_id, $9::text[], $10::boolean[], $11::double precision[], $12::double precision[])
         OFFSET 0
     )
     AND (
@@ -996,6 +979,7 @@ func (q *Queries) SearchSimulations(ctx context.Context, arg SearchSimulationsPa
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.SearchText,
 		); err != nil {
 			return nil, err
 		}
@@ -1008,7 +992,7 @@ func (q *Queries) SearchSimulations(ctx context.Context, arg SearchSimulationsPa
 }
 
 const searchSimulationsByMetric = `-- name: SearchSimulationsByMetric :many
-SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version
+SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version, s.search_text
 FROM simulation_run_metrics AS o
 INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
 WHERE
@@ -1016,14 +1000,7 @@ WHERE
     AND o.value BETWEEN $2::double precision AND $3::double precision
     AND NOT EXISTS (
         SELECT
-        FROM generate_subscripts($4::text[], 1) AS i
-        WHERE ($5::boolean[])[i] <> EXISTS (
-            SELECT
-            FROM simulation_run_metrics AS m
-            WHERE m.simulation_id = o.simulation_id
-                AND m.key = ($4::text[])[i]
-                AND m.value BETWEEN ($6::double precision[])[i] AND ($7::double precision[])[i]
-        )
+        FROM unmet_simulation_metrics(o.simulation_id, $4::text[], $5::boolean[], $6::double precision[], $7::double precision[])
         OFFSET 0
     )
     AND (
@@ -1089,6 +1066,7 @@ func (q *Queries) SearchSimulationsByMetric(ctx context.Context, arg SearchSimul
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.SearchText,
 		); err != nil {
 			return nil, err
 		}
@@ -1101,7 +1079,7 @@ func (q *Queries) SearchSimulationsByMetric(ctx context.Context, arg SearchSimul
 }
 
 const sortSimulationsByMetric = `-- name: SortSimulationsByMetric :many
-SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version
+SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version, s.search_text
 FROM simulation_run_metrics AS o
 INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
 INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
@@ -1118,21 +1096,14 @@ WHERE
     AND ($12::text IS NULL OR s.questdb_namespace = $12)
     AND (
         $13::text IS NULL
-        OR s.input_run_measurement || ' ' || s.questdb_namespace ILIKE $13
-        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $13
-        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $13
+        OR s.search_text ILIKE $13
+        OR r.search_text ILIKE $13
+        OR d.search_text ILIKE $13
     )
     AND ($14::uuid[] IS NULL OR o.simulation_id = ANY($14))
     AND NOT EXISTS (
         SELECT
-        FROM generate_subscripts($15::text[], 1) AS i
-        WHERE ($16::boolean[])[i] <> EXISTS (
-            SELECT
-            FROM simulation_run_metrics AS m
-            WHERE m.simulation_id = o.simulation_id
-                AND m.key = ($15::text[])[i]
-                AND m.value BETWEEN ($17::double precision[])[i] AND ($18::double precision[])[i]
-        )
+        FROM unmet_simulation_metrics(o.simulation_id, $15::text[], $16::boolean[], $17::double precision[], $18::double precision[])
         OFFSET 0
     )
 ORDER BY o.value, o.simulation_id
@@ -1212,6 +1183,7 @@ func (q *Queries) SortSimulationsByMetric(ctx context.Context, arg SortSimulatio
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.SearchText,
 		); err != nil {
 			return nil, err
 		}
@@ -1224,7 +1196,7 @@ func (q *Queries) SortSimulationsByMetric(ctx context.Context, arg SortSimulatio
 }
 
 const sortSimulationsByMetricDesc = `-- name: SortSimulationsByMetricDesc :many
-SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version
+SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version, s.search_text
 FROM simulation_run_metrics AS o
 INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
 INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
@@ -1241,21 +1213,14 @@ WHERE
     AND ($12::text IS NULL OR s.questdb_namespace = $12)
     AND (
         $13::text IS NULL
-        OR s.input_run_measurement || ' ' || s.questdb_namespace ILIKE $13
-        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $13
-        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $13
+        OR s.search_text ILIKE $13
+        OR r.search_text ILIKE $13
+        OR d.search_text ILIKE $13
     )
     AND ($14::uuid[] IS NULL OR o.simulation_id = ANY($14))
     AND NOT EXISTS (
         SELECT
-        FROM generate_subscripts($15::text[], 1) AS i
-        WHERE ($16::boolean[])[i] <> EXISTS (
-            SELECT
-            FROM simulation_run_metrics AS m
-            WHERE m.simulation_id = o.simulation_id
-                AND m.key = ($15::text[])[i]
-                AND m.value BETWEEN ($17::double precision[])[i] AND ($18::double precision[])[i]
-        )
+        FROM unmet_simulation_metrics(o.simulation_id, $15::text[], $16::boolean[], $17::double precision[], $18::double precision[])
         OFFSET 0
     )
 ORDER BY o.value DESC, o.simulation_id DESC
@@ -1335,6 +1300,7 @@ func (q *Queries) SortSimulationsByMetricDesc(ctx context.Context, arg SortSimul
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.SearchText,
 		); err != nil {
 			return nil, err
 		}

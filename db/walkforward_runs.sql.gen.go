@@ -84,14 +84,7 @@ FROM (
             coalesce(cardinality($8::text[]), 0) = 0
             OR NOT EXISTS (
                 SELECT
-                FROM generate_subscripts($8::text[], 1) AS i
-                WHERE ($9::boolean[])[i] <> EXISTS (
-                    SELECT
-                    FROM walkforward_run_metrics AS o
-                    WHERE o.run_id = m.run_id
-                        AND o.key = ($8::text[])[i]
-                        AND o.value BETWEEN ($10::double precision[])[i] AND ($11::double precision[])[i]
-                )
+                FROM unmet_run_metrics(m.run_id, $8::text[], $9::boolean[], $10::double precision[], $11::double precision[])
             )
         )
     LIMIT $12::bigint
@@ -156,11 +149,11 @@ FROM (
         AND ($8::text IS NULL OR r.requested_by = $8)
         AND (
             $9::text IS NULL
-            OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $9
+            OR r.search_text ILIKE $9
             OR r.dataset_id = ANY(ARRAY(
                 SELECT d.dataset_id
                 FROM indicator_datasets AS d
-                WHERE d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $9
+                WHERE d.search_text ILIKE $9
             ))
         )
         AND ($10::uuid[] IS NULL OR r.run_id = ANY($10))
@@ -170,14 +163,7 @@ FROM (
             coalesce(cardinality($12::text[]), 0) = 0
             OR NOT EXISTS (
                 SELECT
-                FROM generate_subscripts($12::text[], 1) AS i
-                WHERE ($13::boolean[])[i] <> EXISTS (
-                    SELECT
-                    FROM walkforward_run_metrics AS m
-                    WHERE m.run_id = r.run_id
-                        AND m.key = ($12::text[])[i]
-                        AND m.value BETWEEN ($14::double precision[])[i] AND ($15::double precision[])[i]
-                )
+                FROM unmet_run_metrics(r.run_id, $12::text[], $13::boolean[], $14::double precision[], $15::double precision[])
             )
         )
     LIMIT $16::bigint
@@ -455,7 +441,7 @@ func (q *Queries) ListRunMeasurements(ctx context.Context, arg ListRunMeasuremen
 
 const listRuns = `-- name: ListRuns :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version,
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text,
     d.questdb_tag AS dataset_slug,
     (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
 FROM walkforward_runs AS r
@@ -486,6 +472,7 @@ type ListRunsRow struct {
 	SerializedConfig      *string         `json:"serialized_config"`
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
+	SearchText            string          `json:"-"`
 	DatasetSlug           string          `json:"dataset_slug"`
 	FoldCount             int64           `json:"fold_count"`
 }
@@ -518,6 +505,7 @@ func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]ListRunsR
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.SearchText,
 			&i.DatasetSlug,
 			&i.FoldCount,
 		); err != nil {
@@ -533,7 +521,7 @@ func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]ListRunsR
 
 const listRunsByDataset = `-- name: ListRunsByDataset :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version,
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text,
     d.questdb_tag AS dataset_slug,
     (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
 FROM walkforward_runs AS r
@@ -569,6 +557,7 @@ type ListRunsByDatasetRow struct {
 	SerializedConfig      *string         `json:"serialized_config"`
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
+	SearchText            string          `json:"-"`
 	DatasetSlug           string          `json:"dataset_slug"`
 	FoldCount             int64           `json:"fold_count"`
 }
@@ -607,6 +596,7 @@ func (q *Queries) ListRunsByDataset(ctx context.Context, arg ListRunsByDatasetPa
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.SearchText,
 			&i.DatasetSlug,
 			&i.FoldCount,
 		); err != nil {
@@ -622,7 +612,7 @@ func (q *Queries) ListRunsByDataset(ctx context.Context, arg ListRunsByDatasetPa
 
 const listRunsByStatus = `-- name: ListRunsByStatus :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version,
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text,
     d.questdb_tag AS dataset_slug,
     (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
 FROM walkforward_runs AS r
@@ -655,6 +645,7 @@ type ListRunsByStatusRow struct {
 	SerializedConfig      *string         `json:"serialized_config"`
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
+	SearchText            string          `json:"-"`
 	DatasetSlug           string          `json:"dataset_slug"`
 	FoldCount             int64           `json:"fold_count"`
 }
@@ -687,6 +678,7 @@ func (q *Queries) ListRunsByStatus(ctx context.Context, arg ListRunsByStatusPara
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.SearchText,
 			&i.DatasetSlug,
 			&i.FoldCount,
 		); err != nil {
@@ -827,7 +819,7 @@ FROM (
     (
         SELECT r.run_id
         FROM walkforward_runs AS r
-        WHERE r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $1
+        WHERE r.search_text ILIKE $1
         LIMIT $2::int
     )
     UNION
@@ -835,7 +827,7 @@ FROM (
         SELECT r.run_id
         FROM indicator_datasets AS d
         INNER JOIN walkforward_runs AS r ON d.dataset_id = r.dataset_id
-        WHERE d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $1
+        WHERE d.search_text ILIKE $1
         LIMIT $2::int
     )
 ) AS ids
@@ -844,13 +836,13 @@ LIMIT $2::int
 `
 
 type MatchRunsByTextParams struct {
-	Pattern  string `json:"pattern"`
+	Pattern  string `json:"-"`
 	PageSize int32  `json:"page_size"`
 }
 
 // MatchRunsByText returns the ids of runs whose texts, or whose data set's, match a pattern, at most page_size: fewer than
 // that are all of them. Called before SearchRuns, which is faster on few candidates. It looks across all runs.
-// index: walkforward_runs_text_idx, walkforward_runs_dataset_id_idx. cost: the matching rows; where pg_trgm is missing, all of them.
+// index: walkforward_runs_search_text_idx, walkforward_runs_dataset_id_idx. cost: the matching rows; where pg_trgm is missing, all of them.
 func (q *Queries) MatchRunsByText(ctx context.Context, arg MatchRunsByTextParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, matchRunsByText, arg.Pattern, arg.PageSize)
 	if err != nil {
@@ -917,7 +909,7 @@ func (q *Queries) PatchRun(ctx context.Context, arg PatchRunParams) (PatchRunRow
 
 const searchRuns = `-- name: SearchRuns :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version,
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text,
     d.questdb_tag AS dataset_slug,
     (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
 FROM walkforward_runs AS r
@@ -930,20 +922,13 @@ WHERE
     AND ($5::text IS NULL OR r.requested_by = $5)
     AND (
         $6::text IS NULL
-        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $6
-        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $6
+        OR r.search_text ILIKE $6
+        OR d.search_text ILIKE $6
     )
     AND ($7::uuid[] IS NULL OR r.run_id = ANY($7))
     AND NOT EXISTS (
         SELECT
-        FROM generate_subscripts($8::text[], 1) AS i
-        WHERE ($9::boolean[])[i] <> EXISTS (
-            SELECT
-            FROM walkforward_run_metrics AS m
-            WHERE m.run_id = r.run_id
-                AND m.key = ($8::text[])[i]
-                AND m.value BETWEEN ($10::double precision[])[i] AND ($11::double precision[])[i]
-        )
+        FROM unmet_run_metrics(r.run_id, $8::text[], $9::boolean[], $10::double precision[], $11::double precision[])
         OFFSET 0
     )
     AND (
@@ -989,6 +974,7 @@ type SearchRunsRow struct {
 	SerializedConfig      *string         `json:"serialized_config"`
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
+	SearchText            string          `json:"-"`
 	DatasetSlug           string          `json:"dataset_slug"`
 	FoldCount             int64           `json:"fold_count"`
 }
@@ -1043,6 +1029,7 @@ func (q *Queries) SearchRuns(ctx context.Context, arg SearchRunsParams) ([]Searc
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.SearchText,
 			&i.DatasetSlug,
 			&i.FoldCount,
 		); err != nil {
@@ -1058,7 +1045,7 @@ func (q *Queries) SearchRuns(ctx context.Context, arg SearchRunsParams) ([]Searc
 
 const searchRunsByMetric = `-- name: SearchRunsByMetric :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version,
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text,
     d.questdb_tag AS dataset_slug,
     (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
 FROM walkforward_run_metrics AS o
@@ -1069,14 +1056,7 @@ WHERE
     AND o.value BETWEEN $2::double precision AND $3::double precision
     AND NOT EXISTS (
         SELECT
-        FROM generate_subscripts($4::text[], 1) AS i
-        WHERE ($5::boolean[])[i] <> EXISTS (
-            SELECT
-            FROM walkforward_run_metrics AS m
-            WHERE m.run_id = o.run_id
-                AND m.key = ($4::text[])[i]
-                AND m.value BETWEEN ($6::double precision[])[i] AND ($7::double precision[])[i]
-        )
+        FROM unmet_run_metrics(o.run_id, $4::text[], $5::boolean[], $6::double precision[], $7::double precision[])
         OFFSET 0
     )
     AND (
@@ -1118,6 +1098,7 @@ type SearchRunsByMetricRow struct {
 	SerializedConfig      *string         `json:"serialized_config"`
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
+	SearchText            string          `json:"-"`
 	DatasetSlug           string          `json:"dataset_slug"`
 	FoldCount             int64           `json:"fold_count"`
 }
@@ -1165,6 +1146,7 @@ func (q *Queries) SearchRunsByMetric(ctx context.Context, arg SearchRunsByMetric
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.SearchText,
 			&i.DatasetSlug,
 			&i.FoldCount,
 		); err != nil {
@@ -1180,7 +1162,7 @@ func (q *Queries) SearchRunsByMetric(ctx context.Context, arg SearchRunsByMetric
 
 const sortRunsByMetric = `-- name: SortRunsByMetric :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version,
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text,
     d.questdb_tag AS dataset_slug,
     (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
 FROM walkforward_run_metrics AS o
@@ -1197,20 +1179,13 @@ WHERE
     AND ($11::text IS NULL OR r.requested_by = $11)
     AND (
         $12::text IS NULL
-        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $12
-        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $12
+        OR r.search_text ILIKE $12
+        OR d.search_text ILIKE $12
     )
     AND ($13::uuid[] IS NULL OR o.run_id = ANY($13))
     AND NOT EXISTS (
         SELECT
-        FROM generate_subscripts($14::text[], 1) AS i
-        WHERE ($15::boolean[])[i] <> EXISTS (
-            SELECT
-            FROM walkforward_run_metrics AS m
-            WHERE m.run_id = o.run_id
-                AND m.key = ($14::text[])[i]
-                AND m.value BETWEEN ($16::double precision[])[i] AND ($17::double precision[])[i]
-        )
+        FROM unmet_run_metrics(o.run_id, $14::text[], $15::boolean[], $16::double precision[], $17::double precision[])
         OFFSET 0
     )
 ORDER BY o.value, o.run_id
@@ -1256,6 +1231,7 @@ type SortRunsByMetricRow struct {
 	SerializedConfig      *string         `json:"serialized_config"`
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
+	SearchText            string          `json:"-"`
 	DatasetSlug           string          `json:"dataset_slug"`
 	FoldCount             int64           `json:"fold_count"`
 }
@@ -1311,6 +1287,7 @@ func (q *Queries) SortRunsByMetric(ctx context.Context, arg SortRunsByMetricPara
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.SearchText,
 			&i.DatasetSlug,
 			&i.FoldCount,
 		); err != nil {
@@ -1326,7 +1303,7 @@ func (q *Queries) SortRunsByMetric(ctx context.Context, arg SortRunsByMetricPara
 
 const sortRunsByMetricDesc = `-- name: SortRunsByMetricDesc :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version,
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text,
     d.questdb_tag AS dataset_slug,
     (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
 FROM walkforward_run_metrics AS o
@@ -1343,20 +1320,13 @@ WHERE
     AND ($11::text IS NULL OR r.requested_by = $11)
     AND (
         $12::text IS NULL
-        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE $12
-        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE $12
+        OR r.search_text ILIKE $12
+        OR d.search_text ILIKE $12
     )
     AND ($13::uuid[] IS NULL OR o.run_id = ANY($13))
     AND NOT EXISTS (
         SELECT
-        FROM generate_subscripts($14::text[], 1) AS i
-        WHERE ($15::boolean[])[i] <> EXISTS (
-            SELECT
-            FROM walkforward_run_metrics AS m
-            WHERE m.run_id = o.run_id
-                AND m.key = ($14::text[])[i]
-                AND m.value BETWEEN ($16::double precision[])[i] AND ($17::double precision[])[i]
-        )
+        FROM unmet_run_metrics(o.run_id, $14::text[], $15::boolean[], $16::double precision[], $17::double precision[])
         OFFSET 0
     )
 ORDER BY o.value DESC, o.run_id DESC
@@ -1402,6 +1372,7 @@ type SortRunsByMetricDescRow struct {
 	SerializedConfig      *string         `json:"serialized_config"`
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
+	SearchText            string          `json:"-"`
 	DatasetSlug           string          `json:"dataset_slug"`
 	FoldCount             int64           `json:"fold_count"`
 }
@@ -1457,6 +1428,7 @@ func (q *Queries) SortRunsByMetricDesc(ctx context.Context, arg SortRunsByMetric
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.SearchText,
 			&i.DatasetSlug,
 			&i.FoldCount,
 		); err != nil {

@@ -28,7 +28,7 @@ WHERE
     (sqlc.narg('symbol')::text IS NULL OR d.symbol = sqlc.narg('symbol'))
     AND (sqlc.narg('granularity')::text IS NULL OR d.granularity = sqlc.narg('granularity'))
     AND (sqlc.narg('source')::text IS NULL OR d.source = sqlc.narg('source'))
-    AND (sqlc.narg('pattern')::text IS NULL OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern'));
+    AND (sqlc.narg('pattern')::text IS NULL OR d.search_text ILIKE sqlc.narg('pattern'));
 
 -- name: CountDatasets :one
 -- CountDatasets counts the data sets that ListDatasets pages through. Called for X-Total-Count when a page is full.
@@ -146,7 +146,7 @@ WHERE
     (sqlc.narg('symbol')::text IS NULL OR d.symbol = sqlc.narg('symbol'))
     AND (sqlc.narg('granularity')::text IS NULL OR d.granularity = sqlc.narg('granularity'))
     AND (sqlc.narg('source')::text IS NULL OR d.source = sqlc.narg('source'))
-    AND (sqlc.narg('pattern')::text IS NULL OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern'))
+    AND (sqlc.narg('pattern')::text IS NULL OR d.search_text ILIKE sqlc.narg('pattern'))
     AND (
         sqlc.narg('after_at')::timestamptz IS NULL
         OR (d.created_at <= sqlc.narg('after_at') AND (d.created_at < sqlc.narg('after_at') OR d.dataset_id > @after_id))

@@ -21,17 +21,17 @@ FROM (
         AND (sqlc.narg('namespace')::text IS NULL OR s.questdb_namespace = sqlc.narg('namespace'))
         AND (
             sqlc.narg('pattern')::text IS NULL
-            OR s.input_run_measurement || ' ' || s.questdb_namespace ILIKE sqlc.narg('pattern')
+            OR s.search_text ILIKE sqlc.narg('pattern')
             OR s.dataset_id = ANY(ARRAY(
                 SELECT d.dataset_id
                 FROM indicator_datasets AS d
-                WHERE d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
+                WHERE d.search_text ILIKE sqlc.narg('pattern')
             ))
             OR EXISTS (
                 SELECT
                 FROM walkforward_runs AS r
                 WHERE r.run_id = s.run_id
-                    AND r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
+                    AND r.search_text ILIKE sqlc.narg('pattern')
             )
         )
         AND (sqlc.narg('ids')::uuid[] IS NULL OR s.simulation_id = ANY(sqlc.narg('ids')))
@@ -41,14 +41,7 @@ FROM (
             coalesce(cardinality(@metric_keys::text[]), 0) = 0
             OR NOT EXISTS (
                 SELECT
-                FROM generate_subscripts(@metric_keys::text[], 1) AS i
-                WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
-                    SELECT
-                    FROM simulation_run_metrics AS m
-                    WHERE m.simulation_id = s.simulation_id
-                        AND m.key = (@metric_keys::text[])[i]
-                        AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
-                )
+                FROM unmet_simulation_metrics(s.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
             )
         )
     LIMIT @max_count::bigint
@@ -94,14 +87,7 @@ FROM (
             coalesce(cardinality(@metric_keys::text[]), 0) = 0
             OR NOT EXISTS (
                 SELECT
-                FROM generate_subscripts(@metric_keys::text[], 1) AS i
-                WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
-                    SELECT
-                    FROM simulation_run_metrics AS o
-                    WHERE o.simulation_id = m.simulation_id
-                        AND o.key = (@metric_keys::text[])[i]
-                        AND o.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
-                )
+                FROM unmet_simulation_metrics(m.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
             )
         )
     LIMIT @max_count::bigint
@@ -309,14 +295,14 @@ LIMIT @page_size::int;
 -- MatchSimulationsByText returns the ids of simulations whose texts, or whose run's or data set's, match a pattern, at most
 -- page_size: fewer than that are all of them. Called before SearchSimulations, which is faster on few candidates. It looks
 -- across all simulations.
--- index: simulation_runs_text_idx, walkforward_runs_text_idx, simulation_runs_run_id_idx, simulation_runs_dataset_id_idx.
+-- index: simulation_runs_search_text_idx, walkforward_runs_search_text_idx, simulation_runs_run_id_idx, simulation_runs_dataset_id_idx.
 -- cost: the matching rows; where pg_trgm is missing, all of them.
 SELECT ids.simulation_id::uuid AS simulation_id
 FROM (
     (
         SELECT s.simulation_id
         FROM simulation_runs AS s
-        WHERE s.input_run_measurement || ' ' || s.questdb_namespace ILIKE @pattern
+        WHERE s.search_text ILIKE @pattern
         LIMIT @page_size::int
     )
     UNION
@@ -324,7 +310,7 @@ FROM (
         SELECT s.simulation_id
         FROM walkforward_runs AS r
         INNER JOIN simulation_runs AS s ON r.run_id = s.run_id
-        WHERE r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE @pattern
+        WHERE r.search_text ILIKE @pattern
         LIMIT @page_size::int
     )
     UNION
@@ -332,7 +318,7 @@ FROM (
         SELECT s.simulation_id
         FROM indicator_datasets AS d
         INNER JOIN simulation_runs AS s ON d.dataset_id = s.dataset_id
-        WHERE d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE @pattern
+        WHERE d.search_text ILIKE @pattern
         LIMIT @page_size::int
     )
 ) AS ids
@@ -371,21 +357,14 @@ WHERE
     AND (sqlc.narg('namespace')::text IS NULL OR s.questdb_namespace = sqlc.narg('namespace'))
     AND (
         sqlc.narg('pattern')::text IS NULL
-        OR s.input_run_measurement || ' ' || s.questdb_namespace ILIKE sqlc.narg('pattern')
-        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
-        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
+        OR s.search_text ILIKE sqlc.narg('pattern')
+        OR r.search_text ILIKE sqlc.narg('pattern')
+        OR d.search_text ILIKE sqlc.narg('pattern')
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR s.simulation_id = ANY(sqlc.narg('ids')))
     AND NOT EXISTS (
         SELECT
-        FROM generate_subscripts(@metric_keys::text[], 1) AS i
-        WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
-            SELECT
-            FROM simulation_run_metrics AS m
-            WHERE m.simulation_id = s.simulation_id
-                AND m.key = (@metric_keys::text[])[i]
-                AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
-        )
+        FROM unmet_simulation_metrics(s.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
         OFFSET 0
     )
     AND (
@@ -409,14 +388,7 @@ WHERE
     AND o.value BETWEEN @lead_low::double precision AND @lead_high::double precision
     AND NOT EXISTS (
         SELECT
-        FROM generate_subscripts(@metric_keys::text[], 1) AS i
-        WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
-            SELECT
-            FROM simulation_run_metrics AS m
-            WHERE m.simulation_id = o.simulation_id
-                AND m.key = (@metric_keys::text[])[i]
-                AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
-        )
+        FROM unmet_simulation_metrics(o.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
         OFFSET 0
     )
     AND (
@@ -449,21 +421,14 @@ WHERE
     AND (sqlc.narg('namespace')::text IS NULL OR s.questdb_namespace = sqlc.narg('namespace'))
     AND (
         sqlc.narg('pattern')::text IS NULL
-        OR s.input_run_measurement || ' ' || s.questdb_namespace ILIKE sqlc.narg('pattern')
-        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
-        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
+        OR s.search_text ILIKE sqlc.narg('pattern')
+        OR r.search_text ILIKE sqlc.narg('pattern')
+        OR d.search_text ILIKE sqlc.narg('pattern')
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR o.simulation_id = ANY(sqlc.narg('ids')))
     AND NOT EXISTS (
         SELECT
-        FROM generate_subscripts(@metric_keys::text[], 1) AS i
-        WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
-            SELECT
-            FROM simulation_run_metrics AS m
-            WHERE m.simulation_id = o.simulation_id
-                AND m.key = (@metric_keys::text[])[i]
-                AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
-        )
+        FROM unmet_simulation_metrics(o.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
         OFFSET 0
     )
 ORDER BY o.value, o.simulation_id
@@ -492,21 +457,14 @@ WHERE
     AND (sqlc.narg('namespace')::text IS NULL OR s.questdb_namespace = sqlc.narg('namespace'))
     AND (
         sqlc.narg('pattern')::text IS NULL
-        OR s.input_run_measurement || ' ' || s.questdb_namespace ILIKE sqlc.narg('pattern')
-        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
-        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
+        OR s.search_text ILIKE sqlc.narg('pattern')
+        OR r.search_text ILIKE sqlc.narg('pattern')
+        OR d.search_text ILIKE sqlc.narg('pattern')
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR o.simulation_id = ANY(sqlc.narg('ids')))
     AND NOT EXISTS (
         SELECT
-        FROM generate_subscripts(@metric_keys::text[], 1) AS i
-        WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
-            SELECT
-            FROM simulation_run_metrics AS m
-            WHERE m.simulation_id = o.simulation_id
-                AND m.key = (@metric_keys::text[])[i]
-                AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
-        )
+        FROM unmet_simulation_metrics(o.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
         OFFSET 0
     )
 ORDER BY o.value DESC, o.simulation_id DESC

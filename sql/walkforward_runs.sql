@@ -40,14 +40,7 @@ FROM (
             coalesce(cardinality(@metric_keys::text[]), 0) = 0
             OR NOT EXISTS (
                 SELECT
-                FROM generate_subscripts(@metric_keys::text[], 1) AS i
-                WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
-                    SELECT
-                    FROM walkforward_run_metrics AS o
-                    WHERE o.run_id = m.run_id
-                        AND o.key = (@metric_keys::text[])[i]
-                        AND o.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
-                )
+                FROM unmet_run_metrics(m.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
             )
         )
     LIMIT @max_count::bigint
@@ -78,11 +71,11 @@ FROM (
         AND (sqlc.narg('requested_by')::text IS NULL OR r.requested_by = sqlc.narg('requested_by'))
         AND (
             sqlc.narg('pattern')::text IS NULL
-            OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
+            OR r.search_text ILIKE sqlc.narg('pattern')
             OR r.dataset_id = ANY(ARRAY(
                 SELECT d.dataset_id
                 FROM indicator_datasets AS d
-                WHERE d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
+                WHERE d.search_text ILIKE sqlc.narg('pattern')
             ))
         )
         AND (sqlc.narg('ids')::uuid[] IS NULL OR r.run_id = ANY(sqlc.narg('ids')))
@@ -92,14 +85,7 @@ FROM (
             coalesce(cardinality(@metric_keys::text[]), 0) = 0
             OR NOT EXISTS (
                 SELECT
-                FROM generate_subscripts(@metric_keys::text[], 1) AS i
-                WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
-                    SELECT
-                    FROM walkforward_run_metrics AS m
-                    WHERE m.run_id = r.run_id
-                        AND m.key = (@metric_keys::text[])[i]
-                        AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
-                )
+                FROM unmet_run_metrics(r.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
             )
         )
     LIMIT @max_count::bigint
@@ -309,13 +295,13 @@ LIMIT @page_size::int;
 -- name: MatchRunsByText :many
 -- MatchRunsByText returns the ids of runs whose texts, or whose data set's, match a pattern, at most page_size: fewer than
 -- that are all of them. Called before SearchRuns, which is faster on few candidates. It looks across all runs.
--- index: walkforward_runs_text_idx, walkforward_runs_dataset_id_idx. cost: the matching rows; where pg_trgm is missing, all of them.
+-- index: walkforward_runs_search_text_idx, walkforward_runs_dataset_id_idx. cost: the matching rows; where pg_trgm is missing, all of them.
 SELECT ids.run_id::uuid AS run_id
 FROM (
     (
         SELECT r.run_id
         FROM walkforward_runs AS r
-        WHERE r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE @pattern
+        WHERE r.search_text ILIKE @pattern
         LIMIT @page_size::int
     )
     UNION
@@ -323,7 +309,7 @@ FROM (
         SELECT r.run_id
         FROM indicator_datasets AS d
         INNER JOIN walkforward_runs AS r ON d.dataset_id = r.dataset_id
-        WHERE d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE @pattern
+        WHERE d.search_text ILIKE @pattern
         LIMIT @page_size::int
     )
 ) AS ids
@@ -368,20 +354,13 @@ WHERE
     AND (sqlc.narg('requested_by')::text IS NULL OR r.requested_by = sqlc.narg('requested_by'))
     AND (
         sqlc.narg('pattern')::text IS NULL
-        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
-        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
+        OR r.search_text ILIKE sqlc.narg('pattern')
+        OR d.search_text ILIKE sqlc.narg('pattern')
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR r.run_id = ANY(sqlc.narg('ids')))
     AND NOT EXISTS (
         SELECT
-        FROM generate_subscripts(@metric_keys::text[], 1) AS i
-        WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
-            SELECT
-            FROM walkforward_run_metrics AS m
-            WHERE m.run_id = r.run_id
-                AND m.key = (@metric_keys::text[])[i]
-                AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
-        )
+        FROM unmet_run_metrics(r.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
         OFFSET 0
     )
     AND (
@@ -409,14 +388,7 @@ WHERE
     AND o.value BETWEEN @lead_low::double precision AND @lead_high::double precision
     AND NOT EXISTS (
         SELECT
-        FROM generate_subscripts(@metric_keys::text[], 1) AS i
-        WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
-            SELECT
-            FROM walkforward_run_metrics AS m
-            WHERE m.run_id = o.run_id
-                AND m.key = (@metric_keys::text[])[i]
-                AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
-        )
+        FROM unmet_run_metrics(o.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
         OFFSET 0
     )
     AND (
@@ -450,20 +422,13 @@ WHERE
     AND (sqlc.narg('requested_by')::text IS NULL OR r.requested_by = sqlc.narg('requested_by'))
     AND (
         sqlc.narg('pattern')::text IS NULL
-        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
-        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
+        OR r.search_text ILIKE sqlc.narg('pattern')
+        OR d.search_text ILIKE sqlc.narg('pattern')
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR o.run_id = ANY(sqlc.narg('ids')))
     AND NOT EXISTS (
         SELECT
-        FROM generate_subscripts(@metric_keys::text[], 1) AS i
-        WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
-            SELECT
-            FROM walkforward_run_metrics AS m
-            WHERE m.run_id = o.run_id
-                AND m.key = (@metric_keys::text[])[i]
-                AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
-        )
+        FROM unmet_run_metrics(o.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
         OFFSET 0
     )
 ORDER BY o.value, o.run_id
@@ -493,20 +458,13 @@ WHERE
     AND (sqlc.narg('requested_by')::text IS NULL OR r.requested_by = sqlc.narg('requested_by'))
     AND (
         sqlc.narg('pattern')::text IS NULL
-        OR r.target_column || ' ' || r.prediction_measurement || ' ' || coalesce(r.requested_by, '') ILIKE sqlc.narg('pattern')
-        OR d.questdb_tag || ' ' || d.symbol || ' ' || d.questdb_measurement ILIKE sqlc.narg('pattern')
+        OR r.search_text ILIKE sqlc.narg('pattern')
+        OR d.search_text ILIKE sqlc.narg('pattern')
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR o.run_id = ANY(sqlc.narg('ids')))
     AND NOT EXISTS (
         SELECT
-        FROM generate_subscripts(@metric_keys::text[], 1) AS i
-        WHERE (@metric_wanted::boolean[])[i] <> EXISTS (
-            SELECT
-            FROM walkforward_run_metrics AS m
-            WHERE m.run_id = o.run_id
-                AND m.key = (@metric_keys::text[])[i]
-                AND m.value BETWEEN (@metric_lows::double precision[])[i] AND (@metric_highs::double precision[])[i]
-        )
+        FROM unmet_run_metrics(o.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
         OFFSET 0
     )
 ORDER BY o.value DESC, o.run_id DESC

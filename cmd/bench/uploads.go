@@ -105,7 +105,7 @@ func (u *upload) prepare(ctx context.Context, s *stack) error {
 	defer conn.Close(ctx) //nolint:errcheck // nothing is lost
 	columnsOf := func(table string) (columns string, err error) {
 		err = conn.QueryRow(ctx, `SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
-			WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped`, table).Scan(&columns)
+			WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`, table).Scan(&columns)
 		return columns, err
 	}
 	parent, err := columnsOf(u.parent)

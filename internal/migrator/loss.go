@@ -31,12 +31,13 @@ type column struct {
 	values int64 // not null
 }
 
-// userTables lists the tables that a migration of this user could drop or empty, with their columns.
+// userTables lists the tables that a migration of this user could drop or empty, with their columns. What is in a generated
+// column is in the others too.
 const userTables = `
 SELECT c.oid::bigint, n.nspname, c.relname, COALESCE(a.attnum, 0), COALESCE(a.attname, '')
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 WHERE c.relkind = 'r'
   AND c.relpersistence <> 't'
   AND n.nspname NOT IN ('pg_catalog', 'information_schema')
