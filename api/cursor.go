@@ -21,6 +21,28 @@ type cursor struct {
 	Missing bool    // the row has no such metric
 }
 
+// at, id and value are those of a cursor as the queries take them; of none, a query does not look at id and value.
+func (c *cursor) at() *time.Time {
+	if c == nil {
+		return nil
+	}
+	return &c.At
+}
+
+func (c *cursor) id() uuid.UUID {
+	if c == nil {
+		return uuid.Nil
+	}
+	return c.ID
+}
+
+func (c *cursor) value() float64 {
+	if c == nil {
+		return 0
+	}
+	return c.Value
+}
+
 // The bytes of a cursor: version, microseconds, id, missing, value, check.
 const (
 	cursorVersion = 1

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -10,49 +9,6 @@ import (
 	"foldbook/api/spec"
 	"foldbook/db"
 )
-
-// ListWalkforwardRuns serves GET /api/walkforward/runs: [run, …].
-func (s *Server) ListWalkforwardRuns(c echo.Context, params spec.ListWalkforwardRunsParams) error {
-	p, err := pageOf(olderLimits, params.Limit, params.Offset)
-	if err != nil {
-		return err
-	}
-	f, err := runSearchOf(params.DatasetID, params.Status, params.Measurement, params.TargetColumn, params.RequestedBy, params.Search, params.Metric, params.Sort)
-	if err != nil {
-		return err
-	}
-	ctx := c.Request().Context()
-	if !f.plain() {
-		finder := s.runFinder(ctx, f)
-		got, err := finder.search(f.ranges, f.sort, nil, p)
-		return listRuns(c, got.rows, err, p, func() (int64, error) { return finder.count(f.ranges, got.ids, 1<<62) })
-	}
-	count := func() (int64, error) {
-		return s.DB.CountRuns(ctx, db.CountRunsParams{DatasetID: f.dataset, Status: f.status})
-	}
-	switch {
-	case f.dataset != nil:
-		rows, err := s.DB.ListRunsByDataset(ctx, db.ListRunsByDatasetParams{
-			DatasetID: *f.dataset, Status: f.status, PageSize: p.limit, PageOffset: p.offset,
-		})
-		return listRuns(c, rows, err, p, count)
-	case f.status != nil:
-		rows, err := s.DB.ListRunsByStatus(ctx, db.ListRunsByStatusParams{Status: *f.status, PageSize: p.limit, PageOffset: p.offset})
-		return listRuns(c, rows, err, p, count)
-	}
-	rows, err := s.DB.ListRuns(ctx, db.ListRunsParams{PageSize: p.limit, PageOffset: p.offset})
-	return listRuns(c, rows, err, p, count)
-}
-
-func listRuns[T any, P interface {
-	*T
-	db.Appender
-}](c echo.Context, rows []T, err error, p page, count func() (int64, error)) error {
-	if err != nil {
-		return fmt.Errorf("list runs: %w", err)
-	}
-	return writeList[T, P](c, rows, p, count)
-}
 
 // GetWalkforwardRun serves GET /api/walkforward/runs/:run_id: {"run": …, "folds": […]}.
 func (s *Server) GetWalkforwardRun(c echo.Context, runID string, params spec.GetWalkforwardRunParams) error {

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
+
+	"foldbook/internal/metricquery"
 )
 
 // candidates is the largest set of ids that a selective filter hands to a search: beyond it, walking the list in its
@@ -19,18 +20,26 @@ const candidates = 5000
 // finder is what a search needs to know of its table: the queries that answer it.
 type finder[T any] struct {
 	// list pages through what the ranges and ids leave, newest first.
-	list func(ranges []metricRange, ids []uuid.UUID, after *cursor, size int32, offset int64) ([]T, error)
+	list func(ranges []metricquery.Range, w window) ([]T, error)
 	// sorted pages through those of them that have a metric within order, by it.
-	sorted func(order metricRange, descending bool, ranges []metricRange, ids []uuid.UUID, after *cursor, size int32, offset int64) ([]T, error)
+	sorted func(order metricquery.Range, descending bool, ranges []metricquery.Range, w window) ([]T, error)
 	// count counts them, at most as far as most.
-	count func(ranges []metricRange, ids []uuid.UUID, most int64) (int64, error)
+	count func(ranges []metricquery.Range, ids []uuid.UUID, most int64) (int64, error)
 	// byMetric and byText return ids that pass one filter; byText is nil when there is no text to search.
-	byMetric func(r metricRange, most int32) ([]uuid.UUID, error)
+	byMetric func(r metricquery.Range, most int32) ([]uuid.UUID, error)
 	byText   func(most int32) ([]uuid.UUID, error)
 	// position tells where a row is in the list, column the JSON column of a row by name, and field a number or time of it.
 	position func(row *T) (time.Time, uuid.UUID)
 	column   func(row *T, name string) json.RawMessage
 	field    func(row *T, name string) float64
+}
+
+// window is the part of a list that is read.
+type window struct {
+	ids    []uuid.UUID // nil: of all rows
+	after  *cursor
+	size   int32
+	offset int64
 }
 
 // found is one page of a search.
@@ -42,17 +51,18 @@ type found[T any] struct {
 
 // search returns one page. Few candidates of the most selective filter, when there are few, are looked at one by one;
 // otherwise the list is walked in its order, each row tested by the filters.
-func (f *finder[T]) search(ranges []metricRange, sort sortOrder, after *cursor, p page) (found[T], error) {
-	ids, err := f.narrow(ranges)
+func (f *finder[T]) search(q metricquery.Query, after *cursor, p page) (found[T], error) {
+	ids, err := f.narrow(q.Ranges)
 	if err != nil || (ids != nil && len(ids) == 0) {
 		return found[T]{rows: []T{}, ids: ids}, err
 	}
+	w := window{ids: ids, after: after, size: p.limit + 1, offset: p.offset}
 	var rows []T
 	var tail int // where the rows without the metric of the sort begin
-	if sort.Metric == "" {
-		rows, err = f.list(ranges, ids, after, p.limit+1, p.offset)
+	if q.Sort.Key == "" {
+		rows, err = f.list(q.Ranges, w)
 	} else {
-		rows, tail, err = f.byOrder(sort, ranges, ids, after, p)
+		rows, tail, err = f.byOrder(q, w)
 	}
 	if err != nil {
 		return found[T]{}, err
@@ -63,9 +73,9 @@ func (f *finder[T]) search(ranges []metricRange, sort sortOrder, after *cursor, 
 		last := len(page) - 1
 		c := cursor{}
 		c.At, c.ID = f.position(&page[last])
-		if sort.Metric != "" {
+		if q.Sort.Key != "" {
 			if c.Missing = last >= tail; !c.Missing {
-				c.Value = f.metric(&page[last], sort.Metric)
+				c.Value = f.metric(&page[last], q.Sort.Key)
 			}
 		}
 		result.next = &c
@@ -74,7 +84,7 @@ func (f *finder[T]) search(ranges []metricRange, sort sortOrder, after *cursor, 
 }
 
 // narrow returns the smallest set of candidates, nil when no filter is selective.
-func (f *finder[T]) narrow(ranges []metricRange) ([]uuid.UUID, error) {
+func (f *finder[T]) narrow(ranges []metricquery.Range) ([]uuid.UUID, error) {
 	var best []uuid.UUID
 	keep := func(ids []uuid.UUID, err error) error {
 		if err == nil && len(ids) <= candidates && (best == nil || len(ids) < len(best)) {
@@ -100,38 +110,35 @@ func (f *finder[T]) narrow(ranges []metricRange) ([]uuid.UUID, error) {
 
 // byOrder pages through the rows that have the metric of the sort, by it, and after those through the others, newest
 // first. It returns how many of the page's rows have it.
-func (f *finder[T]) byOrder(sort sortOrder, ranges []metricRange, ids []uuid.UUID, after *cursor, p page) (rows []T, tail int, err error) {
-	order := metricRange{Key: sort.Metric, Low: math.Inf(-1), High: math.Inf(1), Want: true}
+func (f *finder[T]) byOrder(q metricquery.Query, w window) (rows []T, tail int, err error) {
+	order := metricquery.Range{Key: q.Sort.Key, Low: math.Inf(-1), High: math.Inf(1), Want: true}
 	filtered := false
-	for _, r := range ranges {
-		if r.Key == sort.Metric && r.Want {
+	for _, r := range q.Ranges {
+		if r.Key == q.Sort.Key && r.Want {
 			order, filtered = r, true
 		}
 	}
-	size, offset := p.limit+1, p.offset
-	if after == nil || !after.Missing {
-		if rows, err = f.sorted(order, sort.Descending, ranges, ids, after, size, offset); err != nil {
+	if w.after == nil || !w.after.Missing {
+		if rows, err = f.sorted(order, q.Sort.Descending, q.Ranges, w); err != nil {
 			return nil, 0, err
 		}
-		after = nil
+		w.after = nil
 	}
-	if filtered || len(rows) == int(size) {
+	if filtered || len(rows) == int(w.size) {
 		return rows, len(rows), nil
 	}
-	if offset > 0 {
-		if len(rows) == 0 {
-			with, err := f.count(append(slices.Clone(ranges), order), ids, 1<<62)
-			if err != nil {
-				return nil, 0, err
-			}
-			offset = max(0, offset-with)
-		} else {
-			offset = 0
+	if w.offset > 0 && len(rows) == 0 {
+		with, err := f.count(append(slices.Clone(q.Ranges), order), w.ids, 1<<62)
+		if err != nil {
+			return nil, 0, err
 		}
+		w.offset = max(0, w.offset-with)
+	} else {
+		w.offset = 0
 	}
-	without := order
-	without.Want = false
-	others, err := f.list(append(slices.Clone(ranges), without), ids, after, size-int32(len(rows)), offset) //nolint:gosec // there are at most size rows
+	order.Want = false
+	w.size -= int32(len(rows)) //nolint:gosec // there are at most size rows
+	others, err := f.list(append(slices.Clone(q.Ranges), order), w)
 	return append(rows, others...), len(rows), err
 }
 
@@ -141,20 +148,7 @@ func (f *finder[T]) metric(row *T, path string) float64 {
 	if !inColumn {
 		return f.field(row, name)
 	}
-	var object map[string]json.RawMessage
-	if json.Unmarshal(f.column(row, name), &object) != nil {
-		return 0
-	}
-	value, _ := strconv.ParseFloat(string(object[key]), 64)
-	return value
-}
-
-// arrays are ranges as the queries take them.
-func arrays(ranges []metricRange) (keys []string, wanted []bool, lows, highs []float64) {
-	for _, r := range ranges {
-		keys, wanted, lows, highs = append(keys, r.Key), append(wanted, r.Want), append(lows, r.Low), append(highs, r.High)
-	}
-	return keys, wanted, lows, highs
+	return metricquery.Value(f.column(row, name), key)
 }
 
 // joined is how many ranges a count joins.
@@ -162,41 +156,12 @@ const joined = 2
 
 // joinable splits ranges into those that a count joins and those that it tests row by row: all of them when there are
 // few rows to test.
-func joinable(ranges []metricRange, ids []uuid.UUID) (join, test []metricRange) {
-	if ids != nil {
-		return nil, ranges
-	}
+func joinable(ranges []metricquery.Range, ids []uuid.UUID) (join, test metricquery.Lists) {
 	n := min(len(ranges), joined)
-	return ranges[:n], ranges[n:]
-}
-
-// leading takes a wanted range out of the others, for the queries that start from what has one metric.
-func leading(ranges []metricRange) (first metricRange, others []metricRange, ok bool) {
-	i := slices.IndexFunc(ranges, func(r metricRange) bool { return r.Want })
-	if i < 0 {
-		return first, nil, false
+	if ids != nil {
+		n = 0
 	}
-	return ranges[i], slices.Delete(slices.Clone(ranges), i, i+1), true
-}
-
-// metricsOf reads the metric filters and the sort of a search over the JSON columns and fields named.
-func metricsOf(metrics *[]string, sort *string, columns, fields []string) ([]metricRange, sortOrder, error) {
-	var ranges []metricRange
-	if metrics != nil {
-		for _, text := range *metrics {
-			filter, err := parseMetric(text, columns, fields...)
-			if err != nil {
-				return nil, sortOrder{}, err
-			}
-			ranges = append(ranges, filter.ranges()...)
-		}
-	}
-	text := ""
-	if sort != nil {
-		text = *sort
-	}
-	order, err := parseSort(text, columns, fields...)
-	return mergeRanges(ranges), order, err
+	return metricquery.ListsOf(ranges[:n]), metricquery.ListsOf(ranges[n:])
 }
 
 // scopeOf is what a cursor belongs to: the route and everything in the query that decides what the list is.

@@ -11,118 +11,90 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/metricquery"
 )
 
-// runColumns are the JSON columns of a run whose numbers can be searched.
-var runColumns = []string{"summary_metrics", "hyperparameters", "walk_config"}
+// runNumbers are the numbers of a run that can be searched.
+var runNumbers = metricquery.Fields{
+	Columns: []string{"summary_metrics", "hyperparameters", "walk_config"},
+	Numbers: []string{"duration_ms", "created_at", "started_at", "completed_at"},
+}
 
-// runNumbers are those of its own that are searched in the same way.
-var runNumbers = []string{"duration_ms", "created_at", "started_at", "completed_at"}
-
-// runSearch is what a list of runs is asked for.
-type runSearch struct {
-	dataset                          *uuid.UUID
-	status                           *string
-	measurement, target, requestedBy *string
-	pattern                          *string
-	ranges                           []metricRange
-	sort                             sortOrder
+// runFilter is what a list of runs is asked for beside numbers. It is compared with one that has only what a query of its own
+// serves, so a new filter must only be read here and handed to the queries.
+type runFilter struct {
+	dataset                                           *uuid.UUID
+	status, measurement, target, requestedBy, pattern *string
 }
 
 // runSearchOf reads the filters that all lists of runs take.
-func runSearchOf(dataset *string, status *spec.Status, measurement, target, requestedBy, text *string, metrics *[]string, sort *string) (f runSearch, err error) {
-	if f.dataset, err = queryID("dataset_id", dataset); err != nil {
-		return f, err
+func runSearchOf(p spec.ListRunsParams) (f runFilter, q metricquery.Query, err error) {
+	f = runFilter{measurement: p.Measurement, target: p.TargetColumn, requestedBy: p.RequestedBy}
+	if f.dataset, err = queryID("dataset_id", p.DatasetID); err != nil {
+		return f, q, err
 	}
-	if f.status, err = queryStatus(status); err != nil {
-		return f, err
+	if f.status, err = queryStatus(p.Status); err != nil {
+		return f, q, err
 	}
-	if f.pattern, err = pattern(text); err != nil {
-		return f, err
+	if f.pattern, err = pattern(p.Search); err != nil {
+		return f, q, err
 	}
-	f.measurement, f.target, f.requestedBy = measurement, target, requestedBy
-	f.ranges, f.sort, err = metricsOf(metrics, sort, runColumns, runNumbers)
-	return f, err
+	q, err = runNumbers.Parse(p.Metric, p.Sort)
+	return f, q, err
 }
 
-// plain tells a search that a query of its own answers: by data set, by status, or by none.
-func (f *runSearch) plain() bool {
-	return f.measurement == nil && f.target == nil && f.requestedBy == nil && f.pattern == nil && len(f.ranges) == 0 && f.sort.Metric == ""
-}
-
-// onlyMetrics tells a search that nothing but metrics filters.
-func (f *runSearch) onlyMetrics() bool {
-	return f.dataset == nil && f.status == nil && f.measurement == nil && f.target == nil && f.requestedBy == nil && f.pattern == nil
-}
-
-func (s *Server) runFinder(ctx context.Context, f runSearch) *finder[db.SearchRunsRow] {
+func (s *Server) runFinder(ctx context.Context, f runFilter) *finder[db.SearchRunsRow] {
 	q := s.DB.CustomPlans()
 	return &finder[db.SearchRunsRow]{
-		list: func(ranges []metricRange, ids []uuid.UUID, after *cursor, size int32, offset int64) ([]db.SearchRunsRow, error) {
-			if first, others, ok := leading(ranges); ok && f.onlyMetrics() && ids == nil {
-				args := db.SearchRunsByMetricParams{LeadKey: first.Key, LeadLow: first.Low, LeadHigh: first.High, PageSize: size, PageOffset: offset}
-				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(others)
-				if after != nil {
-					args.AfterAt, args.AfterID = &after.At, after.ID
-				}
-				found, err := q.SearchRunsByMetric(ctx, args)
-				var rows []db.SearchRunsRow
-				for _, row := range found {
-					rows = append(rows, db.SearchRunsRow(row))
-				}
-				return rows, err
+		list: func(ranges []metricquery.Range, w window) ([]db.SearchRunsRow, error) {
+			if first, others, ok := metricquery.Leading(ranges); ok && f == (runFilter{}) && w.ids == nil {
+				m := metricquery.ListsOf(others)
+				rows, err := q.SearchRunsByMetric(ctx, db.SearchRunsByMetricParams{
+					LeadKey: first.Key, LeadLow: first.Low, LeadHigh: first.High,
+					MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
+					AfterAt: w.after.at(), AfterID: w.after.id(), PageSize: w.size, PageOffset: w.offset,
+				})
+				return converted(rows, err, func(row db.SearchRunsByMetricRow) db.SearchRunsRow { return db.SearchRunsRow(row) })
 			}
-			args := db.SearchRunsParams{
+			m := metricquery.ListsOf(ranges)
+			return q.SearchRuns(ctx, db.SearchRunsParams{
 				DatasetID: f.dataset, Status: f.status, Measurement: f.measurement, Target: f.target, RequestedBy: f.requestedBy, Pattern: f.pattern,
-				Ids: ids, PageSize: size, PageOffset: offset,
-			}
-			args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(ranges)
-			if after != nil {
-				args.AfterAt, args.AfterID = &after.At, after.ID
-			}
-			return q.SearchRuns(ctx, args)
+				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
+				Ids: w.ids, AfterAt: w.after.at(), AfterID: w.after.id(), PageSize: w.size, PageOffset: w.offset,
+			})
 		},
-		sorted: func(order metricRange, descending bool, ranges []metricRange, ids []uuid.UUID, after *cursor, size int32, offset int64) ([]db.SearchRunsRow, error) {
+		sorted: func(order metricquery.Range, descending bool, ranges []metricquery.Range, w window) ([]db.SearchRunsRow, error) {
+			m := metricquery.ListsOf(ranges)
 			args := db.SortRunsByMetricParams{
-				SortKey: order.Key, SortLow: order.Low, SortHigh: order.High, DatasetID: f.dataset, Status: f.status, Measurement: f.measurement,
-				Target: f.target, RequestedBy: f.requestedBy, Pattern: f.pattern, Ids: ids, PageSize: size, PageOffset: offset,
-			}
-			args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(ranges)
-			if after != nil {
-				args.HasCursor, args.AfterValue, args.AfterID = true, after.Value, after.ID
-			}
-			var rows []db.SearchRunsRow
-			if descending {
-				found, err := q.SortRunsByMetricDesc(ctx, db.SortRunsByMetricDescParams(args))
-				for _, row := range found {
-					rows = append(rows, db.SearchRunsRow(row))
-				}
-				return rows, err
-			}
-			found, err := q.SortRunsByMetric(ctx, args)
-			for _, row := range found {
-				rows = append(rows, db.SearchRunsRow(row))
-			}
-			return rows, err
-		},
-		count: func(ranges []metricRange, ids []uuid.UUID, most int64) (int64, error) {
-			if first, others, ok := leading(ranges); ok && f.onlyMetrics() && (ids == nil || len(others) == 0) {
-				args := db.CountRunsByMetricsParams{Key: first.Key, Low: first.Low, High: first.High, MaxCount: most}
-				join, test := joinable(others, nil)
-				args.JoinedKeys, args.JoinedWanted, args.JoinedLows, args.JoinedHighs = arrays(join)
-				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(test)
-				return q.CountRunsByMetrics(ctx, args)
-			}
-			args := db.CountSearchedRunsParams{
+				SortKey: order.Key, SortLow: order.Low, SortHigh: order.High,
 				DatasetID: f.dataset, Status: f.status, Measurement: f.measurement, Target: f.target, RequestedBy: f.requestedBy, Pattern: f.pattern,
-				Ids: ids, MaxCount: most,
+				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
+				Ids: w.ids, HasCursor: w.after != nil, AfterValue: w.after.value(), AfterID: w.after.id(), PageSize: w.size, PageOffset: w.offset,
 			}
-			join, test := joinable(ranges, ids)
-			args.JoinedKeys, args.JoinedWanted, args.JoinedLows, args.JoinedHighs = arrays(join)
-			args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(test)
-			return q.CountSearchedRuns(ctx, args)
+			if descending {
+				rows, err := q.SortRunsByMetricDesc(ctx, db.SortRunsByMetricDescParams(args))
+				return converted(rows, err, func(row db.SortRunsByMetricDescRow) db.SearchRunsRow { return db.SearchRunsRow(row) })
+			}
+			rows, err := q.SortRunsByMetric(ctx, args)
+			return converted(rows, err, func(row db.SortRunsByMetricRow) db.SearchRunsRow { return db.SearchRunsRow(row) })
 		},
-		byMetric: func(r metricRange, most int32) ([]uuid.UUID, error) {
+		count: func(ranges []metricquery.Range, ids []uuid.UUID, most int64) (int64, error) {
+			if first, others, ok := metricquery.Leading(ranges); ok && f == (runFilter{}) && (ids == nil || len(others) == 0) {
+				j, m := joinable(others, nil)
+				return q.CountRunsByMetrics(ctx, db.CountRunsByMetricsParams{
+					Key: first.Key, Low: first.Low, High: first.High, MaxCount: most,
+					JoinedKeys: j.Keys, JoinedWanted: j.Wanted, JoinedLows: j.Lows, JoinedHighs: j.Highs,
+					MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
+				})
+			}
+			j, m := joinable(ranges, ids)
+			return q.CountSearchedRuns(ctx, db.CountSearchedRunsParams{
+				DatasetID: f.dataset, Status: f.status, Measurement: f.measurement, Target: f.target, RequestedBy: f.requestedBy, Pattern: f.pattern,
+				JoinedKeys: j.Keys, JoinedWanted: j.Wanted, JoinedLows: j.Lows, JoinedHighs: j.Highs,
+				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs, Ids: ids, MaxCount: most,
+			})
+		},
+		byMetric: func(r metricquery.Range, most int32) ([]uuid.UUID, error) {
 			return q.MatchRunsByMetric(ctx, db.MatchRunsByMetricParams{Key: r.Key, Low: r.Low, High: r.High, PageSize: most})
 		},
 		byText: matchText(f.pattern, func(pattern string, most int32) ([]uuid.UUID, error) {
@@ -130,14 +102,7 @@ func (s *Server) runFinder(ctx context.Context, f runSearch) *finder[db.SearchRu
 		}),
 		position: func(r *db.SearchRunsRow) (time.Time, uuid.UUID) { return r.CreatedAt, r.RunID },
 		column: func(r *db.SearchRunsRow, name string) json.RawMessage {
-			switch name {
-			case "hyperparameters":
-				return r.Hyperparameters
-			case "walk_config":
-				return r.WalkConfig
-			default:
-				return r.SummaryMetrics
-			}
+			return map[string]json.RawMessage{"summary_metrics": r.SummaryMetrics, "hyperparameters": r.Hyperparameters, "walk_config": r.WalkConfig}[name]
 		},
 		field: func(r *db.SearchRunsRow, name string) float64 {
 			if name == "duration_ms" {
@@ -148,6 +113,15 @@ func (s *Server) runFinder(ctx context.Context, f runSearch) *finder[db.SearchRu
 	}
 }
 
+// converted makes rows of one query those of another one with the same columns.
+func converted[T, U any](rows []T, err error, convert func(T) U) ([]U, error) {
+	result := make([]U, len(rows))
+	for i, row := range rows {
+		result[i] = convert(row)
+	}
+	return result, err
+}
+
 // timeField is one of the times of a run or a simulation by its name.
 func timeField(name string, created time.Time, started, completed *time.Time) float64 {
 	switch name {
@@ -156,7 +130,7 @@ func timeField(name string, created time.Time, started, completed *time.Time) fl
 	case "completed_at":
 		created = orElse(completed, time.Time{})
 	}
-	return millisecondsOf(created)
+	return metricquery.Milliseconds(created)
 }
 
 func matchText(pattern *string, match func(pattern string, most int32) ([]uuid.UUID, error)) func(int32) ([]uuid.UUID, error) {
@@ -168,11 +142,7 @@ func matchText(pattern *string, match func(pattern string, most int32) ([]uuid.U
 
 // ListRuns serves GET /api/runs: {"runs": […], "count": …, "total": …, "next": …}.
 func (s *Server) ListRuns(c echo.Context, params spec.ListRunsParams) error {
-	f, err := runSearchOf(params.DatasetID, params.Status, params.Measurement, params.TargetColumn, params.RequestedBy, params.Search, params.Metric, params.Sort)
-	if err != nil {
-		return err
-	}
-	return s.writeRuns(c, f, "/api/runs", params.Limit, params.Offset, params.Cursor, (*string)(params.Count))
+	return s.writeRuns(c, "/api/runs", params)
 }
 
 // ListDatasetRuns serves GET /api/datasets/:dataset_id/runs in the shape of GET /api/runs.
@@ -181,11 +151,14 @@ func (s *Server) ListDatasetRuns(c echo.Context, datasetID string, params spec.L
 	if err != nil {
 		return err
 	}
-	f, err := runSearchOf(nil, params.Status, params.Measurement, params.TargetColumn, params.RequestedBy, params.Search, params.Metric, params.Sort)
-	if err != nil {
+	search := spec.ListRunsParams{
+		Status: params.Status, Measurement: params.Measurement, TargetColumn: params.TargetColumn, RequestedBy: params.RequestedBy,
+		Search: params.Search, Metric: params.Metric, Sort: params.Sort,
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*spec.ListRunsParamsCount)(params.Count),
+	}
+	if _, _, err := runSearchOf(search); err != nil {
 		return err
 	}
-	// The version of the data set changes with its runs, so one row tells whether the caller has this list.
 	version, err := s.DB.GetDatasetVersion(c.Request().Context(), id)
 	if err != nil {
 		return notFound(err, "data set", id)
@@ -193,18 +166,21 @@ func (s *Server) ListDatasetRuns(c echo.Context, datasetID string, params spec.L
 	if unchanged(c, params.IfNoneMatch, etag(version.Version, version.CreatedAt, c.Request().URL.RawQuery)) {
 		return nil
 	}
-	f.dataset = &id
-	return s.writeRuns(c, f, "/api/datasets/"+id.String()+"/runs", params.Limit, params.Offset, params.Cursor, (*string)(params.Count))
+	search.DatasetID = new(id.String())
+	return s.writeRuns(c, "/api/datasets/"+id.String()+"/runs", search)
 }
 
-func (s *Server) writeRuns(c echo.Context, f runSearch, route string, limit, offset *int64, text, count *string) error {
-	scope := scopeOf(route, c.QueryParams())
-	p, mode, after, err := pagingOf(pageLimits, limit, offset, text, count, scope)
+func (s *Server) writeRuns(c echo.Context, route string, params spec.ListRunsParams) error {
+	f, q, err := runSearchOf(params)
 	if err != nil {
 		return err
 	}
-	finder := s.runFinder(c.Request().Context(), f)
-	list, err := find(finder, f.ranges, f.sort, after, p, mode, scope)
+	scope := scopeOf(route, c.QueryParams())
+	p, mode, after, err := pagingOf(pageLimits, params.Limit, params.Offset, params.Cursor, (*string)(params.Count), scope)
+	if err != nil {
+		return err
+	}
+	list, err := find(s.runFinder(c.Request().Context(), f), q, after, p, mode, scope)
 	if err != nil {
 		return fmt.Errorf("list runs: %w", err)
 	}
@@ -216,8 +192,8 @@ func (s *Server) writeRuns(c echo.Context, f runSearch, route string, limit, off
 func find[T any, P interface {
 	*T
 	db.Appender
-}](f *finder[T], ranges []metricRange, sort sortOrder, after *cursor, p page, mode counting, scope string) (*listing[T, P], error) {
-	got, err := f.search(ranges, sort, after, p)
+}](f *finder[T], q metricquery.Query, after *cursor, p page, mode counting, scope string) (*listing[T, P], error) {
+	got, err := f.search(q, after, p)
 	if err != nil {
 		return nil, err
 	}
@@ -229,7 +205,7 @@ func find[T any, P interface {
 		list.total = new(p.offset + int64(len(got.rows))) // the page ends the list
 		return list, nil
 	}
-	list.total, list.estimate, err = mode.total(func(most int64) (int64, error) { return f.count(ranges, got.ids, most) })
+	list.total, list.estimate, err = mode.total(func(most int64) (int64, error) { return f.count(q.Ranges, got.ids, most) })
 	return list, err
 }
 
@@ -243,4 +219,50 @@ func pagingOf(l limits, limit, offset *int64, text, count *string, scope string)
 	}
 	after, err = cursorOf(text, scope, p)
 	return p, mode, after, err
+}
+
+// ListWalkforwardRuns serves GET /api/walkforward/runs: [run, …].
+func (s *Server) ListWalkforwardRuns(c echo.Context, params spec.ListWalkforwardRunsParams) error {
+	p, err := pageOf(olderLimits, params.Limit, params.Offset)
+	if err != nil {
+		return err
+	}
+	f, q, err := runSearchOf(spec.ListRunsParams{
+		DatasetID: params.DatasetID, Status: params.Status, Measurement: params.Measurement, TargetColumn: params.TargetColumn,
+		RequestedBy: params.RequestedBy, Search: params.Search, Metric: params.Metric, Sort: params.Sort,
+	})
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	if f != (runFilter{dataset: f.dataset, status: f.status}) || !q.Empty() {
+		finder := s.runFinder(ctx, f)
+		got, err := finder.search(q, nil, p)
+		return listRuns(c, got.rows, err, p, func() (int64, error) { return finder.count(q.Ranges, got.ids, 1<<62) })
+	}
+	count := func() (int64, error) {
+		return s.DB.CountRuns(ctx, db.CountRunsParams{DatasetID: f.dataset, Status: f.status})
+	}
+	switch {
+	case f.dataset != nil:
+		rows, err := s.DB.ListRunsByDataset(ctx, db.ListRunsByDatasetParams{
+			DatasetID: *f.dataset, Status: f.status, PageSize: p.limit, PageOffset: p.offset,
+		})
+		return listRuns(c, rows, err, p, count)
+	case f.status != nil:
+		rows, err := s.DB.ListRunsByStatus(ctx, db.ListRunsByStatusParams{Status: *f.status, PageSize: p.limit, PageOffset: p.offset})
+		return listRuns(c, rows, err, p, count)
+	}
+	rows, err := s.DB.ListRuns(ctx, db.ListRunsParams{PageSize: p.limit, PageOffset: p.offset})
+	return listRuns(c, rows, err, p, count)
+}
+
+func listRuns[T any, P interface {
+	*T
+	db.Appender
+}](c echo.Context, rows []T, err error, p page, count func() (int64, error)) error {
+	if err != nil {
+		return fmt.Errorf("list runs: %w", err)
+	}
+	return writeList[T, P](c, rows, p, count)
 }

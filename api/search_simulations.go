@@ -11,110 +11,92 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/metricquery"
 )
 
-// simulationColumns are the JSON columns of a simulation whose numbers can be searched.
-var simulationColumns = []string{"summary_metrics", "config"}
+// simulationNumbers are the numbers of a simulation that can be searched.
+var simulationNumbers = metricquery.Fields{
+	Columns: []string{"summary_metrics", "config"},
+	Numbers: []string{"created_at", "started_at", "completed_at"},
+}
 
-// simulationNumbers are those of its own that are searched in the same way.
-var simulationNumbers = []string{"created_at", "started_at", "completed_at"}
-
-// simulationSearch is what a list of simulations is asked for.
-type simulationSearch struct {
-	run, dataset           *uuid.UUID
-	status, mode           *string
-	measurement, namespace *string
-	pattern                *string
-	ranges                 []metricRange
-	sort                   sortOrder
+// simulationFilter is what a list of simulations is asked for beside numbers; see runFilter.
+type simulationFilter struct {
+	run, dataset                                  *uuid.UUID
+	status, mode, measurement, namespace, pattern *string
 }
 
 // simulationSearchOf reads the filters that both lists of simulations take.
-func simulationSearchOf(run, dataset *string, status *spec.Status, mode, measurement, namespace, text *string, metrics *[]string, sort *string) (f simulationSearch, err error) {
-	if f.run, err = queryID("run_id", run); err != nil {
-		return f, err
+func simulationSearchOf(p spec.ListSimulationsParams) (f simulationFilter, q metricquery.Query, err error) {
+	f = simulationFilter{mode: (*string)(p.Mode), measurement: p.Measurement, namespace: p.Namespace}
+	if f.run, err = queryID("run_id", p.RunID); err != nil {
+		return f, q, err
 	}
-	if f.dataset, err = queryID("dataset_id", dataset); err != nil {
-		return f, err
+	if f.dataset, err = queryID("dataset_id", p.DatasetID); err != nil {
+		return f, q, err
 	}
-	if f.status, err = queryStatus(status); err != nil {
-		return f, err
+	if f.status, err = queryStatus(p.Status); err != nil {
+		return f, q, err
 	}
-	if mode != nil && *mode != "long" && *mode != "short" && *mode != "dual" {
-		return f, spec.InvalidParameter("mode", "is not long, short or dual")
+	if f.mode != nil && *f.mode != "long" && *f.mode != "short" && *f.mode != "dual" {
+		return f, q, spec.InvalidParameter("mode", "is not long, short or dual")
 	}
-	if f.pattern, err = pattern(text); err != nil {
-		return f, err
+	if f.pattern, err = pattern(p.Search); err != nil {
+		return f, q, err
 	}
-	f.mode, f.measurement, f.namespace = mode, measurement, namespace
-	f.ranges, f.sort, err = metricsOf(metrics, sort, simulationColumns, simulationNumbers)
-	return f, err
+	q, err = simulationNumbers.Parse(p.Metric, p.Sort)
+	return f, q, err
 }
 
-// plain tells a search that a query of its own answers: by run, by data set, by status, or by none.
-func (f *simulationSearch) plain() bool {
-	return f.mode == nil && f.measurement == nil && f.namespace == nil && f.pattern == nil && len(f.ranges) == 0 && f.sort.Metric == ""
-}
-
-// onlyMetrics tells a search that nothing but metrics filters.
-func (f *simulationSearch) onlyMetrics() bool {
-	return f.run == nil && f.dataset == nil && f.status == nil && f.mode == nil && f.measurement == nil && f.namespace == nil && f.pattern == nil
-}
-
-func (s *Server) simulationFinder(ctx context.Context, f simulationSearch) *finder[db.SimulationRun] {
+func (s *Server) simulationFinder(ctx context.Context, f simulationFilter) *finder[db.SimulationRun] {
 	q := s.DB.CustomPlans()
 	return &finder[db.SimulationRun]{
-		list: func(ranges []metricRange, ids []uuid.UUID, after *cursor, size int32, offset int64) ([]db.SimulationRun, error) {
-			if first, others, ok := leading(ranges); ok && f.onlyMetrics() && ids == nil {
-				args := db.SearchSimulationsByMetricParams{LeadKey: first.Key, LeadLow: first.Low, LeadHigh: first.High, PageSize: size, PageOffset: offset}
-				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(others)
-				if after != nil {
-					args.AfterAt, args.AfterID = &after.At, after.ID
-				}
-				return q.SearchSimulationsByMetric(ctx, args)
+		list: func(ranges []metricquery.Range, w window) ([]db.SimulationRun, error) {
+			if first, others, ok := metricquery.Leading(ranges); ok && f == (simulationFilter{}) && w.ids == nil {
+				m := metricquery.ListsOf(others)
+				return q.SearchSimulationsByMetric(ctx, db.SearchSimulationsByMetricParams{
+					LeadKey: first.Key, LeadLow: first.Low, LeadHigh: first.High,
+					MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
+					AfterAt: w.after.at(), AfterID: w.after.id(), PageSize: w.size, PageOffset: w.offset,
+				})
 			}
-			args := db.SearchSimulationsParams{
+			m := metricquery.ListsOf(ranges)
+			return q.SearchSimulations(ctx, db.SearchSimulationsParams{
 				RunID: f.run, DatasetID: f.dataset, Status: f.status, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace, Pattern: f.pattern,
-				Ids: ids, PageSize: size, PageOffset: offset,
-			}
-			args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(ranges)
-			if after != nil {
-				args.AfterAt, args.AfterID = &after.At, after.ID
-			}
-			return q.SearchSimulations(ctx, args)
+				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
+				Ids: w.ids, AfterAt: w.after.at(), AfterID: w.after.id(), PageSize: w.size, PageOffset: w.offset,
+			})
 		},
-		sorted: func(order metricRange, descending bool, ranges []metricRange, ids []uuid.UUID, after *cursor, size int32, offset int64) ([]db.SimulationRun, error) {
+		sorted: func(order metricquery.Range, descending bool, ranges []metricquery.Range, w window) ([]db.SimulationRun, error) {
+			m := metricquery.ListsOf(ranges)
 			args := db.SortSimulationsByMetricParams{
-				SortKey: order.Key, SortLow: order.Low, SortHigh: order.High, RunID: f.run, DatasetID: f.dataset, Status: f.status, Mode: f.mode,
-				Measurement: f.measurement, Namespace: f.namespace, Pattern: f.pattern, Ids: ids, PageSize: size, PageOffset: offset,
-			}
-			args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(ranges)
-			if after != nil {
-				args.HasCursor, args.AfterValue, args.AfterID = true, after.Value, after.ID
+				SortKey: order.Key, SortLow: order.Low, SortHigh: order.High,
+				RunID: f.run, DatasetID: f.dataset, Status: f.status, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace, Pattern: f.pattern,
+				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
+				Ids: w.ids, HasCursor: w.after != nil, AfterValue: w.after.value(), AfterID: w.after.id(), PageSize: w.size, PageOffset: w.offset,
 			}
 			if descending {
 				return q.SortSimulationsByMetricDesc(ctx, db.SortSimulationsByMetricDescParams(args))
 			}
 			return q.SortSimulationsByMetric(ctx, args)
 		},
-		count: func(ranges []metricRange, ids []uuid.UUID, most int64) (int64, error) {
-			if first, others, ok := leading(ranges); ok && f.onlyMetrics() && (ids == nil || len(others) == 0) {
-				args := db.CountSimulationsByMetricsParams{Key: first.Key, Low: first.Low, High: first.High, MaxCount: most}
-				join, test := joinable(others, nil)
-				args.JoinedKeys, args.JoinedWanted, args.JoinedLows, args.JoinedHighs = arrays(join)
-				args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(test)
-				return q.CountSimulationsByMetrics(ctx, args)
+		count: func(ranges []metricquery.Range, ids []uuid.UUID, most int64) (int64, error) {
+			if first, others, ok := metricquery.Leading(ranges); ok && f == (simulationFilter{}) && (ids == nil || len(others) == 0) {
+				j, m := joinable(others, nil)
+				return q.CountSimulationsByMetrics(ctx, db.CountSimulationsByMetricsParams{
+					Key: first.Key, Low: first.Low, High: first.High, MaxCount: most,
+					JoinedKeys: j.Keys, JoinedWanted: j.Wanted, JoinedLows: j.Lows, JoinedHighs: j.Highs,
+					MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
+				})
 			}
-			args := db.CountSearchedSimulationsParams{
+			j, m := joinable(ranges, ids)
+			return q.CountSearchedSimulations(ctx, db.CountSearchedSimulationsParams{
 				RunID: f.run, DatasetID: f.dataset, Status: f.status, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace, Pattern: f.pattern,
-				Ids: ids, MaxCount: most,
-			}
-			join, test := joinable(ranges, ids)
-			args.JoinedKeys, args.JoinedWanted, args.JoinedLows, args.JoinedHighs = arrays(join)
-			args.MetricKeys, args.MetricWanted, args.MetricLows, args.MetricHighs = arrays(test)
-			return q.CountSearchedSimulations(ctx, args)
+				JoinedKeys: j.Keys, JoinedWanted: j.Wanted, JoinedLows: j.Lows, JoinedHighs: j.Highs,
+				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs, Ids: ids, MaxCount: most,
+			})
 		},
-		byMetric: func(r metricRange, most int32) ([]uuid.UUID, error) {
+		byMetric: func(r metricquery.Range, most int32) ([]uuid.UUID, error) {
 			return q.MatchSimulationsByMetric(ctx, db.MatchSimulationsByMetricParams{Key: r.Key, Low: r.Low, High: r.High, PageSize: most})
 		},
 		byText: matchText(f.pattern, func(pattern string, most int32) ([]uuid.UUID, error) {
@@ -135,7 +117,7 @@ func (s *Server) simulationFinder(ctx context.Context, f simulationSearch) *find
 
 // ListSimulations serves GET /api/simulations: {"simulations": […], "count": …, "total": …, "next": …}.
 func (s *Server) ListSimulations(c echo.Context, params spec.ListSimulationsParams) error {
-	f, err := simulationSearchOf(params.RunID, params.DatasetID, params.Status, (*string)(params.Mode), params.Measurement, params.Namespace, params.Search, params.Metric, params.Sort)
+	f, q, err := simulationSearchOf(params)
 	if err != nil {
 		return err
 	}
@@ -144,7 +126,7 @@ func (s *Server) ListSimulations(c echo.Context, params spec.ListSimulationsPara
 	if err != nil {
 		return err
 	}
-	list, err := find(s.simulationFinder(c.Request().Context(), f), f.ranges, f.sort, after, p, mode, scope)
+	list, err := find(s.simulationFinder(c.Request().Context(), f), q, after, p, mode, scope)
 	if err != nil {
 		return fmt.Errorf("list simulations: %w", err)
 	}

@@ -17,18 +17,21 @@ func (s *Server) ListTradesimRuns(c echo.Context, params spec.ListTradesimRunsPa
 	if err != nil {
 		return err
 	}
-	f, err := simulationSearchOf(params.RunID, params.DatasetID, params.Status, (*string)(params.Mode), params.Measurement, params.Namespace, params.Search, params.Metric, params.Sort)
+	f, q, err := simulationSearchOf(spec.ListSimulationsParams{
+		RunID: params.RunID, DatasetID: params.DatasetID, Status: params.Status, Mode: (*spec.ListSimulationsParamsMode)(params.Mode),
+		Measurement: params.Measurement, Namespace: params.Namespace, Search: params.Search, Metric: params.Metric, Sort: params.Sort,
+	})
 	if err != nil {
 		return err
 	}
 	ctx := c.Request().Context()
-	if !f.plain() {
+	if f != (simulationFilter{run: f.run, dataset: f.dataset, status: f.status}) || !q.Empty() {
 		finder := s.simulationFinder(ctx, f)
-		got, err := finder.search(f.ranges, f.sort, nil, p)
+		got, err := finder.search(q, nil, p)
 		if err != nil {
 			return fmt.Errorf("list simulations: %w", err)
 		}
-		return writeList(c, got.rows, p, func() (int64, error) { return finder.count(f.ranges, got.ids, 1<<62) })
+		return writeList(c, got.rows, p, func() (int64, error) { return finder.count(q.Ranges, got.ids, 1<<62) })
 	}
 	rows, err := s.simulations(ctx, f, p)
 	if err != nil {
@@ -40,7 +43,7 @@ func (s *Server) ListTradesimRuns(c echo.Context, params spec.ListTradesimRunsPa
 }
 
 // simulations picks the query whose index serves the filters.
-func (s *Server) simulations(ctx context.Context, f simulationSearch, p page) ([]db.SimulationRun, error) {
+func (s *Server) simulations(ctx context.Context, f simulationFilter, p page) ([]db.SimulationRun, error) {
 	switch {
 	case f.run != nil:
 		return s.DB.ListSimulationsByRun(ctx, db.ListSimulationsByRunParams{

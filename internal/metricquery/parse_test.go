@@ -1,4 +1,4 @@
-package api
+package metricquery
 
 import (
 	"math"
@@ -11,11 +11,11 @@ import (
 	"foldbook/api/spec"
 )
 
-var testColumns = []string{"summary_metrics", "hyperparameters", "walk_config"}
+var testFields = Fields{Columns: []string{"summary_metrics", "hyperparameters", "walk_config"}}
 
 func TestParseMetric(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]metricFilter{
+	for text, want := range map[string]filter{
 		"summary_metrics.pf_long>=1.2":          {"summary_metrics.pf_long", ">=", 1.2},
 		"summary_metrics.pf_long >= 1.2 ":       {"summary_metrics.pf_long", ">=", 1.2},
 		"summary_metrics.a.b>-1e-3":             {"summary_metrics.a.b", ">", -0.001},
@@ -30,7 +30,7 @@ func TestParseMetric(t *testing.T) {
 		"summary_metrics.profit factor missing": {"summary_metrics.profit factor", "missing", 0},
 		"summary_metrics.Gewinn è>1":            {"summary_metrics.Gewinn è", ">", 1},
 	} {
-		got, err := parseMetric(text, testColumns)
+		got, err := testFields.filter(text)
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v (-want +got)\n%s", text, err, diff)
 		}
@@ -66,7 +66,7 @@ func TestParseMetric(t *testing.T) {
 		"summary_metrics.pf>1e999":     "at 20: the number is out of range",
 		"summary_metrics." + longKey(): "at 17: the key is longer than 1000 bytes",
 	} {
-		_, err := parseMetric(text, testColumns)
+		_, err := testFields.filter(text)
 		wantFault(t, err, http.StatusBadRequest, "invalid_parameter", "parameter metric "+want)
 	}
 }
@@ -76,7 +76,7 @@ func longKey() string { return strings.Repeat("k", maxKey+1) + ">1" }
 func TestMetricRanges(t *testing.T) {
 	t.Parallel()
 	inf := math.Inf(1)
-	for text, want := range map[string][]metricRange{
+	for text, want := range map[string][]Range{
 		">=1":      {{"walk_config.x", 1, inf, true}},
 		">1":       {{"walk_config.x", math.Nextafter(1, 2), inf, true}},
 		"<=1":      {{"walk_config.x", -inf, 1, true}},
@@ -86,15 +86,15 @@ func TestMetricRanges(t *testing.T) {
 		`:exists`:  {{"walk_config.x", -inf, inf, true}},
 		":missing": {{"walk_config.x", -inf, inf, false}},
 	} {
-		f, err := parseMetric("walk_config.x"+text, testColumns)
+		f, err := testFields.filter("walk_config.x" + text)
 		if diff := cmp.Diff(want, f.ranges()); err != nil || diff != "" {
 			t.Errorf("%s: %v (-want +got)\n%s", text, err, diff)
 		}
 	}
-	got := mergeRanges([]metricRange{
+	got := merge([]Range{
 		{"a", 1, inf, true}, {"b", 0, 5, true}, {"a", -inf, 3, true}, {"a", 2, 2, false}, {"a", 2, 2, false}, {"b", 7, inf, true}, {"a", 4, 4, false},
 	})
-	want := []metricRange{{"a", 1, 3, true}, {"b", 7, 5, true}, {"a", 2, 2, false}, {"a", 4, 4, false}}
+	want := []Range{{"a", 1, 3, true}, {"b", 7, 5, true}, {"a", 2, 2, false}, {"a", 4, 4, false}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -102,14 +102,14 @@ func TestMetricRanges(t *testing.T) {
 
 func TestParseSort(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]sortOrder{
+	for text, want := range map[string]Sort{
 		"":                         {"", true},
 		"-created_at":              {"", true},
 		"summary_metrics.pf_long":  {"summary_metrics.pf_long", false},
 		"-summary_metrics.a>=b":    {"summary_metrics.a>=b", true},
 		`-summary_metrics."a \"b"`: {`summary_metrics.a "b`, true},
 	} {
-		got, err := parseSort(text, testColumns)
+		got, err := testFields.sort(text)
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v (-want +got)\n%s", text, err, diff)
 		}
@@ -122,7 +122,7 @@ func TestParseSort(t *testing.T) {
 		"-summary_metrics.":    "at 18: the key is empty",
 		`summary_metrics."a"b`: "at 20: expected nothing behind the key",
 	} {
-		_, err := parseSort(text, testColumns)
+		_, err := testFields.sort(text)
 		wantFault(t, err, http.StatusBadRequest, "invalid_parameter", "parameter sort "+want)
 	}
 }
@@ -132,15 +132,15 @@ func FuzzMetric(f *testing.F) {
 	f.Add(`walk_config."a>=b" exists`)
 	f.Add(`-summary_metrics."a`)
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := parseMetric(text, testColumns)
+		got, err := testFields.filter(text)
 		if err != nil {
 			wantFuzzed(t, err)
-		} else if ranges := got.ranges(); len(ranges) == 0 || len(mergeRanges(ranges)) != len(ranges) {
+		} else if ranges := got.ranges(); len(ranges) == 0 || len(merge(ranges)) != len(ranges) {
 			t.Fatalf("%q: %v", text, ranges)
 		} else if math.IsNaN(got.Value) || math.IsInf(got.Value, 0) || !strings.Contains(got.Key, ".") {
 			t.Fatalf("%q: %+v", text, got)
 		}
-		if _, err := parseSort(text, testColumns); err != nil {
+		if _, err := testFields.sort(text); err != nil {
 			wantFuzzed(t, err)
 		}
 	})
@@ -151,5 +151,13 @@ func wantFuzzed(t *testing.T, err error) {
 	answer, ok := err.(*spec.Problem) //nolint:errorlint // it must be one, not wrap one
 	if !ok || answer.Status != http.StatusBadRequest || len(answer.Message) > 200 {
 		t.Fatalf("%T: %v", err, err)
+	}
+}
+
+func wantFault(t *testing.T, err error, status int, code, message string) {
+	t.Helper()
+	answer, ok := err.(*spec.Problem) //nolint:errorlint // it must be one, not wrap one
+	if !ok || answer.Status != status || string(answer.Code) != code || !strings.HasPrefix(answer.Message, message) {
+		t.Errorf("got %v, want %d %s %q…", err, status, code, message)
 	}
 }
