@@ -208,7 +208,7 @@ func sameUp(file, a, b string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return slices.EqualFunc(old[0].Up, fresh[0].Up, func(a, b migrator.Statement) bool { return a.SQL == b.SQL }), nil
+	return old[0].SQL(migrator.Up) == fresh[0].SQL(migrator.Up), nil
 }
 
 func (s schema) undo(ctx context.Context, before files, stale []string) error {
