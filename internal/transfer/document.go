@@ -89,14 +89,14 @@ func (im *Import) inspect(name, path string) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Document{Name: name, path: path, modified: info.ModTime(), ids: map[string]string{}}
 	hash := sha256.New()
 	count := &counter{}
 	raw := bufio.NewReaderSize(io.TeeReader(file, io.MultiWriter(hash, count)), 64<<10)
-	text, done, err := d.open(raw)
+	text, encoding, done, err := decompress(raw)
 	if err != nil {
 		return nil, err
 	}
+	d := &Document{Name: name, path: path, modified: info.ModTime(), encoding: encoding, ids: map[string]string{}}
 	if magic, _ := raw.Peek(4); im.Rows != nil || (d.encoding == "" && bytes.Equal(magic, []byte{0xff, 0xff, 0xff, 0xff})) {
 		err := im.inspectSeries(d, text)
 		done()
@@ -107,12 +107,12 @@ func (im *Import) inspect(name, path string) (*Document, error) {
 		return d, err
 	}
 	keys := map[string]bool{}
-	fault := d.scan(jsontext.NewDecoder(text, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)), keys, true)
+	wrong := d.scan(jsontext.NewDecoder(text, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)), keys, true)
 	done()
 	if d.Kind = kindOf(keys); d.Kind == "" {
 		var syntax *jsontext.SyntacticError
-		if fault != nil && !errors.As(fault, &syntax) {
-			return nil, fault
+		if wrong != nil && !errors.As(wrong, &syntax) {
+			return nil, wrong
 		}
 		return nil, errors.New("is no data set, run or simulation: there is no dataset_slug, run_id or simulation_id at the top of a JSON object")
 	}
@@ -168,18 +168,7 @@ func (s *sending) stop() {
 	s.done = true
 }
 
-// open recognises compression by its first bytes, because standard input has no name.
-func (d *Document) open(raw *bufio.Reader) (text io.Reader, done func(), err error) {
-	text, d.encoding, done, err = decompress(raw)
-	return text, done, err
-}
-
-// decompressed is the text of a file.
-func decompressed(file io.Reader) (text io.Reader, done func(), err error) {
-	text, _, done, err = decompress(bufio.NewReaderSize(file, 64<<10))
-	return text, done, err
-}
-
+// decompress recognises compression by the first bytes, because standard input has no name.
 func decompress(raw *bufio.Reader) (text io.Reader, encoding string, done func(), err error) {
 	magic, err := raw.Peek(4)
 	if err != nil && !errors.Is(err, io.EOF) {

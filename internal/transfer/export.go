@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -129,12 +130,10 @@ func page(body io.Reader, name string, item func(*jsontext.Decoder) error) (next
 		switch {
 		case member == name && dec.PeekKind() == jsontext.KindBeginArray:
 			return elements(dec, func() error { return item(dec) })
-		case member == "next" && dec.PeekKind() == jsontext.KindString:
-			t, err := dec.ReadToken()
-			if err == nil {
-				next = t.String()
-			}
-			return err
+		case member == "next":
+			v, err := dec.ReadValue()
+			next = textOf(v)
+			return cutOff(err)
 		}
 		return cutOff(dec.SkipValue())
 	})
@@ -154,19 +153,10 @@ func (c *Client) List(ctx context.Context) (all []Ref, err error) {
 		err := c.retry(ctx, func() error {
 			all = all[:before]
 			return c.pages(ctx, "/api/"+kind.plural(), listPage, kind.plural(), func(dec *jsontext.Decoder) error {
-				ref := Ref{Kind: kind}
-				err := members(dec, func(name string) error {
-					if name != string(kind)+"_id" || dec.PeekKind() != jsontext.KindString {
-						return cutOff(dec.SkipValue())
-					}
-					t, err := dec.ReadToken()
-					if err == nil {
-						ref.ID = t.String()
-					}
-					return err
-				})
-				all = append(all, ref)
-				return err
+				var row map[string]jsontext.Value
+				err := json.UnmarshalDecode(dec, &row)
+				all = append(all, Ref{kind, textOf(row[string(kind)+"_id"])})
+				return cutOff(err)
 			})
 		})
 		if err != nil {
@@ -174,6 +164,15 @@ func (c *Client) List(ctx context.Context) (all []Ref, err error) {
 		}
 	}
 	return all, nil
+}
+
+// textOf is a JSON text without its quotes, empty for any other value.
+func textOf(v jsontext.Value) string {
+	text, err := jsontext.AppendUnquote(nil, v)
+	if err != nil {
+		return ""
+	}
+	return string(text)
 }
 
 // File is where ExportAll puts a document below its directory.

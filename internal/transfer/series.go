@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
@@ -32,10 +34,9 @@ type Rows struct {
 var series = map[Kind][]string{Dataset: {"ohlcv", "indicators"}, Run: {"predictions"}, Simulation: {"trace"}}
 
 func (r Rows) String() string {
-	what := map[string]string{"ohlcv": "bars"}
-	name, ok := what[r.Name]
-	if !ok {
-		name = r.Name
+	name := r.Name
+	if name == "ohlcv" {
+		name = "bars"
 	}
 	return fmt.Sprintf("%s of %s %s", name, r.Of.Kind, r.Of.ID)
 }
@@ -130,7 +131,7 @@ func (im *Import) postSeries(ctx context.Context, d *Document, before int64) (a 
 	}
 	defer func() { _ = file.Close() }()
 	body := &sending{file: file, sent: func(n int64) { im.Watcher.Sent(before + n) }}
-	text, done, err := decompressed(body)
+	text, _, done, err := decompress(bufio.NewReaderSize(body, 64<<10))
 	if err != nil {
 		return a, err
 	}
@@ -160,16 +161,16 @@ func (im *Import) postSeries(ctx context.Context, d *Document, before int64) (a 
 	return a, nil
 }
 
-// wordsOf says of a file what a fault says of a body.
+// wordsOf says of a file what a validation error says of a body.
 func wordsOf(err error) error {
-	var fault *rowread.ValidationError
-	if !errors.As(err, &fault) {
+	invalid := new(rowread.ValidationError)
+	if !errors.As(err, &invalid) {
 		return err
 	}
-	if text, ok := strings.CutPrefix(fault.Error(), "the body "); ok {
+	if text, ok := strings.CutPrefix(invalid.Error(), "the body "); ok {
 		return errors.New(text)
 	}
-	return fault
+	return invalid
 }
 
 func (im *Import) postBatch(ctx context.Context, to Rows, batch *rowread.Batch) (a answer, err error) {
@@ -219,22 +220,12 @@ func (c *Client) FindDataset(ctx context.Context, name string) (id string, err e
 	query := url.Values{"search": {name}, "limit": {"1000"}, "count": {"none"}}
 	err = c.retry(ctx, func() error {
 		return c.pagesOf(ctx, "/api/"+Dataset.plural(), query, Dataset.plural(), func(dec *jsontext.Decoder) error {
-			var slug, candidate string
-			err := members(dec, func(member string) error {
-				into := map[string]*string{"dataset_slug": &slug, "dataset_id": &candidate}[member]
-				if into == nil || dec.PeekKind() != jsontext.KindString {
-					return cutOff(dec.SkipValue())
-				}
-				t, err := dec.ReadToken()
-				if err == nil {
-					*into = t.String()
-				}
-				return err
-			})
-			if slug == name {
-				id = candidate
+			var row map[string]jsontext.Value
+			err := json.UnmarshalDecode(dec, &row)
+			if textOf(row["dataset_slug"]) == name {
+				id = textOf(row["dataset_id"])
 			}
-			return err
+			return cutOff(err)
 		})
 	})
 	if err == nil && id == "" {
@@ -304,11 +295,11 @@ func (c *Client) copySeries(ctx context.Context, r Rows, w io.Writer) (found boo
 	in, out := rowread.New(rowread.Arrow, resp.Body, readOptions(batchRows)), rowread.NewArrowWriter(w, r.about())
 	for {
 		batch, err := in.Next()
-		var fault *rowread.ValidationError
+		invalid := new(rowread.ValidationError)
 		switch {
 		case errors.Is(err, io.EOF):
 			return found, out.Close()
-		case errors.As(err, &fault) && !fault.Syntax: // else it may be whole the next time
+		case errors.As(err, &invalid) && !invalid.Syntax: // else it may be whole the next time
 			return false, &permanentError{wordsOf(err)}
 		case err != nil:
 			return false, wordsOf(err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -131,10 +132,10 @@ func elements(dec *jsontext.Decoder, f func() error) error {
 	return cutOff(err)
 }
 
-// cutOff keeps an answer that ends early apart from one that is not JSON, which would not be so the next time.
+// cutOff keeps an answer that ends early, which may be whole the next time, apart from one that is not what was asked for.
 func cutOff(err error) error {
-	var syntax *jsontext.SyntacticError
-	if errors.As(err, &syntax) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	syntax, kind := new(jsontext.SyntacticError), new(json.SemanticError)
+	if (errors.As(err, &syntax) && !errors.Is(err, io.ErrUnexpectedEOF)) || errors.As(err, &kind) {
 		return errNoFoldbook
 	}
 	return err
