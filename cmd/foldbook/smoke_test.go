@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -76,19 +80,49 @@ var smokeQueries = map[string][]string{
 	"/api/simulations/{simulation_id}/equity": {"?source=trades", "?source=trace"},
 }
 
-// TestSmoke migrates up, down and up again, writes a record of each kind and asks for every route. make versions runs it on
+// serviceRole makes a role with the rights that docs/operations.md gives the service, and returns its way to the database.
+func serviceRole(t *testing.T, database string) string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	grants := regexp.MustCompile(`(?m)^GRANT .* TO service;$`).FindAllString(string(text), -1)
+	if len(grants) != 3 {
+		t.Fatalf("docs/operations.md grants the service %q", grants)
+	}
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	role, admin := "service_"+strings.TrimPrefix(u.Path, "/"), testdb.Connect(t, database)
+	run := func(sql string) {
+		if _, err := admin.Exec(context.Background(), sql); err != nil {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+	run("CREATE ROLE " + role + " LOGIN PASSWORD 'x'")
+	t.Cleanup(func() { run("DROP OWNED BY " + role + "; DROP ROLE " + role) })
+	for _, grant := range grants {
+		run(strings.Replace(grant, "TO service", "TO "+role, 1))
+	}
+	u.User = url.UserPassword(role, "x")
+	return u.String()
+}
+
+// TestSmoke migrates up, down and up again, writes a record of each kind and asks for every route, as a role that may not change the schema. make versions runs it on
 // each major version of PostgreSQL that is supported.
 func TestSmoke(t *testing.T) {
 	t.Parallel()
-	url := testdb.EmptyURL(t)
+	database := testdb.EmptyURL(t)
 	for _, args := range []string{"migrate up", "migrate reset --yes", "migrate up"} {
-		if code, out, stderr := command(t, []string{"POSTGRES_URL=" + url}, strings.Fields(args)...); code != exitOK {
+		if code, out, stderr := command(t, []string{"POSTGRES_URL=" + database}, strings.Fields(args)...); code != exitOK {
 			t.Fatalf("foldbook %s: exit code %d\n%s%s", args, code, out, stderr)
 		}
 	}
 	quest := testdb.QuestDB(t)
 	s := &smoke{t: t, asked: map[string]bool{}, ids: strings.NewReplacer("{dataset_id}", datasetID, "{run_id}", runID, "{simulation_id}", simulationID)}
-	s.service = start(t, freePort(t), append(importing(url, quest), "QDB_PASSTHROUGH=true",
+	s.service = start(t, freePort(t), append(importing(serviceRole(t, database), quest), "QDB_PASSTHROUGH=true",
 		"QDB_READONLY_USER="+devstack.QuestDBReader, "QDB_READONLY_PASSWORD="+devstack.QuestDBReaderPassword)...)
 	s.service.waitFor(t, "/readyz", http.StatusOK)
 	s.write()
