@@ -66,8 +66,8 @@ func ReadCSV(table, text string) (*Plan, []Part, error) {
 	if err := p.name(header); err != nil {
 		return nil, nil, err
 	}
-	known := make([]bool, len(p.Columns))
-	open, timed := len(known), false
+	decided := make([]bool, len(p.Columns))
+	open, timed := len(decided), false
 	var parts []Part
 	begin, first := int64(0), int64(1)
 	for r := range records(body) {
@@ -82,10 +82,10 @@ func ReadCSV(table, text string) (*Plan, []Part, error) {
 		if !timed {
 			timed = p.learnUnit(r.cells[p.Time])
 		}
-		for i := 0; open > 0 && i < len(known); i++ {
-			if cell := r.cells[p.Columns[i].Cell]; !known[i] && !isMissing(cell) {
+		for i := 0; open > 0 && i < len(decided); i++ {
+			if cell := r.cells[p.Columns[i].Cell]; !decided[i] && !isMissing(cell) {
 				_, number := parseNumber(cell)
-				p.Columns[i].Symbol, known[i] = !number, true
+				p.Columns[i].Symbol, decided[i] = !number, true
 				open--
 			}
 		}

@@ -108,10 +108,10 @@ func (p *Plan) Ready(ctx context.Context, client *questdb.Client) (*Target, erro
 	t := &Target{plan: p, client: client, table: table}
 	for _, symbols := range []bool{true, false} {
 		for _, c := range p.Columns {
-			known, ok := table.Column(c.Name)
-			k, fits := kinds[known.Type]
-			if !ok || !fits || known.Designated {
-				return nil, fileErrorf("the column %s of the table %s is %s, which an import does not write", shown(c.Name), table.Name, known.Type)
+			column, ok := table.Column(c.Name)
+			k, fits := kinds[column.Type]
+			if !ok || !fits || column.Designated {
+				return nil, fileErrorf("the column %s of the table %s is %s, which an import does not write", shown(c.Name), table.Name, column.Type)
 			}
 			if (k == symbol) == symbols {
 				t.columns = append(t.columns, target{c, k})

@@ -36,8 +36,8 @@ func (a *ArrowWriter) Write(b *Batch) error {
 			times.Append(micros / 1000)
 		}
 	}
-	for i, known := range a.columns {
-		c := b.Column(known.Name)
+	for i, column := range a.columns {
+		c := b.Column(column.Name)
 		for row := range b.Times {
 			if c == nil || c.Missing(row) {
 				build.Field(i + 1).AppendNull()

@@ -21,8 +21,8 @@ type builder struct {
 	times   []int64
 	before  int64 // rows of earlier batches
 	cells   int
-	attempt int   // counts rows, and tries to read one that was not all there
-	timeAt  int   // the attempt that has a time
+	nth     int   // of the row that is being read, from 1
+	timeAt  int   // the nth row, once it has a time
 	time    int64 // of this row, in microseconds
 	ended   bool
 
@@ -124,10 +124,10 @@ func (b *builder) chooseTime(has func(name string) bool) error {
 
 // meet notes that the row has the column.
 func (b *builder) meet(c *Column, name string) error {
-	if c.seen == b.attempt {
+	if c.seen == b.nth {
 		return b.invalid(name, "is there twice")
 	}
-	c.seen = b.attempt
+	c.seen = b.nth
 	return nil
 }
 
@@ -194,10 +194,10 @@ func (b *builder) setMicros(name string, micros int64) error {
 	case micros%1000 != 0:
 		return b.invalid(name, "is no whole number of milliseconds")
 	}
-	if b.timeAt == b.attempt && b.time != micros {
+	if b.timeAt == b.nth && b.time != micros {
 		return b.invalid(name, "is another time than the one that is given beside it")
 	}
-	b.time, b.timeAt = micros, b.attempt
+	b.time, b.timeAt = micros, b.nth
 	return nil
 }
 
@@ -254,7 +254,7 @@ func scale(v, unit int64) int64 {
 
 // endRow closes the row.
 func (b *builder) endRow() error {
-	if b.timeAt != b.attempt {
+	if b.timeAt != b.nth {
 		name := b.timeName
 		if name == "" {
 			name = b.o.Time[0]
@@ -262,7 +262,7 @@ func (b *builder) endRow() error {
 		return b.invalid(name, "is missing")
 	}
 	b.times = append(b.times, b.time)
-	b.attempt++
+	b.nth++
 	return nil
 }
 

@@ -72,7 +72,7 @@ type Column struct {
 	dict   []string
 
 	codes map[string]int32
-	seen  int // the attempt that last met it
+	seen  int // the nth row, which last had it
 	time  bool
 	skip  bool // a second time beside the one that was chosen, or what is not wanted
 	label bool
@@ -210,7 +210,7 @@ type source interface{ read() error }
 
 // New makes a reader. Errors of in come back as they are; everything else is a *ValidationError.
 func New(format Format, in io.Reader, o Options) *Reader {
-	b := &builder{o: o, attempt: 1, names: map[string]*Column{}, folded: map[string]*Column{}}
+	b := &builder{o: o, nth: 1, names: map[string]*Column{}, folded: map[string]*Column{}}
 	r := &Reader{b: b}
 	switch format {
 	case JSON, NDJSON:
