@@ -11,7 +11,7 @@ GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 GOVULNCHECK   := $(TOOLS)/govulncheck-v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test check generated vet lint vuln unit race vet-sql smoke versions build generate tools tools-built vet-queries bench reset clean-tools
+.PHONY: help run dev test check generated vet lint vuln unit race vet-sql loop-test smoke versions build generate tools tools-built vet-queries bench reset clean-tools
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -28,7 +28,7 @@ test: ## Run all tests; they bring their own PostgreSQL.
 	go test ./...
 
 check: ## All that has to hold before a merge: each of the steps below, with the time it took.
-	@for step in generated vet lint vuln unit race vet-sql versions smoke; do \
+	@for step in generated vet lint vuln unit race vet-sql loop-test versions smoke; do \
 		began=$$(date +%s); echo "== $$step"; \
 		$(MAKE) --no-print-directory $$step || { echo "== $$step: FAILED"; exit 1; }; \
 		echo "== $$step: $$(( $$(date +%s) - began )) s"; \
@@ -51,6 +51,9 @@ unit: build ## Verify the systemd unit, where systemd-analyze is installed.
 
 race: ## Run all tests with the race detector.
 	go test -race ./...
+
+loop-test: build tools ## Edit a copy of the repository beside make dev: mutations, the recipes of the docs, the time to an answer.
+	LOOP_TEST=1 go test ./cmd/dev -count=1 -v -timeout 30m -run 'TestMutations|TestRecipes|TestEditToAnswer' | grep -v '^=== '
 
 smoke: ## Try what a new user does in a clean clone of HEAD: make run, ask all six routes, stop, again.
 	.ci/smoke

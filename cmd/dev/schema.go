@@ -85,10 +85,7 @@ func (s schema) sync(ctx context.Context, undo bool) (synced, error) {
 // replace undoes what is not in now and applies the rest of it. When that fails it applies what was undone again.
 func (s schema) replace(ctx context.Context, before, now files, undo bool) (synced, error) {
 	done := synced{before: before}
-	stale, err := s.stale(before, now)
-	if err != nil {
-		return done, err
-	}
+	stale := s.stale(before, now)
 	if len(stale) > 0 && !undo {
 		return done, aheadError(stale)
 	}
@@ -98,6 +95,7 @@ func (s schema) replace(ctx context.Context, before, now files, undo bool) (sync
 		}
 	}
 	done.undone = len(stale)
+	var err error
 	if done.applied, err = s.up(ctx, now); err == nil {
 		return done, s.remember(ctx, now)
 	}
@@ -172,15 +170,11 @@ func appliedVersions(ctx context.Context, conn *pgx.Conn) ([]int64, error) {
 
 // stale lists the applied migrations to undo, newest first: from the oldest on that is other or missing in now, or that
 // a pending one comes before.
-func (s schema) stale(before, now files) ([]string, error) {
+func (s schema) stale(before, now files) []string {
 	applied := slices.Sorted(maps.Keys(before))
 	first := len(applied)
 	for i, file := range slices.Backward(applied) {
-		same, err := sameUp(file, before[file], now[file])
-		if err != nil {
-			return nil, err
-		}
-		if !same {
+		if text, ok := now[file]; !ok || statements(text) != statements(before[file]) {
 			first = i
 		}
 	}
@@ -192,23 +186,19 @@ func (s schema) stale(before, now files) ([]string, error) {
 	}
 	stale := applied[first:]
 	slices.Reverse(stale)
-	return stale, nil
+	return stale
 }
 
-// sameUp reports whether two texts of a migration do the same; comments between statements do nothing.
-func sameUp(file, a, b string) (bool, error) {
-	if a == b || b == "" {
-		return a == b, nil
+// statements is the Up part of a migration without the comments between its statements, which do nothing.
+func statements(text string) string {
+	up, _, _ := strings.Cut(text, "-- +goose Down")
+	var b strings.Builder
+	for line := range strings.Lines(up) {
+		if trimmed := strings.TrimSpace(line); trimmed != "" && !strings.HasPrefix(trimmed, "--") {
+			b.WriteString(line)
+		}
 	}
-	old, err := migrator.Parse(files{file: a}.fs())
-	if err != nil {
-		return false, err
-	}
-	fresh, err := migrator.Parse(files{file: b}.fs())
-	if err != nil {
-		return false, err
-	}
-	return old[0].SQL(migrator.Up) == fresh[0].SQL(migrator.Up), nil
+	return b.String()
 }
 
 func (s schema) undo(ctx context.Context, before files, stale []string) error {

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"foldbook/internal/migrator"
 )
 
@@ -108,6 +110,9 @@ func isInput(path string) bool {
 	return path == "sqlc.yaml" || dir == specDir && (name == "openapi.yaml" || name == "oapi-codegen.yaml")
 }
 
+// isSQL reports whether the file may change what a query does.
+func isSQL(path string) bool { return isInput(path) && !strings.HasPrefix(path, specDir) }
+
 // watch follows the sources until ctx ends. What fails is shown and waits for the next change; the server that runs stays.
 func (s *stack) watch(ctx context.Context, w *watcher) error {
 	poll := time.NewTicker(watchEvery)
@@ -160,15 +165,20 @@ func (s *stack) renew(ctx context.Context, w *watcher, paths []string) error {
 		w.changed() // what was generated is part of this round
 	}
 	fresh := filepath.Join(s.root, ".dev", "bin", "foldbook.new")
-	if err := s.show(ctx, "building", s.command("go", "build", "-o", fresh, "./cmd/foldbook")); err != nil {
+	vet := make(chan vetted, 1)
+	go func() { vet <- s.vet(ctx, paths) }()
+	err := s.show(ctx, "building", s.command("go", "build", "-o", fresh, "./cmd/foldbook"))
+	checked := <-vet
+	if err != nil {
 		return err
+	}
+	if s.printFailure(checked.findings); checked.refused != nil {
+		return fmt.Errorf("%w; the running server is the old one", checked.refused)
 	}
 	undone, err := s.change(ctx, fresh)
 	if err != nil {
 		return fmt.Errorf("%w; the running server is the old one", err)
 	}
-	vet := make(chan error, 1)
-	go func() { vet <- s.vet(ctx, paths) }()
 	if err := s.stopServer(); err != nil {
 		return err
 	}
@@ -176,12 +186,12 @@ func (s *stack) renew(ctx context.Context, w *watcher, paths []string) error {
 		return fmt.Errorf("%w; waiting for a change", err)
 	}
 	s.say("watch", "serving the change after "+round(time.Since(began)).String())
-	if undone > 0 {
-		cmd := s.command("go", "run", "./cmd/dev", "seed") // as the sources are now
-		cmd.Env = append(cmd.Env, s.env...)
-		err = s.show(ctx, "seeding", cmd)
+	if undone == 0 {
+		return nil
 	}
-	return errors.Join(err, <-vet)
+	seed := s.command("go", "run", "./cmd/dev", "seed") // as the sources are now
+	seed.Env = append(seed.Env, s.env...)
+	return s.show(ctx, "seeding", seed)
 }
 
 // unwritten reports whether the file is a migration without statements, such as one that was just created.
@@ -222,21 +232,55 @@ func (s *stack) change(ctx context.Context, fresh string) (undone int, err error
 	return done.undone, os.Rename(fresh, binary)
 }
 
-// vet lets the database prepare every query after a change of SQL: a query with a wrong type generates and builds.
-func (s *stack) vet(ctx context.Context, paths []string) error {
-	if !slices.ContainsFunc(paths, func(path string) bool { return isInput(path) && !strings.HasPrefix(path, specDir) }) {
-		return nil
+// vetted is what became of the queries.
+type vetted struct {
+	findings []byte
+	refused  error // not served
+}
+
+// vet migrates an empty database after a change of SQL and lets PostgreSQL prepare every query there: one with a wrong type, or with
+// a column that is gone, generates and builds. What it refuses is not served; a broken rule of sqlc.yaml is only shown.
+func (s *stack) vet(ctx context.Context, paths []string) vetted {
+	if s.postgres == nil || !slices.ContainsFunc(paths, isSQL) {
+		return vetted{}
 	}
-	url := s.given["POSTGRES_URL"]
-	if s.postgres != nil {
-		url = s.postgres.URL(database)
+	check := s.schema()
+	check.url, check.say = s.postgres.URL(checkDatabase), func(string) {}
+	if err := recreate(ctx, s.postgres.URL("postgres"), checkDatabase); err != nil {
+		return vetted{refused: err}
+	}
+	now, err := check.read()
+	if err == nil {
+		_, err = check.up(ctx, now)
+	}
+	if err != nil {
+		return vetted{refused: err}
 	}
 	cmd := s.command("make", "--no-print-directory", "vet-queries")
-	cmd.Env = append(cmd.Env, "DATABASE_URL="+url)
+	cmd.Env = append(cmd.Env, "DATABASE_URL="+check.url)
 	out, err := output(ctx, cmd)
+	if err == nil {
+		return vetted{}
+	}
+	if !bytes.Contains(out, []byte("SQLSTATE")) {
+		return vetted{findings: out}
+	}
+	return vetted{findings: out, refused: errors.New("PostgreSQL refuses queries")}
+}
+
+// checkDatabase is made anew for each vet.
+const checkDatabase = "foldbook_check"
+
+func recreate(ctx context.Context, server, name string) error {
+	conn, err := pgx.Connect(ctx, server)
 	if err != nil {
-		s.printFailure(out)
-		return errors.New("the vet of the queries found the above: they are served, and fail when they run")
+		return fmt.Errorf("connect to make %s: %w", name, err)
+	}
+	defer conn.Close(ctx) //nolint:errcheck // nothing is lost
+	for _, statement := range []string{"DROP DATABASE IF EXISTS ", "CREATE DATABASE "} {
+		if _, err := conn.Exec(ctx, statement+pgx.Identifier{name}.Sanitize()); err != nil {
+			return fmt.Errorf("make %s: %w", name, err)
+		}
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -49,8 +48,7 @@ func down(t *testing.T, version int64) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := slices.IndexFunc(files, func(m migrator.Migration) bool { return m.Version == version })
-	return strconv.Itoa(len(files) - first)
+	return strconv.FormatInt(files[len(files)-1].Version-version+1, 10)
 }
 
 func TestExitCodes(t *testing.T) {

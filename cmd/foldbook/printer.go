@@ -66,7 +66,10 @@ func (p *printer) step(s migrator.Step) {
 	if s.Outcome == migrator.Done {
 		return
 	}
-	p.line(p.paint(dim, s.SQL(s.Direction)) + "\n")
+	for _, statement := range s.Statements(s.Direction) {
+		p.line(p.paint(dim, statement.SQL))
+	}
+	p.line("")
 }
 
 // losses prints what undoing takes, a table a line.
