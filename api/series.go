@@ -81,7 +81,7 @@ func (s *Server) listRows(c echo.Context, a *rowAnswer) error {
 				return e, err
 			}
 			if scan.More && !a.at.Numbered && count > 0 {
-				e.Next = encodePosition(scan.Last, a.at.scope)
+				e.Next = encodePosition(scan.Last, a.at.scope())
 			}
 			return a.finish(clock, count, e)
 		},

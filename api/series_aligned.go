@@ -84,7 +84,7 @@ func (s *Server) listAligned(c echo.Context, id uuid.UUID, a *rowAnswer) error {
 				}
 			}
 			if rows.More && count > 0 {
-				e.Next = encodePosition(rows.Last, a.at.scope)
+				e.Next = encodePosition(rows.Last, a.at.scope())
 			}
 			return a.finish(clock, count, e)
 		},

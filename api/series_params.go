@@ -30,13 +30,13 @@ type rowQuery struct {
 // rowRange is which rows of a series are asked for.
 type rowRange struct {
 	series.Range
-	limited bool   // by the caller
-	scope   string // that cursors belong to
+	limited bool          // by the caller
+	scope   func() string // that cursors belong to
 }
 
 // rangeOf reads the range of rows; l is for JSON.
 func rangeOf(c echo.Context, q rowQuery, l limits, format spec.Format) (r rowRange, err error) {
-	r = rowRange{limited: q.Limit != nil, scope: scopeOf(c.Request().URL.Path, c.QueryParams())}
+	r = rowRange{limited: q.Limit != nil, scope: func() string { return scopeOf(c.Request().URL.Path, c.QueryParams()) }}
 	r.Desc, r.Limit, r.End = q.Desc != nil && *q.Desc, -1, 1<<62
 	if r.From, r.To, err = timesOf(q.StartTS, q.EndTS, q.StartTimestamp, q.EndTimestamp); err != nil {
 		return r, err
@@ -72,7 +72,7 @@ func rangeOf(c echo.Context, q rowQuery, l limits, format spec.Format) (r rowRan
 	if r.Offset != 0 || r.Numbered {
 		return r, spec.InvalidParameter("cursor", "does not go with offset, start_index or end_index")
 	}
-	at, err := decodePosition(*q.Cursor, r.scope)
+	at, err := decodePosition(*q.Cursor, r.scope())
 	r.After = &at
 	return r, err
 }

@@ -51,7 +51,7 @@ func (c *Client) Candles(ctx context.Context, k Candles) (*Rows, error) {
 	if k.Limit >= 0 {
 		end = k.Offset + min(k.Limit, math.MaxInt64-k.Offset)
 	}
-	st.add(" limit ").int(k.Offset).add(", ").int(end)
+	st.add(" limit ").value(k.Offset).add(", ").value(end)
 	return c.query(ctx, st)
 }
 
@@ -99,8 +99,8 @@ func (b Between) value(st *statement) *statement {
 	if math.IsInf(b.Low, -1) && math.IsInf(b.High, 1) {
 		return st.column(b.Table, b.Column).add("::double")
 	}
-	return st.add("case when ").column(b.Table, b.Column).add(" >= ").float(max(b.Low, -math.MaxFloat64)).
-		add(" and ").column(b.Table, b.Column).add(" <= ").float(min(b.High, math.MaxFloat64)).
+	return st.add("case when ").column(b.Table, b.Column).add(" >= ").value(max(b.Low, -math.MaxFloat64)).
+		add(" and ").column(b.Table, b.Column).add(" <= ").value(min(b.High, math.MaxFloat64)).
 		add(" then ").column(b.Table, b.Column).add("::double else null end")
 }
 
@@ -127,9 +127,9 @@ func (c *Client) Summary(ctx context.Context, b Between) (s Summary, err error) 
 func (c *Client) Bins(ctx context.Context, b Between, n int) ([]int64, error) {
 	width := b.High/float64(n) - b.Low/float64(n)
 	st := new(statement)
-	st.add("select bin, count() n from (select floor((").column(b.Table, b.Column).add(" - ").float(b.Low).
-		add(") / ").float(width).add(")::long bin from ").table(b.Table).where(b.Selection, func() {
-		st.column(b.Table, b.Column).add(" >= ").float(b.Low).add(" and ").column(b.Table, b.Column).add(" <= ").float(b.High)
+	st.add("select bin, count() n from (select floor((").column(b.Table, b.Column).add(" - ").value(b.Low).
+		add(") / ").value(width).add(")::long bin from ").table(b.Table).where(b.Selection, func() {
+		st.column(b.Table, b.Column).add(" >= ").value(b.Low).add(" and ").column(b.Table, b.Column).add(" <= ").value(b.High)
 	}).add(")")
 	counts := make([]int64, n)
 	rows, err := c.query(ctx, st)

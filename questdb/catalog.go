@@ -93,7 +93,7 @@ func (c *Client) lookUp(ctx context.Context, name string, read reader) (*Table, 
 func listTables(ctx context.Context, read reader, name string) ([]*Table, error) {
 	st := new(statement).add("select table_name, designatedTimestamp, partitionBy, walEnabled, dedup from tables()")
 	if name != "" {
-		st.add(" where lower(table_name) = ").text(name)
+		st.add(" where lower(table_name) = ").value(name)
 	}
 	st.add(" order by lower(table_name)")
 	var list []*Table

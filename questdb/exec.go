@@ -20,7 +20,7 @@ func (c *Client) execQuery(ctx context.Context, s *statement) (*Rows, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
-	rows, err := c.exec(ctx, s.literal.String())
+	rows, err := c.exec(ctx, s.literal())
 	if err == nil {
 		rows.setTypes(s.types)
 	}
@@ -28,27 +28,13 @@ func (c *Client) execQuery(ctx context.Context, s *statement) (*Rows, error) {
 }
 
 func (c *Client) exec(ctx context.Context, sql string) (*Rows, error) {
-	escaped := url.QueryEscape(sql)
-	if len(escaped) > maxExecSQL {
-		return nil, &Refused{Message: fmt.Sprintf("the statement is too long for QuestDB's HTTP interface: %d bytes of at most %d", len(escaped), maxExecSQL)}
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	limit := time.AfterFunc(c.cfg.AnswerTimeout, func() { cancel(errNoAnswer) })
-	defer limit.Stop()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.String()+"/exec?query="+escaped, nil)
+	a, err := c.get(ctx, "/exec?query=", sql)
 	if err != nil {
-		cancel(nil)
-		return nil, ErrUnavailable
+		return nil, err
 	}
-	if c.cfg.User != "" {
-		req.SetBasicAuth(c.cfg.User, c.cfg.Password)
-	}
-	res, err := c.http.Do(req) //nolint:bodyclose // execSource does
-	if err != nil {
-		defer cancel(nil)
-		return nil, failure(ctx, err, sql, false)
-	}
-	source := &execSource{ctx: ctx, cancel: cancel, sql: sql, body: res.Body}
+	defer a.limit.Stop()
+	res := a.res
+	source := &execSource{ctx: a.ctx, cancel: a.cancel, sql: sql, body: res.Body}
 	source.json = jsontext.NewDecoder(source, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusBadRequest && res.StatusCode != http.StatusForbidden {
 		_ = source.close(false)
@@ -64,6 +50,39 @@ func (c *Client) exec(ctx context.Context, sql string) (*Rows, error) {
 	}
 	rows.peek()
 	return rows, rows.err
+}
+
+// httpAnswer is an answer whose head is there. It ends with its context.
+type httpAnswer struct {
+	res    *http.Response
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	limit  *time.Timer // to be stopped when as much is there as has to be within AnswerTimeout
+}
+
+// get asks for the result of a statement, and waits for the head of the answer.
+func (c *Client) get(ctx context.Context, path, sql string) (a httpAnswer, err error) {
+	escaped := url.QueryEscape(sql)
+	if len(escaped) > maxExecSQL {
+		return a, &Refused{Message: fmt.Sprintf("the statement is too long for QuestDB's HTTP interface: %d bytes of at most %d", len(escaped), maxExecSQL)}
+	}
+	a.ctx, a.cancel = context.WithCancelCause(ctx)
+	a.limit = time.AfterFunc(c.cfg.AnswerTimeout, func() { a.cancel(errNoAnswer) })
+	req, err := http.NewRequestWithContext(a.ctx, http.MethodGet, c.base.String()+path+escaped, nil)
+	if err != nil {
+		a.limit.Stop()
+		a.cancel(nil)
+		return a, ErrUnavailable
+	}
+	if c.cfg.User != "" {
+		req.SetBasicAuth(c.cfg.User, c.cfg.Password)
+	}
+	if a.res, err = c.http.Do(req); err != nil {
+		a.limit.Stop()
+		defer a.cancel(nil)
+		return a, failure(a.ctx, err, sql, false)
+	}
+	return a, nil
 }
 
 // statusError is the error of an answer that is not QuestDB's JSON.

@@ -57,7 +57,7 @@ func FuzzText(f *testing.F) {
 		}
 		want := strings.ReplaceAll(strings.ToValidUTF8(v, "\uFFFD"), "\x00", "\uFFFD")
 		for _, c := range clients {
-			s := new(statement).add("select cast(").text(v).add(" as string) a, cast(").int(7).add(" as long) b from long_sequence(1)")
+			s := new(statement).add("select cast(").value(v).add(" as string) a, cast(").value(int64(7)).add(" as long) b from long_sequence(1)")
 			one(t, c, s, func(r *Rows) {
 				got, _ := r.Text(0)
 				seven, _ := r.Int(1)
@@ -79,7 +79,7 @@ func FuzzNumbers(f *testing.F) {
 	clients := bothPaths(f)
 	f.Fuzz(func(t *testing.T, d float64, n int64) {
 		for _, c := range clients {
-			one(t, c, new(statement).add("select cast(").float(d).add(" as double) a"), func(r *Rows) {
+			one(t, c, new(statement).add("select cast(").value(d).add(" as double) a"), func(r *Rows) {
 				got, ok := r.Float(0)
 				if finite := d-d == 0; ok != finite || finite && got != d {
 					t.Errorf("%s: %v comes back as %v (%t)", c.cfg.Read, d, got, ok)
@@ -96,7 +96,7 @@ func FuzzNumbers(f *testing.F) {
 				})
 			}
 			if n != math.MinInt64 {
-				equals(n, "long", func(s *statement) *statement { return s.int(n) })
+				equals(n, "long", func(s *statement) *statement { return s.value(n) })
 			}
 			equals(min(max(n, minMicros), maxMicros), "timestamp", func(s *statement) *statement { return s.micros(n) })
 		}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"time"
 )
 
 // Parquet reads the rows of a scan as a Parquet file that QuestDB makes, over HTTP. Each column has a name in the file; the
@@ -33,7 +31,7 @@ func (c *Client) Parquet(ctx context.Context, s Scan, names []string) (io.ReadCl
 	if err != nil {
 		return nil, err
 	}
-	file, err := c.exportParquet(ctx, st.literal.String())
+	file, err := c.exportParquet(ctx, st.literal())
 	if err != nil {
 		release()
 		return nil, err
@@ -43,30 +41,16 @@ func (c *Client) Parquet(ctx context.Context, s Scan, names []string) (io.ReadCl
 }
 
 func (c *Client) exportParquet(ctx context.Context, sql string) (*parquetFile, error) {
-	escaped := url.QueryEscape(sql)
-	if len(escaped) > maxExecSQL {
-		return nil, &Refused{Message: "the statement is too long for QuestDB's HTTP interface"}
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	limit := time.AfterFunc(c.cfg.AnswerTimeout, func() { cancel(errNoAnswer) })
-	defer limit.Stop()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.String()+"/exp?fmt=parquet&query="+escaped, nil)
+	a, err := c.get(ctx, "/exp?fmt=parquet&query=", sql)
 	if err != nil {
-		cancel(nil)
-		return nil, ErrUnavailable
+		return nil, err
 	}
-	if c.cfg.User != "" {
-		req.SetBasicAuth(c.cfg.User, c.cfg.Password)
-	}
-	res, err := c.http.Do(req)
-	if err != nil {
-		defer cancel(nil)
-		return nil, failure(ctx, err, sql, false)
-	}
+	defer a.limit.Stop()
+	res := a.res
 	if res.StatusCode == http.StatusOK && res.Header.Get("Content-Type") == "application/vnd.apache.parquet" {
-		return &parquetFile{ctx: ctx, cancel: cancel, body: res.Body}, nil
+		return &parquetFile{ctx: a.ctx, cancel: a.cancel, body: res.Body}, nil
 	}
-	defer cancel(nil)
+	defer a.cancel(nil)
 	defer func() { _ = res.Body.Close() }()
 	var refused struct {
 		Error    string

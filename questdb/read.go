@@ -61,9 +61,9 @@ func (st *statement) rest(s Scan) *statement {
 	offset := max(s.Offset, 0)
 	switch {
 	case s.Limit >= 0:
-		st.add(" limit ").int(offset).add(", ").int(offset + min(s.Limit, math.MaxInt64-offset))
+		st.add(" limit ").value(offset).add(", ").value(offset + min(s.Limit, math.MaxInt64-offset))
 	case offset > 0:
-		st.add(" limit ").int(offset).add(", ").int(math.MaxInt64)
+		st.add(" limit ").value(offset).add(", ").value(int64(math.MaxInt64))
 	}
 	return st
 }
@@ -128,7 +128,7 @@ func (s *statement) match(t *Table, m Match) *statement {
 		if i > 0 {
 			s.add(" or ")
 		}
-		operand().add(" = ").any(v)
+		operand().add(" = ").value(v)
 	}
 	return s.add(")")
 }

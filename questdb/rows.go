@@ -119,17 +119,15 @@ func (r *Rows) setTypes(types []string) {
 
 // Float is the cell of a Float column, or of an Int one, widened.
 func (r *Rows) Float(i int) (v float64, ok bool) {
-	cell := r.cells[i]
-	if cell == nil {
-		return 0, false
-	}
-	if r.Fields[i].Kind != Float {
-		v, ok := r.Int(i)
-		return float64(v), ok
-	}
+	cell, field := r.cells[i], &r.Fields[i]
 	switch {
+	case cell == nil:
+		return 0, false
+	case field.Kind != Float:
+		n, ok := r.Int(i)
+		return float64(n), ok
 	case r.json:
-		return jsonFloat(cell, r.Fields[i].Type)
+		return jsonFloat(cell, field.Type)
 	case len(cell) == 8:
 		v = math.Float64frombits(binary.BigEndian.Uint64(cell))
 	case len(cell) == 4:

@@ -15,12 +15,12 @@ import (
 // values stand apart: they are bound where QuestDB can bind, and written as literals where it cannot. The methods return
 // the statement, so that they chain; the first thing that is wrong is kept in err and stops the statement from being sent.
 type statement struct {
-	bound   strings.Builder // with $1, $2, …
-	literal strings.Builder // with the values in place
-	args    []any
-	types   []string // of the columns that are read, as the catalogue names them; may be fewer, and empty for unknown
-	stream  bool     // it may take long, with a reader that is slow
-	err     error
+	bound  strings.Builder // with $1, $2, …
+	args   []any
+	places []int    // of these in bound
+	types  []string // of the columns that are read, as the catalogue names them; may be fewer, and empty for unknown
+	stream bool     // it may take long, with a reader that is slow
+	err    error
 }
 
 // constant is text from the source code: a variable string does not convert to it by itself.
@@ -28,7 +28,6 @@ type constant string
 
 func (s *statement) add(text constant) *statement {
 	s.bound.WriteString(string(text))
-	s.literal.WriteString(string(text))
 	return s
 }
 
@@ -75,59 +74,60 @@ func (s *statement) name(name string) *statement {
 	return s.add(constant(quoted))
 }
 
-// int, float, text and micros write a value; micros is a time in microseconds since 1970.
-func (s *statement) int(v int64) *statement {
-	if v == math.MinInt64 { // QuestDB's NULL
-		return s.value(v, "null::long")
-	}
-	return s.value(v, strconv.FormatInt(v, 10))
-}
-
-func (s *statement) float(v float64) *statement {
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return s.value(v, "null::double")
-	}
-	return s.value(v, strconv.FormatFloat(v, 'e', -1, 64))
-}
-
-func (s *statement) text(v string) *statement {
-	v = strings.ReplaceAll(strings.ToValidUTF8(v, "\uFFFD"), "\x00", "\uFFFD") // no text of QuestDB has either
-	return s.value(v, textLiteral(v))
-}
-
-func (s *statement) micros(v int64) *statement {
-	at := time.UnixMicro(min(max(v, minMicros), maxMicros)).UTC()
-	return s.value(at, at.Format("'2006-01-02T15:04:05.000000Z'"))
-}
+// micros writes a time in microseconds since 1970.
+func (s *statement) micros(v int64) *statement { return s.value(time.UnixMicro(v)) }
 
 // The times that can be written with a year of four digits.
 const minMicros, maxMicros = -62135596800000000, 253402300799999999
 
-func (s *statement) bool(v bool) *statement { return s.value(v, strconv.FormatBool(v)) }
-
-// any writes a value of one of those types, or a time.
-func (s *statement) any(v any) *statement {
-	switch v := v.(type) {
-	case int64:
-		return s.int(v)
-	case float64:
-		return s.float(v)
-	case bool:
-		return s.bool(v)
-	case time.Time:
-		return s.micros(v.UnixMicro())
+// value writes an int64, a float64, a bool, a string or a time.
+func (s *statement) value(v any) *statement {
+	switch given := v.(type) {
 	case string:
-		return s.text(v)
+		v = strings.ReplaceAll(strings.ToValidUTF8(given, "\uFFFD"), "\x00", "\uFFFD") // no text of QuestDB has either
+	case time.Time:
+		v = time.UnixMicro(min(max(given.UnixMicro(), minMicros), maxMicros)).UTC()
 	}
-	return s.fail(fmt.Errorf("a value of type %T", v))
-}
-
-func (s *statement) value(v any, literal string) *statement {
 	s.args = append(s.args, v)
+	s.places = append(s.places, s.bound.Len())
 	s.bound.WriteByte('$')
 	s.bound.WriteString(strconv.Itoa(len(s.args)))
-	s.literal.WriteString(literal)
 	return s
+}
+
+// literal is the statement with its values in place.
+func (s *statement) literal() string {
+	var b strings.Builder
+	text, from := s.bound.String(), 0
+	for i, v := range s.args {
+		b.WriteString(text[from:s.places[i]])
+		b.WriteString(literalOf(v))
+		from = s.places[i] + 1 + len(strconv.Itoa(i+1))
+	}
+	return b.String() + text[from:]
+}
+
+// literalOf is a value as SQL has it.
+func literalOf(v any) string {
+	switch v := v.(type) {
+	case int64:
+		if v == math.MinInt64 { // QuestDB's NULL
+			return "null::long"
+		}
+		return strconv.FormatInt(v, 10)
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return "null::double"
+		}
+		return strconv.FormatFloat(v, 'e', -1, 64)
+	case bool:
+		return strconv.FormatBool(v)
+	case time.Time:
+		return v.Format("'2006-01-02T15:04:05.000000Z'")
+	case string:
+		return textLiteral(v)
+	}
+	panic(fmt.Sprintf("a value of type %T in a statement", v))
 }
 
 // textLiteral writes a string of SQL. QuestDB knows no escape but the doubled quote. Compare it, or cast it to STRING: in a

@@ -155,7 +155,7 @@ func (c *Client) Drop(ctx context.Context, name string) error {
 // waitApplied waits until all that was committed to a table before is visible to reads, for at most the context.
 // Errors: ErrSuspended, and those of a read; ErrNoTable when the table is gone.
 func (c *Client) waitApplied(ctx context.Context, t *Table) error {
-	st := new(statement).add("select writerTxn, sequencerTxn, suspended from wal_tables() where name = ").text(t.Name)
+	st := new(statement).add("select writerTxn, sequencerTxn, suspended from wal_tables() where name = ").value(t.Name)
 	target := int64(-1)
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		writer, found, suspended := int64(0), false, false
