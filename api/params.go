@@ -10,6 +10,7 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/series"
 )
 
 // limits of a kind of list: how many items it answers unless told, and at most.
@@ -121,6 +122,6 @@ func granularityFilter(text *string) *string {
 	if text == nil {
 		return nil
 	}
-	canonical := canonicalGranularity(*text)
+	canonical := series.CanonicalGranularity(*text)
 	return &canonical
 }

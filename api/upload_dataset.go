@@ -2,7 +2,6 @@ package api
 
 import (
 	"strconv"
-	"strings"
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -10,6 +9,7 @@ import (
 
 	"foldbook/db"
 	"foldbook/internal/httpbody"
+	"foldbook/internal/series"
 )
 
 // datasetUpload is a data set as it was posted, checked and ready to be merged into what is stored; nil keeps that.
@@ -69,7 +69,7 @@ func readDataset(body *httpbody.Body) (*datasetUpload, error) {
 		Metadata:           metadata,
 	}}
 	if u.Granularity != nil {
-		g := canonicalGranularity(*u.Granularity)
+		g := series.CanonicalGranularity(*u.Granularity)
 		u.Granularity = &g
 	}
 	if before(u.OhlcvLastTS, u.OhlcvFirstTS) {
@@ -206,35 +206,4 @@ func known(n *int64) *int64 {
 		return nil
 	}
 	return n
-}
-
-var granularityUnits = []struct {
-	name string
-	ms   int64
-}{{"ms", 1}, {"min", 60_000}, {"s", 1000}, {"m", 60_000}, {"h", 3_600_000}, {"d", 86_400_000}}
-
-// canonicalGranularity writes a bar length in the largest unit that fits whole: 240m is 4h, 1440m is 1d. Lengths that
-// are not whole minutes, and texts that are no lengths, stay as they are.
-func canonicalGranularity(text string) string {
-	for _, unit := range granularityUnits {
-		digits, ok := strings.CutSuffix(text, unit.name)
-		if !ok {
-			continue
-		}
-		n, err := strconv.ParseUint(digits, 10, 31)
-		if err != nil || n == 0 {
-			return text
-		}
-		ms := int64(n) * unit.ms
-		for _, to := range []struct {
-			name string
-			ms   int64
-		}{{"d", 86_400_000}, {"h", 3_600_000}, {"m", 60_000}} {
-			if ms%to.ms == 0 {
-				return strconv.FormatInt(ms/to.ms, 10) + to.name
-			}
-		}
-		return text
-	}
-	return text
 }

@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"foldbook/questdb"
 )
@@ -74,60 +72,4 @@ func Find(ctx context.Context, client *questdb.Client, kind Kind, measurement st
 		p.Where = []questdb.Match{{Column: key, Values: slices.DeleteFunc(names, func(name string) bool { return name == "" })}}
 	}
 	return p, nil
-}
-
-// BarsName is the name of the table of bars of a data set that none is stored for.
-func BarsName(slug string) string {
-	name := strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '_', r == '-':
-			return r
-		case r >= 'A' && r <= 'Z':
-			return r + 'a' - 'A'
-		}
-		return '_'
-	}, slug)
-	const most, suffix = 120, "_ohlcv"
-	name = strings.TrimLeft(name[:min(len(name), most)], "-")
-	return name + suffix
-}
-
-// BarLength is the length of a bar: what is stored in milliseconds, or else what a granularity such as 4h says; 0 for unknown.
-func BarLength(ms int64, granularity string) time.Duration {
-	if ms > 0 {
-		return time.Duration(ms) * time.Millisecond
-	}
-	for _, unit := range []struct {
-		name   string
-		length time.Duration
-	}{{"ms", time.Millisecond}, {"s", time.Second}, {"m", time.Minute}, {"h", time.Hour}, {"d", 24 * time.Hour}, {"w", 7 * 24 * time.Hour}} {
-		if digits, ok := strings.CutSuffix(granularity, unit.name); ok {
-			if n, err := strconv.ParseUint(digits, 10, 16); err == nil {
-				return time.Duration(n) * unit.length
-			}
-		}
-	}
-	return 0
-}
-
-// Feature and Target are the roles of columns that are computed.
-const (
-	Feature = "feature"
-	Target  = "target"
-)
-
-// Role is what a column of indicator rows is for: Feature, Target, time, symbol or bar.
-func Role(c questdb.Column) string {
-	name := strings.ToLower(c.Name)
-	switch {
-	case c.Designated, strings.HasPrefix(name, "timestamp"), strings.HasPrefix(name, "date"), strings.HasPrefix(name, "time"):
-		return "time"
-	case questdb.KindOf(c.Type) == questdb.Text:
-		return "symbol"
-	case slices.Contains([]string{"open", "high", "low", "close", "volume"}, name):
-		return "bar"
-	case strings.HasPrefix(name, "tgt"), strings.HasPrefix(name, "target"):
-		return Target
-	}
-	return Feature
 }
