@@ -54,6 +54,6 @@ func (m *Migrator) checkRights(ctx context.Context, db database.DBTxConn, steps 
 	if len(lacks) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the role %q may not do in the database %q what the migrations do, so %w:\n  %s\nThe owner of the database and a superuser may grant that.",
+	return fmt.Errorf("the role %q may not do in the database %q what the migrations do, so %w:\n  %s\nThe owner of the database and a superuser may grant that",
 		role, name, ErrRights, strings.Join(lacks, "\n  "))
 }
