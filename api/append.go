@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -15,17 +14,15 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/httpbody"
+	"foldbook/internal/ingest"
 	"foldbook/internal/rowread"
 	"foldbook/internal/series"
 	"foldbook/questdb"
 )
 
-const (
-	// maxAppends is how many requests write rows at a time: each may hold some 100 MB.
-	maxAppends = 4
-	// maxCells is the most cells of one request, of eight bytes each.
-	maxCells = 8 << 20
-)
+// maxAppends is how many requests write rows at a time: each may hold some 100 MB.
+const maxAppends = 4
 
 var (
 	errNotCounted = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeDatabaseUnavailable,
@@ -33,64 +30,88 @@ var (
 	errChanged = &spec.Problem{Status: http.StatusConflict, Code: spec.ErrorCodeConflict, Message: "QuestDB does not take the rows, because the table was changed meanwhile: repeat the request"}
 )
 
+// appendRequest is a request that adds rows to a series.
+type appendRequest struct {
+	*ingest.Destination
+	dryRun    bool
+	exclusive ingest.Exclusive // nil: rows that are there already are told apart by the table
+	// finish brings up to date what PostgreSQL says of the rows, once they can be read.
+	finish func(ctx context.Context, columns []string) (series.Counted, error)
+}
+
 // AppendOhlcv serves POST /api/datasets/:dataset_id/ohlcv/append: {"success": true, "rows_written": …, "measurement": …}.
 func (s *Server) AppendOhlcv(c echo.Context, datasetID string, params spec.AppendOhlcvParams) error {
-	return s.appendToDataset(c, datasetID, series.Bars, isTrue(params.DryRun))
+	row, err := s.datasetOf(c, datasetID)
+	if err != nil {
+		return err
+	}
+	measurement := orElse(row.OhlcvMeasurement, series.BarsName(row.QuestDBTag))
+	d, err := s.datasetTable(c, series.Bars, &row, measurement, "ohlcv_measurement")
+	if err != nil {
+		return err
+	}
+	return s.append(c, appendRequest{Destination: d, dryRun: isTrue(params.DryRun), finish: func(ctx context.Context, _ []string) (series.Counted, error) {
+		return s.refresh(ctx, row.DatasetID, func(ctx context.Context, q *db.Queries) (series.Counted, error) {
+			return series.RefreshBars(ctx, q, s.QuestDB, row.DatasetID)
+		})
+	}})
 }
 
 // AppendIndicators serves POST /api/datasets/:dataset_id/indicators/append, which answers as AppendOhlcv does.
 func (s *Server) AppendIndicators(c echo.Context, datasetID string, params spec.AppendIndicatorsParams) error {
-	return s.appendToDataset(c, datasetID, series.Indicators, isTrue(params.DryRun))
-}
-
-func (s *Server) appendToDataset(c echo.Context, datasetID string, kind series.Kind, dryRun bool) error {
-	id, err := pathID("dataset_id", datasetID)
+	row, err := s.datasetOf(c, datasetID)
 	if err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
-	var row db.IndicatorDataset
-	if err := retry(ctx, transient, func() (err error) { row, err = s.DB.GetDataset(ctx, id); return err }); err != nil {
-		return notFound(err, "data set", id)
-	}
-	measurement, field := row.QuestDBMeasurement, "indicator_measurement"
-	if kind == series.Bars {
-		measurement, field = orElse(row.OhlcvMeasurement, series.BarsName(row.QuestDBTag)), "ohlcv_measurement"
-	}
-	interval := series.BarLength(row.BarIntervalMS, row.Granularity)
-	d, err := s.destination(ctx, kind, measurement, field, row.QuestDBTag)
+	d, err := s.datasetTable(c, series.Indicators, &row, row.QuestDBMeasurement, "indicator_measurement")
 	if err != nil {
 		return err
 	}
-	d.spec = func(name string, interval time.Duration) questdb.Spec {
-		if kind == series.Bars {
-			return questdb.BarsSpec(name, interval)
-		}
-		return questdb.IndicatorsSpec(name, interval)
-	}
-	d.interval = interval
-	if d.place.Shared {
-		d.mark("dataset", row.QuestDBTag, true)
-		d.mark("source", row.Source, false)
-		d.mark("granularity", row.Granularity, false)
-	}
-	return s.append(c, d, dryRun, func(ctx context.Context, added []string) (counted series.Counted, err error) {
-		err = s.transact(ctx, false, func(ctx context.Context, q *db.Queries) (err error) {
-			if kind == series.Bars {
-				counted, err = series.RefreshBars(ctx, q, s.QuestDB, id)
-			} else {
-				counted, err = series.RefreshIndicators(ctx, q, s.QuestDB, id, added...)
-			}
-			if errors.Is(err, pgx.ErrNoRows) {
-				return spec.NoSuch("data set", id)
-			}
-			return err
+	return s.append(c, appendRequest{Destination: d, dryRun: isTrue(params.DryRun), finish: func(ctx context.Context, columns []string) (series.Counted, error) {
+		counted, err := s.refresh(ctx, row.DatasetID, func(ctx context.Context, q *db.Queries) (series.Counted, error) {
+			return series.RefreshIndicators(ctx, q, s.QuestDB, row.DatasetID, columns...)
 		})
-		if err != nil || kind == series.Bars {
+		if err != nil {
 			return counted, err
 		}
-		return s.fillFolds(ctx, id, counted)
+		return s.fillFolds(ctx, row.DatasetID, counted)
+	}})
+}
+
+// datasetOf reads the dataset of a request that adds rows.
+func (s *Server) datasetOf(c echo.Context, datasetID string) (row db.IndicatorDataset, err error) {
+	id, err := pathID("dataset_id", datasetID)
+	if err != nil {
+		return row, err
+	}
+	ctx := c.Request().Context()
+	err = retry(ctx, transient, func() (err error) { row, err = s.DB.GetDataset(ctx, id); return err })
+	return row, notFound(err, "data set", id)
+}
+
+// datasetTable is where rows of a dataset go.
+func (s *Server) datasetTable(c echo.Context, kind series.Kind, row *db.IndicatorDataset, measurement, field string) (*ingest.Destination, error) {
+	d, err := s.destination(c.Request().Context(), kind, measurement, field, row.QuestDBTag)
+	if err != nil {
+		return nil, err
+	}
+	d.Interval = series.BarLength(row.BarIntervalMS, row.Granularity)
+	if d.Place.Shared {
+		d.Tags = []ingest.Tag{{Column: "dataset", Value: row.QuestDBTag, Always: true}, {Column: "source", Value: row.Source}, {Column: "granularity", Value: row.Granularity}}
+	}
+	return d, nil
+}
+
+// refresh brings a dataset up to date in a transaction.
+func (s *Server) refresh(ctx context.Context, id uuid.UUID, f func(context.Context, *db.Queries) (series.Counted, error)) (counted series.Counted, err error) {
+	err = s.transact(ctx, false, func(ctx context.Context, q *db.Queries) (err error) {
+		counted, err = f(ctx, q)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return spec.NoSuch("data set", id)
+		}
+		return err
 	})
+	return counted, err
 }
 
 // fillFolds fills the times of folds whose rows are there now.
@@ -128,30 +149,24 @@ func (s *Server) AppendPredictions(c echo.Context, runID string, params spec.App
 	if err != nil {
 		return err
 	}
-	d.spec = func(name string, _ time.Duration) questdb.Spec { return questdb.PredictionsSpec(name) }
-	d.same = [][]string{questdb.FoldColumns, questdb.PredictionColumns, questdb.TargetColumns, questdb.ScoreColumns}
-	if d.place.Shared {
-		d.mark("run_id", id.String(), true)
-		d.mark("dataset", row.DatasetSlug, true)
-		d.mark("target", row.TargetColumn, true)
+	if d.Place.Shared {
+		d.Tags = []ingest.Tag{{Column: "run_id", Value: id.String(), Always: true}, {Column: "dataset", Value: row.DatasetSlug, Always: true}, {Column: "target", Value: row.TargetColumn, Always: true}}
 	}
-	return s.append(c, d, isTrue(params.DryRun), func(ctx context.Context, _ []string) (counted series.Counted, err error) {
-		counted.Bounds, err = s.bounds(ctx, series.Predictions, row.PredictionMeasurement, id)
-		if err != nil {
-			return counted, err
+	return s.append(c, appendRequest{Destination: d, dryRun: isTrue(params.DryRun), finish: func(ctx context.Context, _ []string) (counted series.Counted, err error) {
+		if counted.Bounds, err = s.bounds(ctx, series.Predictions, row.PredictionMeasurement, id); err == nil {
+			_, err = s.fillFolds(ctx, row.DatasetID, counted)
 		}
-		_, err = s.fillFolds(ctx, row.DatasetID, counted)
 		return counted, err
-	})
+	}})
 }
 
 // bounds counts the rows of a run or simulation.
 func (s *Server) bounds(ctx context.Context, kind series.Kind, measurement string, id uuid.UUID) (questdb.Bounds, error) {
 	place, err := series.Find(ctx, s.QuestDB, kind, measurement, id.String())
-	if err != nil || place.Table == nil {
+	if err != nil {
 		return questdb.Bounds{}, err
 	}
-	return s.QuestDB.Bounds(ctx, place.Selection())
+	return series.Count(ctx, s.QuestDB, place)
 }
 
 // AppendTrace serves POST /api/simulations/:simulation_id/trace: {"success": true, "rows_written": …, "measurement": …}.
@@ -169,33 +184,50 @@ func (s *Server) AppendTrace(c echo.Context, simulationID string, params spec.Ap
 	if err != nil {
 		return err
 	}
-	d.spec = func(name string, _ time.Duration) questdb.Spec { return questdb.TracesSpec(name) }
-	d.mark("simulation_id", id.String(), true)
-	d.mark("run_id", row.RunID.String(), true)
-	d.mark("dataset_id", row.DatasetID.String(), true)
-	d.mark("mode", row.Mode, false)
-	if !d.place.Shared {
-		d.needed = "trade_index"
-	} else {
-		d.lock = func(ctx context.Context, q *db.Queries) error {
+	d.Tags = []ingest.Tag{
+		{Column: "simulation_id", Value: id.String(), Always: true}, {Column: "run_id", Value: row.RunID.String(), Always: true},
+		{Column: "dataset_id", Value: row.DatasetID.String(), Always: true}, {Column: "mode", Value: row.Mode},
+	}
+	a := appendRequest{Destination: d, dryRun: isTrue(params.DryRun), finish: func(ctx context.Context, _ []string) (counted series.Counted, err error) {
+		counted.Bounds, err = s.bounds(ctx, series.Trace, row.QuestDBNamespace, id)
+		return counted, err
+	}}
+	if d.Place.Shared {
+		a.exclusive = s.lockSimulation(id)
+	}
+	return s.append(c, a)
+}
+
+// lockSimulation writes the rows of a simulation under its lock.
+func (s *Server) lockSimulation(id uuid.UUID) ingest.Exclusive {
+	return func(ctx context.Context, write func(context.Context) error) error {
+		return s.transact(ctx, false, func(ctx context.Context, q *db.Queries) error {
 			if _, err := q.LockSimulation(ctx, id); err != nil {
 				return notFound(err, "simulation", id)
 			}
-			return nil
-		}
+			return write(ctx)
+		})
 	}
-	return s.append(c, d, isTrue(params.DryRun), func(ctx context.Context, _ []string) (counted series.Counted, err error) {
-		counted.Bounds, err = s.bounds(ctx, series.Trace, row.QuestDBNamespace, id)
-		return counted, err
-	})
 }
 
-// append reads the rows of a request, writes them to their destination and answers. finish brings up to date what
-// PostgreSQL says of them, once they can be read.
-func (s *Server) append(c echo.Context, d *destination, dryRun bool, finish func(context.Context, []string) (series.Counted, error)) error {
-	body := s.openBody(c, maxBody)
-	defer body.Close()
-	batch, err := d.read(c, body)
+// destination looks up where rows go; field is where the record names the table.
+func (s *Server) destination(ctx context.Context, kind series.Kind, measurement, field string, names ...string) (*ingest.Destination, error) {
+	if s.QuestDB == nil {
+		return nil, errSeriesOff
+	}
+	if !questdb.ValidTable(measurement) { // nor one of QuestDB's own tables
+		return nil, conflict(fmt.Sprintf("%s is %q, which is no name of a table", field, httpbody.Shorten(measurement)), nil)
+	}
+	place, err := series.Find(ctx, s.QuestDB, kind, measurement, names...)
+	if err != nil {
+		return nil, err
+	}
+	return &ingest.Destination{Kind: kind, Place: place}, nil
+}
+
+// append reads the rows of a request, writes them to their destination and answers.
+func (s *Server) append(c echo.Context, a appendRequest) error {
+	batch, err := s.readRows(c, a.Destination)
 	if err != nil {
 		return err
 	}
@@ -205,39 +237,17 @@ func (s *Server) append(c echo.Context, d *destination, dryRun bool, finish func
 		return err
 	}
 	defer s.appends.Release(1)
-	if d.place.Shared { // an export has the columns of all others too, without a cell
-		batch.Columns = slices.DeleteFunc(batch.Columns, func(column *rowread.Column) bool { return isEmpty(column, len(batch.Times)) })
-	}
-	wanted, added := d.plan(batch)
-	answer := spec.RowsStored{Success: true, Message: "rows stored", RowsWritten: int64(len(batch.Times)), Measurement: d.place.Name, ColumnsAdded: added, DryRun: dryRun}
-	if dryRun {
+	table, added := a.Plan(batch)
+	answer := spec.RowsStored{Success: true, Message: "rows stored", RowsWritten: int64(len(batch.Times)), Measurement: a.Place.Name, ColumnsAdded: added, DryRun: a.dryRun}
+	var counted series.Counted
+	if a.dryRun {
 		answer.Message = "rows checked"
-		bounds := questdb.Bounds{}
-		if d.place.Table != nil {
-			if bounds, err = s.QuestDB.Bounds(ctx, d.place.Selection()); err != nil {
-				return fmt.Errorf("count the rows of %s: %w", d.place.Name, err)
-			}
-		}
-		return c.JSON(http.StatusOK, withBounds(answer, bounds))
+		counted.Bounds, err = series.Count(ctx, s.QuestDB, a.Place)
+	} else {
+		counted, err = s.storeRows(ctx, a, table, batch)
 	}
-	if err := s.store(ctx, d, wanted, batch); err != nil {
-		var refused *questdb.Refused
-		if errors.As(err, &refused) {
-			return fmt.Errorf("%w: %w", errChanged, err)
-		}
-		return err
-	}
-	touched := make([]string, len(batch.Columns))
-	for i, column := range batch.Columns {
-		touched[i] = column.Name
-	}
-	counted, err := finish(ctx, touched)
 	if err != nil {
-		var own *spec.Problem
-		if errors.As(err, &own) && own.Status == http.StatusNotFound { // it was removed meanwhile
-			return err
-		}
-		return fmt.Errorf("%w: %w", errNotCounted, err)
+		return err
 	}
 	if counted.Version > 0 {
 		c.Response().Header().Set("ETag", etag(counted.Version, counted.CreatedAt))
@@ -245,14 +255,53 @@ func (s *Server) append(c echo.Context, d *destination, dryRun bool, finish func
 	return c.JSON(http.StatusOK, withBounds(answer, counted.Bounds))
 }
 
-// isEmpty reports whether none of the rows has the column.
-func isEmpty(column *rowread.Column, rows int) bool {
-	for row := range rows {
-		if !column.Missing(row) {
-			return false
-		}
+// readRows reads all rows of a request.
+func (s *Server) readRows(c echo.Context, d *ingest.Destination) (*rowread.Batch, error) {
+	body := s.openBody(c, maxBody)
+	defer body.Close()
+	format, err := rowFormat(c.Request().Header.Get(echo.HeaderContentType))
+	if err != nil {
+		return nil, err
 	}
-	return true
+	batch, err := d.Read(format, body)
+	invalidRow, invalid := new(rowread.ValidationError), new(httpbody.ValidationError)
+	switch {
+	case err == nil:
+		arrived(c)
+		return batch, nil
+	case errors.Is(err, io.EOF):
+		return nil, httpbody.Invalid("rows", "must not be empty")
+	case errors.Is(err, rowread.ErrTooMany):
+		return nil, &spec.Problem{Status: http.StatusRequestEntityTooLarge, Code: spec.ErrorCodeBodyTooLarge, Message: fmt.Sprintf("the rows have more than %d cells: send fewer at a time", ingest.MaxCells)}
+	case errors.As(err, &invalidRow):
+		code := spec.ErrorCodeInvalidBody
+		if invalidRow.Syntax {
+			code = spec.ErrorCodeInvalidJSON
+		}
+		return nil, &spec.Problem{Status: http.StatusBadRequest, Code: code, Message: invalidRow.Error()}
+	case errors.As(err, &invalid):
+		return nil, err
+	}
+	return nil, body.Failure()
+}
+
+// storeRows writes the rows and brings up to date what PostgreSQL says of them.
+func (s *Server) storeRows(ctx context.Context, a appendRequest, table questdb.Spec, batch *rowread.Batch) (series.Counted, error) {
+	if err := a.Store(ctx, s.QuestDB, table, batch, a.exclusive); err != nil {
+		if refused := new(questdb.Refused); errors.As(err, &refused) {
+			return series.Counted{}, fmt.Errorf("%w: %w", errChanged, err)
+		}
+		return series.Counted{}, err
+	}
+	columns := make([]string, len(batch.Columns))
+	for i, column := range batch.Columns {
+		columns[i] = column.Name
+	}
+	counted, err := a.finish(ctx, columns)
+	if own := new(spec.Problem); err != nil && (!errors.As(err, &own) || own.Status != http.StatusNotFound) { // else it was removed meanwhile
+		err = fmt.Errorf("%w: %w", errNotCounted, err)
+	}
+	return counted, err
 }
 
 // withBounds adds what the table holds.
@@ -262,32 +311,6 @@ func withBounds(a spec.RowsStored, b questdb.Bounds) spec.RowsStored {
 		a.FirstTS, a.LastTS = b.First.UnixMilli(), b.Last.UnixMilli()
 	}
 	return a
-}
-
-// store makes the table what it has to be and writes the rows.
-func (s *Server) store(ctx context.Context, d *destination, wanted questdb.Spec, batch *rowread.Batch) error {
-	table, err := s.QuestDB.Ensure(ctx, wanted)
-	if err != nil {
-		return fmt.Errorf("prepare table %s: %w", wanted.Name, err)
-	}
-	if table.Designated == "" {
-		return conflict("table "+wanted.Name+" has no designated timestamp, so no rows can be added to it", nil)
-	}
-	w := &tableWriter{client: s.QuestDB, table: table, destination: d, batch: batch}
-	if d.lock == nil || table.Dedup {
-		return w.write(ctx, nil)
-	}
-	// Nothing in the table tells rows apart: those that are there already are left out.
-	return s.transact(ctx, false, func(ctx context.Context, q *db.Queries) error {
-		if err := d.lock(ctx, q); err != nil {
-			return err
-		}
-		there, err := w.stored(ctx)
-		if err != nil {
-			return err
-		}
-		return w.write(ctx, there)
-	})
 }
 
 // formats of rows by their Content-Type. What curl sends unless told otherwise is JSON here as for the other routes.

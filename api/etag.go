@@ -54,13 +54,6 @@ func unchanged(c echo.Context, ifNoneMatch *string, tag string) bool {
 	return true
 }
 
-// showTag answers the ETag of what was written; a state that a dry run took back has none.
-func showTag(c echo.Context, tag string, dryRun bool) {
-	if !dryRun {
-		c.Response().Header().Set("ETag", tag)
-	}
-}
-
 // checkMatch refuses a write that was meant for another state.
 func checkMatch(ifMatch *string, what, tag string) error {
 	if ifMatch == nil || matchesETag(*ifMatch, tag) {

@@ -197,11 +197,11 @@ func TestReadPatch(t *testing.T) {
 	body := `{"status":"COMPLETED","completed_at":"2026-01-02T13:07:45Z","summary_metrics":{"pf":1.10}}`
 	at := time.Date(2026, 1, 2, 13, 7, 45, 0, time.UTC)
 	run, err := readRunPatch(post(body))
-	if diff := cmp.Diff(&runPatch{Status: ptr("COMPLETED"), CompletedAt: &at, SummaryMetrics: json.RawMessage(`{"pf":1.10}`)}, run); err != nil || diff != "" {
+	if diff := cmp.Diff(&db.PatchRunParams{Status: ptr("COMPLETED"), CompletedAt: &at, SummaryMetrics: json.RawMessage(`{"pf":1.10}`)}, run); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
 	simulation, err := readSimulationPatch(post(body))
-	if diff := cmp.Diff(&simulationPatch{Status: ptr("COMPLETED"), CompletedAt: &at, SummaryMetrics: json.RawMessage(`{"pf":1.10}`)}, simulation); err != nil || diff != "" {
+	if diff := cmp.Diff(&db.PatchSimulationParams{Status: ptr("COMPLETED"), CompletedAt: &at, SummaryMetrics: json.RawMessage(`{"pf":1.10}`)}, simulation); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
 }

@@ -1,10 +1,8 @@
 package api
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
-	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -240,15 +238,6 @@ func readFolds(body *httpbody.Body, runID uuid.UUID) (*foldList, []string, error
 	return b.Folds, append(b.Unknown.Warnings(""), b.Folds.Warnings("folds[]")...), nil
 }
 
-// runPatch is what a PATCH changes of a run; nil stays as it is.
-type runPatch struct {
-	Status         *string
-	StartedAt      *time.Time
-	CompletedAt    *time.Time
-	DurationMS     *int64
-	SummaryMetrics json.RawMessage // merged by key at the top
-}
-
 // patchFields are the fields that a run and a simulation both let change.
 type patchFields struct {
 	Status         httpbody.NotNull[string]       `json:"status"`
@@ -259,7 +248,7 @@ type patchFields struct {
 
 // readRunPatch reads the change of a run. A field that it does not know is a fault: a PATCH that does nothing about it
 // would look as if it had.
-func readRunPatch(body *httpbody.Body) (*runPatch, error) {
+func readRunPatch(body *httpbody.Body) (*db.PatchRunParams, error) {
 	var b struct {
 		patchFields
 		DurationMS httpbody.NotNull[int64] `json:"duration_ms"`
@@ -268,7 +257,7 @@ func readRunPatch(body *httpbody.Body) (*runPatch, error) {
 		return nil, err
 	}
 	var f httpbody.Fields
-	p := runPatch{
+	p := db.PatchRunParams{
 		Status:         statusOf(&f, f.NotEmpty("status", b.Status)),
 		StartedAt:      f.Time("started_at", f.NotEmpty("started_at", b.StartedAt)),
 		CompletedAt:    f.Time("completed_at", f.NotEmpty("completed_at", b.CompletedAt)),

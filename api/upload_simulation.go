@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"strconv"
 	"time"
 
@@ -254,22 +253,14 @@ func emptyObject(v []byte) bool {
 	return true
 }
 
-// simulationPatch is what a PATCH changes of a simulation; nil stays as it is.
-type simulationPatch struct {
-	Status         *string
-	StartedAt      *time.Time
-	CompletedAt    *time.Time
-	SummaryMetrics json.RawMessage // merged by key at the top
-}
-
 // readSimulationPatch reads the change of a simulation; see readRunPatch.
-func readSimulationPatch(body *httpbody.Body) (*simulationPatch, error) {
+func readSimulationPatch(body *httpbody.Body) (*db.PatchSimulationParams, error) {
 	var b struct{ patchFields }
 	if err := body.Decode(&b, jsonv2.RejectUnknownMembers(true)); err != nil {
 		return nil, err
 	}
 	var f httpbody.Fields
-	p := simulationPatch{
+	p := db.PatchSimulationParams{
 		Status:         statusOf(&f, f.NotEmpty("status", b.Status)),
 		StartedAt:      f.Time("started_at", f.NotEmpty("started_at", b.StartedAt)),
 		CompletedAt:    f.Time("completed_at", f.NotEmpty("completed_at", b.CompletedAt)),

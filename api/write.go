@@ -35,6 +35,32 @@ func (s *Server) write(c echo.Context, dryRun bool, f func(ctx context.Context, 
 	return s.transact(c.Request().Context(), dryRun, f)
 }
 
+// writeTagged is write for an f that returns the ETag of what is stored then, which a dry run does not answer.
+func (s *Server) writeTagged(c echo.Context, dryRun bool, f func(ctx context.Context, q *db.Queries) (string, error)) error {
+	var tag string
+	err := s.write(c, dryRun, func(ctx context.Context, q *db.Queries) (err error) {
+		tag, err = f(ctx, q)
+		return err
+	})
+	if err == nil && !dryRun {
+		c.Response().Header().Set("ETag", tag)
+	}
+	return err
+}
+
+// remove runs f, which deletes something with all below it, and answers the number of rows of each kind that f returns.
+func (s *Server) remove(c echo.Context, id uuid.UUID, dryRun bool, f func(ctx context.Context, q *db.Queries) (map[string]int64, error)) error {
+	answer := spec.Deleted{Success: true, ID: id, DryRun: dryRun}
+	err := s.write(c, dryRun, func(ctx context.Context, q *db.Queries) (err error) {
+		answer.Deleted, err = f(ctx, q)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, answer)
+}
+
 // openBody begins to read a body of at most limit bytes; what is decoded from it may be used until it is closed.
 func (s *Server) openBody(c echo.Context, limit int64) *httpbody.Body {
 	return s.receiver.Open(c.Response(), c.Request(), limit)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -38,31 +37,9 @@ func (s *Server) storeDataset(c echo.Context, path *uuid.UUID, ch change) error 
 	if err := sameID("dataset_id", path, up.DatasetID); err != nil {
 		return err
 	}
-	var answer spec.DatasetStored
-	var tag string
-	err = s.write(c, ch.dryRun, func(ctx context.Context, q *db.Queries) error {
-		answer = spec.DatasetStored{Success: true, DatasetID: up.DatasetID, DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings)}
-		stored, err := q.LockDataset(ctx, db.LockDatasetParams{DatasetID: up.DatasetID, QuestDBTag: up.QuestDBTag})
-		switch {
-		case errors.Is(err, pgx.ErrNoRows):
-			err = absentMatch(ch.ifMatch, "data set")
-		case err == nil:
-			if stored.DatasetID != up.DatasetID {
-				answer.DatasetID, answer.MatchedBy = stored.DatasetID, new(spec.Slug)
-			}
-			err = checkMatch(ch.ifMatch, "data set", etag(stored.Version, stored.CreatedAt))
-		}
-		if err != nil {
-			return err
-		}
-		params := up.MergeDatasetParams
-		params.DatasetID = answer.DatasetID
-		row, err := q.MergeDataset(ctx, params)
-		if err != nil {
-			return fmt.Errorf("merge data set %s: %w", answer.DatasetID, err)
-		}
-		answer.Created, answer.Version, tag = row.Created, row.Version, etag(row.Version, row.CreatedAt)
-		return nil
+	answer := spec.DatasetStored{Success: true, DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings)}
+	err = s.writeTagged(c, ch.dryRun, func(ctx context.Context, q *db.Queries) (string, error) {
+		return mergeDataset(ctx, q, up, ch.ifMatch, &answer)
 	})
 	if err != nil {
 		return err
@@ -71,8 +48,33 @@ func (s *Server) storeDataset(c echo.Context, path *uuid.UUID, ch change) error 
 	if answer.Created {
 		answer.Message = "data set created"
 	}
-	showTag(c, tag, ch.dryRun)
 	return c.JSON(createdStatus(answer.Created), answer)
+}
+
+// mergeDataset stores a dataset, found by its id or else by its slug, and completes the answer. It returns the ETag of the dataset.
+func mergeDataset(ctx context.Context, q *db.Queries, up *datasetUpload, ifMatch *string, answer *spec.DatasetStored) (string, error) {
+	answer.DatasetID, answer.MatchedBy = up.DatasetID, nil
+	stored, err := q.LockDataset(ctx, db.LockDatasetParams{DatasetID: up.DatasetID, QuestDBTag: up.QuestDBTag})
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		err = absentMatch(ifMatch, "data set")
+	case err == nil:
+		if stored.DatasetID != up.DatasetID {
+			answer.DatasetID, answer.MatchedBy = stored.DatasetID, new(spec.Slug)
+		}
+		err = checkMatch(ifMatch, "data set", etag(stored.Version, stored.CreatedAt))
+	}
+	if err != nil {
+		return "", err
+	}
+	params := up.MergeDatasetParams
+	params.DatasetID = answer.DatasetID
+	row, err := q.MergeDataset(ctx, params)
+	if err != nil {
+		return "", fmt.Errorf("merge data set %s: %w", answer.DatasetID, err)
+	}
+	answer.Created, answer.Version = row.Created, row.Version
+	return etag(row.Version, row.CreatedAt), nil
 }
 
 func orEmpty(texts []string) []string {
@@ -88,38 +90,30 @@ func (s *Server) DeleteDataset(c echo.Context, datasetID string, params spec.Del
 	if err != nil {
 		return err
 	}
-	answer := spec.Deleted{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
-	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
+	return s.remove(c, id, isTrue(params.DryRun), func(ctx context.Context, q *db.Queries) (map[string]int64, error) {
 		// No slug is empty, so this finds by the id alone.
 		stored, err := q.LockDataset(ctx, db.LockDatasetParams{DatasetID: id})
-		if errors.Is(err, pgx.ErrNoRows) {
-			return spec.NoSuch("data set", id)
-		} else if err != nil {
-			return fmt.Errorf("lock data set %s: %w", id, err)
+		if err != nil {
+			return nil, notFound(err, "data set", id)
 		}
 		if err := checkMatch(params.IfMatch, "data set", etag(stored.Version, stored.CreatedAt)); err != nil {
-			return err
+			return nil, err
 		}
 		n, err := q.CountDatasetChildren(ctx, id)
 		if err != nil {
-			return fmt.Errorf("count what is below data set %s: %w", id, err)
+			return nil, fmt.Errorf("count what is below data set %s: %w", id, err)
 		}
 		below := map[string]int64{"runs": n.Runs, "folds": n.Folds, "simulations": n.Simulations, "buckets": n.Buckets, "trades": n.Trades}
 		if err := dependants("data set", params.Cascade, below); err != nil {
-			return err
+			return nil, err
 		}
 		touched, err := q.DeleteSimulationsByDataset(ctx, id)
 		if err != nil {
-			return fmt.Errorf("delete the simulations of data set %s: %w", id, err)
+			return nil, fmt.Errorf("delete the simulations of data set %s: %w", id, err)
 		}
 		if below["datasets"], err = q.DeleteDataset(ctx, id); err != nil {
-			return fmt.Errorf("delete data set %s: %w", id, err)
+			return nil, fmt.Errorf("delete data set %s: %w", id, err)
 		}
-		answer.Deleted = below
-		return touchDatasets(ctx, q, touched...)
+		return below, touchDatasets(ctx, q, touched...)
 	})
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, answer)
 }

@@ -47,15 +47,12 @@ func (s *Server) storeRun(c echo.Context, path *uuid.UUID, ch change) error {
 	if up.Folds != nil {
 		s.timeFolds(c, up.Run.DatasetID, up.Folds.Kept())
 	}
-	var tag string
-	err = s.write(c, ch.dryRun, func(ctx context.Context, q *db.Queries) (err error) {
-		tag, err = upsertRun(ctx, q, up, ch.ifMatch, &answer)
-		return err
+	err = s.writeTagged(c, ch.dryRun, func(ctx context.Context, q *db.Queries) (string, error) {
+		return upsertRun(ctx, q, up, ch.ifMatch, &answer)
 	})
 	if err != nil {
 		return err
 	}
-	showTag(c, tag, ch.dryRun)
 	return c.JSON(createdStatus(answer.Created), answer)
 }
 
@@ -140,34 +137,33 @@ func (s *Server) PatchRun(c echo.Context, runID string, params spec.PatchRunPara
 	if err != nil {
 		return err
 	}
+	patch.RunID = id
 	answer := spec.Changed{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
-	var tag string
-	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
-		stored, err := lockRun(ctx, q, id, params.IfMatch)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return spec.NoSuch("run", id)
-		} else if err != nil {
-			return err
-		}
-		if err := checkTransition(stored.Status, patch.Status, isTrue(params.Force)); err != nil {
-			return err
-		}
-		row, err := q.PatchRun(ctx, db.PatchRunParams{
-			RunID: id, Status: patch.Status, StartedAt: patch.StartedAt, CompletedAt: patch.CompletedAt, DurationMS: patch.DurationMS,
-			SummaryMetrics: patch.SummaryMetrics,
-		})
-		if err != nil {
-			return fmt.Errorf("patch run %s: %w", id, err)
-		}
-		answer.Version, tag = row.Version, etag(row.Version, row.CreatedAt, stored.DatasetSlug)
-		_, err = finishRun(ctx, q, id, stored.DatasetID)
-		return err
+	err = s.writeTagged(c, answer.DryRun, func(ctx context.Context, q *db.Queries) (string, error) {
+		return patchRun(ctx, q, patch, params, &answer)
 	})
 	if err != nil {
 		return err
 	}
-	showTag(c, tag, answer.DryRun)
 	return c.JSON(http.StatusOK, answer)
+}
+
+// patchRun changes a run and completes the answer. It returns the ETag of the run.
+func patchRun(ctx context.Context, q *db.Queries, patch *db.PatchRunParams, params spec.PatchRunParams, answer *spec.Changed) (string, error) {
+	stored, err := lockRun(ctx, q, answer.ID, params.IfMatch)
+	if err != nil {
+		return "", notFound(err, "run", answer.ID)
+	}
+	if err := checkTransition(stored.Status, patch.Status, isTrue(params.Force)); err != nil {
+		return "", err
+	}
+	row, err := q.PatchRun(ctx, *patch)
+	if err != nil {
+		return "", fmt.Errorf("patch run %s: %w", answer.ID, err)
+	}
+	answer.Version = row.Version
+	_, err = finishRun(ctx, q, answer.ID, stored.DatasetID)
+	return etag(row.Version, row.CreatedAt, stored.DatasetSlug), err
 }
 
 // AppendFolds serves POST /api/runs/:run_id/folds: {"success": true, "folds_received": …, "folds_stored": …}.
@@ -185,38 +181,40 @@ func (s *Server) AppendFolds(c echo.Context, runID string, params spec.AppendFol
 	if run, err := s.DB.GetRunDestination(c.Request().Context(), id); err == nil { // what is wrong with it, the write says
 		s.timeFolds(c, run.DatasetID, folds.Kept())
 	}
-	numbers := slices.Collect(maps.Keys(folds.numbers))
 	answer := spec.FoldsStored{Success: true, RunID: id, FoldsReceived: folds.Len(), DryRun: isTrue(params.DryRun), Warnings: orEmpty(warnings)}
-	var tag string
-	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
-		stored, err := lockRun(ctx, q, id, params.IfMatch)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return spec.NoSuch("run", id)
-		} else if err != nil {
-			return err
-		}
-		if isFinal(stored.Status) && !isTrue(params.Force) {
-			return conflict("the run is "+stored.Status+", which is final: folds are added with force=true", nil)
-		}
-		if _, err := q.DeleteFoldsByNumber(ctx, db.DeleteFoldsByNumberParams{RunID: id, FoldNumbers: numbers}); err != nil {
-			return fmt.Errorf("replace folds of run %s: %w", id, err)
-		}
-		if err := copyFolds(ctx, q, id, folds); err != nil {
-			return err
-		}
-		row, err := q.PatchRun(ctx, db.PatchRunParams{RunID: id})
-		if err != nil {
-			return fmt.Errorf("raise the version of run %s: %w", id, err)
-		}
-		after, err := finishRun(ctx, q, id, stored.DatasetID)
-		answer.Version, answer.FoldsStored, tag = row.Version, int(after.Folds), etag(row.Version, row.CreatedAt, stored.DatasetSlug)
-		return err
+	err = s.writeTagged(c, answer.DryRun, func(ctx context.Context, q *db.Queries) (string, error) {
+		return appendFolds(ctx, q, folds, params, &answer)
 	})
 	if err != nil {
 		return err
 	}
-	showTag(c, tag, answer.DryRun)
 	return c.JSON(http.StatusOK, answer)
+}
+
+// appendFolds adds folds to a run, or replaces those of the same number, and completes the answer. It returns the ETag of the run.
+func appendFolds(ctx context.Context, q *db.Queries, folds *foldList, params spec.AppendFoldsParams, answer *spec.FoldsStored) (string, error) {
+	id := answer.RunID
+	stored, err := lockRun(ctx, q, id, params.IfMatch)
+	if err != nil {
+		return "", notFound(err, "run", id)
+	}
+	if isFinal(stored.Status) && !isTrue(params.Force) {
+		return "", conflict("the run is "+stored.Status+", which is final: folds are added with force=true", nil)
+	}
+	numbers := slices.Collect(maps.Keys(folds.numbers))
+	if _, err := q.DeleteFoldsByNumber(ctx, db.DeleteFoldsByNumberParams{RunID: id, FoldNumbers: numbers}); err != nil {
+		return "", fmt.Errorf("replace folds of run %s: %w", id, err)
+	}
+	if err := copyFolds(ctx, q, id, folds); err != nil {
+		return "", err
+	}
+	row, err := q.PatchRun(ctx, db.PatchRunParams{RunID: id})
+	if err != nil {
+		return "", fmt.Errorf("raise the version of run %s: %w", id, err)
+	}
+	after, err := finishRun(ctx, q, id, stored.DatasetID)
+	answer.Version, answer.FoldsStored = row.Version, int(after.Folds)
+	return etag(row.Version, row.CreatedAt, stored.DatasetSlug), err
 }
 
 // DeleteRun serves DELETE /api/runs/:run_id: {"success": true, "deleted": {…}}.
@@ -225,34 +223,26 @@ func (s *Server) DeleteRun(c echo.Context, runID string, params spec.DeleteRunPa
 	if err != nil {
 		return err
 	}
-	answer := spec.Deleted{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
-	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
+	return s.remove(c, id, isTrue(params.DryRun), func(ctx context.Context, q *db.Queries) (map[string]int64, error) {
 		stored, err := lockRun(ctx, q, id, params.IfMatch)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return spec.NoSuch("run", id)
-		} else if err != nil {
-			return err
+		if err != nil {
+			return nil, notFound(err, "run", id)
 		}
 		n, err := q.CountRunChildren(ctx, id)
 		if err != nil {
-			return fmt.Errorf("count what is below run %s: %w", id, err)
+			return nil, fmt.Errorf("count what is below run %s: %w", id, err)
 		}
 		below := map[string]int64{"folds": n.Folds, "simulations": n.Simulations, "buckets": n.Buckets, "trades": n.Trades}
 		if err := dependants("run", params.Cascade, below); err != nil {
-			return err
+			return nil, err
 		}
 		touched, err := q.DeleteSimulationsByRun(ctx, id)
 		if err != nil {
-			return fmt.Errorf("delete the simulations of run %s: %w", id, err)
+			return nil, fmt.Errorf("delete the simulations of run %s: %w", id, err)
 		}
 		if below["runs"], err = q.DeleteRun(ctx, id); err != nil {
-			return fmt.Errorf("delete run %s: %w", id, err)
+			return nil, fmt.Errorf("delete run %s: %w", id, err)
 		}
-		answer.Deleted = below
-		return touchDatasets(ctx, q, append(touched, stored.DatasetID)...)
+		return below, touchDatasets(ctx, q, append(touched, stored.DatasetID)...)
 	})
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, answer)
 }

@@ -40,15 +40,12 @@ func (s *Server) storeSimulation(c echo.Context, path *uuid.UUID, ch change) err
 		return err
 	}
 	answer := spec.SimulationStored{Success: true, Message: "simulation stored", SimulationID: id, DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings)}
-	var tag string
-	err = s.write(c, ch.dryRun, func(ctx context.Context, q *db.Queries) (err error) {
-		tag, err = upsertSimulation(ctx, q, up, ch.ifMatch, &answer)
-		return err
+	err = s.writeTagged(c, ch.dryRun, func(ctx context.Context, q *db.Queries) (string, error) {
+		return upsertSimulation(ctx, q, up, ch.ifMatch, &answer)
 	})
 	if err != nil {
 		return err
 	}
-	showTag(c, tag, ch.dryRun)
 	return c.JSON(createdStatus(answer.Created), answer)
 }
 
@@ -148,32 +145,32 @@ func (s *Server) PatchSimulation(c echo.Context, simulationID string, params spe
 	if err != nil {
 		return err
 	}
+	patch.SimulationID = id
 	answer := spec.Changed{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
-	var tag string
-	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
-		stored, err := lockSimulation(ctx, q, id, params.IfMatch)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return spec.NoSuch("simulation", id)
-		} else if err != nil {
-			return err
-		}
-		if err := checkTransition(stored.Status, patch.Status, isTrue(params.Force)); err != nil {
-			return err
-		}
-		row, err := q.PatchSimulation(ctx, db.PatchSimulationParams{
-			SimulationID: id, Status: patch.Status, StartedAt: patch.StartedAt, CompletedAt: patch.CompletedAt, SummaryMetrics: patch.SummaryMetrics,
-		})
-		if err != nil {
-			return fmt.Errorf("patch simulation %s: %w", id, err)
-		}
-		answer.Version, tag = row.Version, etag(row.Version, row.CreatedAt)
-		return finishSimulation(ctx, q, id, stored.DatasetID)
+	err = s.writeTagged(c, answer.DryRun, func(ctx context.Context, q *db.Queries) (string, error) {
+		return patchSimulation(ctx, q, patch, params, &answer)
 	})
 	if err != nil {
 		return err
 	}
-	showTag(c, tag, answer.DryRun)
 	return c.JSON(http.StatusOK, answer)
+}
+
+// patchSimulation changes a simulation and completes the answer. It returns the ETag of the simulation.
+func patchSimulation(ctx context.Context, q *db.Queries, patch *db.PatchSimulationParams, params spec.PatchSimulationParams, answer *spec.Changed) (string, error) {
+	stored, err := lockSimulation(ctx, q, answer.ID, params.IfMatch)
+	if err != nil {
+		return "", notFound(err, "simulation", answer.ID)
+	}
+	if err := checkTransition(stored.Status, patch.Status, isTrue(params.Force)); err != nil {
+		return "", err
+	}
+	row, err := q.PatchSimulation(ctx, *patch)
+	if err != nil {
+		return "", fmt.Errorf("patch simulation %s: %w", answer.ID, err)
+	}
+	answer.Version = row.Version
+	return etag(row.Version, row.CreatedAt), finishSimulation(ctx, q, answer.ID, stored.DatasetID)
 }
 
 // DeleteSimulation serves DELETE /api/simulations/:simulation_id: {"success": true, "deleted": {…}}.
@@ -182,30 +179,22 @@ func (s *Server) DeleteSimulation(c echo.Context, simulationID string, params sp
 	if err != nil {
 		return err
 	}
-	answer := spec.Deleted{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
-	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
+	return s.remove(c, id, isTrue(params.DryRun), func(ctx context.Context, q *db.Queries) (map[string]int64, error) {
 		stored, err := lockSimulation(ctx, q, id, params.IfMatch)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return spec.NoSuch("simulation", id)
-		} else if err != nil {
-			return err
+		if err != nil {
+			return nil, notFound(err, "simulation", id)
 		}
 		n, err := q.CountSimulationChildren(ctx, id)
 		if err != nil {
-			return fmt.Errorf("count what is below simulation %s: %w", id, err)
+			return nil, fmt.Errorf("count what is below simulation %s: %w", id, err)
 		}
 		below := map[string]int64{"buckets": n.Buckets, "trades": n.Trades}
 		if err := dependants("simulation", params.Cascade, below); err != nil {
-			return err
+			return nil, err
 		}
 		if below["simulations"], err = q.DeleteSimulation(ctx, id); err != nil {
-			return fmt.Errorf("delete simulation %s: %w", id, err)
+			return nil, fmt.Errorf("delete simulation %s: %w", id, err)
 		}
-		answer.Deleted = below
-		return touchDatasets(ctx, q, stored.DatasetID)
+		return below, touchDatasets(ctx, q, stored.DatasetID)
 	})
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, answer)
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -48,7 +49,8 @@ func down(t *testing.T, version int64) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strconv.FormatInt(files[len(files)-1].Version-version+1, 10)
+	first := slices.IndexFunc(files, func(m migrator.Migration) bool { return m.Version == version })
+	return strconv.Itoa(len(files) - first)
 }
 
 func TestExitCodes(t *testing.T) {

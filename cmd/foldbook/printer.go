@@ -66,10 +66,7 @@ func (p *printer) step(s migrator.Step) {
 	if s.Outcome == migrator.Done {
 		return
 	}
-	for _, statement := range s.Statements(s.Direction) {
-		p.line(p.paint(dim, statement.SQL))
-	}
-	p.line("")
+	p.line(p.paint(dim, s.SQL(s.Direction)) + "\n")
 }
 
 // losses prints what undoing takes, a table a line.

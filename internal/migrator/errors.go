@@ -104,14 +104,16 @@ func message(err error) string {
 	return text
 }
 
-// failure locates err in the statement that caused it.
-func failure(m Migration, s Statement, err error) error {
-	line := s.Line
+// failure locates an error of goose in the statement that caused it.
+func failure(step Step, err error) error {
+	var statement *statementError
+	if !errors.As(err, &statement) {
+		return fmt.Errorf("%s%s: %w", folder, step.File, err)
+	}
+	offset := 0
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && pg.Position > 0 { // counted in characters from 1; absent when execution failed, not parsing
-		before := []rune(s.SQL)
-		before = before[:min(int(pg.Position)-1, len(before))]
-		line += strings.Count(string(before), "\n")
+		offset = int(pg.Position) - 1
 	}
-	return &Error{File: m.File, Line: line, Partial: !m.Transactional, Err: err}
+	return &Error{File: step.File, Line: step.line(step.Direction, statement.sql, offset), Partial: !step.Transactional, Err: statement.err}
 }

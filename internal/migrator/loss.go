@@ -2,12 +2,12 @@ package migrator
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/pressly/goose/v3"
 )
 
 // Loss is what undoing takes from one table: Rows of it, or, when the rows stay, the Values of a Column.
@@ -19,22 +19,22 @@ type Loss struct {
 
 // table is the contents of a table in numbers.
 type table struct {
-	oid     uint32
-	name    pgx.Identifier // schema, name
-	rows    int64
-	columns []column
+	OID          uint32
+	Schema, Name string
+	Columns      []string
+	Numbers      []int16 // of the columns; they stay when one is renamed
+	Query        string  // counts the rows, and the values of each column that are not null
+	counts       []int64 // its result
 }
 
-type column struct {
-	number int16
-	name   string
-	values int64 // not null
-}
-
-// userTables lists the tables that a migration of this user could drop or empty, with their columns. What is in a generated
-// column is in the others too.
+// userTables lists the tables that a migration of this user could drop or empty, with the query that counts what is in them. What is
+// in a generated column is in the others too.
 const userTables = `
-SELECT c.oid::bigint, n.nspname, c.relname, COALESCE(a.attnum, 0), COALESCE(a.attname, '')
+SELECT c.oid, n.nspname, c.relname,
+       coalesce(array_agg(a.attname::text ORDER BY a.attnum) FILTER (WHERE a.attnum > 0), '{}'),
+       coalesce(array_agg(a.attnum ORDER BY a.attnum) FILTER (WHERE a.attnum > 0), '{}'),
+       format('SELECT ARRAY[count(*)%s] FROM ONLY %I.%I',
+              string_agg(format(', count(%I)', a.attname), '' ORDER BY a.attnum), n.nspname, c.relname)
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
@@ -43,75 +43,43 @@ WHERE c.relkind = 'r'
   AND n.nspname NOT IN ('pg_catalog', 'information_schema')
   AND c.relname <> $1
   AND pg_has_role(c.relowner, 'USAGE')
-ORDER BY n.nspname, c.relname, a.attnum`
+GROUP BY c.oid, n.nspname, c.relname
+ORDER BY n.nspname, c.relname`
 
 // countTables counts rows and values of every user table but the version table. With freeze it first keeps writers
 // out until the transaction ends: a row written after the count would be lost unseen.
-func countTables(ctx context.Context, tx *sql.Tx, except string, freeze bool) ([]table, error) {
-	tables, err := listTables(ctx, tx, except)
+func countTables(ctx context.Context, conn *pgx.Conn, freeze bool) ([]table, error) {
+	rows, err := conn.Query(ctx, userTables, goose.DefaultTablename)
+	if err != nil {
+		return nil, fmt.Errorf("list tables: %w", err)
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowToStructByPos[table])
 	if err != nil {
 		return nil, fmt.Errorf("list tables: %w", err)
 	}
 	if freeze && len(tables) > 0 {
 		names := make([]string, len(tables))
 		for i, t := range tables {
-			names[i] = "ONLY " + t.name.Sanitize()
+			names[i] = "ONLY " + pgx.Identifier{t.Schema, t.Name}.Sanitize()
 		}
-		if _, err := tx.ExecContext(ctx, "LOCK TABLE "+strings.Join(names, ", ")+" IN SHARE MODE"); err != nil {
+		if _, err := conn.Exec(ctx, "LOCK TABLE "+strings.Join(names, ", ")+" IN SHARE MODE"); err != nil {
 			return nil, fmt.Errorf("keep writers out while counting: %s", message(err))
 		}
 	}
-	for i := range tables {
-		if err := tables[i].count(ctx, tx); err != nil {
-			return nil, fmt.Errorf("count %s: %w", tables[i], err)
+	for i, t := range tables {
+		if err := conn.QueryRow(ctx, t.Query).Scan(&tables[i].counts); err != nil {
+			return nil, fmt.Errorf("count %s: %w", t, err)
 		}
 	}
 	return tables, nil
 }
 
-func listTables(ctx context.Context, tx *sql.Tx, except string) ([]table, error) {
-	rows, err := tx.QueryContext(ctx, userTables, except)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	var tables []table
-	for rows.Next() {
-		t := table{name: make(pgx.Identifier, 2)}
-		var c column
-		if err := rows.Scan(&t.oid, &t.name[0], &t.name[1], &c.number, &c.name); err != nil {
-			return nil, err
-		}
-		if len(tables) == 0 || tables[len(tables)-1].oid != t.oid {
-			tables = append(tables, t)
-		}
-		if c.number > 0 {
-			last := &tables[len(tables)-1]
-			last.columns = append(last.columns, c)
-		}
-	}
-	return tables, rows.Err()
-}
-
-func (t *table) count(ctx context.Context, tx *sql.Tx) error {
-	counts := []string{"count(*)"}
-	into := []any{&t.rows}
-	for i := range t.columns {
-		c := &t.columns[i]
-		counts = append(counts, "count("+pgx.Identifier{c.name}.Sanitize()+")")
-		into = append(into, &c.values)
-	}
-	// The names come from the catalog of the moment, so there is no query to write beforehand.
-	query := "SELECT " + strings.Join(counts, ", ") + " FROM ONLY " + t.name.Sanitize()
-	return tx.QueryRowContext(ctx, query).Scan(into...)
-}
-
 // String is the table's name as a person writes it.
 func (t table) String() string {
-	if t.name[0] == "public" {
-		return t.name[1]
+	if t.Schema == "public" {
+		return t.Name
 	}
-	return strings.Join(t.name, ".")
+	return t.Schema + "." + t.Name
 }
 
 // compare returns what is missing after. A table that was renamed is found by its identity, one that was rebuilt
@@ -119,26 +87,29 @@ func (t table) String() string {
 func compare(before, after []table) []Loss {
 	var losses []Loss
 	for _, old := range before {
-		now, same := table{}, true
-		if i := slices.IndexFunc(after, func(t table) bool { return t.oid == old.oid }); i >= 0 {
-			now = after[i]
-		} else if i := slices.IndexFunc(after, func(t table) bool { return slices.Equal(t.name, old.name) }); i >= 0 {
-			now, same = after[i], false
+		i := slices.IndexFunc(after, func(t table) bool { return t.OID == old.OID })
+		same := i >= 0
+		if !same {
+			i = slices.IndexFunc(after, func(t table) bool { return t.Schema == old.Schema && t.Name == old.Name })
 		}
-		if lost := old.rows - now.rows; lost > 0 {
+		now := table{counts: []int64{0}}
+		if i >= 0 {
+			now = after[i]
+		}
+		if lost := old.counts[0] - now.counts[0]; lost > 0 {
 			losses = append(losses, Loss{Table: old.String(), Count: lost})
 			continue
 		}
-		for _, c := range old.columns {
-			left := int64(0)
-			i := slices.IndexFunc(now.columns, func(d column) bool {
-				return same && d.number == c.number || !same && d.name == c.name
-			})
-			if i >= 0 {
-				left = now.columns[i].values
+		for i, name := range old.Columns {
+			left, at := int64(0), slices.Index(now.Columns, name)
+			if same {
+				at = slices.Index(now.Numbers, old.Numbers[i])
 			}
-			if lost := c.values - left; lost > 0 {
-				losses = append(losses, Loss{Table: old.String(), Column: c.name, Count: lost})
+			if at >= 0 {
+				left = now.counts[1+at]
+			}
+			if lost := old.counts[1+i] - left; lost > 0 {
+				losses = append(losses, Loss{Table: old.String(), Column: name, Count: lost})
 			}
 		}
 	}

@@ -5,55 +5,63 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/pressly/goose/v3"
 )
 
 // Direction says which part of a migration is meant.
-type Direction bool
+type Direction string
 
 // The two parts of a migration file.
 const (
-	Up   Direction = true
-	Down Direction = false
+	Up   Direction = "up"
+	Down Direction = "down"
 )
 
-// String is "up" or "down".
-func (d Direction) String() string {
-	if d == Up {
-		return "up"
-	}
-	return "down"
-}
-
-// Statement is one SQL statement of a migration and the line of the file where it starts, counted from 1.
-type Statement struct {
-	SQL  string
-	Line int
-}
-
-// Migration is a parsed migration file.
+// Migration is a migration file, which goose reads and executes.
 type Migration struct {
 	Version int64
 	File    string // its name, without the folder
-	Up      []Statement
-	Down    []Statement
 	// Transactional is false for a file marked -- +goose NO TRANSACTION: its statements run one by one, and
 	// what was done before a failure stays.
 	Transactional bool
+
+	text string
+	down int // where the Down part begins in text
 }
 
-// Statements returns the statements of one direction.
-func (m Migration) Statements(d Direction) []Statement {
-	if d == Up {
-		return m.Up
+// SQL returns one part of the file without its annotations, and without the comments and empty lines between statements.
+func (m Migration) SQL(d Direction) string {
+	var b strings.Builder
+	for line := range strings.Lines(m.part(d)) {
+		if trimmed := strings.TrimSpace(line); trimmed != "" && !strings.HasPrefix(trimmed, "--") {
+			b.WriteString(strings.TrimRight(line, "\r\n") + "\n")
+		}
 	}
-	return m.Down
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func (m Migration) part(d Direction) string {
+	if d == Up {
+		return m.text[:m.down]
+	}
+	return m.text[m.down:]
+}
+
+// line returns the line of the file, from 1, at an offset in characters into a statement of one part.
+func (m Migration) line(d Direction, statement string, offset int) int {
+	start := max(0, strings.Index(m.part(d), statement))
+	if d == Down {
+		start += m.down
+	}
+	before := []rune(statement)
+	return 1 + strings.Count(m.text[:start], "\n") + strings.Count(string(before[:min(offset, len(before))]), "\n")
 }
 
 // Empty reports whether nothing is written in the migration yet.
-func (m Migration) Empty() bool { return len(m.Up) == 0 && len(m.Down) == 0 }
+func (m Migration) Empty() bool { return m.SQL(Up) == "" && m.SQL(Down) == "" }
 
 // parseWritten is Parse without the empty migrations: one that is still to be written is neither applied nor waited for.
 func parseWritten(fsys fs.FS) ([]Migration, error) {
@@ -62,7 +70,7 @@ func parseWritten(fsys fs.FS) ([]Migration, error) {
 }
 
 // Parse reads the goose migrations NNNNN_name.sql of a folder, sorted by version. It fails on two files of one
-// version and on a file that is no goose migration.
+// version, and with an *Error on a file that goose would not take.
 func Parse(fsys fs.FS) ([]Migration, error) {
 	names, err := fs.Glob(fsys, "*.sql")
 	if err != nil {
@@ -74,9 +82,12 @@ func Parse(fsys fs.FS) ([]Migration, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read migration: %w", err)
 		}
-		m, err := parseFile(name, string(text))
-		if err != nil {
-			return nil, err
+		m := Migration{File: name, Transactional: true, text: string(text)}
+		if m.Version, err = goose.NumericComponent(name); err != nil {
+			return nil, fmt.Errorf("%s%s: the name of a migration starts with its number and an underscore", folder, name)
+		}
+		if line, problem := m.check(); problem != "" {
+			return nil, &Error{File: name, Line: line, Err: errors.New(problem)}
 		}
 		migrations = append(migrations, m)
 	}
@@ -89,104 +100,75 @@ func Parse(fsys fs.FS) ([]Migration, error) {
 	return migrations, nil
 }
 
-// parseFile splits a file as goose does: a statement ends with a line that ends in a semicolon, or with
-// StatementEnd. goose's own parser is internal and forgets the lines, which a message about a failure needs.
-func parseFile(name, text string) (Migration, error) {
-	m := Migration{File: name, Transactional: true}
-	number, _, _ := strings.Cut(name, "_")
-	version, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || version < 1 {
-		return m, fmt.Errorf("%s%s: the name of a migration starts with its number and an underscore", folder, name)
-	}
-	m.Version = version
-
-	var section *[]Statement // the one being filled; nil before the Up annotation
-	var block bool           // between StatementBegin and StatementEnd
-	var buf strings.Builder
-	start := 0
-	fail := func(line int, problem string) (Migration, error) {
-		return m, &Error{File: name, Line: line, Err: errors.New(problem)}
-	}
-	flush := func() {
-		if sql := strings.TrimSpace(buf.String()); sql != "" {
-			*section = append(*section, Statement{SQL: sql, Line: start})
-		}
-		buf.Reset()
-	}
-	for i, line := range strings.Split(text, "\n") {
-		line, number := strings.TrimSuffix(line, "\r"), i+1
+// check finds the parts of the file, and what goose would refuse later and without a line.
+func (m *Migration) check() (line int, problem string) {
+	const noUp = "a migration starts with -- +goose Up"
+	m.down = len(m.text)
+	var part Direction
+	block, open := 0, 0 // the lines of a StatementBegin and of a statement that did not end yet
+	offset, number, steers := 0, 0, 0
+	for line := range strings.Lines(m.text) {
+		offset, number = offset+len(line), number+1
 		trimmed := strings.TrimSpace(line)
-		if annotation, ok := annotation(trimmed); ok {
-			unfinished := strings.TrimSpace(buf.String()) != ""
+		if !strings.HasPrefix(trimmed, "--") || !strings.Contains(trimmed, "+goose") {
 			switch {
-			case annotation == "UP" && section == nil:
-				section = &m.Up
-			case annotation == "DOWN" && section == &m.Up && !block:
-				if unfinished {
-					return fail(start, "this statement has no semicolon at its end")
-				}
-				section = &m.Down
-			case annotation == "STATEMENTBEGIN" && section != nil && !block && !unfinished:
-				block = true
-			case annotation == "STATEMENTEND" && block:
-				flush()
-				block = false
-			case annotation == "NO TRANSACTION":
-				m.Transactional = false
+			case open == 0 && (trimmed == "" || strings.HasPrefix(trimmed, "--")):
+			case part == "":
+				return number, noUp
 			default:
-				return fail(number, "the annotation +goose "+annotation+" is unknown, or has no place here")
+				if open == 0 {
+					open = number
+					if steersTransaction(line) {
+						steers = number
+					}
+				}
+				if block == 0 && endsStatement(line) {
+					open = 0
+				}
 			}
 			continue
 		}
-		if buf.Len() == 0 {
-			if trimmed == "" || strings.HasPrefix(trimmed, "--") {
-				continue
+		switch annotation := strings.ToUpper(strings.TrimSpace(strings.Replace(strings.ReplaceAll(trimmed, "--", ""), "+goose", "", 1))); {
+		case annotation == "UP" && part == "":
+			part = Up
+		case annotation == "DOWN" && part == Up && block == 0:
+			if open > 0 {
+				return open, "this statement has no semicolon at its end"
 			}
-			if section == nil {
-				return fail(number, "a migration starts with -- +goose Up")
-			}
-			start = number
-		}
-		buf.WriteString(line + "\n")
-		if !block && endsStatement(line) {
-			flush()
+			part, m.down = Down, offset
+		case annotation == "STATEMENTBEGIN" && part != "" && block == 0 && open == 0:
+			block = number
+		case annotation == "STATEMENTEND" && block > 0:
+			block, open = 0, 0
+		case annotation == "NO TRANSACTION":
+			m.Transactional = false
+		default:
+			return number, "the annotation +goose " + annotation + " is unknown, or has no place here"
 		}
 	}
 	switch {
-	case section == nil:
-		return fail(1, "a migration starts with -- +goose Up")
-	case block:
-		return fail(start, "-- +goose StatementEnd is missing")
-	case strings.TrimSpace(buf.String()) != "":
-		return fail(start, "this statement has no semicolon at its end")
+	case part == "":
+		return 1, noUp
+	case block > 0:
+		return max(block, open), "-- +goose StatementEnd is missing"
+	case open > 0:
+		return open, "this statement has no semicolon at its end"
+	case steers > 0 && m.Transactional:
+		return steers, "a migration cannot steer its own transaction; mark it -- +goose NO TRANSACTION"
 	}
-	for _, s := range slices.Concat(m.Up, m.Down) {
-		if m.Transactional && endsTransaction(s.SQL) {
-			return fail(s.Line, "a migration cannot steer its own transaction; mark it -- +goose NO TRANSACTION")
-		}
-	}
-	return m, nil
+	return 0, ""
 }
 
-// endsTransaction guards all-or-nothing and the dry run: a COMMIT in a migration would make both untrue.
-func endsTransaction(sql string) bool {
-	words := strings.FieldsFunc(strings.ToUpper(sql), func(r rune) bool { return r == ';' || unicode.IsSpace(r) })
+// steersTransaction guards all-or-nothing and the dry run: a COMMIT in a migration would make both untrue.
+func steersTransaction(statement string) bool {
+	words := strings.FieldsFunc(strings.ToUpper(statement), func(r rune) bool { return r == ';' || unicode.IsSpace(r) })
 	return len(words) > 0 && slices.Contains([]string{"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT"}, words[0])
 }
 
-// annotation returns what a comment line says beside "+goose", in capitals.
-func annotation(line string) (string, bool) {
-	if !strings.HasPrefix(line, "--") || !strings.Contains(line, "+goose") {
-		return "", false
-	}
-	what := strings.Replace(strings.ReplaceAll(line, "--", ""), "+goose", "", 1)
-	return strings.ToUpper(strings.TrimSpace(what)), true
-}
-
-// endsStatement reports whether the last word of the line before a comment ends in a semicolon.
+// endsStatement reports, as goose does, whether the last word of the line before a comment ends in a semicolon.
 func endsStatement(line string) bool {
 	last := ""
-	for _, word := range strings.Fields(line) {
+	for word := range strings.FieldsSeq(line) {
 		if strings.HasPrefix(word, "--") {
 			break
 		}

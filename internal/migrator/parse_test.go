@@ -1,6 +1,7 @@
 package migrator_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/fstest"
 
@@ -18,19 +19,15 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []migrator.Migration{
-		{
-			Version: 1, File: "00001_a.sql", Transactional: true,
-			Up: []migrator.Statement{
-				{SQL: "SELECT 1; -- one", Line: 5},
-				{SQL: "SELECT\n    ';' AS semicolon\n  , 2;", Line: 6},
-				{SQL: "SELECT 3;\nSELECT 4;", Line: 10},
-			},
-			Down: []migrator.Statement{{SQL: "SELECT 5;", Line: 14}},
-		},
-		{Version: 2, File: "00002_b.sql", Up: []migrator.Statement{{SQL: "SELECT 2;", Line: 3}}},
+	var lines []string
+	for _, m := range got {
+		lines = append(lines, fmt.Sprintf("%d %s %t: %s | %s", m.Version, m.File, m.Transactional, m.SQL(migrator.Up), m.SQL(migrator.Down)))
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	want := []string{
+		"1 00001_a.sql true: SELECT 1; -- one\nSELECT\n    ';' AS semicolon\n  , 2;\nSELECT 3;\nSELECT 4; | SELECT 5;",
+		"2 00002_b.sql false: SELECT 2; | ",
+	}
+	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -8,13 +8,13 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/pressly/goose/v3/database"
+	"github.com/pressly/goose/v3"
 )
 
 // ErrRights is returned when the role may not do what the migrations do. Nothing was changed.
 var ErrRights = errors.New("nothing was applied")
 
-var createsSchema = regexp.MustCompile(`(?i)^CREATE\s+SCHEMA\b`)
+var createsSchema = regexp.MustCompile(`(?im)^CREATE\s+SCHEMA\b`)
 
 // rights are what the role of a connection may do. The owner is that of the version table, when that is another role of
 // whose rights this one has none.
@@ -25,13 +25,13 @@ SELECT current_user, current_database(), coalesce(current_schema(), ''),
 
 // checkRights refuses the steps when the role lacks a right that they need: the migration that needs it would fail, after
 // those before it are applied. The error names the grants.
-func (m *Migrator) checkRights(ctx context.Context, db database.DBTxConn, steps []Step) error {
+func (m *Migrator) checkRights(ctx context.Context, steps []Step) error {
 	if len(steps) == 0 {
 		return nil
 	}
 	var role, name, schema, owner string
 	var inDatabase, inSchema bool
-	if err := db.QueryRowContext(ctx, rights, m.store.Tablename()).Scan(&role, &name, &schema, &inDatabase, &inSchema, &owner); err != nil {
+	if err := m.session.conn.QueryRow(ctx, rights, goose.DefaultTablename).Scan(&role, &name, &schema, &inDatabase, &inSchema, &owner); err != nil {
 		return fmt.Errorf("read the rights of the role: %w", err)
 	}
 	quote := func(name string) string { return pgx.Identifier{name}.Sanitize() }
@@ -45,10 +45,8 @@ func (m *Migrator) checkRights(ctx context.Context, db database.DBTxConn, steps 
 		lacks = append(lacks, fmt.Sprintf("tables are made in the schema %s: GRANT CREATE ON SCHEMA %s TO %s;", quote(schema), quote(schema), quote(role)))
 	}
 	for _, step := range steps {
-		for _, s := range step.Statements(step.Direction) {
-			if !inDatabase && createsSchema.MatchString(s.SQL) {
-				lacks = append(lacks, fmt.Sprintf("%s%s makes a schema: GRANT CREATE ON DATABASE %s TO %s;", folder, step.File, quote(name), quote(role)))
-			}
+		if !inDatabase && createsSchema.MatchString(step.SQL(Up)) {
+			lacks = append(lacks, fmt.Sprintf("%s%s makes a schema: GRANT CREATE ON DATABASE %s TO %s;", folder, step.File, quote(name), quote(role)))
 		}
 	}
 	if len(lacks) == 0 {

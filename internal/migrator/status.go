@@ -2,7 +2,6 @@ package migrator
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,41 +18,20 @@ type Status struct {
 // Status lists all migrations, those of the binary and those of the database, oldest first. It changes nothing and
 // takes no lock.
 func (m *Migrator) Status(ctx context.Context) ([]Status, error) {
-	conn, err := m.db.Conn(ctx)
-	if err != nil {
-		return nil, NewConnectError(m.config, err)
-	}
-	defer func() { _ = conn.Close() }()
-	applied, err := m.applied(ctx, conn)
+	rows, err := applied(ctx, m.session.conn)
 	if err != nil {
 		return nil, err
 	}
-	var list []Status
+	list := rows
 	for _, migration := range m.migrations {
-		list = append(list, Status{Version: migration.Version, File: migration.File})
-	}
-	for _, version := range applied {
-		at, err := m.appliedAt(ctx, conn, version)
-		if err != nil {
-			return nil, err
-		}
-		i := slices.IndexFunc(list, func(s Status) bool { return s.Version == version })
-		if i < 0 {
-			list = append(list, Status{Version: version, AppliedAt: at})
+		if i := slices.IndexFunc(rows, func(s Status) bool { return s.Version == migration.Version }); i >= 0 {
+			list[i].File = migration.File
 		} else {
-			list[i].AppliedAt = at
+			list = append(list, Status{Version: migration.Version, File: migration.File})
 		}
 	}
 	slices.SortFunc(list, func(a, b Status) int { return int(a.Version - b.Version) })
 	return list, nil
-}
-
-func (m *Migrator) appliedAt(ctx context.Context, conn *sql.Conn, version int64) (*time.Time, error) {
-	row, err := m.store.GetMigration(ctx, conn, version)
-	if err != nil {
-		return nil, fmt.Errorf("read when migration %d was applied: %w", version, err)
-	}
-	return &row.Timestamp, nil
 }
 
 // Next returns the name and the text of a new, empty migration called name, numbered after the newest of existing.

@@ -2,11 +2,10 @@ package migrator
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
-	"time"
+
+	"github.com/pressly/goose/v3"
 )
 
 // All as the count of Down undoes every migration.
@@ -46,12 +45,8 @@ func (m *Migrator) Redo(ctx context.Context, consent Consent) (int, error) {
 
 func (m *Migrator) undo(ctx context.Context, consent Consent, plan func(known []Migration) []Step) (int, error) {
 	count := 0
-	err := m.locked(ctx, func(conn *sql.Conn) error {
-		applied, err := m.applied(ctx, conn)
-		if err != nil {
-			return err
-		}
-		known, err := m.known(applied)
+	err := m.locked(ctx, func() error {
+		known, err := m.known(ctx)
 		if err != nil {
 			return err
 		}
@@ -61,115 +56,94 @@ func (m *Migrator) undo(ctx context.Context, consent Consent, plan func(known []
 		switch {
 		case count == 0:
 			return nil
-		case consent.DryRun:
-			return m.rehearse(ctx, conn, steps, true)
-		case free < 0:
-			return m.undoInTx(ctx, conn, steps, consent)
+		case consent.DryRun, free < 0:
+			return m.together(ctx, steps, true, consent)
 		case !consent.Yes:
 			return fmt.Errorf("%s%s runs outside a transaction, so what it removes cannot be counted first: %w", folder, steps[free].File, ErrDataLoss)
 		}
-		m.note("%s%s runs outside a transaction: what is lost cannot be counted", folder, steps[free].File)
-		for _, step := range steps {
-			if err := m.apply(ctx, conn, step); err != nil {
-				return err
-			}
-		}
-		return nil
+		m.report.Note(folder + steps[free].File + " runs outside a transaction: what is lost cannot be counted")
+		return m.run(ctx, steps, m.report.Step)
 	})
 	return count, err
 }
 
-// undoInTx counts and undoes in one transaction, so that no row can slip in between.
-func (m *Migrator) undoInTx(ctx context.Context, conn *sql.Conn, steps []Step, consent Consent) error {
-	took := make([]time.Duration, len(steps))
-	err := inTx(ctx, conn, func(tx *sql.Tx) error {
-		losses, err := m.measure(ctx, tx, steps, took)
-		if err != nil {
-			return err
-		}
-		if m.report.Losses != nil {
-			m.report.Losses(losses)
-		}
-		if len(losses) > 0 && !consent.Yes {
-			return ErrDataLoss
-		}
-		for _, step := range steps {
-			if err := m.record(ctx, tx, step); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for i, step := range steps {
-		m.done(step, Done, took[i])
-	}
-	return nil
-}
-
-// rehearse executes the steps in a transaction that is rolled back. From the first step that cannot run in one, they
-// are reported as not run: what follows may rely on it.
-func (m *Migrator) rehearse(ctx context.Context, conn *sql.Conn, steps []Step, count bool) error {
+// together runs steps in one transaction. A dry run is rolled back, and stops before a step that cannot run in one: what
+// follows that may rely on it. With count, what is lost is counted in the transaction, so that no row can slip in between.
+func (m *Migrator) together(ctx context.Context, steps []Step, count bool, consent Consent) error {
 	free := slices.IndexFunc(steps, func(s Step) bool { return !s.Transactional })
 	if free < 0 {
 		free = len(steps)
 	}
-	took := make([]time.Duration, len(steps))
-	errRollback := errors.New("dry run")
-	err := inTx(ctx, conn, func(tx *sql.Tx) error {
-		if !count {
-			if err := execAll(ctx, tx, steps[:free], took); err != nil {
-				return err
+	var ran []Step
+	err := m.inTx(ctx, func() (commit bool, err error) {
+		var before, after []table
+		if count {
+			if before, err = countTables(ctx, m.session.conn, true); err != nil {
+				return false, err
 			}
-			return errRollback
 		}
-		losses, err := m.measure(ctx, tx, steps[:free], took)
-		if err != nil {
-			return err
+		if err := m.run(ctx, steps[:free], func(step Step) { ran = append(ran, step) }); err != nil {
+			return false, err
 		}
-		if m.report.Losses != nil {
+		if count {
+			if after, err = countTables(ctx, m.session.conn, false); err != nil {
+				return false, err
+			}
+			losses := compare(before, after)
 			m.report.Losses(losses)
+			if len(losses) > 0 && !consent.Yes && !consent.DryRun {
+				return false, ErrDataLoss
+			}
 		}
-		return errRollback
+		if consent.DryRun {
+			return false, nil
+		}
+		return true, m.record(ctx, ran)
 	})
-	if !errors.Is(err, errRollback) {
+	if err != nil {
 		return err
 	}
-	for i, step := range steps {
-		if i < free {
-			m.done(step, RolledBack, took[i])
-		} else {
-			m.done(step, NotRun, 0)
+	for _, step := range ran {
+		if consent.DryRun {
+			step.Outcome = RolledBack
+		}
+		m.report.Step(step)
+	}
+	for _, step := range steps[free:] {
+		step.Outcome = NotRun
+		m.report.Step(step)
+	}
+	return nil
+}
+
+// record notes steps that ran unrecorded in the version table.
+func (m *Migrator) record(ctx context.Context, steps []Step) error {
+	for _, step := range steps {
+		sql := "DELETE FROM " + goose.DefaultTablename + " WHERE version_id = $1"
+		if step.Direction == Up {
+			sql = "INSERT INTO " + goose.DefaultTablename + " (version_id, is_applied) VALUES ($1, true)"
+		}
+		if _, err := m.session.conn.Exec(ctx, sql, step.Version); err != nil {
+			return fmt.Errorf("record migration %s: %w", step.File, err)
 		}
 	}
 	return nil
 }
 
-// measure runs the steps and returns what the user tables hold less than before.
-func (m *Migrator) measure(ctx context.Context, tx *sql.Tx, steps []Step, took []time.Duration) ([]Loss, error) {
-	before, err := countTables(ctx, tx, m.store.Tablename(), true)
-	if err != nil {
-		return nil, err
+// inTx runs f in a transaction of the session, in which those of goose are savepoints.
+func (m *Migrator) inTx(ctx context.Context, f func() (commit bool, err error)) error {
+	if _, err := m.session.conn.Exec(ctx, "BEGIN"); err != nil {
+		return fmt.Errorf("begin: %w", err)
 	}
-	if err := execAll(ctx, tx, steps, took); err != nil {
-		return nil, err
+	m.session.inTx = true
+	defer func() { m.session.inTx = false }()
+	commit, err := f()
+	if err != nil || !commit {
+		_, _ = m.session.conn.Exec(context.WithoutCancel(ctx), "ROLLBACK") // a lost session was rolled back by the server
+		return err
 	}
-	after, err := countTables(ctx, tx, m.store.Tablename(), false)
-	if err != nil {
-		return nil, err
-	}
-	return compare(before, after), nil
-}
-
-func execAll(ctx context.Context, tx *sql.Tx, steps []Step, took []time.Duration) error {
-	for i, step := range steps {
-		start := time.Now()
-		if err := exec(ctx, tx, step); err != nil {
-			return err
-		}
-		took[i] = time.Since(start)
+	if _, err := m.session.conn.Exec(ctx, "COMMIT"); err != nil {
+		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
 }

@@ -116,6 +116,16 @@ func (c *Column) Missing(row int) bool {
 	return true
 }
 
+// Empty reports whether none of so many rows has the column.
+func (c *Column) Empty(rows int) bool {
+	for row := range rows {
+		if !c.Missing(row) {
+			return false
+		}
+	}
+	return true
+}
+
 // Batch is some rows. It is good until the next one is read.
 type Batch struct {
 	Times   []int64   // microseconds since the epoch

@@ -1,39 +1,74 @@
-package api
+package ingest
 
 import (
 	"context"
 	"fmt"
+	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"foldbook/api/spec"
 	"foldbook/internal/rowread"
 	"foldbook/internal/series"
 	"foldbook/questdb"
 )
 
+// Store makes the table what it has to be and writes the rows. Where nothing in the table tells rows apart, those that are
+// there already are left out; exclusive, if there is one, then keeps others from writing the same rows meanwhile.
+func (d *Destination) Store(ctx context.Context, client *questdb.Client, wanted questdb.Spec, batch *rowread.Batch, exclusive Exclusive) error {
+	table, err := client.Ensure(ctx, wanted)
+	if err != nil {
+		return fmt.Errorf("prepare table %s: %w", wanted.Name, err)
+	}
+	if table.Designated == "" {
+		return &spec.Problem{Status: http.StatusConflict, Code: spec.ErrorCodeConflict, Message: "table " + wanted.Name + " has no designated timestamp, so no rows can be added to it"}
+	}
+	w := newTableWriter(client, table, d, batch)
+	if exclusive == nil || table.Dedup {
+		return w.write(ctx, nil)
+	}
+	return exclusive(ctx, func(ctx context.Context) error {
+		stored, err := w.stored(ctx)
+		if err != nil {
+			return err
+		}
+		return w.write(ctx, stored)
+	})
+}
+
+// Exclusive calls write while nobody else writes rows of the same record.
+type Exclusive func(ctx context.Context, write func(context.Context) error) error
+
 // tableWriter writes a batch to its table.
 type tableWriter struct {
+	*Destination
 	client *questdb.Client
 	table  *questdb.Table
-	*destination
-	batch *rowread.Batch
+	batch  *rowread.Batch
 
 	symbols, cells []*rowread.Column // of the batch
-	marks          []mark            // that the table has columns for
-	clocks         []clock
+	tags           []tagColumn
+	derived        []derivedColumn
 }
 
-// clock is a column that says the time once more.
-type clock struct {
-	column string
-	given  *rowread.Column // by the rows themselves; may be nil
-	of     func(micros int64) int64
+// tagColumn is a tag that the table has a column for.
+type tagColumn struct {
+	Tag
+	given *rowread.Column // the rows' own values; may be nil
 }
 
-// clocks are the columns of times that tables of bars and indicators have beside the designated one.
-var clocks = map[string]func(micros int64) int64{
+// derivedColumn is a column that says the time of a row once more.
+type derivedColumn struct {
+	name  string
+	given *rowread.Column // the rows' own values; may be nil
+	of    func(micros int64) int64
+}
+
+// derived are the columns of times that tables of bars and indicators have beside the designated one.
+var derived = map[string]func(micros int64) int64{
 	"timestamp_ms":   func(micros int64) int64 { return micros / 1000 },
 	"timestamp_unix": func(micros int64) int64 { return micros / 1_000_000 },
 	"date_i": func(micros int64) int64 {
@@ -46,28 +81,27 @@ var clocks = map[string]func(micros int64) int64{
 	},
 }
 
-// prepare sorts the columns: the line protocol has symbols first.
-func (w *tableWriter) prepare() {
-	w.symbols, w.cells, w.marks, w.clocks = nil, nil, nil, nil
-	for _, c := range w.batch.Columns {
-		if column, _ := w.table.Column(c.Name); column.Type == "SYMBOL" {
+// newTableWriter sorts the columns: the line protocol has symbols first.
+func newTableWriter(client *questdb.Client, table *questdb.Table, d *Destination, batch *rowread.Batch) *tableWriter {
+	w := &tableWriter{Destination: d, client: client, table: table, batch: batch}
+	for _, c := range batch.Columns {
+		if column, _ := table.Column(c.Name); column.Type == "SYMBOL" {
 			w.symbols = append(w.symbols, c)
 		} else {
 			w.cells = append(w.cells, c)
 		}
 	}
-	for _, m := range w.destination.marks {
-		if _, ok := w.table.Column(m.column); ok && m.value != "" {
-			m.given = w.batch.Column(m.column)
-			w.marks = append(w.marks, m)
+	for _, tag := range d.Tags {
+		if _, ok := table.Column(tag.Column); ok && tag.Value != "" {
+			w.tags = append(w.tags, tagColumn{tag, batch.Column(tag.Column)})
 		}
 	}
-	for name, of := range clocks {
-		if c, ok := w.table.Column(name); ok && c.Type == "LONG" && w.kind <= series.Indicators {
-			w.clocks = append(w.clocks, clock{c.Name, w.batch.Column(name), of})
+	for _, name := range slices.Sorted(maps.Keys(derived)) {
+		if c, ok := table.Column(name); ok && c.Type == "LONG" && d.Kind <= series.Indicators {
+			w.derived = append(w.derived, derivedColumn{c.Name, batch.Column(name), derived[name]})
 		}
 	}
-	slices.SortFunc(w.clocks, func(a, b clock) int { return strings.Compare(a.column, b.column) })
+	return w
 }
 
 // cellsOfFlush is how many cells are sent at a time: some 50 MB. Fewer are one transaction.
@@ -75,7 +109,6 @@ const cellsOfFlush = 2 << 20
 
 // write sends the rows but those that are there, and returns when they can be read.
 func (w *tableWriter) write(ctx context.Context, there map[string]int) error {
-	w.prepare()
 	out, err := w.client.Writer(w.table)
 	if err != nil {
 		return fmt.Errorf("write to %s: %w", w.table.Name, err)
@@ -103,9 +136,9 @@ func (w *tableWriter) write(ctx context.Context, there map[string]int) error {
 }
 
 func (w *tableWriter) row(out *questdb.Writer, row int) {
-	for _, m := range w.marks {
-		if m.given == nil || m.given.Missing(row) {
-			out.Symbol(m.column, m.value)
+	for _, tag := range w.tags {
+		if tag.given == nil || tag.given.Missing(row) {
+			out.Symbol(tag.Column, tag.Value)
 		}
 	}
 	for _, c := range w.symbols {
@@ -127,9 +160,9 @@ func (w *tableWriter) row(out *questdb.Writer, row int) {
 			}
 		}
 	}
-	for _, c := range w.clocks {
+	for _, c := range w.derived {
 		if c.given == nil || c.given.Missing(row) {
-			out.Int(c.column, c.of(w.batch.Times[row]))
+			out.Int(c.name, c.of(w.batch.Times[row]))
 		}
 	}
 	out.Row(w.batch.Times[row])
@@ -143,7 +176,7 @@ func (w *tableWriter) key(row int) string {
 		c := w.batch.Column(column.Name)
 		switch {
 		case c == nil || c.Missing(row):
-			if value, ok := w.markOf(column.Name); ok {
+			if value, ok := w.tagOf(column.Name); ok {
 				b = append(b, value...)
 			}
 		case c.Kind == rowread.Float:
@@ -158,11 +191,11 @@ func (w *tableWriter) key(row int) string {
 	return string(b)
 }
 
-// markOf is what a row without the column gets.
-func (w *tableWriter) markOf(column string) (string, bool) {
-	for _, m := range w.marks {
-		if strings.EqualFold(m.column, column) {
-			return m.value, true
+// tagOf is what a row without the column gets.
+func (w *tableWriter) tagOf(column string) (string, bool) {
+	for _, tag := range w.tags {
+		if strings.EqualFold(tag.Column, column) {
+			return tag.Value, true
 		}
 	}
 	return "", false
@@ -178,14 +211,13 @@ func appendNumber(b []byte, v float64) []byte {
 // compared are the columns that decide whether two rows are the same: not the designated one, nor what is always the same.
 func (w *tableWriter) compared() []questdb.Column {
 	return slices.DeleteFunc(slices.Clone(w.table.Columns), func(c questdb.Column) bool {
-		return c.Designated || slices.ContainsFunc(w.marks, func(m mark) bool { return m.always && strings.EqualFold(m.column, c.Name) })
+		return c.Designated || slices.ContainsFunc(w.tags, func(tag tagColumn) bool { return tag.Always && strings.EqualFold(tag.Column, c.Name) })
 	})
 }
 
 // stored counts the rows that are in the table for the same times.
 func (w *tableWriter) stored(ctx context.Context) (map[string]int, error) {
-	w.prepare()
-	scan := questdb.Scan{Selection: w.place.Selection(), Columns: []string{w.table.Designated}, Limit: -1}
+	scan := questdb.Scan{Selection: w.Place.Selection(), Columns: []string{w.table.Designated}, Limit: -1}
 	scan.Table = w.table
 	if scan.Where == nil {
 		return nil, fmt.Errorf("table %s is not shared", w.table.Name)

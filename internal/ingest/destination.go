@@ -1,0 +1,210 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"foldbook/internal/httpbody"
+	"foldbook/internal/rowread"
+	"foldbook/internal/series"
+	"foldbook/questdb"
+)
+
+// MaxCells is the most cells of one request, of eight bytes each.
+const MaxCells = 8 << 20
+
+// Destination is where the rows of a request go, and as what.
+type Destination struct {
+	Kind     series.Kind
+	Place    *series.Place
+	Interval time.Duration // between two rows, 0 for unknown
+	Tags     []Tag
+}
+
+// Tag is a value that rows get, in a tag column, from the record that they belong to.
+type Tag struct {
+	Column, Value string
+	Always        bool // else only rows that have no value of their own
+}
+
+// base is the table as it is made, without the columns that rows bring.
+func (d *Destination) base(interval time.Duration) questdb.Spec {
+	name, shared := d.Place.Name, d.Place.Shared // whatever a shared one is called
+	var table questdb.Spec
+	switch d.Kind {
+	case series.Bars:
+		table = questdb.BarsSpec(name, interval)
+		if shared {
+			table.Columns = append([]questdb.Column{{Name: "dataset", Type: "SYMBOL", Key: true}}, table.Columns...)
+		}
+	case series.Indicators:
+		table = questdb.IndicatorsSpec(nameOf(shared, questdb.SharedIndicators, name), interval)
+	case series.Predictions:
+		table = questdb.PredictionsSpec(nameOf(shared, questdb.SharedPredictions, name))
+	case series.Trace:
+		table = questdb.TracesSpec(nameOf(shared, questdb.SharedTraces, name))
+	}
+	table.Name = name
+	return table
+}
+
+func nameOf(shared bool, ifShared, own string) string {
+	if shared {
+		return ifShared
+	}
+	return own
+}
+
+// synonyms are groups of names that mean one column.
+func (d *Destination) synonyms() [][]string {
+	if d.Kind != series.Predictions {
+		return nil
+	}
+	return [][]string{questdb.FoldColumns, questdb.PredictionColumns, questdb.TargetColumns, questdb.ScoreColumns}
+}
+
+// columns are those that the table has or would be made with.
+func (d *Destination) columns() *questdb.Table {
+	all := &questdb.Table{}
+	if d.Place.Table != nil {
+		all.Columns = slices.Clone(d.Place.Table.Columns)
+	}
+	for _, c := range d.base(0).Columns {
+		if _, ok := all.Column(c.Name); !ok {
+			all.Columns = append(all.Columns, c)
+		}
+	}
+	return all
+}
+
+// Read reads all rows of a request, and stores none. Errors: io.EOF when there are no rows, those of rowread, and a
+// *httpbody.ValidationError.
+func (d *Destination) Read(format rowread.Format, in io.Reader) (*rowread.Batch, error) {
+	batch, err := rowread.New(format, in, rowread.Options{
+		Rows: 1 << 31, Cells: MaxCells, Time: []string{"timestamp", "timestamp_ms"}, Column: d.resolve(),
+	}).Next()
+	if err != nil {
+		return nil, err
+	}
+	if d.Place.Shared { // an export has the columns of all others too, without a cell
+		batch.Columns = slices.DeleteFunc(batch.Columns, func(c *rowread.Column) bool { return c.Empty(len(batch.Times)) })
+	}
+	return batch, d.complete(batch)
+}
+
+// resolve tells which column of the table a column of a request is, and what its cells have to be.
+func (d *Destination) resolve() func(name string) (string, rowread.Kind, error) {
+	table := d.columns()
+	return func(name string) (string, rowread.Kind, error) {
+		for _, tag := range d.Tags {
+			if tag.Always && strings.EqualFold(tag.Column, name) && !d.means(name) {
+				return "", 0, nil
+			}
+		}
+		names := []string{name}
+		for _, group := range d.synonyms() {
+			if slices.ContainsFunc(group, func(other string) bool { return strings.EqualFold(other, name) }) {
+				names = group
+			}
+		}
+		c, ok := table.First(names...)
+		if !ok {
+			return name, rowread.Any, nil
+		}
+		switch c.Type {
+		case "SYMBOL":
+			if c.Key || slices.Equal(names, questdb.FoldColumns) {
+				return c.Name, rowread.Label, nil
+			}
+			return c.Name, rowread.Text, nil
+		case "VARCHAR", "STRING":
+			return c.Name, rowread.Text, nil
+		case "LONG", "INT", "SHORT", "BYTE":
+			return c.Name, rowread.Int, nil
+		case "DOUBLE", "FLOAT":
+			return c.Name, rowread.Float, nil
+		}
+		return "", 0, errors.New("is a " + c.Type + " in the table, to which nothing can be added")
+	}
+}
+
+// means tells whether a name is one of several for a column of numbers, as target is for target_value beside the symbol.
+func (d *Destination) means(name string) bool {
+	return slices.ContainsFunc(d.synonyms(), func(group []string) bool {
+		return slices.ContainsFunc(group, func(other string) bool { return strings.EqualFold(other, name) })
+	})
+}
+
+// complete checks that each row of a simulation's own table has what tells it apart.
+func (d *Destination) complete(batch *rowread.Batch) error {
+	const needed = "trade_index"
+	if d.Kind != series.Trace || d.Place.Shared {
+		return nil
+	}
+	column := batch.Column(needed)
+	for i := range batch.Times {
+		if column == nil || column.Missing(i) {
+			return httpbody.Invalid(fmt.Sprintf("rows[%d].%s", i, needed), "is missing: it tells rows of one time apart")
+		}
+	}
+	return nil
+}
+
+// Plan is the table that the rows need, and the names of the columns that it lacks.
+func (d *Destination) Plan(batch *rowread.Batch) (wanted questdb.Spec, added []string) {
+	added = []string{}
+	interval := d.Interval
+	if interval == 0 {
+		interval = smallestStep(batch.Times)
+	}
+	wanted = d.base(interval)
+	made, table := d.Place.Table, d.columns()
+	if made == nil {
+		made = &questdb.Table{}
+	} else { // then what it lacks beside its key is not needed
+		wanted.Columns = slices.DeleteFunc(wanted.Columns, func(c questdb.Column) bool { return !c.Key })
+	}
+	for i, c := range wanted.Columns {
+		for _, group := range d.synonyms() {
+			if c.Key && slices.Contains(group, c.Name) { // in this table by another name
+				wanted.Columns[i], _ = table.First(group...)
+				wanted.Columns[i].Key = true
+			}
+		}
+	}
+	for _, c := range batch.Columns {
+		_, there := made.Column(c.Name)
+		if _, ok := (&questdb.Table{Columns: wanted.Columns}).Column(c.Name); ok || there {
+			continue
+		}
+		column, ok := table.Column(c.Name)
+		if !ok {
+			column = questdb.Column{Name: c.Name, Type: "DOUBLE"}
+			if c.Kind == rowread.Int {
+				column.Type = "LONG"
+			}
+		}
+		wanted.Columns = append(wanted.Columns, column)
+	}
+	for _, c := range wanted.Columns {
+		if _, ok := made.Column(c.Name); !ok {
+			added = append(added, c.Name)
+		}
+	}
+	return wanted, added
+}
+
+// smallestStep is the smallest distance of two rows that follow each other, 0 for none.
+func smallestStep(micros []int64) time.Duration {
+	step := int64(0)
+	for i := 1; i < len(micros); i++ {
+		if d := micros[i] - micros[i-1]; d > 0 && (step == 0 || d < step) {
+			step = d
+		}
+	}
+	return time.Duration(step) * time.Microsecond
+}
