@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"foldbook/internal/migrator"
 )
@@ -107,8 +109,7 @@ func (s schema) replace(ctx context.Context, before, now files, undo bool) (sync
 	return done, err
 }
 
-// remembered returns the texts of the applied migrations, newest known text first. One that was applied by foldbook itself is
-// taken to be as the file is now.
+// remembered returns the texts of the applied migrations. One that foldbook itself applied is taken to be as the file is now.
 func (s schema) remembered(ctx context.Context, now files) (files, error) {
 	conn, err := pgx.Connect(ctx, s.url)
 	if err != nil {
@@ -118,54 +119,42 @@ func (s schema) remembered(ctx context.Context, now files) (files, error) {
 	if _, err := conn.Exec(ctx, createMemory); err != nil {
 		return nil, fmt.Errorf("make the memory of migrations: %w", err)
 	}
-	versions, err := appliedVersions(ctx, conn)
-	if err != nil {
-		return nil, err
-	}
+	rows, err := conn.Query(ctx, `
+		SELECT g.version_id, coalesce(m.file, ''), coalesce(m.content, '')
+		FROM goose_db_version AS g
+		LEFT JOIN development.applied_migrations AS m ON m.version = g.version_id
+		WHERE g.version_id > 0 AND g.is_applied`)
 	before := files{}
-	rows, err := conn.Query(ctx, "SELECT version, file, content FROM development.applied_migrations")
-	if err != nil {
-		return nil, err
-	}
 	var version int64
 	var file, content string
-	known := map[int64]bool{}
-	if _, err := pgx.ForEachRow(rows, []any{&version, &file, &content}, func() error {
-		if slices.Contains(versions, version) {
-			before[file], known[version] = content, true
-		}
-		return nil
-	}); err != nil {
-		return nil, fmt.Errorf("read the memory of migrations: %w", err)
-	}
-	for _, version := range versions {
-		if known[version] {
-			continue
-		}
-		prefix := fmt.Sprintf("%05d_", version)
-		for file, text := range now {
-			if strings.HasPrefix(file, prefix) {
-				before[file], known[version] = text, true
+	if err == nil {
+		_, err = pgx.ForEachRow(rows, []any{&version, &file, &content}, func() error {
+			if file == "" {
+				prefix := fmt.Sprintf("%05d_", version)
+				if file = firstWithPrefix(now, prefix); file == "" {
+					return fmt.Errorf("the database has applied migration %d, whose text neither the files nor the database have: "+
+						"check out the branch that has it, or start over with make reset", version)
+				}
+				content = now[file]
 			}
-		}
-		if !known[version] {
-			return nil, fmt.Errorf("the database has applied migration %d, whose text neither the files nor the database have: "+
-				"check out the branch that has it, or start over with make reset", version)
-		}
+			before[file] = content
+			return nil
+		})
 	}
-	return before, nil
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == "42P01" { // no version table: never migrated
+		return files{}, nil
+	}
+	return before, err
 }
 
-func appliedVersions(ctx context.Context, conn *pgx.Conn) ([]int64, error) {
-	var exists bool
-	if err := conn.QueryRow(ctx, "SELECT to_regclass('goose_db_version') IS NOT NULL").Scan(&exists); err != nil || !exists {
-		return nil, err
+func firstWithPrefix(now files, prefix string) string {
+	for file := range now {
+		if strings.HasPrefix(file, prefix) {
+			return file
+		}
 	}
-	rows, err := conn.Query(ctx, "SELECT version_id FROM goose_db_version WHERE version_id > 0 AND is_applied")
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[int64])
+	return ""
 }
 
 // stale lists the applied migrations to undo, newest first: from the oldest on that is other or missing in now, or that

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/joho/godotenv"
 
 	"foldbook/internal/devstack"
@@ -205,7 +206,7 @@ func (s *stack) startPostgres(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := createDatabase(ctx, s.postgres); err != nil {
+	if err := createDatabase(ctx, s.postgres, database, false); err != nil {
 		return err
 	}
 	dsn := s.postgres.URL(database)
@@ -291,20 +292,22 @@ func (s *stack) address() string {
 	return net.JoinHostPort(host, port)
 }
 
-func createDatabase(ctx context.Context, server *devstack.Postgres) error {
+// createDatabase makes a database, unless it is there, or anew.
+func createDatabase(ctx context.Context, server *devstack.Postgres, name string, anew bool) error {
 	conn, err := pgx.Connect(ctx, server.URL("postgres"))
 	if err != nil {
 		return fmt.Errorf("connect to create the database: %w", err)
 	}
 	defer conn.Close(ctx) //nolint:errcheck // nothing is lost
-	var exists bool
-	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", database).Scan(&exists); err != nil {
-		return fmt.Errorf("look for the database: %w", err)
-	}
-	if !exists {
-		if _, err := conn.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{database}.Sanitize()); err != nil {
-			return fmt.Errorf("create the database: %w", err)
+	if anew {
+		if _, err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+pgx.Identifier{name}.Sanitize()); err != nil {
+			return fmt.Errorf("drop the database: %w", err)
 		}
+	}
+	_, err = conn.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize())
+	var pg *pgconn.PgError
+	if err != nil && !(errors.As(err, &pg) && pg.Code == "42P04") { // it is there
+		return fmt.Errorf("create the database: %w", err)
 	}
 	return nil
 }

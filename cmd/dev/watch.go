@@ -3,18 +3,16 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"foldbook/internal/migrator"
 )
@@ -24,11 +22,10 @@ const (
 	specDir    = "api/spec/" // of the API description
 )
 
-// fileState tells whether a file's content changed; a rewrite with the same content, as generation does, is none.
+// fileState tells whether a file was written.
 type fileState struct {
 	modified time.Time
 	size     int64
-	sum      [sha256.Size]byte
 }
 
 // watcher knows the sources as they were last looked at.
@@ -48,15 +45,12 @@ func (w *watcher) changed() []string {
 	now := w.scan()
 	var paths []string
 	for path, state := range now {
-		if old, ok := w.files[path]; !ok || old.sum != state.sum {
+		if w.files[path] != state {
 			paths = append(paths, path)
 		}
+		delete(w.files, path)
 	}
-	for path := range w.files {
-		if _, ok := now[path]; !ok {
-			paths = append(paths, path)
-		}
-	}
+	paths = slices.AppendSeq(paths, maps.Keys(w.files)) // those that are gone
 	w.files = now
 	slices.Sort(paths)
 	return paths
@@ -68,9 +62,8 @@ func (w *watcher) scan() map[string]fileState {
 		if err != nil {
 			return nil // removed while we look
 		}
-		name := d.Name()
 		if d.IsDir() {
-			if path != w.root && (strings.HasPrefix(name, ".") || name == "testdata") {
+			if path != w.root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
 				return fs.SkipDir
 			}
 			return nil
@@ -79,17 +72,9 @@ func (w *watcher) scan() map[string]fileState {
 		if err != nil || !isGo(rel) && !isInput(rel) {
 			return nil
 		}
-		info, err := d.Info()
-		if err != nil {
-			return nil
+		if info, err := d.Info(); err == nil {
+			files[rel] = fileState{info.ModTime(), info.Size()}
 		}
-		state := fileState{modified: info.ModTime(), size: info.Size()}
-		if old, ok := w.files[rel]; ok && old.modified.Equal(state.modified) && old.size == state.size {
-			state.sum = old.sum
-		} else if text, err := os.ReadFile(path); err == nil {
-			state.sum = sha256.Sum256(text)
-		}
-		files[rel] = state
 		return nil
 	})
 	return files
@@ -173,11 +158,11 @@ func (s *stack) renew(ctx context.Context, w *watcher, paths []string) error {
 		return err
 	}
 	if s.printFailure(checked.findings); checked.refused != nil {
-		return fmt.Errorf("%w; the running server is the old one", checked.refused)
+		return s.failed(checked.refused)
 	}
 	undone, err := s.change(ctx, fresh)
 	if err != nil {
-		return fmt.Errorf("%w; the running server is the old one", err)
+		return s.failed(err)
 	}
 	if err := s.stopServer(); err != nil {
 		return err
@@ -192,6 +177,12 @@ func (s *stack) renew(ctx context.Context, w *watcher, paths []string) error {
 	seed := s.command("go", "run", "./cmd/dev", "seed") // as the sources are now
 	seed.Env = append(seed.Env, s.env...)
 	return s.show(ctx, "seeding", seed)
+}
+
+// failed prints a cause, whose first line may begin with a place, and returns what that means.
+func (s *stack) failed(cause error) error {
+	s.console.printf("%v\n", cause)
+	return errors.New("the running server is the old one")
 }
 
 // unwritten reports whether the file is a migration without statements, such as one that was just created.
@@ -246,7 +237,7 @@ func (s *stack) vet(ctx context.Context, paths []string) vetted {
 	}
 	check := s.schema()
 	check.url, check.say = s.postgres.URL(checkDatabase), func(string) {}
-	if err := recreate(ctx, s.postgres.URL("postgres"), checkDatabase); err != nil {
+	if err := createDatabase(ctx, s.postgres, checkDatabase, true); err != nil {
 		return vetted{refused: err}
 	}
 	now, err := check.read()
@@ -270,20 +261,6 @@ func (s *stack) vet(ctx context.Context, paths []string) vetted {
 
 // checkDatabase is made anew for each vet.
 const checkDatabase = "foldbook_check"
-
-func recreate(ctx context.Context, server, name string) error {
-	conn, err := pgx.Connect(ctx, server)
-	if err != nil {
-		return fmt.Errorf("connect to make %s: %w", name, err)
-	}
-	defer conn.Close(ctx) //nolint:errcheck // nothing is lost
-	for _, statement := range []string{"DROP DATABASE IF EXISTS ", "CREATE DATABASE "} {
-		if _, err := conn.Exec(ctx, statement+pgx.Identifier{name}.Sanitize()); err != nil {
-			return fmt.Errorf("make %s: %w", name, err)
-		}
-	}
-	return nil
-}
 
 // buildTools builds what make generate runs, in the background: compiled for the first time it takes minutes.
 func (s *stack) buildTools(ctx context.Context) {

@@ -54,7 +54,7 @@ func (c *withCmd) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
-	if err := createDatabase(ctx, server); err != nil {
+	if err := createDatabase(ctx, server, database, false); err != nil {
 		return err
 	}
 	given, err := settings(filepath.Join(root, ".env"))

@@ -38,19 +38,19 @@ const (
 // catalog is the part of sqlc's json output that the schemas need.
 type catalog struct {
 	Catalog struct {
-		Schemas []struct {
-			Tables []struct {
-				Rel     ident
-				Comment string
-				Columns []column
-			}
-		}
+		Schemas []struct{ Tables []table }
 	}
 	Queries []struct {
 		Name     string
 		Filename string
 		Columns  []column
 	}
+}
+
+type table struct {
+	Rel     ident
+	Comment string
+	Columns []column
 }
 
 type ident struct{ Schema, Name string }
@@ -115,7 +115,7 @@ func rowSchemas() error {
 
 func (c *catalog) writeSchema(b *bytes.Buffer, r row, columns []column, fields []field) error {
 	fmt.Fprintf(b, "    %s:\n      type: object\n", r.schema)
-	if description := c.comment(columns[0].Table); description != "" {
+	if description := c.table(columns[0].Table).Comment; description != "" {
 		fmt.Fprintf(b, "      description: %s\n", strconv.Quote(description))
 	}
 	b.WriteString("      required:\n")
@@ -169,30 +169,23 @@ func (c *catalog) columns(query string) ([]column, error) {
 }
 
 func (c *catalog) columnComment(col column) string {
-	for _, s := range c.Catalog.Schemas {
-		for _, t := range s.Tables {
-			if col.Table == nil || t.Rel.Name != col.Table.Name {
-				continue
-			}
-			for _, tc := range t.Columns {
-				if tc.Name == col.OriginalName || tc.Name == col.Name {
-					return tc.Comment
-				}
-			}
+	for _, tc := range c.table(col.Table).Columns {
+		if tc.Name == col.OriginalName || tc.Name == col.Name {
+			return tc.Comment
 		}
 	}
 	return col.Comment
 }
 
-func (c *catalog) comment(table *ident) string {
+func (c *catalog) table(name *ident) table {
 	for _, s := range c.Catalog.Schemas {
 		for _, t := range s.Tables {
-			if table != nil && t.Rel.Name == table.Name {
-				return t.Comment
+			if name != nil && t.Rel.Name == name.Name {
+				return t
 			}
 		}
 	}
-	return ""
+	return table{}
 }
 
 // locate finds what a person wrote for a field of a row struct: the column of a table, or else the query.
