@@ -77,6 +77,7 @@ func RefreshIndicators(ctx context.Context, q *db.Queries, client *questdb.Clien
 	return c, nil
 }
 
+// Count counts the rows that belong to a record.
 func Count(ctx context.Context, client *questdb.Client, place *Place) (questdb.Bounds, error) {
 	if place.Table == nil {
 		return questdb.Bounds{}, nil
