@@ -11,7 +11,7 @@ GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 GOVULNCHECK   := $(TOOLS)/govulncheck-v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test check generated vet lint vuln unit race vet-sql loop-test smoke versions build generate tools tools-built vet-queries bench reset clean-tools
+.PHONY: help run dev test test-quick check generated vet lint vuln unit race vet-sql loop-test smoke versions build generate tools tools-built vet-queries bench reset clean-tools
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ dev: ## The same, and on a change of SQL or Go: generate, build, migrate and res
 
 test: ## Run all tests; they bring their own PostgreSQL.
 	go test ./...
+
+test-quick: ## Run the tests that need no server but PostgreSQL, and leave out the slow ones.
+	go test -short ./...
 
 check: ## All that has to hold before a merge: each of the steps below, with the time it took.
 	@for step in generated vet lint vuln unit race vet-sql loop-test versions smoke; do \

@@ -267,7 +267,6 @@ func (s *Server) readRows(c echo.Context, d *ingest.Destination) (*rowread.Batch
 	invalidRow, invalid := new(rowread.ValidationError), new(httpbody.ValidationError)
 	switch {
 	case err == nil:
-		arrived(c)
 		return batch, nil
 	case errors.Is(err, io.EOF):
 		return nil, httpbody.Invalid("rows", "must not be empty")

@@ -275,8 +275,11 @@ func TestTooSlow(t *testing.T) {
 		if err := tx.Rollback(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if res := slow.get("/api/walkforward/runs/" + fullRun.String()); res.StatusCode != 200 {
-			t.Errorf("%s: %d after the lock is gone", name, res.StatusCode)
+		began := time.Now() // a busy machine may not answer within 100 ms at once
+		for status := 0; status != 200; {
+			if status = slow.get("/api/walkforward/runs/" + fullRun.String()).StatusCode; status != 200 && time.Since(began) > 10*time.Second {
+				t.Fatalf("%s: %d after the lock is gone", name, status)
+			}
 		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"foldbook/api"
+	"foldbook/internal/testdb"
 )
 
 // wire is a connection to the service, for requests that no client of net/http would send.
@@ -140,6 +141,7 @@ func TestHalfClosedRead(t *testing.T) {
 // What is too large is refused as early as it shows: by its length before it is sent, by what has come otherwise.
 func TestTooLargeOnTheWire(t *testing.T) {
 	t.Parallel()
+	testdb.Slow(t)
 	h := newHarness(t)
 	h.store("/api/datasets", datasetBody(newDataset, "btc25_1"), 201)
 	before := h.counts()
@@ -224,6 +226,7 @@ func TestExpectContinue(t *testing.T) {
 // A body near the limit is stored, plain and packed.
 func TestLargeBody(t *testing.T) {
 	t.Parallel()
+	testdb.Slow(t)
 	h := newHarness(t)
 	h.store("/api/datasets", datasetBody(newDataset, "btc25_1"), 201)
 	const size, folds = 60 << 20, 312

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"foldbook/api"
+	"foldbook/internal/testdb"
 )
 
 // A hundred uploads of one thing at the same time leave one of them whole, and one of the answers says that it is new.
@@ -158,6 +159,13 @@ func TestSlowWrite(t *testing.T) {
 			_ = res.Body.Close()
 			statuses <- res.StatusCode
 		}()
+	}
+	other := testdb.Connect(t, h.db.Pool.Config().ConnString())
+	for waiting := 0; waiting < 2; { // so that both have begun
+		const blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+		if err := other.QueryRow(t.Context(), blocked).Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
 	}
 	<-time.After(700 * time.Millisecond)
 	if err := tx.Rollback(t.Context()); err != nil {

@@ -2,41 +2,29 @@ package api_test
 
 import (
 	"encoding/json"
-	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/pb33f/libopenapi"
-	validator "github.com/pb33f/libopenapi-validator"
 	schemas "github.com/pb33f/libopenapi-validator/schema_validation"
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
 )
 
-func model(t *testing.T) (*v3.Document, validator.Validator) {
+func model(t *testing.T) *v3.Document {
 	t.Helper()
-	text, err := os.ReadFile("spec/openapi.yaml")
+	d, giveBack := describe(t)
+	t.Cleanup(giveBack)
+	m, err := d.BuildV3Model()
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc, err := libopenapi.NewDocument(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := doc.BuildV3Model()
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, errs := validator.NewValidator(doc)
-	for _, err := range errs {
-		t.Fatal(err)
-	}
-	return &m.Model, v
+	return &m.Model
 }
 
 // The description is valid OpenAPI 3.1.
 func TestDocumentIsValid(t *testing.T) {
 	t.Parallel()
-	_, v := model(t)
+	v, giveBack := describe(t)
+	defer giveBack()
 	if ok, problems := v.ValidateDocument(); !ok {
 		for _, p := range problems {
 			t.Error(p)
@@ -47,7 +35,7 @@ func TestDocumentIsValid(t *testing.T) {
 // Every operation has an operation id, a summary and, for each answer with a body, an example that fits its schema.
 func TestDocumentHasExamples(t *testing.T) {
 	t.Parallel()
-	doc, _ := model(t)
+	doc := model(t)
 	for path, item := range doc.Paths.PathItems.FromOldest() {
 		for method, op := range item.GetOperations().FromOldest() {
 			if op.OperationId == "" || op.Summary == "" {
@@ -98,7 +86,7 @@ func checkExamples(t *testing.T, where string, res *v3.Response) {
 // The six older routes, and nothing else, are described below the trader prefix.
 func TestDocumentHasTraderPrefix(t *testing.T) {
 	t.Parallel()
-	doc, _ := model(t)
+	doc := model(t)
 	var got []string
 	for path, item := range doc.Paths.PathItems.FromOldest() {
 		for _, server := range item.Servers {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"foldbook/internal/testdb"
 )
 
 var counters = regexp.MustCompile(`"counter": ?(\d+)`)
@@ -132,6 +134,7 @@ func TestETagsUnderWrites(t *testing.T) {
 // Clients that read, count one up and write with If-Match, and begin anew on 412, lose no count.
 func TestNoLostUpdate(t *testing.T) {
 	t.Parallel()
+	testdb.Slow(t)
 	h := newHarness(t)
 	h.storeAll(1, 1)
 	const clients, times = 8, 12

@@ -101,35 +101,52 @@ func (h *harness) do(method, path string, header ...string) *http.Response {
 	return res
 }
 
-var document = sync.OnceValues(func() (validator.Validator, error) {
-	text, err := os.ReadFile("spec/openapi.yaml")
-	if err != nil {
-		return nil, err
+// description is openapi.yaml with what validates answers by it.
+type description struct {
+	libopenapi.Document
+	validator.Validator
+}
+
+// idle are descriptions that no test uses now. They cache schemas as they meet them and are not made for concurrent use.
+var idle struct {
+	sync.Mutex
+	list []description
+}
+
+// describe lends a description that nobody else uses until it is given back.
+func describe(t testing.TB) (d description, giveBack func()) {
+	t.Helper()
+	idle.Lock()
+	if n := len(idle.list); n > 0 {
+		d, idle.list = idle.list[n-1], idle.list[:n-1]
 	}
-	doc, err := libopenapi.NewDocument(text)
-	if err != nil {
-		return nil, err
+	idle.Unlock()
+	if d.Document == nil {
+		text, err := os.ReadFile("spec/openapi.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Document, err = libopenapi.NewDocument(text); err != nil {
+			t.Fatalf("read openapi.yaml: %v", err)
+		}
+		var errs []error
+		if d.Validator, errs = validator.NewValidator(d.Document); len(errs) > 0 {
+			t.Fatalf("read openapi.yaml: %v", errs)
+		}
 	}
-	v, errs := validator.NewValidator(doc)
-	if len(errs) > 0 {
-		return nil, errs[0]
+	return d, func() {
+		idle.Lock()
+		idle.list = append(idle.list, d)
+		idle.Unlock()
 	}
-	return v, nil
-})
+}
 
 var trader = regexp.MustCompile(`^/traders/[^/]+/api/`)
 
-// The validator caches schemas as it meets them and is not made for concurrent use.
-var validating sync.Mutex
-
 func conform(t testing.TB, req *http.Request, res *http.Response) {
 	t.Helper()
-	v, err := document()
-	if err != nil {
-		t.Fatalf("read openapi.yaml: %v", err)
-	}
-	validating.Lock()
-	defer validating.Unlock()
+	v, giveBack := describe(t)
+	defer giveBack()
 	body := readBody(t, res)
 	if res.Header.Get("Content-Type") == "application/x-ndjson" { // which the validator takes for one JSON document
 		for line := range strings.Lines(body) {

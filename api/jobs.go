@@ -117,7 +117,6 @@ func (s *Server) ImportSeries(c echo.Context) error {
 			Message: fmt.Sprintf("%d rows are more than %d: POST them to /api/questdb/import/async, which does not wait", u.plan.Rows, maxBlocking),
 		}
 	}
-	arrived(c)
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.WriteTimeout)
 	defer cancel()
 	target, err := u.plan.Ready(ctx, s.QuestDB)

@@ -9,11 +9,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"foldbook/internal/testdb"
 )
 
 // More rows than a search looks at one by one are walked in their order: both ways find the same.
 func TestSearchBothPlans(t *testing.T) {
 	t.Parallel()
+	testdb.Slow(t)
 	h := newHarness(t)
 	const n = 5600
 	h.store("/api/datasets", datasetBody(newDataset, "btc25_1"), 201)

@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+
+	"foldbook/internal/testdb"
 )
 
 // kind is a resource that can be searched: its two lists and the names in their answers.
@@ -260,6 +262,7 @@ func randomQuestion(r *rand.Rand, k kind, rows []*stored) *question {
 // Every filter and order, alone and together, on both lists of runs and of simulations, answers what a walk over all rows does.
 func TestSearchAgainstModel(t *testing.T) {
 	t.Parallel()
+	testdb.Slow(t)
 	h := newHarness(t)
 	r := rand.New(rand.NewPCG(4, 1))
 	runs, simulations := seedSearch(h, r, 300)

@@ -56,6 +56,9 @@ func peak(t *testing.T, f func()) uint64 {
 }
 
 func TestBodyMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow, and -short is given")
+	}
 	const limit = testLimit
 	var b strings.Builder
 	b.WriteString(`{"run":{` + runHead + `},"folds":[`)

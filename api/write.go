@@ -31,7 +31,6 @@ func isTrue(b *bool) bool { return b != nil && *b }
 // its COMMIT is done again: f must be able to run more than once. After a COMMIT whose answer was lost the caller
 // repeats the request, which by its ids makes no duplicate.
 func (s *Server) write(c echo.Context, dryRun bool, f func(ctx context.Context, q *db.Queries) error) error {
-	arrived(c)
 	return s.transact(c.Request().Context(), dryRun, f)
 }
 
@@ -64,11 +63,6 @@ func (s *Server) remove(c echo.Context, id uuid.UUID, dryRun bool, f func(ctx co
 // openBody begins to read a body of at most limit bytes; what is decoded from it may be used until it is closed.
 func (s *Server) openBody(c echo.Context, limit int64) *httpbody.Body {
 	return s.receiver.Open(c.Response(), c.Request(), limit)
-}
-
-// arrived lifts the limit for the request to arrive; to net/http its end would be as if the client had left.
-func arrived(c echo.Context) {
-	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Time{}) // a connection that has none, as in tests, needs no change
 }
 
 // acquire waits for one of what a semaphore counts. When the time of ctx is over, the database is busy.

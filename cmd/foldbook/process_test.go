@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"foldbook/internal/testdb"
 )
 
 // asProcess in the environment turns TestProcess into foldbook itself.
@@ -37,6 +39,7 @@ func TestProcess(t *testing.T) {
 // startProcess starts foldbook serve in a process of its own, without QuestDB unless environ names one. Its stop sends SIGTERM.
 func startProcess(t *testing.T, environ ...string) *service {
 	t.Helper()
+	testdb.Slow(t)
 	port := freePort(t)
 	s := &service{url: fmt.Sprintf("http://127.0.0.1:%d", port), log: &safeBuffer{}, code: make(chan int, 1)}
 	cmd := exec.Command(os.Args[0], "-test.run=^TestProcess$")

@@ -85,6 +85,9 @@ func scratch(t *testing.T) string {
 
 func binaries(t *testing.T) Binaries {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("it starts a server, and -short is given")
+	}
 	state, err := testState()
 	if err != nil {
 		t.Fatal(err)

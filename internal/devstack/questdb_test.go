@@ -14,6 +14,9 @@ import (
 
 func TestQuestDBComesBackOnTheSamePortsAfterAKill(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it starts a server, and -short is given")
+	}
 	state, err := testState()
 	if err != nil {
 		t.Fatal(err)

@@ -235,15 +235,20 @@ type connection struct {
 	io.Reader
 	controller *http.ResponseController
 	deadline   time.Time
+	ended      bool
 	err        error // other than the end
 }
 
-// Read gives the sender a second more for each 64 KiB.
+// Read gives the sender a second more for each 64 KiB. At the end net/http lifts the limit, which a later read must not set
+// again: when it is over, the client would be taken for one that has left.
 func (c *connection) Read(p []byte) (int, error) {
+	if c.ended {
+		return 0, io.EOF
+	}
 	_ = c.controller.SetReadDeadline(c.deadline) // a connection that has none, as in tests, needs no limit
 	n, err := c.Reader.Read(p)
 	c.deadline = c.deadline.Add(time.Duration(n) * time.Second / minRate)
-	if err != io.EOF { //nolint:errorlint // readers return it as it is
+	if c.ended = err == io.EOF; !c.ended { //nolint:errorlint // readers return it as it is
 		c.err = err
 	}
 	return n, err

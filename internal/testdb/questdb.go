@@ -25,6 +25,7 @@ var (
 // test is skipped, with the reason, where there is no Java or no jar, unless REQUIRE_QUESTDB is 1: then it fails.
 func QuestDB(t testing.TB) *devstack.QuestDB {
 	t.Helper()
+	Slow(t)
 	questOnce.Do(startQuestDB)
 	switch {
 	case quest.err != nil:

@@ -38,6 +38,14 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
+// Slow skips a test when -short is given: it starts a server of its own, or takes seconds on an idle machine.
+func Slow(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("slow, and -short is given")
+	}
+}
+
 // New returns a pool on a migrated database of the test's own, which is dropped when the test ends.
 func New(t testing.TB) *pgxpool.Pool {
 	t.Helper()
@@ -73,6 +81,7 @@ func Connect(t testing.TB, url string) *pgx.Conn {
 // when TEST_POSTGRES_URL is set, for that server is not the test's to kill.
 func Private(t testing.TB) *devstack.Postgres {
 	t.Helper()
+	Slow(t)
 	if os.Getenv("TEST_POSTGRES_URL") != "" {
 		t.Skip("TEST_POSTGRES_URL is set, and this test needs a server that it may kill")
 	}

@@ -207,6 +207,7 @@ func TestGivenServerIsUsedAndLeftClean(t *testing.T) {
 // newModule makes a folder that looks like another clone, with this one's fetched programs.
 func newModule(t *testing.T) string {
 	t.Helper()
+	testdb.Slow(t)
 	root, err := devstack.Root()
 	if err != nil {
 		t.Fatal(err)
