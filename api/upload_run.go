@@ -246,8 +246,8 @@ type patchFields struct {
 	SummaryMetrics httpbody.NotNull[httpbody.Raw] `json:"summary_metrics"`
 }
 
-// readRunPatch reads the change of a run. A field that it does not know is a fault: a PATCH that does nothing about it
-// would look as if it had.
+// readRunPatch reads the change of a run. A field that it does not know is refused: a PATCH that does nothing about it would
+// look as if it had.
 func readRunPatch(body *httpbody.Body) (*db.PatchRunParams, error) {
 	var b struct {
 		patchFields
@@ -256,19 +256,34 @@ func readRunPatch(body *httpbody.Body) (*db.PatchRunParams, error) {
 	if err := body.Decode(&b, jsonv2.RejectUnknownMembers(true)); err != nil {
 		return nil, err
 	}
+	return b.patch(b.DurationMS.Value, "status, started_at, completed_at, duration_ms and summary_metrics")
+}
+
+// readSimulationPatch reads the change of a simulation.
+func readSimulationPatch(body *httpbody.Body) (*db.PatchSimulationParams, error) {
+	var b struct{ patchFields }
+	if err := body.Decode(&b, jsonv2.RejectUnknownMembers(true)); err != nil {
+		return nil, err
+	}
+	p, err := b.patch(nil, "status, started_at, completed_at and summary_metrics")
+	if err != nil {
+		return nil, err
+	}
+	return &db.PatchSimulationParams{Status: p.Status, StartedAt: p.StartedAt, CompletedAt: p.CompletedAt, SummaryMetrics: p.SummaryMetrics}, nil
+}
+
+// patch checks the fields; names are those that may be given.
+func (b *patchFields) patch(duration *int64, names string) (*db.PatchRunParams, error) {
 	var f httpbody.Fields
-	p := db.PatchRunParams{
+	p := &db.PatchRunParams{
 		Status:         statusOf(&f, f.NotEmpty("status", b.Status)),
 		StartedAt:      f.Time("started_at", f.NotEmpty("started_at", b.StartedAt)),
 		CompletedAt:    f.Time("completed_at", f.NotEmpty("completed_at", b.CompletedAt)),
-		DurationMS:     f.Count("duration_ms", b.DurationMS.Value),
+		DurationMS:     f.Count("duration_ms", duration),
 		SummaryMetrics: f.Object("summary_metrics", orElse(b.SummaryMetrics.Value, nil)),
 	}
 	if p.Status == nil && p.StartedAt == nil && p.CompletedAt == nil && p.DurationMS == nil && p.SummaryMetrics == nil && f.Err() == nil {
-		return nil, httpbody.Invalid("", "changes nothing: it takes status, started_at, completed_at, duration_ms and summary_metrics")
+		return nil, httpbody.Invalid("", "changes nothing: it takes "+names)
 	}
-	if f.Err() != nil {
-		return nil, f.Err()
-	}
-	return &p, nil
+	return p, f.Err()
 }

@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"time"
 
-	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
@@ -251,26 +250,4 @@ func emptyObject(v []byte) bool {
 		}
 	}
 	return true
-}
-
-// readSimulationPatch reads the change of a simulation; see readRunPatch.
-func readSimulationPatch(body *httpbody.Body) (*db.PatchSimulationParams, error) {
-	var b struct{ patchFields }
-	if err := body.Decode(&b, jsonv2.RejectUnknownMembers(true)); err != nil {
-		return nil, err
-	}
-	var f httpbody.Fields
-	p := db.PatchSimulationParams{
-		Status:         statusOf(&f, f.NotEmpty("status", b.Status)),
-		StartedAt:      f.Time("started_at", f.NotEmpty("started_at", b.StartedAt)),
-		CompletedAt:    f.Time("completed_at", f.NotEmpty("completed_at", b.CompletedAt)),
-		SummaryMetrics: f.Object("summary_metrics", orElse(b.SummaryMetrics.Value, nil)),
-	}
-	if p.Status == nil && p.StartedAt == nil && p.CompletedAt == nil && p.SummaryMetrics == nil && f.Err() == nil {
-		return nil, httpbody.Invalid("", "changes nothing: it takes status, started_at, completed_at and summary_metrics")
-	}
-	if f.Err() != nil {
-		return nil, f.Err()
-	}
-	return &p, nil
 }

@@ -115,6 +115,23 @@ func repeatable(err error) bool {
 	return transient(err)
 }
 
+// replaceRows stores the rows of a parent by COPY, in pieces as each hands them out, after remove took those that a parent
+// that is not new has.
+func replaceRows[R any](
+	ctx context.Context, parent uuid.UUID, isNew bool, remove func(context.Context, uuid.UUID) (int64, error),
+	each func(uuid.UUID, func([]R) error) error, store func(context.Context, []R) (int64, error),
+) error {
+	if !isNew {
+		if _, err := remove(ctx, parent); err != nil {
+			return err
+		}
+	}
+	return each(parent, func(rows []R) error {
+		_, err := store(ctx, rows)
+		return err
+	})
+}
+
 // sameID refuses a PUT whose body is about another thing than its path.
 func sameID(name string, path *uuid.UUID, body uuid.UUID) error {
 	if path == nil || *path == body {

@@ -74,13 +74,8 @@ func upsertRun(ctx context.Context, q *db.Queries, up *runUpload, ifMatch *strin
 		return "", errRaced
 	}
 	if up.Folds != nil {
-		if !row.Created {
-			if _, err := q.DeleteFolds(ctx, id); err != nil {
-				return "", fmt.Errorf("remove the folds of run %s: %w", id, err)
-			}
-		}
-		if err := copyFolds(ctx, q, id, up.Folds); err != nil {
-			return "", err
+		if err := replaceRows(ctx, id, row.Created, q.DeleteFolds, up.Folds.store, q.CopyFolds); err != nil {
+			return "", fmt.Errorf("store the folds of run %s: %w", id, err)
 		}
 	}
 	after, err := finishRun(ctx, q, id, up.Run.DatasetID, row.FormerDatasetID)
@@ -95,17 +90,6 @@ func lockRun(ctx context.Context, q *db.Queries, id uuid.UUID, ifMatch *string) 
 		return row, fmt.Errorf("lock run %s: %w", id, err)
 	}
 	return row, checkMatch(ifMatch, "run", etag(row.Version, row.CreatedAt, row.DatasetSlug))
-}
-
-func copyFolds(ctx context.Context, q *db.Queries, run uuid.UUID, folds *foldList) error {
-	err := folds.store(run, func(rows []db.CopyFoldsParams) error {
-		_, err := q.CopyFolds(ctx, rows)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("store the folds of run %s: %w", run, err)
-	}
-	return nil
 }
 
 // finishRun ends a write of a run that is, or was, in these datasets.
@@ -201,12 +185,11 @@ func appendFolds(ctx context.Context, q *db.Queries, folds *foldList, params spe
 	if isFinal(stored.Status) && !isTrue(params.Force) {
 		return "", conflict("the run is "+stored.Status+", which is final: folds are added with force=true", nil)
 	}
-	numbers := slices.Collect(maps.Keys(folds.numbers))
-	if _, err := q.DeleteFoldsByNumber(ctx, db.DeleteFoldsByNumberParams{RunID: id, FoldNumbers: numbers}); err != nil {
-		return "", fmt.Errorf("replace folds of run %s: %w", id, err)
+	replaced := func(ctx context.Context, id uuid.UUID) (int64, error) {
+		return q.DeleteFoldsByNumber(ctx, db.DeleteFoldsByNumberParams{RunID: id, FoldNumbers: slices.Collect(maps.Keys(folds.numbers))})
 	}
-	if err := copyFolds(ctx, q, id, folds); err != nil {
-		return "", err
+	if err := replaceRows(ctx, id, false, replaced, folds.store, q.CopyFolds); err != nil {
+		return "", fmt.Errorf("store folds of run %s: %w", id, err)
 	}
 	row, err := q.PatchRun(ctx, db.PatchRunParams{RunID: id})
 	if err != nil {

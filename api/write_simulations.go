@@ -94,31 +94,13 @@ func replaceChildren(ctx context.Context, q *db.Queries, up *simulationUpload, c
 	}
 	if up.Buckets != nil {
 		n.Buckets = int64(up.Buckets.Len())
-		if !created {
-			if _, err := q.DeleteBuckets(ctx, id); err != nil {
-				return n, fmt.Errorf("remove the buckets of simulation %s: %w", id, err)
-			}
-		}
-		err := up.Buckets.store(id, func(rows []db.CopyBucketsParams) error {
-			_, err := q.CopyBuckets(ctx, rows)
-			return err
-		})
-		if err != nil {
+		if err := replaceRows(ctx, id, created, q.DeleteBuckets, up.Buckets.store, q.CopyBuckets); err != nil {
 			return n, fmt.Errorf("store the buckets of simulation %s: %w", id, err)
 		}
 	}
 	if up.Trades != nil {
 		n.Trades = int64(up.Trades.Len())
-		if !created {
-			if _, err := q.DeleteTrades(ctx, id); err != nil {
-				return n, fmt.Errorf("remove the trades of simulation %s: %w", id, err)
-			}
-		}
-		err := up.Trades.store(id, func(rows []db.CopyTradesParams) error {
-			_, err := q.CopyTrades(ctx, rows)
-			return err
-		})
-		if err != nil {
+		if err := replaceRows(ctx, id, created, q.DeleteTrades, up.Trades.store, q.CopyTrades); err != nil {
 			return n, fmt.Errorf("store the trades of simulation %s: %w", id, err)
 		}
 	}
