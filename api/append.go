@@ -16,6 +16,7 @@ import (
 	"foldbook/db"
 	"foldbook/internal/httpbody"
 	"foldbook/internal/ingest"
+	"foldbook/internal/paging"
 	"foldbook/internal/rowread"
 	"foldbook/internal/series"
 	"foldbook/questdb"
@@ -250,7 +251,7 @@ func (s *Server) append(c echo.Context, a appendRequest) error {
 		return err
 	}
 	if counted.Version > 0 {
-		c.Response().Header().Set("ETag", etag(counted.Version, counted.CreatedAt))
+		c.Response().Header().Set("ETag", paging.ETag(counted.Version, counted.CreatedAt))
 	}
 	return c.JSON(http.StatusOK, withBounds(answer, counted.Bounds))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/db"
+	"foldbook/internal/paging"
 	"foldbook/internal/rowstream"
 )
 
@@ -118,4 +119,15 @@ func (a *cachedAnswer) send(c echo.Context) error {
 	}
 	header.Set(echo.HeaderContentLength, strconv.Itoa(len(a.body)))
 	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, a.body)
+}
+
+// unchanged answers 304 when the caller has the state that tag names.
+func unchanged(c echo.Context, ifNoneMatch *string, tag string) bool {
+	c.Response().Header().Set("ETag", tag)
+	if ifNoneMatch == nil || !paging.MatchesETag(*ifNoneMatch, tag) {
+		return false
+	}
+	c.Response().Header().Add("Vary", "Accept-Encoding") // as the answer that it stands for
+	c.Response().WriteHeader(http.StatusNotModified)
+	return true
 }

@@ -13,13 +13,14 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/paging"
 	"foldbook/internal/series"
 )
 
 // ListIndicatorDatasets serves GET /api/indicators/datasets: [dataset, …].
 func (s *Server) ListIndicatorDatasets(c echo.Context, params spec.ListIndicatorDatasetsParams) error {
 	params.Granularity = granularityFilter(params.Granularity)
-	p, err := pageOf(olderLimits, params.Limit, params.Offset)
+	p, err := olderLimits.Page("", params.Limit, params.Offset)
 	if err != nil {
 		return err
 	}
@@ -27,11 +28,11 @@ func (s *Server) ListIndicatorDatasets(c echo.Context, params spec.ListIndicator
 	var rows []db.IndicatorDataset
 	if params.Symbol != nil {
 		rows, err = s.DB.ListDatasetsBySymbol(ctx, db.ListDatasetsBySymbolParams{
-			Symbol: *params.Symbol, Granularity: params.Granularity, Source: params.Source, PageSize: p.limit, PageOffset: p.offset,
+			Symbol: *params.Symbol, Granularity: params.Granularity, Source: params.Source, PageSize: p.Limit, PageOffset: p.Offset,
 		})
 	} else {
 		rows, err = s.DB.ListDatasets(ctx, db.ListDatasetsParams{
-			Granularity: params.Granularity, Source: params.Source, PageSize: p.limit, PageOffset: p.offset,
+			Granularity: params.Granularity, Source: params.Source, PageSize: p.Limit, PageOffset: p.Offset,
 		})
 	}
 	if err != nil {
@@ -52,7 +53,7 @@ func (s *Server) GetIndicatorDataset(c echo.Context, datasetID string, params sp
 	if err != nil {
 		return notFound(err, "data set", id)
 	}
-	if unchanged(c, params.IfNoneMatch, etag(row.Version, row.CreatedAt)) {
+	if unchanged(c, params.IfNoneMatch, paging.ETag(row.Version, row.CreatedAt)) {
 		return nil
 	}
 	return c.JSON(http.StatusOK, &row)
@@ -61,8 +62,7 @@ func (s *Server) GetIndicatorDataset(c echo.Context, datasetID string, params sp
 // ListDatasets serves GET /api/datasets: {"datasets": […], "count": …, "total": …, "next": …}.
 func (s *Server) ListDatasets(c echo.Context, params spec.ListDatasetsParams) error {
 	params.Granularity = granularityFilter(params.Granularity)
-	scope := scopeOf("/api/datasets", c.QueryParams())
-	p, mode, after, err := pagingOf(pageLimits, params.Limit, params.Offset, params.Cursor, (*string)(params.Count), scope)
+	q, err := pageLimits.Request(paging.Params{Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count)}, paging.Scope("/api/datasets", c.QueryParams()))
 	if err != nil {
 		return err
 	}
@@ -71,23 +71,20 @@ func (s *Server) ListDatasets(c echo.Context, params spec.ListDatasetsParams) er
 		return err
 	}
 	args := db.ListDatasetSummariesParams{
-		Symbol: params.Symbol, Granularity: params.Granularity, Source: params.Source, Pattern: like, PageSize: p.limit + 1, PageOffset: p.offset,
+		Symbol: params.Symbol, Granularity: params.Granularity, Source: params.Source, Pattern: like, PageSize: q.Limit + 1, PageOffset: q.Offset,
 	}
-	if after != nil {
-		args.AfterAt, args.AfterID = &after.At, after.ID
+	if q.After != nil {
+		args.AfterAt, args.AfterID = &q.After.At, q.After.ID
 	}
 	ctx := c.Request().Context()
 	rows, err := s.DB.ListDatasetSummaries(ctx, args)
 	if err != nil {
 		return fmt.Errorf("list data sets: %w", err)
 	}
-	list := &listing[db.ListDatasetSummariesRow, *db.ListDatasetSummariesRow]{key: "datasets", page: p}
-	var more bool
-	if list.rows, more = cut(rows, p); more && p.limit > 0 {
-		last := list.rows[p.limit-1]
-		list.next = cursor{At: last.CreatedAt, ID: last.DatasetID}.encode(scope)
-	}
-	list.total, list.estimate, err = mode.total(func(int64) (int64, error) {
+	list := paging.NewList("datasets", rows, q, func(last *db.ListDatasetSummariesRow) paging.Cursor {
+		return paging.Cursor{At: last.CreatedAt, ID: last.DatasetID}
+	})
+	err = list.SetTotal(func(int64) (int64, error) {
 		return s.DB.CountDatasetSummaries(ctx, db.CountDatasetSummariesParams{
 			Symbol: params.Symbol, Granularity: params.Granularity, Source: params.Source, Pattern: like,
 		})
@@ -95,7 +92,7 @@ func (s *Server) ListDatasets(c echo.Context, params spec.ListDatasetsParams) er
 	if err != nil {
 		return fmt.Errorf("count data sets: %w", err)
 	}
-	return list.write(c)
+	return writeEnvelope(c, list)
 }
 
 // GetDataset serves GET /api/datasets/:dataset_id: a dataset in the shape of the current API.
@@ -110,7 +107,7 @@ func (s *Server) GetDataset(c echo.Context, datasetID string, params spec.GetDat
 		if err != nil {
 			return notFound(err, "data set", id)
 		}
-		if unchanged(c, params.IfNoneMatch, etag(v.Version, v.CreatedAt)) {
+		if unchanged(c, params.IfNoneMatch, paging.ETag(v.Version, v.CreatedAt)) {
 			return nil
 		}
 	}
@@ -118,7 +115,7 @@ func (s *Server) GetDataset(c echo.Context, datasetID string, params spec.GetDat
 	if err != nil {
 		return notFound(err, "data set", id)
 	}
-	c.Response().Header().Set("ETag", etag(row.Version, row.CreatedAt))
+	c.Response().Header().Set("ETag", paging.ETag(row.Version, row.CreatedAt))
 	return c.JSON(http.StatusOK, &row)
 }
 
@@ -133,7 +130,7 @@ func (s *Server) GetDatasetManifest(c echo.Context, datasetID string, params spe
 		return notFound(err, "data set", id)
 	}
 	manifest, whole := s.withInterval(c.Request().Context(), id, row.Manifest)
-	if whole && unchanged(c, params.IfNoneMatch, etag(row.Version, row.CreatedAt)) {
+	if whole && unchanged(c, params.IfNoneMatch, paging.ETag(row.Version, row.CreatedAt)) {
 		return nil
 	}
 	return c.JSON(http.StatusOK, rawJSON(manifest))

@@ -14,6 +14,7 @@ import (
 	"foldbook/db"
 	"foldbook/internal/httpbody"
 	"foldbook/internal/ingest"
+	"foldbook/internal/paging"
 	"foldbook/questdb"
 )
 
@@ -147,8 +148,7 @@ func (s *Server) ListJobs(c echo.Context, params spec.ListJobsParams) error {
 	if _, err := s.imports(); err != nil {
 		return err
 	}
-	scope := scopeOf("/api/jobs", c.QueryParams())
-	p, mode, after, err := pagingOf(pageLimits, params.Limit, params.Offset, params.Cursor, (*string)(params.Count), scope)
+	q, err := pageLimits.Request(paging.Params{Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count)}, paging.Scope("/api/jobs", c.QueryParams()))
 	if err != nil {
 		return err
 	}
@@ -156,28 +156,23 @@ func (s *Server) ListJobs(c echo.Context, params spec.ListJobsParams) error {
 		return spec.InvalidParameter("status", "is not a status: PENDING, RUNNING, COMPLETED, FAILED or CANCELLED")
 	}
 	status := (*string)(params.Status)
-	args := db.ListJobsParams{JobType: params.JobType, Status: status, PageSize: p.limit + 1, PageOffset: p.offset, BeforeAt: endOfTime}
-	if after != nil {
-		args.BeforeAt, args.AfterID = after.At, after.ID
+	args := db.ListJobsParams{JobType: params.JobType, Status: status, PageSize: q.Limit + 1, PageOffset: q.Offset, BeforeAt: endOfTime}
+	if q.After != nil {
+		args.BeforeAt, args.AfterID = q.After.At, q.After.ID
 	}
 	ctx := c.Request().Context()
 	rows, err := s.DB.ListJobs(ctx, args)
 	if err != nil {
 		return fmt.Errorf("list the jobs: %w", err)
 	}
-	rows, more := cut(rows, p)
-	list := &listing[db.JobDetail, *db.JobDetail]{key: "jobs", rows: rows, page: p}
-	if more && p.limit > 0 {
-		last := rows[p.limit-1]
-		list.next = cursor{At: last.CreatedAt, ID: last.JobID}.encode(scope)
-	}
-	list.total, list.estimate, err = mode.total(func(int64) (int64, error) {
+	list := paging.NewList("jobs", rows, q, func(last *db.JobDetail) paging.Cursor { return paging.Cursor{At: last.CreatedAt, ID: last.JobID} })
+	err = list.SetTotal(func(int64) (int64, error) {
 		return s.DB.CountJobs(ctx, db.CountJobsParams{JobType: params.JobType, Status: status})
 	})
 	if err != nil {
 		return fmt.Errorf("count the jobs: %w", err)
 	}
-	return list.write(c)
+	return writeEnvelope(c, list)
 }
 
 // GetJob serves GET /api/jobs/:job_id.

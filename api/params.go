@@ -9,45 +9,16 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
-	"foldbook/db"
+	"foldbook/internal/paging"
 	"foldbook/internal/series"
 )
 
-// limits of a kind of list: how many items it answers unless told, and at most.
-type limits struct{ usual, most int64 }
-
 var (
-	olderLimits = limits{1000, 5000}
-	pageLimits  = limits{50, 1000}
-	tradeLimits = limits{1000, 50000}
-	foldLimits  = limits{1 << 30, 1 << 30}
+	olderLimits = paging.Limits{Usual: 1000, Most: 5000}
+	pageLimits  = paging.Limits{Usual: 50, Most: 1000}
+	tradeLimits = paging.Limits{Usual: 1000, Most: 50000}
+	foldLimits  = paging.Limits{Usual: 1 << 30, Most: 1 << 30}
 )
-
-// page is the part of a list that is asked for.
-type page struct {
-	limit  int32
-	offset int64
-}
-
-func pageOf(l limits, limit, offset *int64) (page, error) { return pageOfNamed(l, "", limit, offset) }
-
-// pageOfNamed reads a page whose parameters have a prefix.
-func pageOfNamed(l limits, prefix string, limit, offset *int64) (page, error) {
-	p := page{limit: int32(l.usual)} //nolint:gosec // at most 1<<30
-	if limit != nil {
-		if *limit < 0 {
-			return p, spec.InvalidParameter(prefix+"limit", "is below 0")
-		}
-		p.limit = int32(min(*limit, l.most)) //nolint:gosec // at most 1<<30
-	}
-	if offset != nil {
-		if *offset < 0 {
-			return p, spec.InvalidParameter(prefix+"offset", "is below 0")
-		}
-		p.offset = *offset
-	}
-	return p, nil
-}
 
 // pathID reads the id in a path.
 func pathID(name, text string) (uuid.UUID, error) {
@@ -102,12 +73,9 @@ func queryStatus(status *spec.Status) (*string, error) {
 
 // writeList answers a bare array with the number of rows that match in X-Total-Count; they are counted only when the
 // page does not tell.
-func writeList[T any, P interface {
-	*T
-	db.Appender
-}](c echo.Context, rows []T, p page, count func() (int64, error)) error {
-	total := p.offset + int64(len(rows))
-	if len(rows) == int(p.limit) || (len(rows) == 0 && p.offset > 0) {
+func writeList[T any, P paging.Row[T]](c echo.Context, rows []T, p paging.Page, count func() (int64, error)) error {
+	total := p.Offset + int64(len(rows))
+	if len(rows) == int(p.Limit) || (len(rows) == 0 && p.Offset > 0) {
 		var err error
 		if total, err = count(); err != nil {
 			return err
@@ -115,6 +83,14 @@ func writeList[T any, P interface {
 	}
 	c.Response().Header().Set("X-Total-Count", strconv.FormatInt(total, 10))
 	return c.JSON(http.StatusOK, list[T, P](rows))
+}
+
+// writeEnvelope answers a page, with a link to the next one.
+func writeEnvelope[T any, P paging.Row[T]](c echo.Context, list *paging.List[T, P]) error {
+	if link := list.Link(c.Request().URL); link != "" {
+		c.Response().Header().Set("Link", link)
+	}
+	return c.JSON(http.StatusOK, list)
 }
 
 // granularityFilter writes a bar length as it is stored, so that 240m finds what was posted as that.

@@ -8,6 +8,7 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/paging"
 )
 
 // GetWalkforwardRun serves GET /api/walkforward/runs/:run_id: {"run": …, "folds": […]}.
@@ -29,7 +30,7 @@ func (s *Server) GetRun(c echo.Context, runID string, params spec.GetRunParams) 
 	if err != nil {
 		return err
 	}
-	p, err := pageOfNamed(foldLimits, "fold_", params.FoldLimit, params.FoldOffset)
+	p, err := foldLimits.Page("fold_", params.FoldLimit, params.FoldOffset)
 	if err != nil {
 		return err
 	}
@@ -37,12 +38,12 @@ func (s *Server) GetRun(c echo.Context, runID string, params spec.GetRunParams) 
 		return spec.InvalidParameter("folds", "is not all or none")
 	}
 	if params.Folds != nil && *params.Folds == spec.GetRunParamsFoldsNone {
-		p = page{}
+		p = paging.Page{}
 	}
 	ctx := c.Request().Context()
 	return s.serveCached(c, params.IfNoneMatch, s.runState(ctx, id), func() (cacheable, error) {
 		detail, err := s.runDetail(ctx, id, foldPage(ctx, id, p))
-		return cacheable{runTag(&detail.Run), isFinal(detail.Run.Status), &runFlat{detail, p.offset}}, err
+		return cacheable{runTag(&detail.Run), isFinal(detail.Run.Status), &runFlat{detail, p.Offset}}, err
 	})
 }
 
@@ -52,7 +53,7 @@ func (s *Server) ListRunFolds(c echo.Context, runID string, params spec.ListRunF
 	if err != nil {
 		return err
 	}
-	p, err := pageOf(foldLimits, params.Limit, params.Offset)
+	p, err := foldLimits.Page("", params.Limit, params.Offset)
 	if err != nil {
 		return err
 	}
@@ -75,13 +76,13 @@ func (s *Server) ListRunFolds(c echo.Context, runID string, params spec.ListRunF
 }
 
 // runTag is the ETag of a run: its answers show the slug of its data set, of which its own version knows nothing.
-func runTag(r *db.GetRunRow) string { return etag(r.Version, r.CreatedAt, r.DatasetSlug) }
+func runTag(r *db.GetRunRow) string { return paging.ETag(r.Version, r.CreatedAt, r.DatasetSlug) }
 
 // runState reads the ETag of a run from one row, without the folds.
 func (s *Server) runState(ctx context.Context, id uuid.UUID) func() (string, error) {
 	return func() (string, error) {
 		v, err := s.DB.GetRunVersion(ctx, id)
-		return etag(v.Version, v.CreatedAt, v.DatasetSlug), notFound(err, "run", id)
+		return paging.ETag(v.Version, v.CreatedAt, v.DatasetSlug), notFound(err, "run", id)
 	}
 }
 
@@ -90,9 +91,9 @@ type folds interface {
 	Query(f func(int, []db.WalkforwardFold, error))
 }
 
-func foldPage(ctx context.Context, run uuid.UUID, p page) func(*db.Queries) folds {
+func foldPage(ctx context.Context, run uuid.UUID, p paging.Page) func(*db.Queries) folds {
 	return func(q *db.Queries) folds {
-		return q.ListFoldPage(ctx, []db.ListFoldPageParams{{RunID: run, After: -1, PageSize: p.limit, PageOffset: p.offset}})
+		return q.ListFoldPage(ctx, []db.ListFoldPageParams{{RunID: run, After: -1, PageSize: p.Limit, PageOffset: p.Offset}})
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"foldbook/internal/metricquery"
+	"foldbook/internal/paging"
 )
 
 // candidates is the largest set of ids that a selective filter hands to a search: beyond it, walking the list in its
@@ -37,26 +38,49 @@ type finder[T any] struct {
 // window is the part of a list that is read.
 type window struct {
 	ids    []uuid.UUID // nil: of all rows
-	after  *cursor
+	after  *paging.Cursor
 	size   int32
 	offset int64
+}
+
+// afterAt, afterID and afterValue are those of a cursor as the queries take them; of none, a query does not look at id and
+// value.
+func (w window) afterAt() *time.Time {
+	if w.after == nil {
+		return nil
+	}
+	return &w.after.At
+}
+
+func (w window) afterID() uuid.UUID {
+	if w.after == nil {
+		return uuid.Nil
+	}
+	return w.after.ID
+}
+
+func (w window) afterValue() float64 {
+	if w.after == nil {
+		return 0
+	}
+	return w.after.Value
 }
 
 // found is one page of a search.
 type found[T any] struct {
 	rows []T
-	next *cursor // nil on the last page
+	next *paging.Cursor // nil on the last page
 	ids  []uuid.UUID
 }
 
 // search returns one page. Few candidates of the most selective filter, when there are few, are looked at one by one;
 // otherwise the list is walked in its order, each row tested by the filters.
-func (f *finder[T]) search(q metricquery.Query, after *cursor, p page) (found[T], error) {
+func (f *finder[T]) search(q metricquery.Query, after *paging.Cursor, p paging.Page) (found[T], error) {
 	ids, err := f.narrow(q.Ranges)
 	if err != nil || (ids != nil && len(ids) == 0) {
 		return found[T]{rows: []T{}, ids: ids}, err
 	}
-	w := window{ids: ids, after: after, size: p.limit + 1, offset: p.offset}
+	w := window{ids: ids, after: after, size: p.Limit + 1, offset: p.Offset}
 	var rows []T
 	var tail int // where the rows without the metric of the sort begin
 	if q.Sort.Key == "" {
@@ -67,11 +91,11 @@ func (f *finder[T]) search(q metricquery.Query, after *cursor, p page) (found[T]
 	if err != nil {
 		return found[T]{}, err
 	}
-	page, more := cut(rows, p)
+	page, more := paging.Cut(rows, p)
 	result := found[T]{rows: page, ids: ids}
 	if more && len(page) > 0 {
 		last := len(page) - 1
-		c := cursor{}
+		c := paging.Cursor{}
 		c.At, c.ID = f.position(&page[last])
 		if q.Sort.Key != "" {
 			if c.Missing = last >= tail; !c.Missing {
@@ -162,24 +186,4 @@ func joinable(ranges []metricquery.Range, ids []uuid.UUID) (join, test metricque
 		n = 0
 	}
 	return metricquery.ListsOf(ranges[:n]), metricquery.ListsOf(ranges[n:])
-}
-
-// scopeOf is what a cursor belongs to: the route and everything in the query that decides what the list is.
-func scopeOf(route string, query map[string][]string) string {
-	keys := make([]string, 0, len(query))
-	for key := range query {
-		switch key {
-		case "cursor", "limit", "offset", "count":
-		default:
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	var b strings.Builder
-	b.WriteString(route)
-	for _, key := range keys {
-		values := slices.Sorted(slices.Values(query[key]))
-		fmt.Fprintf(&b, "&%q=%q", key, values)
-	}
-	return b.String()
 }

@@ -12,6 +12,7 @@ import (
 	"foldbook/api/spec"
 	"foldbook/db"
 	"foldbook/internal/metricquery"
+	"foldbook/internal/paging"
 )
 
 // runNumbers are the numbers of a run that can be searched.
@@ -52,7 +53,7 @@ func (s *Server) runFinder(ctx context.Context, f runFilter) *finder[db.SearchRu
 				rows, err := q.SearchRunsByMetric(ctx, db.SearchRunsByMetricParams{
 					LeadKey: first.Key, LeadLow: first.Low, LeadHigh: first.High,
 					MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
-					AfterAt: w.after.at(), AfterID: w.after.id(), PageSize: w.size, PageOffset: w.offset,
+					AfterAt: w.afterAt(), AfterID: w.afterID(), PageSize: w.size, PageOffset: w.offset,
 				})
 				return converted(rows, err, func(row db.SearchRunsByMetricRow) db.SearchRunsRow { return db.SearchRunsRow(row) })
 			}
@@ -60,7 +61,7 @@ func (s *Server) runFinder(ctx context.Context, f runFilter) *finder[db.SearchRu
 			return q.SearchRuns(ctx, db.SearchRunsParams{
 				DatasetID: f.dataset, Status: f.status, Measurement: f.measurement, Target: f.target, RequestedBy: f.requestedBy, Pattern: f.pattern,
 				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
-				Ids: w.ids, AfterAt: w.after.at(), AfterID: w.after.id(), PageSize: w.size, PageOffset: w.offset,
+				Ids: w.ids, AfterAt: w.afterAt(), AfterID: w.afterID(), PageSize: w.size, PageOffset: w.offset,
 			})
 		},
 		sorted: func(order metricquery.Range, descending bool, ranges []metricquery.Range, w window) ([]db.SearchRunsRow, error) {
@@ -69,7 +70,7 @@ func (s *Server) runFinder(ctx context.Context, f runFilter) *finder[db.SearchRu
 				SortKey: order.Key, SortLow: order.Low, SortHigh: order.High,
 				DatasetID: f.dataset, Status: f.status, Measurement: f.measurement, Target: f.target, RequestedBy: f.requestedBy, Pattern: f.pattern,
 				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
-				Ids: w.ids, HasCursor: w.after != nil, AfterValue: w.after.value(), AfterID: w.after.id(), PageSize: w.size, PageOffset: w.offset,
+				Ids: w.ids, HasCursor: w.after != nil, AfterValue: w.afterValue(), AfterID: w.afterID(), PageSize: w.size, PageOffset: w.offset,
 			}
 			if descending {
 				rows, err := q.SortRunsByMetricDesc(ctx, db.SortRunsByMetricDescParams(args))
@@ -163,7 +164,7 @@ func (s *Server) ListDatasetRuns(c echo.Context, datasetID string, params spec.L
 	if err != nil {
 		return notFound(err, "data set", id)
 	}
-	if unchanged(c, params.IfNoneMatch, etag(version.Version, version.CreatedAt, c.Request().URL.RawQuery)) {
+	if unchanged(c, params.IfNoneMatch, paging.ETag(version.Version, version.CreatedAt, c.Request().URL.RawQuery)) {
 		return nil
 	}
 	search.DatasetID = new(id.String())
@@ -175,55 +176,33 @@ func (s *Server) writeRuns(c echo.Context, route string, params spec.ListRunsPar
 	if err != nil {
 		return err
 	}
-	scope := scopeOf(route, c.QueryParams())
-	p, mode, after, err := pagingOf(pageLimits, params.Limit, params.Offset, params.Cursor, (*string)(params.Count), scope)
+	page, err := pageLimits.Request(paging.Params{Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count)}, paging.Scope(route, c.QueryParams()))
 	if err != nil {
 		return err
 	}
-	list, err := find(s.runFinder(c.Request().Context(), f), q, after, p, mode, scope)
+	list, err := find("runs", s.runFinder(c.Request().Context(), f), q, page)
 	if err != nil {
 		return fmt.Errorf("list runs: %w", err)
 	}
-	list.key = "runs"
-	return list.write(c)
+	return writeEnvelope(c, list)
 }
 
 // find searches one page and counts.
-func find[T any, P interface {
-	*T
-	db.Appender
-}](f *finder[T], q metricquery.Query, after *cursor, p page, mode counting, scope string) (*listing[T, P], error) {
-	got, err := f.search(q, after, p)
+func find[T any, P paging.Row[T]](key string, f *finder[T], q metricquery.Query, page paging.Request) (*paging.List[T, P], error) {
+	got, err := f.search(q, page.After, page.Page)
 	if err != nil {
 		return nil, err
 	}
-	list := &listing[T, P]{rows: got.rows, page: p}
+	list := paging.NewList[T, P](key, got.rows, page, nil)
 	if got.next != nil {
-		list.next = got.next.encode(scope)
+		list.SetNext(*got.next)
 	}
-	if got.next == nil && after == nil && p.limit > 0 && (len(got.rows) > 0 || p.offset == 0) && mode != countNone {
-		list.total = new(p.offset + int64(len(got.rows))) // the page ends the list
-		return list, nil
-	}
-	list.total, list.estimate, err = mode.total(func(most int64) (int64, error) { return f.count(q.Ranges, got.ids, most) })
-	return list, err
-}
-
-// pagingOf reads what every envelope takes beside its filters.
-func pagingOf(l limits, limit, offset *int64, text, count *string, scope string) (p page, mode counting, after *cursor, err error) {
-	if p, err = pageOf(l, limit, offset); err != nil {
-		return p, mode, nil, err
-	}
-	if mode, err = countingOf(count); err != nil {
-		return p, mode, nil, err
-	}
-	after, err = cursorOf(text, scope, p)
-	return p, mode, after, err
+	return list, list.SetTotal(func(most int64) (int64, error) { return f.count(q.Ranges, got.ids, most) })
 }
 
 // ListWalkforwardRuns serves GET /api/walkforward/runs: [run, …].
 func (s *Server) ListWalkforwardRuns(c echo.Context, params spec.ListWalkforwardRunsParams) error {
-	p, err := pageOf(olderLimits, params.Limit, params.Offset)
+	p, err := olderLimits.Page("", params.Limit, params.Offset)
 	if err != nil {
 		return err
 	}
@@ -246,21 +225,18 @@ func (s *Server) ListWalkforwardRuns(c echo.Context, params spec.ListWalkforward
 	switch {
 	case f.dataset != nil:
 		rows, err := s.DB.ListRunsByDataset(ctx, db.ListRunsByDatasetParams{
-			DatasetID: *f.dataset, Status: f.status, PageSize: p.limit, PageOffset: p.offset,
+			DatasetID: *f.dataset, Status: f.status, PageSize: p.Limit, PageOffset: p.Offset,
 		})
 		return listRuns(c, rows, err, p, count)
 	case f.status != nil:
-		rows, err := s.DB.ListRunsByStatus(ctx, db.ListRunsByStatusParams{Status: *f.status, PageSize: p.limit, PageOffset: p.offset})
+		rows, err := s.DB.ListRunsByStatus(ctx, db.ListRunsByStatusParams{Status: *f.status, PageSize: p.Limit, PageOffset: p.Offset})
 		return listRuns(c, rows, err, p, count)
 	}
-	rows, err := s.DB.ListRuns(ctx, db.ListRunsParams{PageSize: p.limit, PageOffset: p.offset})
+	rows, err := s.DB.ListRuns(ctx, db.ListRunsParams{PageSize: p.Limit, PageOffset: p.Offset})
 	return listRuns(c, rows, err, p, count)
 }
 
-func listRuns[T any, P interface {
-	*T
-	db.Appender
-}](c echo.Context, rows []T, err error, p page, count func() (int64, error)) error {
+func listRuns[T any, P paging.Row[T]](c echo.Context, rows []T, err error, p paging.Page, count func() (int64, error)) error {
 	if err != nil {
 		return fmt.Errorf("list runs: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"foldbook/api/spec"
 	"foldbook/db"
 	"foldbook/internal/metricquery"
+	"foldbook/internal/paging"
 )
 
 // simulationNumbers are the numbers of a simulation that can be searched.
@@ -57,14 +58,14 @@ func (s *Server) simulationFinder(ctx context.Context, f simulationFilter) *find
 				return q.SearchSimulationsByMetric(ctx, db.SearchSimulationsByMetricParams{
 					LeadKey: first.Key, LeadLow: first.Low, LeadHigh: first.High,
 					MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
-					AfterAt: w.after.at(), AfterID: w.after.id(), PageSize: w.size, PageOffset: w.offset,
+					AfterAt: w.afterAt(), AfterID: w.afterID(), PageSize: w.size, PageOffset: w.offset,
 				})
 			}
 			m := metricquery.ListsOf(ranges)
 			return q.SearchSimulations(ctx, db.SearchSimulationsParams{
 				RunID: f.run, DatasetID: f.dataset, Status: f.status, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace, Pattern: f.pattern,
 				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
-				Ids: w.ids, AfterAt: w.after.at(), AfterID: w.after.id(), PageSize: w.size, PageOffset: w.offset,
+				Ids: w.ids, AfterAt: w.afterAt(), AfterID: w.afterID(), PageSize: w.size, PageOffset: w.offset,
 			})
 		},
 		sorted: func(order metricquery.Range, descending bool, ranges []metricquery.Range, w window) ([]db.SimulationRun, error) {
@@ -73,7 +74,7 @@ func (s *Server) simulationFinder(ctx context.Context, f simulationFilter) *find
 				SortKey: order.Key, SortLow: order.Low, SortHigh: order.High,
 				RunID: f.run, DatasetID: f.dataset, Status: f.status, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace, Pattern: f.pattern,
 				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
-				Ids: w.ids, HasCursor: w.after != nil, AfterValue: w.after.value(), AfterID: w.after.id(), PageSize: w.size, PageOffset: w.offset,
+				Ids: w.ids, HasCursor: w.after != nil, AfterValue: w.afterValue(), AfterID: w.afterID(), PageSize: w.size, PageOffset: w.offset,
 			}
 			if descending {
 				return q.SortSimulationsByMetricDesc(ctx, db.SortSimulationsByMetricDescParams(args))
@@ -121,15 +122,13 @@ func (s *Server) ListSimulations(c echo.Context, params spec.ListSimulationsPara
 	if err != nil {
 		return err
 	}
-	scope := scopeOf("/api/simulations", c.QueryParams())
-	p, mode, after, err := pagingOf(pageLimits, params.Limit, params.Offset, params.Cursor, (*string)(params.Count), scope)
+	page, err := pageLimits.Request(paging.Params{Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count)}, paging.Scope("/api/simulations", c.QueryParams()))
 	if err != nil {
 		return err
 	}
-	list, err := find(s.simulationFinder(c.Request().Context(), f), q, after, p, mode, scope)
+	list, err := find("simulations", s.simulationFinder(c.Request().Context(), f), q, page)
 	if err != nil {
 		return fmt.Errorf("list simulations: %w", err)
 	}
-	list.key = "simulations"
-	return list.write(c)
+	return writeEnvelope(c, list)
 }

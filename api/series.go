@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
+	"foldbook/internal/paging"
 	"foldbook/internal/rowstream"
 	"foldbook/internal/series"
 )
@@ -81,7 +82,7 @@ func (s *Server) listRows(c echo.Context, a *rowAnswer) error {
 				return e, err
 			}
 			if scan.More && !a.at.Numbered && count > 0 {
-				e.Next = encodePosition(scan.Last, a.at.scope())
+				e.Next = paging.Position(scan.Last).Encode(a.at.scope())
 			}
 			return a.finish(clock, count, e)
 		},

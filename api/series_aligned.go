@@ -5,6 +5,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
+	"foldbook/internal/paging"
 	"foldbook/internal/rowstream"
 	"foldbook/internal/series"
 	"foldbook/questdb"
@@ -84,7 +85,7 @@ func (s *Server) listAligned(c echo.Context, id uuid.UUID, a *rowAnswer) error {
 				}
 			}
 			if rows.More && count > 0 {
-				e.Next = encodePosition(rows.Last, a.at.scope())
+				e.Next = paging.Position(rows.Last).Encode(a.at.scope())
 			}
 			return a.finish(clock, count, e)
 		},

@@ -7,14 +7,15 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
+	"foldbook/internal/paging"
 	"foldbook/internal/series"
 )
 
 // rowLimits of a route: how many rows JSON answers unless told, and at most; the other formats answer all.
 var (
-	seriesLimits     = limits{200_000, 200_000}
-	tableLimits      = limits{5000, 200_000}
-	predictionLimits = limits{1 << 62, 1 << 62}
+	seriesLimits     = paging.Limits{Usual: 200_000, Most: 200_000}
+	tableLimits      = paging.Limits{Usual: 5000, Most: 200_000}
+	predictionLimits = paging.Limits{Usual: 1 << 62, Most: 1 << 62}
 )
 
 // rowQuery is the part of a query that all routes with rows have.
@@ -35,8 +36,8 @@ type rowRange struct {
 }
 
 // rangeOf reads the range of rows; l is for JSON.
-func rangeOf(c echo.Context, q rowQuery, l limits, format spec.Format) (r rowRange, err error) {
-	r = rowRange{limited: q.Limit != nil, scope: func() string { return scopeOf(c.Request().URL.Path, c.QueryParams()) }}
+func rangeOf(c echo.Context, q rowQuery, l paging.Limits, format spec.Format) (r rowRange, err error) {
+	r = rowRange{limited: q.Limit != nil, scope: func() string { return paging.Scope(c.Request().URL.Path, c.QueryParams()) }}
 	r.Desc, r.Limit, r.End = q.Desc != nil && *q.Desc, -1, 1<<62
 	if r.From, r.To, err = timesOf(q.StartTS, q.EndTS, q.StartTimestamp, q.EndTimestamp); err != nil {
 		return r, err
@@ -59,9 +60,9 @@ func rangeOf(c echo.Context, q rowQuery, l limits, format spec.Format) (r rowRan
 	}
 	if format == spec.JSON {
 		if q.Limit == nil {
-			r.Limit = l.usual
+			r.Limit = l.Usual
 		}
-		r.Limit = min(r.Limit, l.most)
+		r.Limit = min(r.Limit, l.Most)
 		if r.Limit == 1<<62 {
 			r.Limit = -1
 		}
@@ -72,8 +73,8 @@ func rangeOf(c echo.Context, q rowQuery, l limits, format spec.Format) (r rowRan
 	if r.Offset != 0 || r.Numbered {
 		return r, spec.InvalidParameter("cursor", "does not go with offset, start_index or end_index")
 	}
-	at, err := decodePosition(*q.Cursor, r.scope())
-	r.After = &at
+	at, err := paging.DecodePosition(*q.Cursor, r.scope())
+	r.After = (*series.Position)(&at)
 	return r, err
 }
 

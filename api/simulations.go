@@ -9,11 +9,12 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/paging"
 )
 
 // ListTradesimRuns serves GET /api/tradesim/runs: [simulation, …].
 func (s *Server) ListTradesimRuns(c echo.Context, params spec.ListTradesimRunsParams) error {
-	p, err := pageOf(olderLimits, params.Limit, params.Offset)
+	p, err := olderLimits.Page("", params.Limit, params.Offset)
 	if err != nil {
 		return err
 	}
@@ -43,20 +44,20 @@ func (s *Server) ListTradesimRuns(c echo.Context, params spec.ListTradesimRunsPa
 }
 
 // simulations picks the query whose index serves the filters.
-func (s *Server) simulations(ctx context.Context, f simulationFilter, p page) ([]db.SimulationRun, error) {
+func (s *Server) simulations(ctx context.Context, f simulationFilter, p paging.Page) ([]db.SimulationRun, error) {
 	switch {
 	case f.run != nil:
 		return s.DB.ListSimulationsByRun(ctx, db.ListSimulationsByRunParams{
-			RunID: *f.run, DatasetID: f.dataset, Status: f.status, PageSize: p.limit, PageOffset: p.offset,
+			RunID: *f.run, DatasetID: f.dataset, Status: f.status, PageSize: p.Limit, PageOffset: p.Offset,
 		})
 	case f.dataset != nil:
 		return s.DB.ListSimulationsByDataset(ctx, db.ListSimulationsByDatasetParams{
-			DatasetID: *f.dataset, Status: f.status, PageSize: p.limit, PageOffset: p.offset,
+			DatasetID: *f.dataset, Status: f.status, PageSize: p.Limit, PageOffset: p.Offset,
 		})
 	case f.status != nil:
-		return s.DB.ListSimulationsByStatus(ctx, db.ListSimulationsByStatusParams{Status: *f.status, PageSize: p.limit, PageOffset: p.offset})
+		return s.DB.ListSimulationsByStatus(ctx, db.ListSimulationsByStatusParams{Status: *f.status, PageSize: p.Limit, PageOffset: p.Offset})
 	}
-	return s.DB.ListSimulations(ctx, db.ListSimulationsParams{PageSize: p.limit, PageOffset: p.offset})
+	return s.DB.ListSimulations(ctx, db.ListSimulationsParams{PageSize: p.Limit, PageOffset: p.Offset})
 }
 
 // GetTradesimRun serves GET /api/tradesim/runs/:simulation_id: {"run": …, "buckets": […]}.
@@ -68,7 +69,7 @@ func (s *Server) GetTradesimRun(c echo.Context, simulationID string, params spec
 	ctx := c.Request().Context()
 	return s.serveCached(c, params.IfNoneMatch, s.simulationState(ctx, id), func() (cacheable, error) {
 		detail, err := s.simulationDetail(ctx, id)
-		return cacheable{etag(detail.Run.Version, detail.Run.CreatedAt), isFinal(detail.Run.Status), &detail}, err
+		return cacheable{paging.ETag(detail.Run.Version, detail.Run.CreatedAt), isFinal(detail.Run.Status), &detail}, err
 	})
 }
 
@@ -76,7 +77,7 @@ func (s *Server) GetTradesimRun(c echo.Context, simulationID string, params spec
 func (s *Server) simulationState(ctx context.Context, id uuid.UUID) func() (string, error) {
 	return func() (string, error) {
 		v, err := s.DB.GetSimulationVersion(ctx, id)
-		return etag(v.Version, v.CreatedAt), notFound(err, "simulation", id)
+		return paging.ETag(v.Version, v.CreatedAt), notFound(err, "simulation", id)
 	}
 }
 
@@ -102,7 +103,7 @@ func (s *Server) GetSimulation(c echo.Context, simulationID string, params spec.
 	ctx := c.Request().Context()
 	return s.serveCached(c, params.IfNoneMatch, s.simulationState(ctx, id), func() (cacheable, error) {
 		detail, err := s.simulationSummary(ctx, id)
-		return cacheable{etag(detail.run.Version, detail.run.CreatedAt), isFinal(detail.run.Status), &detail}, err
+		return cacheable{paging.ETag(detail.run.Version, detail.run.CreatedAt), isFinal(detail.run.Status), &detail}, err
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/paging"
 )
 
 // ListTrades serves GET /api/simulations/:simulation_id/trades: {"trades": […], "count": …, "total": …, "next": …}.
@@ -17,8 +18,7 @@ func (s *Server) ListTrades(c echo.Context, simulationID string, params spec.Lis
 	if err != nil {
 		return err
 	}
-	scope := scopeOf("/api/simulations/"+id.String()+"/trades", c.QueryParams())
-	p, mode, after, err := pagingOf(tradeLimits, params.Limit, params.Offset, params.Cursor, (*string)(params.Count), scope)
+	q, err := tradeLimits.Request(paging.Params{Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count)}, paging.Scope("/api/simulations/"+id.String()+"/trades", c.QueryParams()))
 	if err != nil {
 		return err
 	}
@@ -26,20 +26,17 @@ func (s *Server) ListTrades(c echo.Context, simulationID string, params spec.Lis
 		return err
 	}
 	ctx := c.Request().Context()
-	rows, more, err := s.tradePage(ctx, id, (*string)(params.Side), after, p)
+	rows, err := s.tradePage(ctx, id, (*string)(params.Side), q.After, paging.Page{Limit: q.Limit + 1, Offset: q.Offset})
 	if err != nil {
 		return err
 	}
-	list := &listing[db.ListTradePageRow, *db.ListTradePageRow]{key: "trades", rows: rows, page: p}
-	if more && p.limit > 0 {
-		last := rows[p.limit-1]
-		list.next = cursor{At: last.BarTimestamp, ID: last.TradeID}.encode(scope)
-	}
-	list.total, list.estimate, err = mode.total(func(int64) (int64, error) { return s.countTrades(ctx, id, (*string)(params.Side)) })
-	if err != nil {
+	list := paging.NewList("trades", rows, q, func(last *db.ListTradePageRow) paging.Cursor {
+		return paging.Cursor{At: last.BarTimestamp, ID: last.TradeID}
+	})
+	if err := list.SetTotal(func(int64) (int64, error) { return s.countTrades(ctx, id, (*string)(params.Side)) }); err != nil {
 		return err
 	}
-	return list.write(c)
+	return writeEnvelope(c, list)
 }
 
 // ListTradesimTrades serves GET /api/tradesim/runs/:simulation_id/trades: [trade, …].
@@ -48,7 +45,7 @@ func (s *Server) ListTradesimTrades(c echo.Context, simulationID string, params 
 	if err != nil {
 		return err
 	}
-	p, err := pageOf(tradeLimits, params.Limit, params.Offset)
+	p, err := tradeLimits.Page("", params.Limit, params.Offset)
 	if err != nil {
 		return err
 	}
@@ -56,7 +53,7 @@ func (s *Server) ListTradesimTrades(c echo.Context, simulationID string, params 
 		return err
 	}
 	ctx := c.Request().Context()
-	rows, _, err := s.tradePage(ctx, id, (*string)(params.Side), nil, p)
+	rows, err := s.tradePage(ctx, id, (*string)(params.Side), nil, p)
 	if err != nil {
 		return err
 	}
@@ -72,20 +69,19 @@ func (s *Server) tradesUnchanged(c echo.Context, id uuid.UUID, side, ifNoneMatch
 	if err != nil {
 		return false, notFound(err, "simulation", id)
 	}
-	return unchanged(c, ifNoneMatch, etag(v.Version, v.CreatedAt, c.Request().URL.RawQuery)), nil
+	return unchanged(c, ifNoneMatch, paging.ETag(v.Version, v.CreatedAt, c.Request().URL.RawQuery)), nil
 }
 
-func (s *Server) tradePage(ctx context.Context, id uuid.UUID, side *string, after *cursor, p page) ([]db.ListTradePageRow, bool, error) {
-	args := db.ListTradePageParams{SimulationID: id, Side: side, PageSize: p.limit + 1, PageOffset: p.offset}
+func (s *Server) tradePage(ctx context.Context, id uuid.UUID, side *string, after *paging.Cursor, p paging.Page) ([]db.ListTradePageRow, error) {
+	args := db.ListTradePageParams{SimulationID: id, Side: side, PageSize: p.Limit, PageOffset: p.Offset}
 	if after != nil {
 		args.AfterAt, args.AfterID = after.At, after.ID
 	}
 	rows, err := s.DB.ListTradePage(ctx, args)
 	if err != nil {
-		return nil, false, fmt.Errorf("list the trades of simulation %s: %w", id, err)
+		return nil, fmt.Errorf("list the trades of simulation %s: %w", id, err)
 	}
-	rows, more := cut(rows, p)
-	return rows, more, nil
+	return rows, nil
 }
 
 func (s *Server) countTrades(ctx context.Context, id uuid.UUID, side *string) (int64, error) {

@@ -11,6 +11,7 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/paging"
 )
 
 // StoreDataset serves POST /api/datasets: {"success": true, "dataset_id": …, "created": …}.
@@ -57,12 +58,12 @@ func mergeDataset(ctx context.Context, q *db.Queries, up *datasetUpload, ifMatch
 	stored, err := q.LockDataset(ctx, db.LockDatasetParams{DatasetID: up.DatasetID, QuestDBTag: up.QuestDBTag})
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		err = absentMatch(ifMatch, "data set")
+		err = paging.CheckAbsent(ifMatch, "data set")
 	case err == nil:
 		if stored.DatasetID != up.DatasetID {
 			answer.DatasetID, answer.MatchedBy = stored.DatasetID, new(spec.Slug)
 		}
-		err = checkMatch(ifMatch, "data set", etag(stored.Version, stored.CreatedAt))
+		err = paging.CheckMatch(ifMatch, "data set", paging.ETag(stored.Version, stored.CreatedAt))
 	}
 	if err != nil {
 		return "", err
@@ -74,7 +75,7 @@ func mergeDataset(ctx context.Context, q *db.Queries, up *datasetUpload, ifMatch
 		return "", fmt.Errorf("merge data set %s: %w", answer.DatasetID, err)
 	}
 	answer.Created, answer.Version = row.Created, row.Version
-	return etag(row.Version, row.CreatedAt), nil
+	return paging.ETag(row.Version, row.CreatedAt), nil
 }
 
 func orEmpty(texts []string) []string {
@@ -96,7 +97,7 @@ func (s *Server) DeleteDataset(c echo.Context, datasetID string, params spec.Del
 		if err != nil {
 			return nil, notFound(err, "data set", id)
 		}
-		if err := checkMatch(params.IfMatch, "data set", etag(stored.Version, stored.CreatedAt)); err != nil {
+		if err := paging.CheckMatch(params.IfMatch, "data set", paging.ETag(stored.Version, stored.CreatedAt)); err != nil {
 			return nil, err
 		}
 		n, err := q.CountDatasetChildren(ctx, id)

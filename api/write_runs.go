@@ -14,6 +14,7 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/paging"
 )
 
 // StoreRun serves POST /api/runs: {"success": true, "run_id": …, "folds_received": …, "folds_stored": …, "created": …}.
@@ -61,7 +62,7 @@ func upsertRun(ctx context.Context, q *db.Queries, up *runUpload, ifMatch *strin
 	id := up.Run.RunID
 	if ifMatch != nil {
 		if _, err := lockRun(ctx, q, id, ifMatch); errors.Is(err, pgx.ErrNoRows) {
-			return "", absentMatch(ifMatch, "run")
+			return "", paging.CheckAbsent(ifMatch, "run")
 		} else if err != nil {
 			return "", err
 		}
@@ -80,7 +81,7 @@ func upsertRun(ctx context.Context, q *db.Queries, up *runUpload, ifMatch *strin
 	}
 	after, err := finishRun(ctx, q, id, up.Run.DatasetID, row.FormerDatasetID)
 	answer.Created, answer.Version, answer.FoldsStored = row.Created, row.Version, int(after.Folds)
-	return etag(row.Version, row.CreatedAt, after.DatasetSlug), err
+	return paging.ETag(row.Version, row.CreatedAt, after.DatasetSlug), err
 }
 
 // lockRun locks a run that exists and checks that it is in the state that the caller means.
@@ -89,7 +90,7 @@ func lockRun(ctx context.Context, q *db.Queries, id uuid.UUID, ifMatch *string) 
 	if err != nil {
 		return row, fmt.Errorf("lock run %s: %w", id, err)
 	}
-	return row, checkMatch(ifMatch, "run", etag(row.Version, row.CreatedAt, row.DatasetSlug))
+	return row, paging.CheckMatch(ifMatch, "run", paging.ETag(row.Version, row.CreatedAt, row.DatasetSlug))
 }
 
 // finishRun ends a write of a run that is, or was, in these datasets.
@@ -147,7 +148,7 @@ func patchRun(ctx context.Context, q *db.Queries, patch *db.PatchRunParams, para
 	}
 	answer.Version = row.Version
 	_, err = finishRun(ctx, q, answer.ID, stored.DatasetID)
-	return etag(row.Version, row.CreatedAt, stored.DatasetSlug), err
+	return paging.ETag(row.Version, row.CreatedAt, stored.DatasetSlug), err
 }
 
 // AppendFolds serves POST /api/runs/:run_id/folds: {"success": true, "folds_received": …, "folds_stored": …}.
@@ -197,7 +198,7 @@ func appendFolds(ctx context.Context, q *db.Queries, folds *foldList, params spe
 	}
 	after, err := finishRun(ctx, q, id, stored.DatasetID)
 	answer.Version, answer.FoldsStored = row.Version, int(after.Folds)
-	return etag(row.Version, row.CreatedAt, stored.DatasetSlug), err
+	return paging.ETag(row.Version, row.CreatedAt, stored.DatasetSlug), err
 }
 
 // DeleteRun serves DELETE /api/runs/:run_id: {"success": true, "deleted": {…}}.

@@ -12,6 +12,7 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/paging"
 )
 
 // StoreSimulation serves POST /api/simulations: {"success": true, "simulation_id": …, "buckets_stored": …, "trades_stored": …, "created": …}.
@@ -54,7 +55,7 @@ func upsertSimulation(ctx context.Context, q *db.Queries, up *simulationUpload, 
 	id := up.Simulation.SimulationID
 	if ifMatch != nil {
 		if _, err := lockSimulation(ctx, q, id, ifMatch); errors.Is(err, pgx.ErrNoRows) {
-			return "", absentMatch(ifMatch, "simulation")
+			return "", paging.CheckAbsent(ifMatch, "simulation")
 		} else if err != nil {
 			return "", err
 		}
@@ -71,7 +72,7 @@ func upsertSimulation(ctx context.Context, q *db.Queries, up *simulationUpload, 
 		return "", err
 	}
 	answer.Created, answer.Version, answer.BucketsStored, answer.TradesStored = row.Created, row.Version, int(n.Buckets), int(n.Trades)
-	return etag(row.Version, row.CreatedAt), finishSimulation(ctx, q, id, up.Simulation.DatasetID, row.FormerDatasetID)
+	return paging.ETag(row.Version, row.CreatedAt), finishSimulation(ctx, q, id, up.Simulation.DatasetID, row.FormerDatasetID)
 }
 
 // lockSimulation locks a simulation that exists and checks that it is in the state that the caller means.
@@ -80,7 +81,7 @@ func lockSimulation(ctx context.Context, q *db.Queries, id uuid.UUID, ifMatch *s
 	if err != nil {
 		return row, fmt.Errorf("lock simulation %s: %w", id, err)
 	}
-	return row, checkMatch(ifMatch, "simulation", etag(row.Version, row.CreatedAt))
+	return row, paging.CheckMatch(ifMatch, "simulation", paging.ETag(row.Version, row.CreatedAt))
 }
 
 // replaceChildren stores the buckets and trades that were given, in place of those of a simulation that is not new, and
@@ -152,7 +153,7 @@ func patchSimulation(ctx context.Context, q *db.Queries, patch *db.PatchSimulati
 		return "", fmt.Errorf("patch simulation %s: %w", answer.ID, err)
 	}
 	answer.Version = row.Version
-	return etag(row.Version, row.CreatedAt), finishSimulation(ctx, q, answer.ID, stored.DatasetID)
+	return paging.ETag(row.Version, row.CreatedAt), finishSimulation(ctx, q, answer.ID, stored.DatasetID)
 }
 
 // DeleteSimulation serves DELETE /api/simulations/:simulation_id: {"success": true, "deleted": {…}}.

@@ -1,4 +1,4 @@
-package api
+package paging
 
 import (
 	"hash/crc32"
@@ -7,14 +7,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/labstack/echo/v4"
-
 	"foldbook/api/spec"
 )
 
-// etag names one state of a thing: its version, the time of its creation (a thing that was removed and stored again
+// ETag names one state of a thing: its version, the time of its creation (a thing that was removed and stored again
 // starts over with its version), and whatever else the answer shows that the version does not cover.
-func etag(version int64, created time.Time, shown ...string) string {
+func ETag(version int64, created time.Time, shown ...string) string {
 	b := append(make([]byte, 0, 40), '"')
 	b = strconv.AppendInt(b, version, 10)
 	b = append(b, '-')
@@ -26,9 +24,9 @@ func etag(version int64, created time.Time, shown ...string) string {
 	return string(append(b, '"'))
 }
 
-// matchesETag tells whether a list of ETags, as in If-Match and If-None-Match, names tag. A tag that a compressed
+// MatchesETag tells whether a list of ETags, as in If-Match and If-None-Match, names tag. A tag that a compressed
 // answer carried names the same state.
-func matchesETag(list, tag string) bool {
+func MatchesETag(list, tag string) bool {
 	for candidate := range strings.SplitSeq(list, ",") {
 		candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
 		for _, encoding := range []string{"-gzip", "-zstd"} {
@@ -43,27 +41,16 @@ func matchesETag(list, tag string) bool {
 	return false
 }
 
-// unchanged answers 304 when the caller has the state that tag names.
-func unchanged(c echo.Context, ifNoneMatch *string, tag string) bool {
-	c.Response().Header().Set("ETag", tag)
-	if ifNoneMatch == nil || !matchesETag(*ifNoneMatch, tag) {
-		return false
-	}
-	c.Response().Header().Add("Vary", "Accept-Encoding") // as the answer that it stands for
-	c.Response().WriteHeader(http.StatusNotModified)
-	return true
-}
-
-// checkMatch refuses a write that was meant for another state.
-func checkMatch(ifMatch *string, what, tag string) error {
-	if ifMatch == nil || matchesETag(*ifMatch, tag) {
+// CheckMatch refuses a write that was meant for another state.
+func CheckMatch(ifMatch *string, what, tag string) error {
+	if ifMatch == nil || MatchesETag(*ifMatch, tag) {
 		return nil
 	}
 	return &spec.Problem{Status: http.StatusPreconditionFailed, Code: spec.ErrorCodePreconditionFailed, Message: "the " + what + " has changed: its ETag is not the one in If-Match"}
 }
 
-// absentMatch refuses a write that was meant for something that is not there.
-func absentMatch(ifMatch *string, what string) error {
+// CheckAbsent refuses a write that was meant for something that is not there.
+func CheckAbsent(ifMatch *string, what string) error {
 	if ifMatch == nil {
 		return nil
 	}

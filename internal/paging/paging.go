@@ -1,0 +1,209 @@
+// Package paging reads which page of a list is asked for, writes the page, and tells states of what is listed apart: limits
+// and offsets, cursors, counts and entity tags.
+package paging
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"foldbook/api/spec"
+	"foldbook/db"
+)
+
+// Limits of a kind of list: how many items it answers unless told, and at most.
+type Limits struct{ Usual, Most int64 }
+
+// Page is the part of a list that is asked for.
+type Page struct {
+	Limit  int32
+	Offset int64
+}
+
+// Page reads a page. The names of its parameters begin with prefix.
+func (l Limits) Page(prefix string, limit, offset *int64) (Page, error) {
+	p := Page{Limit: int32(l.Usual)} //nolint:gosec // at most 1<<30
+	if limit != nil {
+		if *limit < 0 {
+			return p, spec.InvalidParameter(prefix+"limit", "is below 0")
+		}
+		p.Limit = int32(min(*limit, l.Most)) //nolint:gosec // at most 1<<30
+	}
+	if offset != nil {
+		if *offset < 0 {
+			return p, spec.InvalidParameter(prefix+"offset", "is below 0")
+		}
+		p.Offset = *offset
+	}
+	return p, nil
+}
+
+// Cut removes the row that was read beyond the page, and tells whether it was there.
+func Cut[T any](rows []T, p Page) ([]T, bool) {
+	if len(rows) > int(p.Limit) {
+		return rows[:p.Limit], true
+	}
+	return rows, false
+}
+
+// Count is how the total of a list is wanted.
+type Count string
+
+// The counts that a caller may ask for.
+const (
+	Exact     Count = "exact"
+	Estimated Count = "estimated"
+	None      Count = "none"
+)
+
+// estimateUpTo is how far an estimated total is counted.
+const estimateUpTo = 10_000
+
+// Params are what a request for an envelope takes beside its filters.
+type Params struct {
+	Limit, Offset *int64
+	Cursor, Count *string
+}
+
+// Request is a checked request for one page of an envelope.
+type Request struct {
+	Page
+	Count Count
+	After *Cursor // the page begins behind it; nil: at the offset
+	Scope string  // that cursors belong to
+}
+
+// Request checks the parameters of a list with this scope.
+func (l Limits) Request(p Params, scope string) (r Request, err error) {
+	r.Scope, r.Count = scope, Exact
+	if r.Page, err = l.Page("", p.Limit, p.Offset); err != nil {
+		return r, err
+	}
+	if p.Count != nil {
+		r.Count = Count(*p.Count)
+	}
+	if !slices.Contains([]Count{Exact, Estimated, None}, r.Count) {
+		return r, spec.InvalidParameter("count", "is not exact, estimated or none")
+	}
+	if p.Cursor == nil {
+		return r, nil
+	}
+	if r.Offset != 0 {
+		return r, spec.InvalidParameter("cursor", "does not go with offset")
+	}
+	after, err := DecodeCursor(*p.Cursor, scope)
+	r.After = &after
+	return r, err
+}
+
+// Scope is what a cursor belongs to: the route and everything in the query that decides what the list is.
+func Scope(route string, query url.Values) string {
+	keys := make([]string, 0, len(query))
+	for key := range query {
+		switch key {
+		case "cursor", "limit", "offset", "count":
+		default:
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	var b strings.Builder
+	b.WriteString(route)
+	for _, key := range keys {
+		values := slices.Sorted(slices.Values(query[key]))
+		fmt.Fprintf(&b, "&%q=%q", key, values)
+	}
+	return b.String()
+}
+
+// Row is a row that encodes itself.
+type Row[T any] interface {
+	*T
+	db.Appender
+}
+
+// List is one page of an envelope: {"runs": […], "count": …, "total": …, "limit": …, "offset": …, "next": …}.
+type List[T any, P Row[T]] struct {
+	key      string
+	rows     []T
+	request  Request
+	next     string // cursor of the next page, empty on the last
+	total    *int64 // nil: not counted
+	estimate bool   // total is a lower bound
+}
+
+// NewList makes a page of rows, which are one more than the page when there is a next one; at tells where a row is in the
+// list.
+func NewList[T any, P Row[T]](key string, rows []T, r Request, at func(P) Cursor) *List[T, P] {
+	rows, more := Cut(rows, r.Page)
+	l := &List[T, P]{key: key, rows: rows, request: r}
+	if more && r.Limit > 0 {
+		l.next = at(P(&rows[r.Limit-1])).Encode(r.Scope)
+	}
+	return l
+}
+
+// SetNext names the row that the next page begins behind, for rows that were cut already.
+func (l *List[T, P]) SetNext(c Cursor) { l.next = c.Encode(l.request.Scope) }
+
+// SetTotal counts the list as it was asked for, unless the page ends it and so tells its total; count stops at most.
+func (l *List[T, P]) SetTotal(count func(most int64) (int64, error)) error {
+	r := l.request
+	most := int64(1 << 62)
+	switch {
+	case r.Count == None:
+		return nil
+	case l.next == "" && r.After == nil && r.Limit > 0 && (len(l.rows) > 0 || r.Offset == 0):
+		l.total = new(r.Offset + int64(len(l.rows)))
+		return nil
+	case r.Count == Estimated:
+		most = estimateUpTo
+	}
+	n, err := count(most)
+	l.total, l.estimate = &n, n == most
+	return err
+}
+
+// Link is the value of a Link header to the next page; empty on the last.
+func (l *List[T, P]) Link(u *url.URL) string {
+	if l.next == "" {
+		return ""
+	}
+	query := u.Query()
+	query.Del("offset")
+	query.Set("cursor", l.next)
+	next := url.URL{Path: u.Path, RawQuery: query.Encode()}
+	return "<" + next.String() + `>; rel="next"`
+}
+
+// AppendJSON appends the envelope.
+func (l *List[T, P]) AppendJSON(b []byte) []byte {
+	b = append(b, '{', '"')
+	b = append(b, l.key...)
+	b = append(b, `":`...)
+	b = db.AppendRows[T, P](b, l.rows)
+	b = append(b, `,"count":`...)
+	b = strconv.AppendInt(b, int64(len(l.rows)), 10)
+	b = append(b, `,"total":`...)
+	if l.total == nil {
+		b = append(b, `null`...)
+	} else {
+		b = strconv.AppendInt(b, *l.total, 10)
+	}
+	if l.estimate {
+		b = append(b, `,"total_is_estimate":true`...)
+	}
+	b = append(b, `,"limit":`...)
+	b = strconv.AppendInt(b, int64(l.request.Limit), 10)
+	b = append(b, `,"offset":`...)
+	b = strconv.AppendInt(b, l.request.Offset, 10)
+	b = append(b, `,"next":`...)
+	if l.next == "" {
+		b = append(b, `null`...)
+	} else {
+		b = strconv.AppendQuote(b, l.next) // base64url
+	}
+	return append(b, '}')
+}
