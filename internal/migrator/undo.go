@@ -59,7 +59,8 @@ func (m *Migrator) undo(ctx context.Context, consent Consent, plan func(known []
 		case consent.DryRun, free < 0:
 			return m.together(ctx, steps, true, consent)
 		case !consent.Yes:
-			return fmt.Errorf("%s%s runs outside a transaction, so what it removes cannot be counted first: %w", folder, steps[free].File, ErrDataLoss)
+			return fmt.Errorf("%s%s runs outside a transaction, so what it removes cannot be counted first: %w",
+				folder, steps[free].File, ErrDataLoss)
 		}
 		m.report.Note(folder + steps[free].File + " runs outside a transaction: what is lost cannot be counted")
 		return m.run(ctx, steps, m.report.Step)
