@@ -50,14 +50,38 @@ type runCmd struct {
 	BuildSeconds int `hidden:"" env:"DEV_BUILD_SECONDS"` // how long make built before, for the summary
 }
 
-func (c *runCmd) Run(ctx context.Context) (err error) {
-	s, err := open(c.BuildSeconds)
+func (c *runCmd) Run(ctx context.Context) error {
+	return serveStack(ctx, c.BuildSeconds, false)
+}
+
+type watchCmd struct {
+	BuildSeconds int `hidden:"" env:"DEV_BUILD_SECONDS"`
+}
+
+func (c *watchCmd) Run(ctx context.Context) error {
+	return serveStack(ctx, c.BuildSeconds, true)
+}
+
+// serveStack starts all, follows the sources if that is wanted, and stops all when the context ends.
+func serveStack(ctx context.Context, buildSeconds int, follow bool) (err error) {
+	s, err := open(buildSeconds)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	if err := s.up(ctx, false); err != nil {
-		return quietIfInterrupted(ctx, err)
+	w := newWatcher(s.root) // before the start, so that an edit during it is seen
+	if follow {
+		s.buildTools(ctx)
+	}
+	if err := s.up(ctx, follow); err != nil {
+		if ctx.Err() != nil {
+			return nil // interrupted
+		}
+		return err
+	}
+	if follow {
+		s.say("watch", "sql/, migrations/, the API description and *.go: a change is generated, built and served")
+		return s.watch(ctx, w)
 	}
 	select {
 	case <-ctx.Done():
@@ -68,32 +92,6 @@ func (c *runCmd) Run(ctx context.Context) (err error) {
 	case <-s.postgresDone():
 		return fmt.Errorf("PostgreSQL ended by itself; its log is %s", s.postgres.LogFile())
 	}
-}
-
-type watchCmd struct {
-	BuildSeconds int `hidden:"" env:"DEV_BUILD_SECONDS"`
-}
-
-func (c *watchCmd) Run(ctx context.Context) (err error) {
-	s, err := open(c.BuildSeconds)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	w := newWatcher(s.root) // before the start, so that an edit during it is seen
-	s.buildTools(ctx)
-	if err := s.up(ctx, true); err != nil {
-		return quietIfInterrupted(ctx, err)
-	}
-	s.say("watch", "sql/, migrations/, the API description and *.go: a change is generated, built and served")
-	return s.watch(ctx, w)
-}
-
-func quietIfInterrupted(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }
 
 func howEnded(err error) string {

@@ -3,10 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"gopkg.in/yaml.v3"
 )
 
@@ -18,66 +18,45 @@ func openapiJSON() error {
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
-		return fmt.Errorf("read the API description: %w", err)
-	}
-	var b bytes.Buffer
-	if err := writeNode(&b, doc.Content[0]); err != nil {
 		return err
 	}
 	var out bytes.Buffer
-	if err := json.Indent(&out, b.Bytes(), "", " "); err != nil {
-		return fmt.Errorf("indent the API description: %w", err)
+	e := jsontext.NewEncoder(&out, jsontext.WithIndent(" "), jsontext.PreserveRawStrings(true))
+	if err := writeNode(e, doc.Content[0]); err != nil {
+		return err
 	}
-	return stage(specDir+"/openapi.gen.json", append(out.Bytes(), '\n'))
+	return stage(specDir+"/openapi.gen.json", out.Bytes())
 }
 
-func writeNode(b *bytes.Buffer, n *yaml.Node) error {
+func writeNode(e *jsontext.Encoder, n *yaml.Node) error {
+	begin, end := jsontext.BeginObject, jsontext.EndObject
 	switch n.Kind {
-	case yaml.MappingNode:
-		b.WriteByte('{')
-		for i := 0; i < len(n.Content); i += 2 {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			if err := writeValue(b, n.Content[i].Value); err != nil {
-				return err
-			}
-			b.WriteByte(':')
-			if err := writeNode(b, n.Content[i+1]); err != nil {
-				return err
-			}
-		}
-		b.WriteByte('}')
-	case yaml.SequenceNode:
-		b.WriteByte('[')
-		for i, c := range n.Content {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			if err := writeNode(b, c); err != nil {
-				return err
-			}
-		}
-		b.WriteByte(']')
+	case yaml.AliasNode:
+		return writeNode(e, n.Alias)
 	case yaml.ScalarNode:
 		var v any
 		if err := n.Decode(&v); err != nil {
-			return fmt.Errorf("line %d: %w", n.Line, err)
+			return problem{specFile, n.Line, n.Column, err.Error()}
 		}
-		return writeValue(b, v)
-	case yaml.AliasNode:
-		return writeNode(b, n.Alias)
-	default:
-		return fmt.Errorf("line %d: not a value", n.Line)
+		text, err := json.Marshal(v)
+		if err != nil {
+			return problem{specFile, n.Line, n.Column, err.Error()}
+		}
+		return e.WriteValue(text)
+	case yaml.SequenceNode:
+		begin, end = jsontext.BeginArray, jsontext.EndArray
 	}
-	return nil
-}
-
-func writeValue(b *bytes.Buffer, v any) error {
-	text, err := json.Marshal(v)
-	if err != nil {
+	if err := e.WriteToken(begin); err != nil {
 		return err
 	}
-	b.Write(text)
-	return nil
+	for i, c := range n.Content {
+		write := func() error { return writeNode(e, c) }
+		if n.Kind == yaml.MappingNode && i%2 == 0 { // a key, which may look like a number
+			write = func() error { return e.WriteToken(jsontext.String(c.Value)) }
+		}
+		if err := write(); err != nil {
+			return err
+		}
+	}
+	return e.WriteToken(end)
 }
