@@ -30,19 +30,18 @@ func (s *Server) ListRunPredictions(c echo.Context, runID string, params spec.Li
 }
 
 func (s *Server) listPredictions(c echo.Context, runID string, params spec.ListPredictionsParams, usual spec.Format) error {
-	format, err := rowstream.FormatOf(params.Format, c.Request(), usual)
-	if err != nil {
-		return err
-	}
-	at, err := rangeOf(c, rowQuery{
-		params.StartTS, params.EndTS, params.StartTimestamp, params.EndTimestamp, params.StartIndex, params.EndIndex,
-		params.Columns, params.Desc, params.Limit, params.Offset, params.Cursor,
-	}, predictionLimits, format)
+	route := predictionsRoute
+	route.usual = usual
+	a, err := route.read(c, rowQuery{
+		StartTS: params.StartTS, EndTS: params.EndTS, StartTimestamp: params.StartTimestamp, EndTimestamp: params.EndTimestamp,
+		StartIndex: params.StartIndex, EndIndex: params.EndIndex, Columns: params.Columns, Desc: params.Desc, Limit: params.Limit,
+		Offset: params.Offset, Cursor: params.Cursor, Format: params.Format,
+	})
 	if err != nil {
 		return err
 	}
 	withFolds := params.With != nil
-	if withFolds && (!params.With.Valid() || format != spec.JSON) {
+	if withFolds && (!params.With.Valid() || a.format != spec.JSON) {
 		return spec.InvalidParameter("with", "is not folds, or does not go with this format: only JSON has a place for them")
 	}
 	id, err := pathID("run_id", runID)
@@ -61,7 +60,7 @@ func (s *Server) listPredictions(c echo.Context, runID string, params spec.ListP
 	if err != nil {
 		return err
 	}
-	a := &rowAnswer{series: found, at: at, format: format, key: "dataset", arrays: true}
+	a.series = found
 	if a.columns, err = found.PredictionColumns(params.Columns); err != nil {
 		return err
 	}

@@ -50,6 +50,8 @@ func (s *Server) openDataset(ctx context.Context, id uuid.UUID, bars bool) (*ser
 type rowAnswer struct {
 	series  *series.Series
 	at      rowRange
+	pixels  int64   // to downsample the rows for; 0: all rows
+	named   *string // the columns that were asked for
 	columns []series.Column
 	format  spec.Format
 	key     string                                                                             // JSON: of the rows
@@ -59,8 +61,18 @@ type rowAnswer struct {
 	adapt   func(*series.Scan) rowstream.Rows                                                  // changes cells; nil for none
 }
 
+// from says which series the rows are of.
+func (a *rowAnswer) from(found *series.Series) (err error) {
+	a.series = found
+	a.columns, err = found.Columns(a.named)
+	return err
+}
+
 // listRows answers a range of rows.
 func (s *Server) listRows(c echo.Context, a *rowAnswer) error {
+	if a.pixels > 0 {
+		return s.listPoints(c, a)
+	}
 	clock := s.streamClock(c)
 	defer clock.cancel()
 	if a.format == spec.Parquet {

@@ -14,8 +14,8 @@ import (
 )
 
 // listCandles answers candles that are longer than the bars.
-func (s *Server) listCandles(c echo.Context, a *rowAnswer, interval string, pixels int64) error {
-	if pixels > 0 || a.at.Numbered || a.at.After != nil || a.format == spec.Parquet {
+func (s *Server) listCandles(c echo.Context, a *rowAnswer, interval string) error {
+	if a.pixels > 0 || a.at.Numbered || a.at.After != nil || a.format == spec.Parquet {
 		return spec.InvalidParameter("interval", "does not go with points, width, cursor, start_index, end_index or format=parquet")
 	}
 	k := questdb.Candles{Selection: a.series.Selection(a.at.Range), Desc: a.at.Desc, Offset: a.at.Offset}

@@ -8,14 +8,22 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/internal/paging"
+	"foldbook/internal/rowstream"
 	"foldbook/internal/series"
 )
 
-// rowLimits of a route: how many rows JSON answers unless told, and at most; the other formats answer all.
+// rowRoute is what routes with rows differ in.
+type rowRoute struct {
+	limits paging.Limits // how many rows JSON answers unless told, and at most; the other formats answer all
+	usual  spec.Format
+	key    string // JSON: of the rows
+	arrays bool   // JSON: rows are arrays
+}
+
 var (
-	seriesLimits     = paging.Limits{Usual: 200_000, Most: 200_000}
-	tableLimits      = paging.Limits{Usual: 5000, Most: 200_000}
-	predictionLimits = paging.Limits{Usual: 1 << 62, Most: 1 << 62}
+	seriesRoute      = rowRoute{paging.Limits{Usual: 200_000, Most: 200_000}, spec.JSON, "rows", false}
+	tableRoute       = rowRoute{paging.Limits{Usual: 5000, Most: 200_000}, spec.JSON, "rows", true}
+	predictionsRoute = rowRoute{paging.Limits{Usual: 1 << 62, Most: 1 << 62}, spec.Csv, "dataset", true}
 )
 
 // rowQuery is the part of a query that all routes with rows have.
@@ -26,6 +34,21 @@ type rowQuery struct {
 	Desc                                         *bool
 	Limit, Offset                                *int64
 	Cursor                                       *string
+	Format                                       *spec.Format
+	Points, Width                                *int64
+}
+
+// read reads the parameters of a request for rows.
+func (route rowRoute) read(c echo.Context, q rowQuery) (*rowAnswer, error) {
+	format, err := rowstream.FormatOf(q.Format, c.Request(), route.usual)
+	if err != nil {
+		return nil, err
+	}
+	a := &rowAnswer{named: q.Columns, format: format, key: route.key, arrays: route.arrays}
+	if a.at, err = rangeOf(c, q, route.limits, format); err == nil {
+		a.pixels, err = pixelsOf(q.Points, q.Width, a.at)
+	}
+	return a, err
 }
 
 // rowRange is which rows of a series are asked for.

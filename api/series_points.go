@@ -41,14 +41,14 @@ func pixelsOf(points, width *int64, at rowRange) (int64, error) {
 }
 
 // listPoints answers rows downsampled for a chart.
-func (s *Server) listPoints(c echo.Context, a *rowAnswer, pixels int64) error {
+func (s *Server) listPoints(c echo.Context, a *rowAnswer) error {
 	clock := s.streamClock(c)
 	defer clock.cancel()
 	if a.format == spec.Parquet {
 		return spec.InvalidParameter("format", "parquet does not go with points or width")
 	}
 	a.at.Limit = -1
-	grid, err := a.grid(clock, pixels)
+	grid, err := a.grid(clock)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (s *Server) listPoints(c echo.Context, a *rowAnswer, pixels int64) error {
 	return s.send(c, clock, &rowstream.Answer{
 		Fields: fields, Rows: points, Format: a.format, File: a.series.Table.Name, Key: a.key, Arrays: a.arrays,
 		Head: func(b []byte) []byte {
-			b = rowstream.AppendNumber(a.begin(b), "pixel_columns", pixels)
+			b = rowstream.AppendNumber(a.begin(b), "pixel_columns", a.pixels)
 			b = rowstream.AppendNumber(b, "pixel_start_us", grid.Start)
 			return rowstream.AppendNumber(b, "pixel_width_us", grid.Step)
 		},
@@ -72,7 +72,7 @@ func (s *Server) listPoints(c echo.Context, a *rowAnswer, pixels int64) error {
 }
 
 // grid cuts the time that was asked for, or that there are rows of, into pixel columns.
-func (a *rowAnswer) grid(clock *streamClock, pixels int64) (chart.Grid, error) {
+func (a *rowAnswer) grid(clock *streamClock) (chart.Grid, error) {
 	bounds, err := a.series.Client.Bounds(clock, a.series.Selection(a.at.Range))
 	if err != nil {
 		return chart.Grid{}, fmt.Errorf("find the bounds of %s: %w", a.series.Table.Name, err)
@@ -84,5 +84,5 @@ func (a *rowAnswer) grid(clock *streamClock, pixels int64) (chart.Grid, error) {
 	if !a.at.To.IsZero() {
 		last = a.at.To
 	}
-	return chart.NewGrid(max(0, first.UnixMicro()), max(0, last.UnixMicro(), first.UnixMicro()), pixels), nil
+	return chart.NewGrid(max(0, first.UnixMicro()), max(0, last.UnixMicro(), first.UnixMicro()), a.pixels), nil
 }

@@ -4,32 +4,27 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
-	"foldbook/internal/rowstream"
 	"foldbook/internal/series"
 )
 
 // ListIndicators serves GET /api/datasets/:dataset_id/indicators: {"measurement": …, "columns": […], "rows": [{…}], "count": …, …}.
 func (s *Server) ListIndicators(c echo.Context, datasetID string, params spec.ListIndicatorsParams) error {
-	format, err := rowstream.FormatOf(params.Format, c.Request(), spec.JSON)
-	if err != nil {
-		return err
-	}
-	at, err := rangeOf(c, rowQuery{
-		params.StartTS, params.EndTS, params.StartTimestamp, params.EndTimestamp, params.StartIndex, params.EndIndex,
-		params.Columns, params.Desc, params.Limit, params.Offset, params.Cursor,
-	}, seriesLimits, format)
+	a, err := seriesRoute.read(c, rowQuery{
+		StartTS: params.StartTS, EndTS: params.EndTS, StartTimestamp: params.StartTimestamp, EndTimestamp: params.EndTimestamp,
+		StartIndex: params.StartIndex, EndIndex: params.EndIndex, Columns: params.Columns, Desc: params.Desc, Limit: params.Limit,
+		Offset: params.Offset, Cursor: params.Cursor, Format: params.Format,
+	})
 	if err != nil {
 		return err
 	}
 	found, id, err := s.datasetSeries(c, datasetID, false)
-	if err != nil {
-		return err
+	if err == nil {
+		err = a.from(found)
 	}
-	a := &rowAnswer{series: found, at: at, format: format, key: "rows"}
-	if a.columns, err = found.Columns(params.Columns); err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if isTrue(params.Aligned) {
+	case isTrue(params.Aligned):
 		return s.listAligned(c, id, a)
 	}
 	return s.listRows(c, a)
@@ -37,52 +32,34 @@ func (s *Server) ListIndicators(c echo.Context, datasetID string, params spec.Li
 
 // ListOhlcv serves GET /api/datasets/:dataset_id/ohlcv: {"measurement": …, "columns": […], "rows": [{…}], "count": …, …}.
 func (s *Server) ListOhlcv(c echo.Context, datasetID string, params spec.ListOhlcvParams) error {
-	format, err := rowstream.FormatOf(params.Format, c.Request(), spec.JSON)
-	if err != nil {
-		return err
-	}
-	at, err := rangeOf(c, rowQuery{
-		params.StartTS, params.EndTS, params.StartTimestamp, params.EndTimestamp, params.StartIndex, params.EndIndex,
-		params.Columns, params.Desc, params.Limit, params.Offset, params.Cursor,
-	}, seriesLimits, format)
-	if err != nil {
-		return err
-	}
-	pixels, err := pixelsOf(params.Points, params.Width, at)
+	a, err := seriesRoute.read(c, rowQuery{
+		StartTS: params.StartTS, EndTS: params.EndTS, StartTimestamp: params.StartTimestamp, EndTimestamp: params.EndTimestamp,
+		StartIndex: params.StartIndex, EndIndex: params.EndIndex, Columns: params.Columns, Desc: params.Desc, Limit: params.Limit,
+		Offset: params.Offset, Cursor: params.Cursor, Format: params.Format, Points: params.Points, Width: params.Width,
+	})
 	if err != nil {
 		return err
 	}
 	found, _, err := s.datasetSeries(c, datasetID, true)
-	if err != nil {
-		return err
-	}
-	a := &rowAnswer{series: found, at: at, format: format, key: "rows"}
-	if a.columns, err = found.Columns(params.Columns); err != nil {
-		return err
+	if err == nil {
+		err = a.from(found)
 	}
 	switch {
+	case err != nil:
+		return err
 	case params.Interval != nil:
-		return s.listCandles(c, a, *params.Interval, pixels)
-	case pixels > 0:
-		return s.listPoints(c, a, pixels)
+		return s.listCandles(c, a, *params.Interval)
 	}
 	return s.listRows(c, a)
 }
 
 // ListTrace serves GET /api/simulations/:simulation_id/trace: {"measurement": …, "columns": […], "rows": [{…}], "count": …, …}.
 func (s *Server) ListTrace(c echo.Context, simulationID string, params spec.ListTraceParams) error {
-	format, err := rowstream.FormatOf(params.Format, c.Request(), spec.JSON)
-	if err != nil {
-		return err
-	}
-	at, err := rangeOf(c, rowQuery{
-		params.StartTS, params.EndTS, params.StartTimestamp, params.EndTimestamp, params.StartIndex, params.EndIndex,
-		params.Columns, params.Desc, params.Limit, params.Offset, params.Cursor,
-	}, seriesLimits, format)
-	if err != nil {
-		return err
-	}
-	pixels, err := pixelsOf(params.Points, params.Width, at)
+	a, err := seriesRoute.read(c, rowQuery{
+		StartTS: params.StartTS, EndTS: params.EndTS, StartTimestamp: params.StartTimestamp, EndTimestamp: params.EndTimestamp,
+		StartIndex: params.StartIndex, EndIndex: params.EndIndex, Columns: params.Columns, Desc: params.Desc, Limit: params.Limit,
+		Offset: params.Offset, Cursor: params.Cursor, Format: params.Format, Points: params.Points, Width: params.Width,
+	})
 	if err != nil {
 		return err
 	}
@@ -90,21 +67,16 @@ func (s *Server) ListTrace(c echo.Context, simulationID string, params spec.List
 	if err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
-	row, err := s.DB.GetSimulationSeries(ctx, id)
+	row, err := s.DB.GetSimulationSeries(c.Request().Context(), id)
 	if err != nil {
 		return notFound(err, "simulation", id)
 	}
-	found, err := s.open(ctx, series.Trace, row.QuestDBNamespace, id.String(), row.SimulationName)
+	found, err := s.open(c.Request().Context(), series.Trace, row.QuestDBNamespace, id.String(), row.SimulationName)
+	if err == nil {
+		err = a.from(found)
+	}
 	if err != nil {
 		return err
-	}
-	a := &rowAnswer{series: found, at: at, format: format, key: "rows"}
-	if a.columns, err = found.Columns(params.Columns); err != nil {
-		return err
-	}
-	if pixels > 0 {
-		return s.listPoints(c, a, pixels)
 	}
 	return s.listRows(c, a)
 }

@@ -15,18 +15,11 @@ import (
 
 // ListSeries serves GET /api/datasets/:dataset_id/series: {"dataset_id": …, "columns": […], "rows": [[…]], "count": …, …}.
 func (s *Server) ListSeries(c echo.Context, datasetID string, params spec.ListSeriesParams) error {
-	format, err := rowstream.FormatOf(params.Format, c.Request(), spec.JSON)
-	if err != nil {
-		return err
-	}
-	at, err := rangeOf(c, rowQuery{
-		params.StartTS, params.EndTS, params.StartTimestamp, params.EndTimestamp, params.StartIndex, params.EndIndex,
-		params.Columns, params.Desc, params.Limit, params.Offset, params.Cursor,
-	}, tableLimits, format)
-	if err != nil {
-		return err
-	}
-	pixels, err := pixelsOf(params.Points, params.Width, at)
+	a, err := tableRoute.read(c, rowQuery{
+		StartTS: params.StartTS, EndTS: params.EndTS, StartTimestamp: params.StartTimestamp, EndTimestamp: params.EndTimestamp,
+		StartIndex: params.StartIndex, EndIndex: params.EndIndex, Columns: params.Columns, Desc: params.Desc, Limit: params.Limit,
+		Offset: params.Offset, Cursor: params.Cursor, Format: params.Format, Points: params.Points, Width: params.Width,
+	})
 	if err != nil {
 		return err
 	}
@@ -34,33 +27,26 @@ func (s *Server) ListSeries(c echo.Context, datasetID string, params spec.ListSe
 	if err != nil {
 		return err
 	}
-	if bins > 0 && (format != spec.JSON || at.Numbered) {
+	if bins > 0 && (a.format != spec.JSON || a.at.Numbered) {
 		return spec.InvalidParameter("bins", "goes with format=json, and not with start_index or end_index")
 	}
 	found, id, err := s.datasetSeries(c, datasetID, false)
+	if err == nil {
+		err = a.from(found)
+	}
 	if err != nil {
 		return err
 	}
-	a := &rowAnswer{series: found, at: at, format: format, key: "rows", arrays: true}
-	if a.columns, err = found.Columns(params.Columns); err != nil {
-		return err
-	}
 	a.head = func(b []byte) []byte { return rowstream.AppendMember(b, "dataset_id", id.String()) }
-	if pixels > 0 {
-		if bins > 0 {
-			return spec.InvalidParameter("bins", "does not go with points or width")
-		}
-		a.tail = func(_ *streamClock, b []byte, _ int64, _ rowstream.End) ([]byte, error) {
-			return append(b, `,"next_offset":null`...), nil
-		}
-		return s.listPoints(c, a, pixels)
+	if a.pixels > 0 && bins > 0 {
+		return spec.InvalidParameter("bins", "does not go with points or width")
 	}
 	a.tail = func(clock *streamClock, b []byte, count int64, e rowstream.End) ([]byte, error) {
 		b = append(b, `,"next_offset":`...)
 		if e.Next == "" {
 			b = append(b, "null"...)
 		} else {
-			b = strconv.AppendInt(b, at.Offset+count, 10)
+			b = strconv.AppendInt(b, a.at.Offset+count, 10)
 		}
 		return a.appendHistograms(clock, b, bins)
 	}

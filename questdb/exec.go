@@ -77,7 +77,7 @@ func (c *Client) get(ctx context.Context, path, sql string) (a httpAnswer, err e
 	if c.cfg.User != "" {
 		req.SetBasicAuth(c.cfg.User, c.cfg.Password)
 	}
-	if a.res, err = c.http.Do(req); err != nil {
+	if a.res, err = c.http.Do(req); err != nil { //nolint:bodyclose // the caller does
 		a.limit.Stop()
 		defer a.cancel(nil)
 		return a, failure(a.ctx, err, sql, false)

@@ -55,32 +55,23 @@ func (c *Client) pooled(ctx context.Context, stream bool, read func() (*Rows, er
 // acquire waits for a place of the pool. Long reads, which may be as slow as whoever reads them, leave some to the others.
 // Error: ErrBusy.
 func (c *Client) acquire(ctx context.Context, stream bool) (release func(), err error) {
-	timeout := time.NewTimer(c.cfg.AcquireTimeout)
-	defer timeout.Stop()
-	wanted := []chan struct{}{c.slots}
-	if stream {
-		wanted = []chan struct{}{c.streams, c.slots}
+	wait, cancel := context.WithTimeoutCause(ctx, c.cfg.AcquireTimeout, ErrBusy)
+	defer cancel()
+	if stream && c.streams.Acquire(wait, 1) != nil {
+		return nil, failure(wait, wait.Err(), "", false)
 	}
-	held := 0
-	release = func() {
-		for _, slots := range wanted[:held] {
-			<-slots
+	if c.slots.Acquire(wait, 1) != nil {
+		if stream {
+			c.streams.Release(1)
 		}
+		return nil, failure(wait, wait.Err(), "", false)
 	}
-	for _, slots := range wanted {
-		select {
-		case slots <- struct{}{}:
-			held++
-			continue
-		case <-timeout.C:
-			err = ErrBusy
-		case <-ctx.Done():
-			err = failure(ctx, ctx.Err(), "", false)
+	return func() {
+		c.slots.Release(1)
+		if stream {
+			c.streams.Release(1)
 		}
-		release()
-		return nil, err
-	}
-	return release, nil
+	}, nil
 }
 
 // sleep waits, unless the context ends before.

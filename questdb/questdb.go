@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/semaphore"
 )
 
 // Path is the way that reads take.
@@ -66,12 +67,12 @@ type Client struct {
 	cfg       Config
 	base      *url.URL // of the HTTP interface, without a user
 	http      *http.Client
-	transport *http.Transport // of http
-	once      *http.Transport // of writes: a connection for each
-	pool      *pgxpool.Pool   // nil: reads go over HTTP
-	readOnly  *pgxpool.Pool   // nil: Query reads as all else does
-	slots     chan struct{}   // one is held by each read
-	streams   chan struct{}   // and one of these by each long one
+	transport *http.Transport     // of http
+	once      *http.Transport     // of writes: a connection for each
+	pool      *pgxpool.Pool       // nil: reads go over HTTP
+	readOnly  *pgxpool.Pool       // nil: Query reads as all else does
+	slots     *semaphore.Weighted // one is held by each read
+	streams   *semaphore.Weighted // and one of these by each long one
 	tables    tableCache
 }
 
@@ -99,8 +100,8 @@ func New(cfg Config) (*Client, error) {
 			MaxIdleConnsPerHost: cfg.PoolSize,
 			DisableCompression:  true, // QuestDB's own deflate has crashed it
 		},
-		slots:   make(chan struct{}, cfg.PoolSize),
-		streams: make(chan struct{}, max(1, cfg.PoolSize-cfg.PoolSize/4)),
+		slots:   semaphore.NewWeighted(int64(cfg.PoolSize)),
+		streams: semaphore.NewWeighted(int64(max(1, cfg.PoolSize-cfg.PoolSize/4))),
 	}
 	// QuestDB 9.3 keeps the tables that it has written to over a connection. When one was dropped and made anew, it goes on
 	// writing to the old one, says 204, and the rows are lost.
@@ -146,34 +147,31 @@ func (c *Client) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	one := new(statement).add("select 1 one")
-	if err := pinged(c.execQuery(ctx, one)); err != nil {
+	if err := isOne(c.execQuery(ctx, one)); err != nil {
 		return fmt.Errorf("ping QuestDB: %w", err)
 	}
 	if c.pool != nil {
-		if err := pinged(c.query(ctx, one)); err != nil && !errors.Is(err, ErrBusy) {
+		if err := isOne(c.query(ctx, one)); err != nil && !errors.Is(err, ErrBusy) {
 			return fmt.Errorf("ping QuestDB over the PostgreSQL wire: %w", err)
 		}
 	}
 	return nil
 }
 
-// pinged looks for the one row with 1.
-func pinged(rows *Rows, err error) error {
+// isOne looks for the one row with 1.
+func isOne(rows *Rows, err error) error {
 	if errors.As(err, new(*Refused)) {
 		return fmt.Errorf("%w: it does not take the query", ErrBroken)
-	} else if err != nil {
-		return err
 	}
-	defer rows.Close()
-	one := int64(0)
-	if len(rows.Fields) == 1 && rows.Next() {
-		one, _ = rows.Int(0)
-	}
-	for rows.Next() {
-		one = 0
-	}
-	if rows.Err() == nil && one != 1 {
+	n, sum := 0, int64(0)
+	err = each(rows, err, func(r *Rows) {
+		n++
+		if len(r.Fields) == 1 {
+			sum, _ = r.Int(0)
+		}
+	})
+	if err == nil && (n != 1 || sum != 1) {
 		return ErrBroken
 	}
-	return rows.Err()
+	return err
 }

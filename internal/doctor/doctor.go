@@ -85,25 +85,34 @@ func (d *Doctor) Check(ctx context.Context) (findings []Finding, err error) {
 	return findings, nil
 }
 
-func (d *Doctor) datasets(ctx context.Context) (findings []Finding, err error) {
+// pages looks at every record, a page at a time.
+func pages[T any](list func(after uuid.UUID) ([]T, error), look func(*T) (uuid.UUID, []Finding, error)) (findings []Finding, err error) {
 	after := uuid.Nil
 	for {
-		page, err := d.DB.ListDatasetMeasurements(ctx, db.ListDatasetMeasurementsParams{AfterID: after, PageSize: pageOfRecords})
+		page, err := list(after)
 		if err != nil {
-			return nil, fmt.Errorf("list the data sets: %w", err)
+			return nil, fmt.Errorf("list the records: %w", err)
 		}
 		for i := range page {
-			found, err := d.dataset(ctx, &page[i])
+			id, found, err := look(&page[i])
 			if err != nil {
 				return nil, err
 			}
-			findings = append(findings, found...)
+			findings, after = append(findings, found...), id
 		}
 		if len(page) < pageOfRecords {
 			return findings, nil
 		}
-		after = page[len(page)-1].DatasetID
 	}
+}
+
+func (d *Doctor) datasets(ctx context.Context) ([]Finding, error) {
+	return pages(func(after uuid.UUID) ([]db.IndicatorDataset, error) {
+		return d.DB.ListDatasetMeasurements(ctx, db.ListDatasetMeasurementsParams{AfterID: after, PageSize: pageOfRecords})
+	}, func(row *db.IndicatorDataset) (uuid.UUID, []Finding, error) {
+		found, err := d.dataset(ctx, row)
+		return row.DatasetID, found, err
+	})
 }
 
 func (d *Doctor) dataset(ctx context.Context, row *db.IndicatorDataset) (findings []Finding, err error) {
@@ -284,46 +293,23 @@ func milliseconds(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-func (d *Doctor) runs(ctx context.Context) (findings []Finding, err error) {
-	after := uuid.Nil
-	for {
-		page, err := d.DB.ListRunMeasurements(ctx, db.ListRunMeasurementsParams{AfterID: after, PageSize: pageOfRecords})
-		if err != nil {
-			return nil, fmt.Errorf("list the runs: %w", err)
-		}
-		for _, r := range page {
-			found, err := d.rows(ctx, series.Predictions, r.RunID, questdb.PredictionsSpec(strings.ToLower(r.PredictionMeasurement)), r.RunID.String(), r.RunName)
-			if err != nil {
-				return nil, err
-			}
-			findings = append(findings, found...)
-		}
-		if len(page) < pageOfRecords {
-			return findings, nil
-		}
-		after = page[len(page)-1].RunID
-	}
+func (d *Doctor) runs(ctx context.Context) ([]Finding, error) {
+	return pages(func(after uuid.UUID) ([]db.ListRunMeasurementsRow, error) {
+		return d.DB.ListRunMeasurements(ctx, db.ListRunMeasurementsParams{AfterID: after, PageSize: pageOfRecords})
+	}, func(r *db.ListRunMeasurementsRow) (uuid.UUID, []Finding, error) {
+		spec := questdb.PredictionsSpec(strings.ToLower(r.PredictionMeasurement))
+		found, err := d.rows(ctx, series.Predictions, r.RunID, spec, r.RunID.String(), r.RunName)
+		return r.RunID, found, err
+	})
 }
 
-func (d *Doctor) simulations(ctx context.Context) (findings []Finding, err error) {
-	after := uuid.Nil
-	for {
-		page, err := d.DB.ListSimulationMeasurements(ctx, db.ListSimulationMeasurementsParams{AfterID: after, PageSize: pageOfRecords})
-		if err != nil {
-			return nil, fmt.Errorf("list the simulations: %w", err)
-		}
-		for _, s := range page {
-			found, err := d.rows(ctx, series.Trace, s.SimulationID, questdb.TracesSpec(strings.ToLower(s.QuestDBNamespace)), s.SimulationID.String(), s.SimulationName)
-			if err != nil {
-				return nil, err
-			}
-			findings = append(findings, found...)
-		}
-		if len(page) < pageOfRecords {
-			return findings, nil
-		}
-		after = page[len(page)-1].SimulationID
-	}
+func (d *Doctor) simulations(ctx context.Context) ([]Finding, error) {
+	return pages(func(after uuid.UUID) ([]db.ListSimulationMeasurementsRow, error) {
+		return d.DB.ListSimulationMeasurements(ctx, db.ListSimulationMeasurementsParams{AfterID: after, PageSize: pageOfRecords})
+	}, func(r *db.ListSimulationMeasurementsRow) (uuid.UUID, []Finding, error) {
+		found, err := d.rows(ctx, series.Trace, r.SimulationID, questdb.TracesSpec(strings.ToLower(r.QuestDBNamespace)), r.SimulationID.String(), r.SimulationName)
+		return r.SimulationID, found, err
+	})
 }
 
 // rows looks for the rows of a run or simulation, whose record does not count them.

@@ -66,7 +66,8 @@ func (e *arrowEncoder) row(b []byte, rows Rows, _ int64) []byte {
 		b = e.flush(b)
 	}
 	for i := range e.columns {
-		c, ok := &e.columns[i], false
+		c := &e.columns[i]
+		var ok bool
 		switch c.Kind {
 		case questdb.Float:
 			var x float64
@@ -76,7 +77,7 @@ func (e *arrowEncoder) row(b []byte, rows Rows, _ int64) []byte {
 			var text []byte
 			text, ok = rows.Text(i)
 			c.text = append(c.text, text...)
-			c.ends = append(c.ends, int32(min(len(c.text), math.MaxInt32))) //nolint:gosec // a batch has far less text
+			c.ends = append(c.ends, int32(min(len(c.text), math.MaxInt32)))
 		default:
 			var n int64
 			n, ok = rows.Int(i)

@@ -112,8 +112,9 @@ func (a *Answer) Send(w *Writer, begun func()) error {
 	e := a.encoder()
 	b := e.begin(takeBuffer())
 	defer func() { giveBuffer(b) }()
-	count, whole, more := int64(0), a.wholeRows(), false
-	for more = a.Rows.Next(); more && count < whole; more = a.Rows.Next() {
+	count, whole := int64(0), a.wholeRows()
+	more := a.Rows.Next()
+	for ; more && count < whole; more = a.Rows.Next() {
 		b = e.row(b, a.Rows, count)
 		count++
 	}

@@ -66,7 +66,7 @@ func (e *textEncoder) row(b []byte, rows Rows, before int64) []byte {
 	}
 	for i := range e.fields {
 		b = append(b, e.before[i]...)
-		ok := false
+		var ok bool
 		switch f := &e.fields[i]; f.Kind {
 		case questdb.Float:
 			var x float64
