@@ -17,10 +17,10 @@ type session struct {
 	inTx bool
 }
 
-// Connect opens the connection. A lost one ends the transaction that was open on it.
+// Connect opens the connection. Another one in place of a lost one would be without the lock and the transaction.
 func (s *session) Connect(ctx context.Context) (driver.Conn, error) {
-	if s.inTx {
-		return nil, errors.New("the connection to PostgreSQL was lost; the transaction is rolled back")
+	if s.conn != nil {
+		return nil, errors.New("the connection to PostgreSQL was lost")
 	}
 	c, err := s.Connector.Connect(ctx)
 	if err != nil {

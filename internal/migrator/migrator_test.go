@@ -303,6 +303,26 @@ func TestFailureNamesTheLineAndLeavesNothing(t *testing.T) {
 	}
 }
 
+// What is left to do is not done on another connection, which would be without the lock.
+func TestLostConnection(t *testing.T) {
+	t.Parallel()
+	url := testdb.EmptyURL(t)
+	m, _ := open(t, url, fstest.MapFS{
+		"00001_a.sql": file("-- +goose Up\nCREATE TABLE a (id int);\n"),
+		"00002_b.sql": file("-- +goose Up\nSELECT pg_terminate_backend(pg_backend_pid());\n"),
+		"00003_c.sql": file("-- +goose Up\nCREATE TABLE c (id int);\n"),
+	})
+	if n, err := m.Up(t.Context(), false); n != 1 || err == nil || !strings.Contains(err.Error(), "migrations/00002_b.sql:2") {
+		t.Errorf("got %d, %v; want one applied, and the place of the failure", n, err)
+	}
+	if n, err := m.Up(t.Context(), false); n != 0 || err == nil {
+		t.Errorf("once more: got %d, %v; want an error", n, err)
+	}
+	if got := schema(t, testdb.Connect(t, url)); slices.ContainsFunc(got, func(line string) bool { return strings.HasPrefix(line, "table c") }) {
+		t.Errorf("there is a table c: %q", got)
+	}
+}
+
 func TestStatusAndNewerDatabase(t *testing.T) {
 	t.Parallel()
 	url := testdb.EmptyURL(t)
