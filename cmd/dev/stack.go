@@ -307,7 +307,10 @@ func createDatabase(ctx context.Context, server *devstack.Postgres, name string,
 	}
 	_, err = conn.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize())
 	var pg *pgconn.PgError
-	if err != nil && !(errors.As(err, &pg) && pg.Code == "42P04") { // it is there
+	if errors.As(err, &pg) && pg.Code == "42P04" { // it is there
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("create the database: %w", err)
 	}
 	return nil

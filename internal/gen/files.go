@@ -19,7 +19,7 @@ var inputs = []string{"migrations", "sql", "sqlc.yaml"}
 
 // stage writes a generated file, named from the root, into the staging folder.
 func stage(path string, data []byte) error {
-	return os.WriteFile(filepath.Join(staging, path), data, 0o644) //nolint:gosec // a source file, readable like the others
+	return os.WriteFile(filepath.Join(staging, path), data, 0o644)
 }
 
 // install puts what was made in place of the old files. It leaves a file alone that did not change, so that watchers

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -108,7 +109,7 @@ func runTool(dir, binary string, args ...string) (string, error) {
 	if path, err = filepath.Abs(path); err != nil {
 		return "", err
 	}
-	cmd := exec.Command(path, args...) //nolint:gosec // the Makefile names it
+	cmd := exec.CommandContext(context.Background(), path, args...)
 	cmd.Dir = dir
 	text, err := cmd.CombinedOutput()
 	if err != nil {
