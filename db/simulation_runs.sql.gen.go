@@ -49,13 +49,10 @@ FROM (
         AND ($11::uuid[] IS NULL OR s.simulation_id = ANY($11))
         AND (($1::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = ($12::boolean[])[1])
         AND (($1::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = ($12::boolean[])[2])
-        AND (
-            coalesce(cardinality($13::text[]), 0) = 0
-            OR NOT EXISTS (
-                SELECT
-                FROM unmet_simulation_metrics(s.simulation_id, $13::text[], $14::boolean[], $15::double precision[], $16::double precision[])
-            )
-        )
+        AND (coalesce(cardinality($13::text[]), 0) = 0
+            OR NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+                s.simulation_id, $13::text[], $14::boolean[], $15::float8[], $16::float8[]
+            )))
     LIMIT $17::bigint
 ) AS matching
 `
@@ -167,13 +164,10 @@ FROM (
         m.key = $4 AND m.value BETWEEN $5::double precision AND $6::double precision
         AND (($1::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = ($7::boolean[])[1])
         AND (($1::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = ($7::boolean[])[2])
-        AND (
-            coalesce(cardinality($8::text[]), 0) = 0
-            OR NOT EXISTS (
-                SELECT
-                FROM unmet_simulation_metrics(m.simulation_id, $8::text[], $9::boolean[], $10::double precision[], $11::double precision[])
-            )
-        )
+        AND (coalesce(cardinality($8::text[]), 0) = 0
+            OR NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+                m.simulation_id, $8::text[], $9::boolean[], $10::float8[], $11::float8[]
+            )))
     LIMIT $12::bigint
 ) AS matching
 `
@@ -193,8 +187,8 @@ type CountSimulationsByMetricsParams struct {
 	MaxCount     int64     `json:"max_count"`
 }
 
-// CountSimulationsByMetrics counts what SearchSimulations pages through when nothing but metrics filters, at most as far as max_count: what is
-// in a first range, joined with the others as in CountSearchedSimulations. The simulations themselves are not read.
+// CountSimulationsByMetrics counts what SearchSimulations pages through when nothing but metrics filters, at most as far as
+// max_count: what is in a first range, joined with the others as in CountSearchedSimulations. The simulations themselves are not read.
 // Called for the totals of its lists. It looks across all simulations.
 // index: any of simulation_run_metrics. cost: the index entries in the ranges.
 func (q *Queries) CountSimulationsByMetrics(ctx context.Context, arg CountSimulationsByMetricsParams) (int64, error) {
@@ -902,11 +896,9 @@ WHERE
         OR d.search_text ILIKE $7
     )
     AND ($8::uuid[] IS NULL OR s.simulation_id = ANY($8))
-    AND NOT EXISTS (
-        SELECT
-        FROM unmet_simulation_metrics(s.simulation_id, $9::text[], $10::boolean[], $11::double precision[], $12::double precision[])
-        OFFSET 0
-    )
+    AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+        s.simulation_id, $9::text[], $10::boolean[], $11::float8[], $12::float8[]
+    ) OFFSET 0)
     AND (
         $13::timestamptz IS NULL
         OR (s.created_at <= $13 AND (s.created_at < $13 OR s.simulation_id > $14))
@@ -998,11 +990,9 @@ INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
 WHERE
     o.key = $1
     AND o.value BETWEEN $2::double precision AND $3::double precision
-    AND NOT EXISTS (
-        SELECT
-        FROM unmet_simulation_metrics(o.simulation_id, $4::text[], $5::boolean[], $6::double precision[], $7::double precision[])
-        OFFSET 0
-    )
+    AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+        o.simulation_id, $4::text[], $5::boolean[], $6::float8[], $7::float8[]
+    ) OFFSET 0)
     AND (
         $8::timestamptz IS NULL
         OR (o.created_at <= $8 AND (o.created_at < $8 OR o.simulation_id > $9))
@@ -1025,8 +1015,8 @@ type SearchSimulationsByMetricParams struct {
 	PageSize     int32      `json:"page_size"`
 }
 
-// SearchSimulationsByMetric returns what SearchSimulations does when nothing but metrics filters and many simulations match: it walks those that have
-// one of the metrics, and not all, of which the newest may have none. With a custom plan (DB.CustomPlans).
+// SearchSimulationsByMetric returns what SearchSimulations does when nothing but metrics filters and many simulations match:
+// it walks those that have one of the metrics, and not all, of which the newest may have none. With a custom plan (DB.CustomPlans).
 // Called by GET /api/simulations and /api/tradesim/runs. It looks across all simulations.
 // index: simulation_run_metrics_created_at_idx, simulation_runs_pkey.
 // cost: page_offset + page_size rows, and the index entries that the filters skip between them.
@@ -1101,11 +1091,9 @@ WHERE
         OR d.search_text ILIKE $13
     )
     AND ($14::uuid[] IS NULL OR o.simulation_id = ANY($14))
-    AND NOT EXISTS (
-        SELECT
-        FROM unmet_simulation_metrics(o.simulation_id, $15::text[], $16::boolean[], $17::double precision[], $18::double precision[])
-        OFFSET 0
-    )
+    AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+        o.simulation_id, $15::text[], $16::boolean[], $17::float8[], $18::float8[]
+    ) OFFSET 0)
 ORDER BY o.value, o.simulation_id
 LIMIT $20::int OFFSET $19::bigint
 `
@@ -1133,8 +1121,8 @@ type SortSimulationsByMetricParams struct {
 	PageSize     int32       `json:"page_size"`
 }
 
-// SortSimulationsByMetric returns the simulations that have a metric and meet every filter given, ascending by it, from a cursor on when one is
-// given; those without the metric come after them by SearchSimulations. With a custom plan (DB.CustomPlans).
+// SortSimulationsByMetric returns the simulations that have a metric and meet every filter given, ascending by it, from a
+// cursor on when one is given; those without the metric come after them by SearchSimulations. With a custom plan (DB.CustomPlans).
 // Called by GET /api/simulations?sort= and /api/tradesim/runs?sort=. It looks across all simulations.
 // index: simulation_run_metrics_value_idx, simulation_runs_pkey.
 // cost: page_offset + page_size rows, and those that the filters skip between them.
@@ -1218,11 +1206,9 @@ WHERE
         OR d.search_text ILIKE $13
     )
     AND ($14::uuid[] IS NULL OR o.simulation_id = ANY($14))
-    AND NOT EXISTS (
-        SELECT
-        FROM unmet_simulation_metrics(o.simulation_id, $15::text[], $16::boolean[], $17::double precision[], $18::double precision[])
-        OFFSET 0
-    )
+    AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+        o.simulation_id, $15::text[], $16::boolean[], $17::float8[], $18::float8[]
+    ) OFFSET 0)
 ORDER BY o.value DESC, o.simulation_id DESC
 LIMIT $20::int OFFSET $19::bigint
 `
@@ -1250,8 +1236,8 @@ type SortSimulationsByMetricDescParams struct {
 	PageSize     int32       `json:"page_size"`
 }
 
-// SortSimulationsByMetricDesc returns the simulations that have a metric and meet every filter given, descending by it, from a cursor on when one is
-// given; those without the metric come after them by SearchSimulations. With a custom plan (DB.CustomPlans).
+// SortSimulationsByMetricDesc returns the simulations that have a metric and meet every filter given, descending by it, from a
+// cursor on when one is given; those without the metric come after them by SearchSimulations. With a custom plan (DB.CustomPlans).
 // Called by GET /api/simulations?sort= and /api/tradesim/runs?sort=. It looks across all simulations.
 // index: simulation_run_metrics_value_idx, simulation_runs_pkey.
 // cost: page_offset + page_size rows, and those that the filters skip between them.
@@ -1341,7 +1327,11 @@ ON CONFLICT (simulation_id) DO UPDATE SET
     completed_at = excluded.completed_at,
     serialized_config = excluded.serialized_config,
     version = simulation_runs.version + 1
-RETURNING (xmax = 0)::boolean AS created, version, created_at, coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id
+RETURNING
+    (xmax = 0)::boolean AS created,
+    version,
+    created_at,
+    coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id
 `
 
 type UpsertSimulationParams struct {
@@ -1366,7 +1356,8 @@ type UpsertSimulationRow struct {
 	FormerDatasetID uuid.UUID `json:"former_dataset_id"`
 }
 
-// UpsertSimulation creates a simulation or replaces all of it but created_at, as UpsertRun does a run. Called by POST and PUT /api/simulations and by the seed.
+// UpsertSimulation creates a simulation or replaces all of it but created_at, as UpsertRun does a run. Called by POST and PUT
+// /api/simulations and by the seed.
 // index: simulation_runs_pkey. cost: 1 row.
 func (q *Queries) UpsertSimulation(ctx context.Context, arg UpsertSimulationParams) (UpsertSimulationRow, error) {
 	row := q.db.QueryRow(ctx, upsertSimulation,

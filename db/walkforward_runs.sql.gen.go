@@ -80,13 +80,10 @@ FROM (
         m.key = $4 AND m.value BETWEEN $5::double precision AND $6::double precision
         AND (($1::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = ($7::boolean[])[1])
         AND (($1::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = ($7::boolean[])[2])
-        AND (
-            coalesce(cardinality($8::text[]), 0) = 0
-            OR NOT EXISTS (
-                SELECT
-                FROM unmet_run_metrics(m.run_id, $8::text[], $9::boolean[], $10::double precision[], $11::double precision[])
-            )
-        )
+        AND (coalesce(cardinality($8::text[]), 0) = 0
+            OR NOT EXISTS (SELECT FROM unmet_run_metrics(
+                m.run_id, $8::text[], $9::boolean[], $10::float8[], $11::float8[]
+            )))
     LIMIT $12::bigint
 ) AS matching
 `
@@ -159,13 +156,10 @@ FROM (
         AND ($10::uuid[] IS NULL OR r.run_id = ANY($10))
         AND (($1::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = ($11::boolean[])[1])
         AND (($1::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = ($11::boolean[])[2])
-        AND (
-            coalesce(cardinality($12::text[]), 0) = 0
-            OR NOT EXISTS (
-                SELECT
-                FROM unmet_run_metrics(r.run_id, $12::text[], $13::boolean[], $14::double precision[], $15::double precision[])
-            )
-        )
+        AND (coalesce(cardinality($12::text[]), 0) = 0
+            OR NOT EXISTS (SELECT FROM unmet_run_metrics(
+                r.run_id, $12::text[], $13::boolean[], $14::float8[], $15::float8[]
+            )))
     LIMIT $16::bigint
 ) AS matching
 `
@@ -926,11 +920,9 @@ WHERE
         OR d.search_text ILIKE $6
     )
     AND ($7::uuid[] IS NULL OR r.run_id = ANY($7))
-    AND NOT EXISTS (
-        SELECT
-        FROM unmet_run_metrics(r.run_id, $8::text[], $9::boolean[], $10::double precision[], $11::double precision[])
-        OFFSET 0
-    )
+    AND NOT EXISTS (SELECT FROM unmet_run_metrics(
+        r.run_id, $8::text[], $9::boolean[], $10::float8[], $11::float8[]
+    ) OFFSET 0)
     AND (
         $12::timestamptz IS NULL
         OR (r.created_at <= $12 AND (r.created_at < $12 OR r.run_id > $13))
@@ -1054,11 +1046,9 @@ INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE
     o.key = $1
     AND o.value BETWEEN $2::double precision AND $3::double precision
-    AND NOT EXISTS (
-        SELECT
-        FROM unmet_run_metrics(o.run_id, $4::text[], $5::boolean[], $6::double precision[], $7::double precision[])
-        OFFSET 0
-    )
+    AND NOT EXISTS (SELECT FROM unmet_run_metrics(
+        o.run_id, $4::text[], $5::boolean[], $6::float8[], $7::float8[]
+    ) OFFSET 0)
     AND (
         $8::timestamptz IS NULL
         OR (o.created_at <= $8 AND (o.created_at < $8 OR o.run_id > $9))
@@ -1183,11 +1173,9 @@ WHERE
         OR d.search_text ILIKE $12
     )
     AND ($13::uuid[] IS NULL OR o.run_id = ANY($13))
-    AND NOT EXISTS (
-        SELECT
-        FROM unmet_run_metrics(o.run_id, $14::text[], $15::boolean[], $16::double precision[], $17::double precision[])
-        OFFSET 0
-    )
+    AND NOT EXISTS (SELECT FROM unmet_run_metrics(
+        o.run_id, $14::text[], $15::boolean[], $16::float8[], $17::float8[]
+    ) OFFSET 0)
 ORDER BY o.value, o.run_id
 LIMIT $19::int OFFSET $18::bigint
 `
@@ -1324,11 +1312,9 @@ WHERE
         OR d.search_text ILIKE $12
     )
     AND ($13::uuid[] IS NULL OR o.run_id = ANY($13))
-    AND NOT EXISTS (
-        SELECT
-        FROM unmet_run_metrics(o.run_id, $14::text[], $15::boolean[], $16::double precision[], $17::double precision[])
-        OFFSET 0
-    )
+    AND NOT EXISTS (SELECT FROM unmet_run_metrics(
+        o.run_id, $14::text[], $15::boolean[], $16::float8[], $17::float8[]
+    ) OFFSET 0)
 ORDER BY o.value DESC, o.run_id DESC
 LIMIT $19::int OFFSET $18::bigint
 `
@@ -1377,8 +1363,8 @@ type SortRunsByMetricDescRow struct {
 	FoldCount             int64           `json:"fold_count"`
 }
 
-// SortRunsByMetricDesc returns the runs that have a metric and meet every filter given, descending by it, from a cursor on when one is given;
-// those without the metric come after them by SearchRuns. With a custom plan (DB.CustomPlans).
+// SortRunsByMetricDesc returns the runs that have a metric and meet every filter given, descending by it, from a cursor on
+// when one is given; those without the metric come after them by SearchRuns. With a custom plan (DB.CustomPlans).
 // Called by GET /api/runs?sort= and the other lists of runs. It looks across all runs.
 // index: walkforward_run_metrics_value_idx, walkforward_runs_pkey, walkforward_folds_pkey.
 // cost: page_offset + page_size rows, and those that the filters skip between them.
@@ -1474,7 +1460,11 @@ ON CONFLICT (run_id) DO UPDATE SET
     duration_ms = excluded.duration_ms,
     serialized_config = excluded.serialized_config,
     version = walkforward_runs.version + 1
-RETURNING (xmax = 0)::boolean AS created, version, created_at, coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id
+RETURNING
+    (xmax = 0)::boolean AS created,
+    version,
+    created_at,
+    coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id
 `
 
 type UpsertRunParams struct {

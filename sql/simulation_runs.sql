@@ -37,13 +37,10 @@ FROM (
         AND (sqlc.narg('ids')::uuid[] IS NULL OR s.simulation_id = ANY(sqlc.narg('ids')))
         AND ((@joined_keys::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
         AND ((@joined_keys::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[2])
-        AND (
-            coalesce(cardinality(@metric_keys::text[]), 0) = 0
-            OR NOT EXISTS (
-                SELECT
-                FROM unmet_simulation_metrics(s.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
-            )
-        )
+        AND (coalesce(cardinality(@metric_keys::text[]), 0) = 0
+            OR NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+                s.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+            )))
     LIMIT @max_count::bigint
 ) AS matching;
 
@@ -65,8 +62,8 @@ WHERE
     AND (sqlc.narg('status')::text IS NULL OR status = sqlc.narg('status'));
 
 -- name: CountSimulationsByMetrics :one
--- CountSimulationsByMetrics counts what SearchSimulations pages through when nothing but metrics filters, at most as far as max_count: what is
--- in a first range, joined with the others as in CountSearchedSimulations. The simulations themselves are not read.
+-- CountSimulationsByMetrics counts what SearchSimulations pages through when nothing but metrics filters, at most as far as
+-- max_count: what is in a first range, joined with the others as in CountSearchedSimulations. The simulations themselves are not read.
 -- Called for the totals of its lists. It looks across all simulations.
 -- index: any of simulation_run_metrics. cost: the index entries in the ranges.
 SELECT count(*)::bigint AS total
@@ -83,13 +80,10 @@ FROM (
         m.key = @key AND m.value BETWEEN @low::double precision AND @high::double precision
         AND ((@joined_keys::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
         AND ((@joined_keys::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[2])
-        AND (
-            coalesce(cardinality(@metric_keys::text[]), 0) = 0
-            OR NOT EXISTS (
-                SELECT
-                FROM unmet_simulation_metrics(m.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
-            )
-        )
+        AND (coalesce(cardinality(@metric_keys::text[]), 0) = 0
+            OR NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+                m.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+            )))
     LIMIT @max_count::bigint
 ) AS matching;
 
@@ -362,11 +356,9 @@ WHERE
         OR d.search_text ILIKE sqlc.narg('pattern')
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR s.simulation_id = ANY(sqlc.narg('ids')))
-    AND NOT EXISTS (
-        SELECT
-        FROM unmet_simulation_metrics(s.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
-        OFFSET 0
-    )
+    AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+        s.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+    ) OFFSET 0)
     AND (
         sqlc.narg('after_at')::timestamptz IS NULL
         OR (s.created_at <= sqlc.narg('after_at') AND (s.created_at < sqlc.narg('after_at') OR s.simulation_id > @after_id))
@@ -375,8 +367,8 @@ ORDER BY s.created_at DESC, s.simulation_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: SearchSimulationsByMetric :many
--- SearchSimulationsByMetric returns what SearchSimulations does when nothing but metrics filters and many simulations match: it walks those that have
--- one of the metrics, and not all, of which the newest may have none. With a custom plan (DB.CustomPlans).
+-- SearchSimulationsByMetric returns what SearchSimulations does when nothing but metrics filters and many simulations match:
+-- it walks those that have one of the metrics, and not all, of which the newest may have none. With a custom plan (DB.CustomPlans).
 -- Called by GET /api/simulations and /api/tradesim/runs. It looks across all simulations.
 -- index: simulation_run_metrics_created_at_idx, simulation_runs_pkey.
 -- cost: page_offset + page_size rows, and the index entries that the filters skip between them.
@@ -386,11 +378,9 @@ INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
 WHERE
     o.key = @lead_key
     AND o.value BETWEEN @lead_low::double precision AND @lead_high::double precision
-    AND NOT EXISTS (
-        SELECT
-        FROM unmet_simulation_metrics(o.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
-        OFFSET 0
-    )
+    AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+        o.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+    ) OFFSET 0)
     AND (
         sqlc.narg('after_at')::timestamptz IS NULL
         OR (o.created_at <= sqlc.narg('after_at') AND (o.created_at < sqlc.narg('after_at') OR o.simulation_id > @after_id))
@@ -399,8 +389,8 @@ ORDER BY o.created_at DESC, o.simulation_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: SortSimulationsByMetric :many
--- SortSimulationsByMetric returns the simulations that have a metric and meet every filter given, ascending by it, from a cursor on when one is
--- given; those without the metric come after them by SearchSimulations. With a custom plan (DB.CustomPlans).
+-- SortSimulationsByMetric returns the simulations that have a metric and meet every filter given, ascending by it, from a
+-- cursor on when one is given; those without the metric come after them by SearchSimulations. With a custom plan (DB.CustomPlans).
 -- Called by GET /api/simulations?sort= and /api/tradesim/runs?sort=. It looks across all simulations.
 -- index: simulation_run_metrics_value_idx, simulation_runs_pkey.
 -- cost: page_offset + page_size rows, and those that the filters skip between them.
@@ -426,17 +416,15 @@ WHERE
         OR d.search_text ILIKE sqlc.narg('pattern')
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR o.simulation_id = ANY(sqlc.narg('ids')))
-    AND NOT EXISTS (
-        SELECT
-        FROM unmet_simulation_metrics(o.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
-        OFFSET 0
-    )
+    AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+        o.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+    ) OFFSET 0)
 ORDER BY o.value, o.simulation_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: SortSimulationsByMetricDesc :many
--- SortSimulationsByMetricDesc returns the simulations that have a metric and meet every filter given, descending by it, from a cursor on when one is
--- given; those without the metric come after them by SearchSimulations. With a custom plan (DB.CustomPlans).
+-- SortSimulationsByMetricDesc returns the simulations that have a metric and meet every filter given, descending by it, from a
+-- cursor on when one is given; those without the metric come after them by SearchSimulations. With a custom plan (DB.CustomPlans).
 -- Called by GET /api/simulations?sort= and /api/tradesim/runs?sort=. It looks across all simulations.
 -- index: simulation_run_metrics_value_idx, simulation_runs_pkey.
 -- cost: page_offset + page_size rows, and those that the filters skip between them.
@@ -462,16 +450,15 @@ WHERE
         OR d.search_text ILIKE sqlc.narg('pattern')
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR o.simulation_id = ANY(sqlc.narg('ids')))
-    AND NOT EXISTS (
-        SELECT
-        FROM unmet_simulation_metrics(o.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
-        OFFSET 0
-    )
+    AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+        o.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+    ) OFFSET 0)
 ORDER BY o.value DESC, o.simulation_id DESC
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: UpsertSimulation :one
--- UpsertSimulation creates a simulation or replaces all of it but created_at, as UpsertRun does a run. Called by POST and PUT /api/simulations and by the seed.
+-- UpsertSimulation creates a simulation or replaces all of it but created_at, as UpsertRun does a run. Called by POST and PUT
+-- /api/simulations and by the seed.
 -- index: simulation_runs_pkey. cost: 1 row.
 WITH former AS MATERIALIZED (
     SELECT s.dataset_id
@@ -501,4 +488,8 @@ ON CONFLICT (simulation_id) DO UPDATE SET
     completed_at = excluded.completed_at,
     serialized_config = excluded.serialized_config,
     version = simulation_runs.version + 1
-RETURNING (xmax = 0)::boolean AS created, version, created_at, coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id;
+RETURNING
+    (xmax = 0)::boolean AS created,
+    version,
+    created_at,
+    coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id;

@@ -36,13 +36,10 @@ FROM (
         m.key = @key AND m.value BETWEEN @low::double precision AND @high::double precision
         AND ((@joined_keys::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
         AND ((@joined_keys::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = (@joined_wanted::boolean[])[2])
-        AND (
-            coalesce(cardinality(@metric_keys::text[]), 0) = 0
-            OR NOT EXISTS (
-                SELECT
-                FROM unmet_run_metrics(m.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
-            )
-        )
+        AND (coalesce(cardinality(@metric_keys::text[]), 0) = 0
+            OR NOT EXISTS (SELECT FROM unmet_run_metrics(
+                m.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+            )))
     LIMIT @max_count::bigint
 ) AS matching;
 
@@ -81,13 +78,10 @@ FROM (
         AND (sqlc.narg('ids')::uuid[] IS NULL OR r.run_id = ANY(sqlc.narg('ids')))
         AND ((@joined_keys::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
         AND ((@joined_keys::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = (@joined_wanted::boolean[])[2])
-        AND (
-            coalesce(cardinality(@metric_keys::text[]), 0) = 0
-            OR NOT EXISTS (
-                SELECT
-                FROM unmet_run_metrics(r.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
-            )
-        )
+        AND (coalesce(cardinality(@metric_keys::text[]), 0) = 0
+            OR NOT EXISTS (SELECT FROM unmet_run_metrics(
+                r.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+            )))
     LIMIT @max_count::bigint
 ) AS matching;
 
@@ -358,11 +352,9 @@ WHERE
         OR d.search_text ILIKE sqlc.narg('pattern')
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR r.run_id = ANY(sqlc.narg('ids')))
-    AND NOT EXISTS (
-        SELECT
-        FROM unmet_run_metrics(r.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
-        OFFSET 0
-    )
+    AND NOT EXISTS (SELECT FROM unmet_run_metrics(
+        r.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+    ) OFFSET 0)
     AND (
         sqlc.narg('after_at')::timestamptz IS NULL
         OR (r.created_at <= sqlc.narg('after_at') AND (r.created_at < sqlc.narg('after_at') OR r.run_id > @after_id))
@@ -386,11 +378,9 @@ INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE
     o.key = @lead_key
     AND o.value BETWEEN @lead_low::double precision AND @lead_high::double precision
-    AND NOT EXISTS (
-        SELECT
-        FROM unmet_run_metrics(o.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
-        OFFSET 0
-    )
+    AND NOT EXISTS (SELECT FROM unmet_run_metrics(
+        o.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+    ) OFFSET 0)
     AND (
         sqlc.narg('after_at')::timestamptz IS NULL
         OR (o.created_at <= sqlc.narg('after_at') AND (o.created_at < sqlc.narg('after_at') OR o.run_id > @after_id))
@@ -426,17 +416,15 @@ WHERE
         OR d.search_text ILIKE sqlc.narg('pattern')
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR o.run_id = ANY(sqlc.narg('ids')))
-    AND NOT EXISTS (
-        SELECT
-        FROM unmet_run_metrics(o.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
-        OFFSET 0
-    )
+    AND NOT EXISTS (SELECT FROM unmet_run_metrics(
+        o.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+    ) OFFSET 0)
 ORDER BY o.value, o.run_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: SortRunsByMetricDesc :many
--- SortRunsByMetricDesc returns the runs that have a metric and meet every filter given, descending by it, from a cursor on when one is given;
--- those without the metric come after them by SearchRuns. With a custom plan (DB.CustomPlans).
+-- SortRunsByMetricDesc returns the runs that have a metric and meet every filter given, descending by it, from a cursor on
+-- when one is given; those without the metric come after them by SearchRuns. With a custom plan (DB.CustomPlans).
 -- Called by GET /api/runs?sort= and the other lists of runs. It looks across all runs.
 -- index: walkforward_run_metrics_value_idx, walkforward_runs_pkey, walkforward_folds_pkey.
 -- cost: page_offset + page_size rows, and those that the filters skip between them.
@@ -462,11 +450,9 @@ WHERE
         OR d.search_text ILIKE sqlc.narg('pattern')
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR o.run_id = ANY(sqlc.narg('ids')))
-    AND NOT EXISTS (
-        SELECT
-        FROM unmet_run_metrics(o.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::double precision[], @metric_highs::double precision[])
-        OFFSET 0
-    )
+    AND NOT EXISTS (SELECT FROM unmet_run_metrics(
+        o.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+    ) OFFSET 0)
 ORDER BY o.value DESC, o.run_id DESC
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
@@ -507,4 +493,8 @@ ON CONFLICT (run_id) DO UPDATE SET
     duration_ms = excluded.duration_ms,
     serialized_config = excluded.serialized_config,
     version = walkforward_runs.version + 1
-RETURNING (xmax = 0)::boolean AS created, version, created_at, coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id;
+RETURNING
+    (xmax = 0)::boolean AS created,
+    version,
+    created_at,
+    coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id;
