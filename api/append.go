@@ -28,7 +28,8 @@ const maxAppends = 4
 var (
 	errNotCounted = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeDatabaseUnavailable,
 		Message: "the rows are stored, but what the database says of them could not be brought up to date: repeat the request, which stores nothing twice"}
-	errChanged = &spec.Problem{Status: http.StatusConflict, Code: spec.ErrorCodeConflict, Message: "QuestDB does not take the rows, because the table was changed meanwhile: repeat the request"}
+	errChanged = spec.NewProblem(http.StatusConflict, spec.ErrorCodeConflict,
+		"QuestDB does not take the rows, because the table was changed meanwhile: repeat the request")
 )
 
 // appendRequest is a request that adds rows to a series.
@@ -272,13 +273,14 @@ func (s *Server) readRows(c echo.Context, d *ingest.Destination) (*rowread.Batch
 	case errors.Is(err, io.EOF):
 		return nil, httpbody.Invalid("rows", "must not be empty")
 	case errors.Is(err, rowread.ErrTooMany):
-		return nil, &spec.Problem{Status: http.StatusRequestEntityTooLarge, Code: spec.ErrorCodeBodyTooLarge, Message: fmt.Sprintf("the rows have more than %d cells: send fewer at a time", ingest.MaxCells)}
+		return nil, spec.NewProblem(http.StatusRequestEntityTooLarge, spec.ErrorCodeBodyTooLarge,
+			fmt.Sprintf("the rows have more than %d cells: send fewer at a time", ingest.MaxCells))
 	case errors.As(err, &invalidRow):
 		code := spec.ErrorCodeInvalidBody
 		if invalidRow.Syntax {
 			code = spec.ErrorCodeInvalidJSON
 		}
-		return nil, &spec.Problem{Status: http.StatusBadRequest, Code: code, Message: invalidRow.Error()}
+		return nil, spec.NewProblem(http.StatusBadRequest, code, invalidRow.Error())
 	case errors.As(err, &invalid):
 		return nil, err
 	}

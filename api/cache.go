@@ -25,7 +25,9 @@ type cacheable struct {
 // serveCached answers 304 when the caller has the current state, from the cache when that has an answer of the current
 // state, and else with what read returns. The database is asked for the current state each time, so a kept answer can be
 // forgotten but never be stale. It is not asked when neither the caller nor the cache can have a state.
-func (s *Server) serveCached(c echo.Context, ifNoneMatch *string, current func() (tag string, err error), read func() (cacheable, error)) error {
+func (s *Server) serveCached(
+	c echo.Context, ifNoneMatch *string, current func() (tag string, err error), read func() (cacheable, error),
+) error {
 	key := cacheKey{encoding: cmp.Or(rowstream.Encoding(c.Request()), rowstream.Plain), uri: c.Request().URL.RequestURI()}
 	if ifNoneMatch != nil || s.cache.full > 0 {
 		tag, err := current()

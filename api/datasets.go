@@ -62,7 +62,9 @@ func (s *Server) GetIndicatorDataset(c echo.Context, datasetID string, params sp
 // ListDatasets serves GET /api/datasets: {"datasets": […], "count": …, "total": …, "next": …}.
 func (s *Server) ListDatasets(c echo.Context, params spec.ListDatasetsParams) error {
 	params.Granularity = granularityFilter(params.Granularity)
-	q, err := pageLimits.Request(paging.Params{Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count)}, paging.Scope("/api/datasets", c.QueryParams()))
+	q, err := pageLimits.Request(paging.Params{
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count),
+	}, paging.Scope("/api/datasets", c.QueryParams()))
 	if err != nil {
 		return err
 	}

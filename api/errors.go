@@ -22,12 +22,18 @@ import (
 )
 
 var (
-	errInternal       = &spec.Problem{Status: http.StatusInternalServerError, Code: spec.ErrorCodeInternal, Message: "the service failed; its log has the cause under this request_id"}
-	errTimeout        = &spec.Problem{Status: http.StatusGatewayTimeout, Code: spec.ErrorCodeTimeout, Message: "the request took too long"}
-	errAway           = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeDatabaseUnavailable, Message: "the database cannot be reached"}
-	errUnknownOutcome = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeDatabaseUnavailable, Message: "the database was lost while it stored this: repeat the request, which stores it once"}
-	errSchema         = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeDatabaseUnavailable, Message: "the schema of the database is not that of this build: /readyz says more"}
-	errBusy           = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeDatabaseUnavailable, Message: "the database is busy"}
+	errInternal = spec.NewProblem(http.StatusInternalServerError, spec.ErrorCodeInternal,
+		"the service failed; its log has the cause under this request_id")
+	errTimeout = spec.NewProblem(http.StatusGatewayTimeout, spec.ErrorCodeTimeout,
+		"the request took too long")
+	errAway = spec.NewProblem(http.StatusServiceUnavailable, spec.ErrorCodeDatabaseUnavailable,
+		"the database cannot be reached")
+	errUnknownOutcome = spec.NewProblem(http.StatusServiceUnavailable, spec.ErrorCodeDatabaseUnavailable,
+		"the database was lost while it stored this: repeat the request, which stores it once")
+	errSchema = spec.NewProblem(http.StatusServiceUnavailable, spec.ErrorCodeDatabaseUnavailable,
+		"the schema of the database is not that of this build: /readyz says more")
+	errBusy = spec.NewProblem(http.StatusServiceUnavailable, spec.ErrorCodeDatabaseUnavailable,
+		"the database is busy")
 )
 
 // notFound is the error of a read of one thing: 404 when there is no row.
@@ -106,7 +112,7 @@ func classify(ctx context.Context, err error) *spec.Problem {
 	case errors.As(err, &fromEcho):
 		return classifyEcho(fromEcho)
 	case errors.Is(err, pgx.ErrNoRows):
-		return &spec.Problem{Status: http.StatusNotFound, Code: spec.ErrorCodeNotFound, Message: "there is no such thing"}
+		return spec.NewProblem(http.StatusNotFound, spec.ErrorCodeNotFound, "there is no such thing")
 	case errors.Is(err, db.ErrPoolBusy), errors.Is(err, httpbody.ErrBusy):
 		return errBusy
 	case errors.As(err, &fromPostgres):
@@ -124,23 +130,23 @@ func classify(ctx context.Context, err error) *spec.Problem {
 func classifyEcho(e *echo.HTTPError) *spec.Problem {
 	switch e.Code {
 	case http.StatusNotFound:
-		return &spec.Problem{Status: e.Code, Code: spec.ErrorCodeNotFound, Message: "there is no such route"}
+		return spec.NewProblem(e.Code, spec.ErrorCodeNotFound, "there is no such route")
 	case http.StatusMethodNotAllowed:
-		return &spec.Problem{Status: e.Code, Code: spec.ErrorCodeMethodNotAllowed, Message: "the route does not take this method"}
+		return spec.NewProblem(e.Code, spec.ErrorCodeMethodNotAllowed, "the route does not take this method")
 	case http.StatusBadRequest:
 		// The generated wrappers report a parameter that does not bind: texts always do, numbers may not.
 		text, _ := strings.CutPrefix(fmt.Sprint(e.Message), "Invalid format for parameter ")
 		name, cause, _ := strings.Cut(text, ":")
-		if strings.Contains(cause, "multiple values") {
-			return &spec.Problem{Status: e.Code, Code: spec.ErrorCodeInvalidParameter, Message: "parameter " + name + " is given more than once"}
+		what := "is not a whole number"
+		switch {
+		case strings.Contains(cause, "multiple values"):
+			what = "is given more than once"
+		case strings.Contains(cause, "ParseBool"):
+			what = "is not true or false"
+		case strings.Contains(cause, "ParseFloat"):
+			what = "is not a number"
 		}
-		if strings.Contains(cause, "ParseBool") {
-			return &spec.Problem{Status: e.Code, Code: spec.ErrorCodeInvalidParameter, Message: "parameter " + name + " is not true or false"}
-		}
-		if strings.Contains(cause, "ParseFloat") {
-			return &spec.Problem{Status: e.Code, Code: spec.ErrorCodeInvalidParameter, Message: "parameter " + name + " is not a number"}
-		}
-		return &spec.Problem{Status: e.Code, Code: spec.ErrorCodeInvalidParameter, Message: "parameter " + name + " is not a whole number"}
+		return spec.InvalidParameter(name, what)
 	}
 	return errInternal
 }
@@ -159,9 +165,9 @@ func classifyPostgres(e *pgconn.PgError) *spec.Problem {
 	case strings.HasPrefix(e.Code, "23"): // integrity constraints
 		return classifyConstraint(e)
 	case strings.HasPrefix(e.Code, "54"): // program limits: a document that is too deep
-		return &spec.Problem{Status: http.StatusBadRequest, Code: spec.ErrorCodeInvalidBody, Message: "the body is too complex to be stored"}
+		return spec.NewProblem(http.StatusBadRequest, spec.ErrorCodeInvalidBody, "the body is too complex to be stored")
 	case strings.HasPrefix(e.Code, "22"): // data exceptions: NUL in a text, bytes that are not UTF-8, numbers out of range
-		return &spec.Problem{Status: http.StatusBadRequest, Code: spec.ErrorCodeInvalidParameter, Message: "a parameter has a value that cannot be stored or compared"}
+		return spec.NewProblem(http.StatusBadRequest, spec.ErrorCodeInvalidParameter, "a parameter has a value that cannot be stored or compared")
 	}
 	return errInternal
 }
@@ -173,13 +179,13 @@ func classifyConstraint(e *pgconn.PgError) *spec.Problem {
 	case !ok:
 		return errInternal
 	case e.Code == "23503" && field == "dataset_id":
-		return &spec.Problem{Status: http.StatusConflict, Code: spec.ErrorCodeUnknownDataset, Message: "dataset_id: there is no such data set"}
+		return spec.NewProblem(http.StatusConflict, spec.ErrorCodeUnknownDataset, "dataset_id: there is no such data set")
 	case e.Code == "23503":
-		return &spec.Problem{Status: http.StatusConflict, Code: spec.ErrorCodeUnknownRun, Message: "run_id: there is no such run"}
+		return spec.NewProblem(http.StatusConflict, spec.ErrorCodeUnknownRun, "run_id: there is no such run")
 	case e.Code == "23505":
-		return &spec.Problem{Status: http.StatusConflict, Code: spec.ErrorCodeConflict, Message: field + ": is another one's already"}
+		return spec.NewProblem(http.StatusConflict, spec.ErrorCodeConflict, field+": is another one's already")
 	}
-	return &spec.Problem{Status: http.StatusBadRequest, Code: spec.ErrorCodeInvalidBody, Message: field + ": does not fit what is stored"}
+	return spec.NewProblem(http.StatusBadRequest, spec.ErrorCodeInvalidBody, field+": does not fit what is stored")
 }
 
 // unavailable tells the SQLSTATEs of a server that is stopping, starting, full or gone.

@@ -113,10 +113,8 @@ func (s *Server) ImportSeries(c echo.Context) error {
 		return err
 	}
 	if u.plan.Rows > maxBlocking {
-		return &spec.Problem{
-			Status: http.StatusRequestEntityTooLarge, Code: spec.ErrorCodeBodyTooLarge,
-			Message: fmt.Sprintf("%d rows are more than %d: POST them to /api/questdb/import/async, which does not wait", u.plan.Rows, maxBlocking),
-		}
+		return spec.NewProblem(http.StatusRequestEntityTooLarge, spec.ErrorCodeBodyTooLarge,
+			fmt.Sprintf("%d rows are more than %d: POST them to /api/questdb/import/async, which does not wait", u.plan.Rows, maxBlocking))
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.WriteTimeout)
 	defer cancel()
@@ -148,7 +146,9 @@ func (s *Server) ListJobs(c echo.Context, params spec.ListJobsParams) error {
 	if _, err := s.imports(); err != nil {
 		return err
 	}
-	q, err := pageLimits.Request(paging.Params{Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count)}, paging.Scope("/api/jobs", c.QueryParams()))
+	q, err := pageLimits.Request(paging.Params{
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count),
+	}, paging.Scope("/api/jobs", c.QueryParams()))
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,9 @@ func (s *Server) ListJobs(c echo.Context, params spec.ListJobsParams) error {
 	if err != nil {
 		return fmt.Errorf("list the jobs: %w", err)
 	}
-	list := paging.NewList("jobs", rows, q, func(last *db.JobDetail) paging.Cursor { return paging.Cursor{At: last.CreatedAt, ID: last.JobID} })
+	list := paging.NewList("jobs", rows, q, func(last *db.JobDetail) paging.Cursor {
+		return paging.Cursor{At: last.CreatedAt, ID: last.JobID}
+	})
 	err = list.SetTotal(func(int64) (int64, error) {
 		return s.DB.CountJobs(ctx, db.CountJobsParams{JobType: params.JobType, Status: status})
 	})

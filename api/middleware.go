@@ -126,7 +126,8 @@ func (s *Server) allowOrigin(header http.Header, r *http.Request) {
 		}
 		header.Set("Access-Control-Allow-Origin", origin)
 	}
-	header.Set("Access-Control-Expose-Headers", "X-Total-Count, X-Request-Id, Content-Disposition, Retry-After, ETag, Link, X-Row-Count, X-Next-Cursor")
+	header.Set("Access-Control-Expose-Headers",
+		"X-Total-Count, X-Request-Id, Content-Disposition, Retry-After, ETag, Link, X-Row-Count, X-Next-Cursor")
 }
 
 func preflight(header http.Header) {
@@ -173,7 +174,7 @@ func (s *Server) retryReads(next echo.HandlerFunc) echo.HandlerFunc {
 		if strings.ContainsAny(r.URL.RawQuery, "%;") {
 			// A part that does not parse would be left out, and a filter with it.
 			if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
-				return &spec.Problem{Status: http.StatusBadRequest, Code: spec.ErrorCodeInvalidParameter, Message: "the query of the URL is malformed"}
+				return spec.NewProblem(http.StatusBadRequest, spec.ErrorCodeInvalidParameter, "the query of the URL is malformed")
 			}
 		}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {

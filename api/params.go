@@ -24,7 +24,7 @@ var (
 func pathID(name, text string) (uuid.UUID, error) {
 	id, err := spec.ParseUUID(text)
 	if err != nil {
-		return id, &spec.Problem{Status: http.StatusBadRequest, Code: spec.ErrorCodeInvalidID, Message: name + " is not a UUID"}
+		return id, spec.NewProblem(http.StatusBadRequest, spec.ErrorCodeInvalidID, name+" is not a UUID")
 	}
 	return id, nil
 }

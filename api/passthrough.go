@@ -29,7 +29,8 @@ type Passthrough struct {
 const maxStatement = 1 << 20
 
 func notEnabled(what, setting string) error {
-	return &spec.Problem{Status: http.StatusNotFound, Code: spec.ErrorCodeNotFound, Message: what + " not enabled here: " + setting + "=true in the settings of the service turns them on"}
+	return spec.NewProblem(http.StatusNotFound, spec.ErrorCodeNotFound,
+		what+" not enabled here: "+setting+"=true in the settings of the service turns them on")
 }
 
 // passthrough is the client of QuestDB for the routes that show it as it is.
@@ -117,7 +118,7 @@ func (s *Server) runStatement(ctx context.Context, c echo.Context) (text string,
 
 // refusedStatement is what QuestDB says against a statement, in its own words.
 func refusedStatement(refused *questdb.Refused) error {
-	e := &spec.Problem{Status: http.StatusBadRequest, Code: spec.ErrorCodeInvalidBody, Message: "sql: " + strings.Join(strings.Fields(refused.Message), " ")}
+	e := spec.NewProblem(http.StatusBadRequest, spec.ErrorCodeInvalidBody, "sql: "+strings.Join(strings.Fields(refused.Message), " "))
 	if refused.Position >= 0 {
 		e.Message += fmt.Sprintf(" (at position %d)", refused.Position)
 		e.Details = map[string]any{"position": refused.Position}

@@ -176,7 +176,9 @@ func (s *Server) writeRuns(c echo.Context, route string, params spec.ListRunsPar
 	if err != nil {
 		return err
 	}
-	page, err := pageLimits.Request(paging.Params{Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count)}, paging.Scope(route, c.QueryParams()))
+	page, err := pageLimits.Request(paging.Params{
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count),
+	}, paging.Scope(route, c.QueryParams()))
 	if err != nil {
 		return err
 	}

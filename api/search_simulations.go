@@ -122,7 +122,9 @@ func (s *Server) ListSimulations(c echo.Context, params spec.ListSimulationsPara
 	if err != nil {
 		return err
 	}
-	page, err := pageLimits.Request(paging.Params{Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count)}, paging.Scope("/api/simulations", c.QueryParams()))
+	page, err := pageLimits.Request(paging.Params{
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count),
+	}, paging.Scope("/api/simulations", c.QueryParams()))
 	if err != nil {
 		return err
 	}

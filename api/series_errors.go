@@ -9,16 +9,21 @@ import (
 )
 
 var (
-	errSeriesOff    = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeQuestdbUnavailable, Message: "this service is set up without QuestDB, which has the series"}
-	errSeriesAway   = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeQuestdbUnavailable, Message: "QuestDB, which has the series, cannot be reached"}
-	errSeriesBusy   = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeQuestdbUnavailable, Message: "QuestDB, which has the series, is busy"}
-	errSeriesBroken = &spec.Problem{Status: http.StatusBadGateway, Code: spec.ErrorCodeQuestdbUnavailable, Message: "the answer of QuestDB, which has the series, cannot be used"}
-	errSeriesHeld   = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeQuestdbUnavailable, Message: "the rows are stored, but QuestDB does not show them yet"}
-	errNoSeries     = &spec.Problem{Status: http.StatusNotFound, Code: spec.ErrorCodeMeasurementNotFound, Message: "QuestDB has no such table"}
+	errSeriesOff = spec.NewProblem(http.StatusServiceUnavailable, spec.ErrorCodeQuestdbUnavailable,
+		"this service is set up without QuestDB, which has the series")
+	errSeriesAway = spec.NewProblem(http.StatusServiceUnavailable, spec.ErrorCodeQuestdbUnavailable,
+		"QuestDB, which has the series, cannot be reached")
+	errSeriesBusy = spec.NewProblem(http.StatusServiceUnavailable, spec.ErrorCodeQuestdbUnavailable,
+		"QuestDB, which has the series, is busy")
+	errSeriesBroken = spec.NewProblem(http.StatusBadGateway, spec.ErrorCodeQuestdbUnavailable,
+		"the answer of QuestDB, which has the series, cannot be used")
+	errSeriesHeld = spec.NewProblem(http.StatusServiceUnavailable, spec.ErrorCodeQuestdbUnavailable,
+		"the rows are stored, but QuestDB does not show them yet")
+	errNoSeries = spec.NewProblem(http.StatusNotFound, spec.ErrorCodeMeasurementNotFound, "QuestDB has no such table")
 )
 
 func measurementNotFound(name string) error {
-	return &spec.Problem{Status: http.StatusNotFound, Code: spec.ErrorCodeMeasurementNotFound, Message: "QuestDB has no table " + name}
+	return spec.NewProblem(http.StatusNotFound, spec.ErrorCodeMeasurementNotFound, "QuestDB has no table "+name)
 }
 
 // seriesErrors are the answers to what package questdb reports; the first that fits counts.
@@ -28,7 +33,7 @@ var seriesErrors = []struct {
 }{
 	{questdb.ErrNoTable, errNoSeries},
 	{questdb.ErrInvalidName, errNoSeries},
-	{questdb.ErrNoColumn, &spec.Problem{Status: http.StatusBadRequest, Code: spec.ErrorCodeInvalidParameter, Message: "the table has no such column"}},
+	{questdb.ErrNoColumn, spec.NewProblem(http.StatusBadRequest, spec.ErrorCodeInvalidParameter, "the table has no such column")},
 	{questdb.ErrBusy, errSeriesBusy},
 	{questdb.ErrUnavailable, errSeriesAway},
 	{questdb.ErrTimeout, errTimeout},

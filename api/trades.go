@@ -18,7 +18,9 @@ func (s *Server) ListTrades(c echo.Context, simulationID string, params spec.Lis
 	if err != nil {
 		return err
 	}
-	q, err := tradeLimits.Request(paging.Params{Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count)}, paging.Scope("/api/simulations/"+id.String()+"/trades", c.QueryParams()))
+	q, err := tradeLimits.Request(paging.Params{
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count),
+	}, paging.Scope("/api/simulations/"+id.String()+"/trades", c.QueryParams()))
 	if err != nil {
 		return err
 	}
@@ -72,7 +74,9 @@ func (s *Server) tradesUnchanged(c echo.Context, id uuid.UUID, side, ifNoneMatch
 	return unchanged(c, ifNoneMatch, paging.ETag(v.Version, v.CreatedAt, c.Request().URL.RawQuery)), nil
 }
 
-func (s *Server) tradePage(ctx context.Context, id uuid.UUID, side *string, after *paging.Cursor, p paging.Page) ([]db.ListTradePageRow, error) {
+func (s *Server) tradePage(
+	ctx context.Context, id uuid.UUID, side *string, after *paging.Cursor, p paging.Page,
+) ([]db.ListTradePageRow, error) {
 	args := db.ListTradePageParams{SimulationID: id, Side: side, PageSize: p.Limit, PageOffset: p.Offset}
 	if after != nil {
 		args.AfterAt, args.AfterID = after.At, after.ID

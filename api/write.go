@@ -137,7 +137,7 @@ func sameID(name string, path *uuid.UUID, body uuid.UUID) error {
 	if path == nil || *path == body {
 		return nil
 	}
-	return &spec.Problem{Status: http.StatusBadRequest, Code: spec.ErrorCodeInvalidBody, Message: name + ": is not the id in the path"}
+	return spec.NewProblem(http.StatusBadRequest, spec.ErrorCodeInvalidBody, name+": is not the id in the path")
 }
 
 // status of an answer to a write that created, or not.

@@ -30,14 +30,19 @@ type Problem struct { //nolint:errname // it is what a client gets
 // Error returns the message.
 func (p *Problem) Error() string { return p.Message }
 
+// NewProblem makes an answer without details.
+func NewProblem(status int, code ErrorCode, message string) *Problem {
+	return &Problem{Status: status, Code: code, Message: message}
+}
+
 // InvalidParameter is the answer to a parameter that has a wrong value.
-func InvalidParameter(name, what string) error {
-	return &Problem{Status: http.StatusBadRequest, Code: ErrorCodeInvalidParameter, Message: "parameter " + name + " " + what}
+func InvalidParameter(name, what string) *Problem {
+	return NewProblem(http.StatusBadRequest, ErrorCodeInvalidParameter, "parameter "+name+" "+what)
 }
 
 // NoSuch is the answer about one thing that does not exist.
-func NoSuch(what string, id fmt.Stringer) error {
-	return &Problem{Status: http.StatusNotFound, Code: ErrorCodeNotFound, Message: what + " " + id.String() + " does not exist"}
+func NoSuch(what string, id fmt.Stringer) *Problem {
+	return NewProblem(http.StatusNotFound, ErrorCodeNotFound, what+" "+id.String()+" does not exist")
 }
 
 // ParseUUID takes the canonical form only; uuid.Parse knows several more.

@@ -33,7 +33,7 @@ func (e *ValidationError) Error() string {
 
 // Unwrap returns the answer, so that errors.As finds a *spec.Problem in a ValidationError.
 func (e *ValidationError) Unwrap() error {
-	return &spec.Problem{Status: http.StatusBadRequest, Code: e.Code, Message: e.Error()}
+	return spec.NewProblem(http.StatusBadRequest, e.Code, e.Error())
 }
 
 // Invalid is the error of a value that is JSON and not what the request takes.

@@ -76,7 +76,9 @@ func (l *Receiver) Open(w http.ResponseWriter, r *http.Request, limit int64) *Bo
 	if b.size > limit {
 		return b.fail(errTooLarge)
 	}
-	b.conn = &connection{Reader: http.MaxBytesReader(w, r.Body, limit), controller: http.NewResponseController(w), deadline: time.Now().Add(l.timeout)}
+	b.conn = &connection{
+		Reader: http.MaxBytesReader(w, r.Body, limit), controller: http.NewResponseController(w), deadline: time.Now().Add(l.timeout),
+	}
 	var err error
 	switch b.encoding {
 	case "", "identity":
@@ -92,7 +94,7 @@ func (l *Receiver) Open(w http.ResponseWriter, r *http.Request, limit int64) *Bo
 			b.in, b.closeIn = d, d.Close
 		}
 	default:
-		b.err = &spec.Problem{Status: http.StatusUnsupportedMediaType, Code: spec.ErrorCodeUnsupportedEncoding, Message: "a body is read as it is, as gzip or as zstd"}
+		b.err = spec.NewProblem(http.StatusUnsupportedMediaType, spec.ErrorCodeUnsupportedEncoding, "a body is read as it is, as gzip or as zstd")
 		return b
 	}
 	if err != nil {
@@ -140,7 +142,8 @@ func (b *Body) fail(err error) *Body {
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over), errors.Is(err, errTooLarge):
-		b.err = &spec.Problem{Status: http.StatusRequestEntityTooLarge, Code: spec.ErrorCodeBodyTooLarge, Message: fmt.Sprintf("the body is larger than %d bytes", b.limit)}
+		b.err = spec.NewProblem(http.StatusRequestEntityTooLarge, spec.ErrorCodeBodyTooLarge,
+			fmt.Sprintf("the body is larger than %d bytes", b.limit))
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
 		b.err = invalidJSON("", fmt.Sprintf("is zstd with a window of more than %d bytes", maxWindow))
 	case b.encoding != "" && b.conn.err == nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):

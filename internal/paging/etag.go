@@ -46,7 +46,8 @@ func CheckMatch(ifMatch *string, what, tag string) error {
 	if ifMatch == nil || MatchesETag(*ifMatch, tag) {
 		return nil
 	}
-	return &spec.Problem{Status: http.StatusPreconditionFailed, Code: spec.ErrorCodePreconditionFailed, Message: "the " + what + " has changed: its ETag is not the one in If-Match"}
+	return spec.NewProblem(http.StatusPreconditionFailed, spec.ErrorCodePreconditionFailed,
+		"the "+what+" has changed: its ETag is not the one in If-Match")
 }
 
 // CheckAbsent refuses a write that was meant for something that is not there.
@@ -54,5 +55,6 @@ func CheckAbsent(ifMatch *string, what string) error {
 	if ifMatch == nil {
 		return nil
 	}
-	return &spec.Problem{Status: http.StatusPreconditionFailed, Code: spec.ErrorCodePreconditionFailed, Message: "the " + what + " does not exist, so no ETag can match"}
+	return spec.NewProblem(http.StatusPreconditionFailed, spec.ErrorCodePreconditionFailed,
+		"the "+what+" does not exist, so no ETag can match")
 }
