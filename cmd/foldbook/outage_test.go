@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"net/http"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -251,13 +253,22 @@ func TestSlowQueriesHoldThePool(t *testing.T) {
 	inOutage(t, answers, back)
 	busy, slow := 0, 0
 	for _, a := range answers {
-		switch {
-		case a.status == http.StatusServiceUnavailable && a.took > 2500*time.Millisecond:
-			t.Errorf("%s: 503 after %s, want after at most 2 s of waiting for a connection\n%s", a.path, a.took, a.body)
-		case a.status == http.StatusServiceUnavailable:
+		switch a.status {
+		case http.StatusServiceUnavailable:
 			busy++
-		case a.status == http.StatusGatewayTimeout:
+		case http.StatusGatewayTimeout:
 			slow++
+		}
+	}
+	// The service's own times count: what its clients measure holds their waits for a processor too, of which they leave
+	// each other little.
+	lines := regexp.MustCompile(`path=(\S+) status=503 duration_ms=([0-9.]+)`).FindAllStringSubmatch(s.log.String(), -1)
+	if len(lines) < busy {
+		t.Errorf("the log has %d lines of %d answers 503", len(lines), busy)
+	}
+	for _, line := range lines {
+		if ms, err := strconv.ParseFloat(line[2], 64); err != nil || ms > 2500 {
+			t.Errorf("%s: 503 after %s ms, want after at most 2 s of waiting for a connection", line[1], line[2])
 		}
 	}
 	if busy == 0 || slow == 0 {
