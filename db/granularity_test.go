@@ -14,7 +14,7 @@ func TestGranularity(t *testing.T) {
 	pool := testdb.New(t)
 	for text, want := range map[string]int64{
 		"1ms": 1, "90s": 90_000, "15m": 900_000, "0240m": 14_400_000, "4h": 14_400_000, "1d": 86_400_000, "2w": 1_209_600_000, "65536m": 3_932_160_000,
-		"0m": 0, "": 0, "m": 0, "15": 0, "15min": 0, "15M": 0, " 15m": 0, "-15m": 0, "+15m": 0, "1.5h": 0, "1234567890m": 0, "tick": 0, "15m\n": 0, "99999d": 8_639_913_600_000,
+		"0m": 0, "": 0, "m": 0, "15": 0, "15min": 0, "15M": 0, "\x2015m": 0, "-15m": 0, "+15m": 0, "1.5h": 0, "1234567890m": 0, "tick": 0, "15m\n": 0, "99999d": 8_639_913_600_000,
 	} {
 		var stored int64
 		if err := pool.QueryRow(t.Context(), "SELECT granularity_ms($1)", text).Scan(&stored); err != nil {

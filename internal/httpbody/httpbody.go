@@ -124,7 +124,7 @@ func (b *Body) Read(p []byte) (int, error) {
 		b.err = wait
 		return n, wait
 	}
-	if err != nil && err != io.EOF { //nolint:errorlint // readers return it as it is
+	if err != nil && err != io.EOF {
 		return n, b.fail(err).err
 	}
 	return n, err
@@ -251,7 +251,7 @@ func (c *connection) Read(p []byte) (int, error) {
 	_ = c.controller.SetReadDeadline(c.deadline) // a connection that has none, as in tests, needs no limit
 	n, err := c.Reader.Read(p)
 	c.deadline = c.deadline.Add(time.Duration(n) * time.Second / minRate)
-	if c.ended = err == io.EOF; !c.ended { //nolint:errorlint // readers return it as it is
+	if c.ended = err == io.EOF; !c.ended {
 		c.err = err
 	}
 	return n, err

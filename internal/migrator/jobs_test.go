@@ -1,6 +1,7 @@
 package migrator_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -42,7 +43,7 @@ func TestJobsUpDownUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	exec(t, conn, oldJobs)
-	want := append(statuses("jobs")[:6], "7 given up FAILED t")
+	want := slices.Concat(statuses("jobs")[:6], []string{"7 given up FAILED t"})
 	for range 2 {
 		if _, err := provider.UpTo(t.Context(), 16); err != nil {
 			t.Fatal(err)

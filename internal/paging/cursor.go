@@ -38,7 +38,7 @@ const (
 // cursor is good for that list alone.
 func (c Cursor) Encode(scope string) string {
 	b := append(make([]byte, 0, cursorSize+checkSize), cursorVersion)
-	b = binary.BigEndian.AppendUint64(b, uint64(c.At.UnixMicro())) //nolint:gosec // read the same way
+	b = binary.BigEndian.AppendUint64(b, uint64(c.At.UnixMicro()))
 	b = append(b, c.ID[:]...)
 	if c.Missing {
 		b = append(b, 1)

@@ -151,7 +151,7 @@ func elements(t flatbuffers.Table, field flatbuffers.VOffsetT, size int) []flatb
 	}
 	at := make([]flatbuffers.UOffsetT, n)
 	for i := range at {
-		at[i] = t.Vector(vector) + flatbuffers.UOffsetT(i*size)
+		at[i] = t.Vector(vector) + flatbuffers.UOffsetT(i*size) //nolint:gosec // within t.Bytes, which are far below 4 GiB
 	}
 	return at
 }
