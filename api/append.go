@@ -88,7 +88,7 @@ func (s *Server) datasetOf(c echo.Context, datasetID string) (row db.IndicatorDa
 	}
 	ctx := c.Request().Context()
 	err = retry(ctx, transient, func() (err error) { row, err = s.DB.GetDataset(ctx, id); return err })
-	return row, notFound(err, "data set", id)
+	return row, notFound(err, "dataset", id)
 }
 
 // datasetTable is where rows of a dataset go.
@@ -109,7 +109,7 @@ func (s *Server) refresh(ctx context.Context, id uuid.UUID, f func(context.Conte
 	err = s.transact(ctx, false, func(ctx context.Context, q *db.Queries) (err error) {
 		counted, err = f(ctx, q)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return spec.NoSuch("data set", id)
+			return spec.NoSuch("dataset", id)
 		}
 		return err
 	})

@@ -67,7 +67,7 @@ func TestAppendMeetsKilledPostgres(t *testing.T) {
 	}
 }
 
-// A data set that is removed while its rows are stored answers 404, as one that never was.
+// A dataset that is removed while its rows are stored answers 404, as one that never was.
 func TestAppendToRemovedDataset(t *testing.T) {
 	t.Parallel()
 	o := appendOutage(t)

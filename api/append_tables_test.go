@@ -15,7 +15,7 @@ import (
 	"foldbook/questdb"
 )
 
-// Two data sets in one table do not see each other's rows.
+// Two datasets in one table do not see each other's rows.
 func TestAppendToSharedTables(t *testing.T) {
 	t.Parallel()
 	h := appendHarness(t)

@@ -46,7 +46,7 @@ func slug(t testing.TB) string {
 
 const hour = int64(3600000)
 
-// newSet stores a data set with tables of its own, or with the shared one for its indicators.
+// newSet stores a dataset with tables of its own, or with the shared one for its indicators.
 func (h *harness) newSet(name string, more ...string) {
 	h.t.Helper()
 	h.store("/api/datasets", fmt.Sprintf(`{"dataset_id": %q, "dataset_slug": %q, "granularity": "1h"%s}`, newDataset, name, strings.Join(append([]string{""}, more...), ", ")), 201)

@@ -17,7 +17,7 @@ import (
 	"foldbook/internal/seed"
 )
 
-// scaled is a server on 50 data sets, 200 runs, one of them with 312 folds, and 200 simulations. It logs its requests.
+// scaled is a server on 50 datasets, 200 runs, one of them with 312 folds, and 200 simulations. It logs its requests.
 func scaled(b *testing.B) *harness {
 	b.Helper()
 	h := newHarness(b, func(o *api.Options) { o.Log = slog.New(slog.NewTextHandler(io.Discard, nil)) })

@@ -186,10 +186,10 @@ func TestCachedBodies(t *testing.T) {
 					t.Errorf("%s after a change: %s", path, body)
 				}
 			}
-			// The slug of the data set is in the answer too.
+			// The slug of the dataset is in the answer too.
 			h.store("/api/datasets", datasetBody(newDataset, "renamed"), 200)
 			if body := unpacked(t, h.plain(http.MethodGet, "/api/runs/"+newRun, "Accept-Encoding", "gzip")); !strings.Contains(body, `"dataset_slug":"renamed"`) {
-				t.Errorf("after another name of the data set: %s", body)
+				t.Errorf("after another name of the dataset: %s", body)
 			}
 		})
 	}

@@ -66,7 +66,7 @@ func TestConcurrentUploads(t *testing.T) {
 	}
 }
 
-// A run that is created twice at the same time, in two data sets, counts in the one that it ends up in, and both know.
+// A run that is created twice at the same time, in two datasets, counts in the one that it ends up in, and both know.
 func TestCreatedInTwoDatasets(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
@@ -93,17 +93,17 @@ func TestCreatedInTwoDatasets(t *testing.T) {
 			d := h.object("/api/datasets/" + id)
 			runs += d["run_count"].(float64)
 			if h.plain(http.MethodGet, "/api/datasets/"+id+"/runs", "If-None-Match", before[id]).StatusCode != 200 || h.get("/api/datasets/"+id).Header.Get("ETag") == before[id] {
-				t.Errorf("data set %s keeps its ETag %s", id, before[id])
+				t.Errorf("dataset %s keeps its ETag %s", id, before[id])
 			}
 		}
 		if runs != 1 {
-			t.Errorf("the data sets have %v runs", runs)
+			t.Errorf("the datasets have %v runs", runs)
 		}
 		h.send(http.MethodDelete, "/api/runs/"+newRun+"?cascade=true", "")
 	}
 }
 
-// One slug under many ids at the same time is one data set, that of the first.
+// One slug under many ids at the same time is one dataset, that of the first.
 func TestOneSlugManyIDs(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
@@ -123,7 +123,7 @@ func TestOneSlugManyIDs(t *testing.T) {
 	ids := 0
 	stored.Range(func(any, any) bool { ids++; return true })
 	if ids != 1 || h.count("indicator_datasets") != 1 {
-		t.Errorf("%d ids, %d data sets", ids, h.count("indicator_datasets"))
+		t.Errorf("%d ids, %d datasets", ids, h.count("indicator_datasets"))
 	}
 }
 

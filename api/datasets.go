@@ -36,7 +36,7 @@ func (s *Server) ListIndicatorDatasets(c echo.Context, params spec.ListIndicator
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("list data sets: %w", err)
+		return fmt.Errorf("list datasets: %w", err)
 	}
 	return writeList(c, rows, p, func() (int64, error) {
 		return s.DB.CountDatasets(ctx, db.CountDatasetsParams{Symbol: params.Symbol, Granularity: params.Granularity, Source: params.Source})
@@ -51,7 +51,7 @@ func (s *Server) GetIndicatorDataset(c echo.Context, datasetID string, params sp
 	}
 	row, err := s.DB.GetDataset(c.Request().Context(), id)
 	if err != nil {
-		return notFound(err, "data set", id)
+		return notFound(err, "dataset", id)
 	}
 	if unchanged(c, params.IfNoneMatch, paging.ETag(row.Version, row.CreatedAt)) {
 		return nil
@@ -81,7 +81,7 @@ func (s *Server) ListDatasets(c echo.Context, params spec.ListDatasetsParams) er
 	ctx := c.Request().Context()
 	rows, err := s.DB.ListDatasetSummaries(ctx, args)
 	if err != nil {
-		return fmt.Errorf("list data sets: %w", err)
+		return fmt.Errorf("list datasets: %w", err)
 	}
 	list := paging.NewList("datasets", rows, q, func(last *db.ListDatasetSummariesRow) paging.Cursor {
 		return paging.Cursor{At: last.CreatedAt, ID: last.DatasetID}
@@ -92,7 +92,7 @@ func (s *Server) ListDatasets(c echo.Context, params spec.ListDatasetsParams) er
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("count data sets: %w", err)
+		return fmt.Errorf("count datasets: %w", err)
 	}
 	return writeEnvelope(c, list)
 }
@@ -107,7 +107,7 @@ func (s *Server) GetDataset(c echo.Context, datasetID string, params spec.GetDat
 	if params.IfNoneMatch != nil {
 		v, err := s.DB.GetDatasetVersion(ctx, id)
 		if err != nil {
-			return notFound(err, "data set", id)
+			return notFound(err, "dataset", id)
 		}
 		if unchanged(c, params.IfNoneMatch, paging.ETag(v.Version, v.CreatedAt)) {
 			return nil
@@ -115,7 +115,7 @@ func (s *Server) GetDataset(c echo.Context, datasetID string, params spec.GetDat
 	}
 	row, err := s.DB.GetDatasetSummary(ctx, id)
 	if err != nil {
-		return notFound(err, "data set", id)
+		return notFound(err, "dataset", id)
 	}
 	c.Response().Header().Set("ETag", paging.ETag(row.Version, row.CreatedAt))
 	return c.JSON(http.StatusOK, &row)
@@ -129,7 +129,7 @@ func (s *Server) GetDatasetManifest(c echo.Context, datasetID string, params spe
 	}
 	row, err := s.DB.GetManifest(c.Request().Context(), id)
 	if err != nil {
-		return notFound(err, "data set", id)
+		return notFound(err, "dataset", id)
 	}
 	manifest, whole := s.withInterval(c.Request().Context(), id, row.Manifest)
 	if whole && unchanged(c, params.IfNoneMatch, paging.ETag(row.Version, row.CreatedAt)) {

@@ -179,7 +179,7 @@ func classifyConstraint(e *pgconn.PgError) *spec.Problem {
 	case !ok:
 		return errInternal
 	case e.Code == "23503" && field == "dataset_id":
-		return spec.NewProblem(http.StatusConflict, spec.ErrorCodeUnknownDataset, "dataset_id: there is no such data set")
+		return spec.NewProblem(http.StatusConflict, spec.ErrorCodeUnknownDataset, "dataset_id: there is no such dataset")
 	case e.Code == "23503":
 		return spec.NewProblem(http.StatusConflict, spec.ErrorCodeUnknownRun, "run_id: there is no such run")
 	case e.Code == "23505":

@@ -47,7 +47,7 @@ func TestETagsUnderWrites(t *testing.T) {
 			"/api/simulations/" + newSim: func(int) int { return 1 }, "/api/tradesim/runs/" + newSim: func(int) int { return 1 },
 			"/api/simulations/" + newSim + "/trades": func(n int) int { return 1 + n%7 }, "/api/tradesim/runs/" + newSim + "/trades": func(n int) int { return 1 + n%7 },
 		}},
-		{"data set", "/api/datasets", func(n int) string {
+		{"dataset", "/api/datasets", func(n int) string {
 			return strings.Replace(datasetBody(newDataset, "btc25_1"), `"metadata": {`, fmt.Sprintf(`"metadata": {"counter": %d, `, n), 1)
 		}, map[string]func(int) int{"/api/datasets/" + newDataset: func(int) int { return 1 }, "/api/datasets/" + newDataset + "/manifest": func(int) int { return 1 }}},
 	} {
@@ -215,7 +215,7 @@ func TestStoredAgainIsNew(t *testing.T) {
 	}
 }
 
-// A simulation may be of another data set than its run: what becomes of it changes that data set as well.
+// A simulation may be of another dataset than its run: what becomes of it changes that dataset as well.
 func TestSimulationOfAnotherDataset(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
@@ -227,16 +227,16 @@ func TestSimulationOfAnotherDataset(t *testing.T) {
 	h.store("/api/simulations", strings.Replace(simulationBody(1), newDataset, other, 1), 200)
 	moved := tag()
 	if moved == before || h.object("/api/datasets/" + other)["simulation_count"] != 1.0 {
-		t.Errorf("the data set that got a simulation keeps its ETag %s", before)
+		t.Errorf("the dataset that got a simulation keeps its ETag %s", before)
 	}
 	if status, a := h.send(http.MethodDelete, "/api/datasets/"+newDataset+"?cascade=true", ""); status != 200 && (status != 409 || a["code"] != "conflict") {
-		t.Errorf("DELETE of the run's data set: %d %v", status, a)
+		t.Errorf("DELETE of the run's dataset: %d %v", status, a)
 	}
 	if status, a := h.send(http.MethodDelete, "/api/runs/"+newRun+"?cascade=true", ""); status != 200 && status != 404 {
 		t.Errorf("DELETE of the run: %d %v", status, a)
 	}
 	if h.object("/api/datasets/" + other)["simulation_count"] != 0.0 || tag() == moved {
-		t.Errorf("the data set that lost its simulation keeps its ETag %s", moved)
+		t.Errorf("the dataset that lost its simulation keeps its ETag %s", moved)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"foldbook/db"
 )
 
-// The fixture: a data set, a run with three folds and a simulation with two buckets in full, and one of each with
+// The fixture: a dataset, a run with three folds and a simulation with two buckets in full, and one of each with
 // everything that may be null or empty so. The bare ones are newer.
 var (
 	fullDataset = uuid.MustParse("6f0e0c3a-52a7-4c1c-9d58-3f1f0e6f9a01")

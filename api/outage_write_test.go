@@ -119,14 +119,14 @@ func (o *outage) restart() {
 type written struct {
 	name, path, get string
 	table           string
-	last            string // the table that it comes to last but the data set
+	last            string // the table that it comes to last but the dataset
 	body            func(n int) string
 	children        string // the field of an answer that counts what is below
 	tables          string // of the children
 }
 
 var allWrites = []written{
-	{"data set", "/api/datasets", "/api/datasets/" + newDataset, "indicator_datasets", "indicator_datasets", func(int) string { return datasetBody(newDataset, "btc25_1") }, "", ""},
+	{"dataset", "/api/datasets", "/api/datasets/" + newDataset, "indicator_datasets", "indicator_datasets", func(int) string { return datasetBody(newDataset, "btc25_1") }, "", ""},
 	{"run", "/api/runs", "/api/runs/" + newRun, "walkforward_runs", "walkforward_run_metrics", runBody, "total_folds", "walkforward_folds"},
 	{"simulation", "/api/simulations", "/api/simulations/" + newSim, "simulation_runs", "simulation_run_metrics", simulationBody, "trade_count", "simulation_trades"},
 }
@@ -134,7 +134,7 @@ var allWrites = []written{
 // parents stores what a write needs.
 func (w written) parents(h *harness) {
 	h.t.Helper()
-	if w.name != "data set" {
+	if w.name != "dataset" {
 		h.store("/api/datasets", datasetBody(newDataset, "btc25_1"), 201)
 	}
 	if w.name == "simulation" {

@@ -98,7 +98,7 @@ func TestRefusals(t *testing.T) {
 		{"/api/walkforward/runs/%7B" + id + "%7D", 400, "invalid_id", "run_id is not a UUID"},
 		{"/api/walkforward/runs/" + id[:35] + "%00", 400, "invalid_id", "run_id is not a UUID"},
 		{"/api/tradesim/runs/'; DROP TABLE simulation_runs; --", 400, "invalid_id", "simulation_id is not a UUID"},
-		{"/api/indicators/datasets/" + id, 404, "not_found", "data set " + id + " does not exist"},
+		{"/api/indicators/datasets/" + id, 404, "not_found", "dataset " + id + " does not exist"},
 		{"/api/walkforward/runs/" + id, 404, "not_found", "run " + id + " does not exist"},
 		{"/api/tradesim/runs/" + id, 404, "not_found", "simulation " + id + " does not exist"},
 		{"/traders/kraken/api/tradesim/runs/" + id, 404, "not_found", "simulation " + id + " does not exist"},

@@ -75,7 +75,7 @@ func (s *Server) ListRunFolds(c echo.Context, runID string, params spec.ListRunF
 	return writeList(c, detail.Folds, p, func() (int64, error) { return detail.Run.FoldCount, nil })
 }
 
-// runTag is the ETag of a run: its answers show the slug of its data set, of which its own version knows nothing.
+// runTag is the ETag of a run: its answers show the slug of its dataset, of which its own version knows nothing.
 func runTag(r *db.GetRunRow) string { return paging.ETag(r.Version, r.CreatedAt, r.DatasetSlug) }
 
 // runState reads the ETag of a run from one row, without the folds.

@@ -162,7 +162,7 @@ func (s *Server) ListDatasetRuns(c echo.Context, datasetID string, params spec.L
 	}
 	version, err := s.DB.GetDatasetVersion(c.Request().Context(), id)
 	if err != nil {
-		return notFound(err, "data set", id)
+		return notFound(err, "dataset", id)
 	}
 	if unchanged(c, params.IfNoneMatch, paging.ETag(version.Version, version.CreatedAt, c.Request().URL.RawQuery)) {
 		return nil

@@ -25,7 +25,7 @@ func (s *Server) open(ctx context.Context, kind series.Kind, measurement string,
 	return found, err
 }
 
-// datasetSeries opens the indicators of a data set, or its bars.
+// datasetSeries opens the indicators of a dataset, or its bars.
 func (s *Server) datasetSeries(c echo.Context, datasetID string, bars bool) (*series.Series, uuid.UUID, error) {
 	id, err := pathID("dataset_id", datasetID)
 	if err != nil {
@@ -38,7 +38,7 @@ func (s *Server) datasetSeries(c echo.Context, datasetID string, bars bool) (*se
 func (s *Server) openDataset(ctx context.Context, id uuid.UUID, bars bool) (*series.Series, error) {
 	row, err := s.DB.GetDatasetSeries(ctx, id)
 	if err != nil {
-		return nil, notFound(err, "data set", id)
+		return nil, notFound(err, "dataset", id)
 	}
 	if bars {
 		return s.open(ctx, series.Bars, row.OhlcvMeasurement, row.QuestDBTag)

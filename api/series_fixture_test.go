@@ -75,7 +75,7 @@ func (h *seriesHarness) exec1(statement string) {
 	}
 }
 
-// dataset stores a data set whose tables are named so.
+// dataset stores a dataset whose tables are named so.
 func (h *seriesHarness) dataset(slug, indicators string, bars *string) uuid.UUID {
 	h.t.Helper()
 	id := uuid.New()

@@ -21,7 +21,7 @@ import (
 	"foldbook/internal/testdb"
 )
 
-// longRows makes a table that does not fit into any buffer on the way, and returns the path of its data set.
+// longRows makes a table that does not fit into any buffer on the way, and returns the path of its dataset.
 func (h *seriesHarness) longRows(rows int) string {
 	h.sql(fmt.Sprintf(`create table $_long as (select timestamp_sequence('2021-01-01', 60000000L) timestamp, rnd_symbol('btc', 'eth') s, rnd_double() c0,
 		rnd_double() c1, rnd_double() c2, rnd_double() c3, rnd_double() c4, rnd_double() c5, rnd_double() c6, rnd_long() l from long_sequence(%d)) timestamp(timestamp) partition by month wal`, rows))

@@ -12,7 +12,7 @@ import (
 	"foldbook/internal/series"
 )
 
-// datasetUpload is a data set as it was posted, checked and ready to be merged into what is stored; nil keeps that.
+// datasetUpload is a dataset as it was posted, checked and ready to be merged into what is stored; nil keeps that.
 type datasetUpload struct {
 	db.MergeDatasetParams
 	Warnings []string
@@ -41,7 +41,7 @@ type datasetFields struct {
 	Unknown              httpbody.Unknown `json:",embed"`
 }
 
-// readDataset reads a data set. What is not given at the top is taken from metadata, the export manifest.
+// readDataset reads a dataset. What is not given at the top is taken from metadata, the export manifest.
 func readDataset(body *httpbody.Body) (*datasetUpload, error) {
 	var b datasetFields
 	if err := body.Decode(&b); err != nil {

@@ -45,9 +45,9 @@ func (s *Server) storeDataset(c echo.Context, path *uuid.UUID, ch change) error 
 	if err != nil {
 		return err
 	}
-	answer.Message = "data set updated"
+	answer.Message = "dataset updated"
 	if answer.Created {
-		answer.Message = "data set created"
+		answer.Message = "dataset created"
 	}
 	return c.JSON(createdStatus(answer.Created), answer)
 }
@@ -58,12 +58,12 @@ func mergeDataset(ctx context.Context, q *db.Queries, up *datasetUpload, ifMatch
 	stored, err := q.LockDataset(ctx, db.LockDatasetParams{DatasetID: up.DatasetID, QuestDBTag: up.QuestDBTag})
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		err = paging.CheckAbsent(ifMatch, "data set")
+		err = paging.CheckAbsent(ifMatch, "dataset")
 	case err == nil:
 		if stored.DatasetID != up.DatasetID {
 			answer.DatasetID, answer.MatchedBy = stored.DatasetID, new(spec.Slug)
 		}
-		err = paging.CheckMatch(ifMatch, "data set", paging.ETag(stored.Version, stored.CreatedAt))
+		err = paging.CheckMatch(ifMatch, "dataset", paging.ETag(stored.Version, stored.CreatedAt))
 	}
 	if err != nil {
 		return "", err
@@ -72,7 +72,7 @@ func mergeDataset(ctx context.Context, q *db.Queries, up *datasetUpload, ifMatch
 	params.DatasetID = answer.DatasetID
 	row, err := q.MergeDataset(ctx, params)
 	if err != nil {
-		return "", fmt.Errorf("merge data set %s: %w", answer.DatasetID, err)
+		return "", fmt.Errorf("merge dataset %s: %w", answer.DatasetID, err)
 	}
 	answer.Created, answer.Version = row.Created, row.Version
 	return paging.ETag(row.Version, row.CreatedAt), nil
@@ -95,25 +95,25 @@ func (s *Server) DeleteDataset(c echo.Context, datasetID string, params spec.Del
 		// No slug is empty, so this finds by the id alone.
 		stored, err := q.LockDataset(ctx, db.LockDatasetParams{DatasetID: id})
 		if err != nil {
-			return nil, notFound(err, "data set", id)
+			return nil, notFound(err, "dataset", id)
 		}
-		if err := paging.CheckMatch(params.IfMatch, "data set", paging.ETag(stored.Version, stored.CreatedAt)); err != nil {
+		if err := paging.CheckMatch(params.IfMatch, "dataset", paging.ETag(stored.Version, stored.CreatedAt)); err != nil {
 			return nil, err
 		}
 		n, err := q.CountDatasetChildren(ctx, id)
 		if err != nil {
-			return nil, fmt.Errorf("count what is below data set %s: %w", id, err)
+			return nil, fmt.Errorf("count what is below dataset %s: %w", id, err)
 		}
 		below := map[string]int64{"runs": n.Runs, "folds": n.Folds, "simulations": n.Simulations, "buckets": n.Buckets, "trades": n.Trades}
-		if err := dependants("data set", params.Cascade, below); err != nil {
+		if err := dependants("dataset", params.Cascade, below); err != nil {
 			return nil, err
 		}
 		touched, err := q.DeleteSimulationsByDataset(ctx, id)
 		if err != nil {
-			return nil, fmt.Errorf("delete the simulations of data set %s: %w", id, err)
+			return nil, fmt.Errorf("delete the simulations of dataset %s: %w", id, err)
 		}
 		if below["datasets"], err = q.DeleteDataset(ctx, id); err != nil {
-			return nil, fmt.Errorf("delete data set %s: %w", id, err)
+			return nil, fmt.Errorf("delete dataset %s: %w", id, err)
 		}
 		return below, touchDatasets(ctx, q, touched...)
 	})

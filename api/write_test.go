@@ -110,7 +110,7 @@ func TestExportReadBack(t *testing.T) {
 		text := strings.Replace(datasetBody(newDataset, "btc25_1"), `"symbol": "btc25_1", `, "", 1)
 		second := h.store("/api/datasets", text, 200)
 		if first["created"] != (round == 0) || second["created"] != false || second["dataset_id"] != newDataset {
-			t.Errorf("data set: %v, then %v", first, second)
+			t.Errorf("dataset: %v, then %v", first, second)
 		}
 		run := h.store("/api/runs", runBody(312), status)
 		if run["folds_received"] != 312.0 || run["folds_stored"] != 312.0 || run["created"] != (round == 0) || len(run["warnings"].([]any)) != 0 {
@@ -128,7 +128,7 @@ func TestExportReadBack(t *testing.T) {
 		"indicator_first_ts": 1704240000000.0, "indicator_last_ts": 1747263600000.0, "ohlcv_last_ts": 0.0, "run_count": 1.0, "simulation_count": 1.0,
 	} {
 		if d[key] != want {
-			t.Errorf("data set: %s is %v, want %v", key, d[key], want)
+			t.Errorf("dataset: %s is %v, want %v", key, d[key], want)
 		}
 	}
 	flat := h.object("/api/runs/" + newRun)
@@ -186,7 +186,7 @@ func TestSetsAreReplaced(t *testing.T) {
 	}
 }
 
-// A slug under another id, as another platform derives it, is the same data set.
+// A slug under another id, as another platform derives it, is the same dataset.
 func TestSlugUnderAnotherID(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
@@ -199,7 +199,7 @@ func TestSlugUnderAnotherID(t *testing.T) {
 	h.store("/api/datasets", datasetBody(other, "eth"), 201)
 	status, refused := h.send(http.MethodPost, "/api/datasets", datasetBody(other, "btc25_1"))
 	if status != 409 || refused["code"] != "conflict" || !strings.HasPrefix(refused["message"].(string), "dataset_slug") {
-		t.Errorf("the slug of another data set: %d %v", status, refused)
+		t.Errorf("the slug of another dataset: %d %v", status, refused)
 	}
 }
 
@@ -347,7 +347,7 @@ func TestDelete(t *testing.T) {
 		t.Errorf("DELETE again: %d", status)
 	}
 	if status, a := h.send(http.MethodDelete, "/api/datasets/"+newDataset, ""); status != 200 {
-		t.Errorf("DELETE of a data set with nothing below it: %d %v", status, a)
+		t.Errorf("DELETE of a dataset with nothing below it: %d %v", status, a)
 	}
 	for _, table := range []string{"walkforward_folds", "walkforward_run_metrics", "simulation_run_metrics", "simulation_trades", "indicator_datasets"} {
 		if n := h.count(table); n != 0 {

@@ -223,7 +223,7 @@ func TestInTx(t *testing.T) {
 	if err := store.InTx(t.Context(), false, func(q *db.Queries) error {
 		created, err := q.UpsertDataset(t.Context(), bareDataset(kept))
 		if !created {
-			t.Error("created is false for a new data set")
+			t.Error("created is false for a new dataset")
 		}
 		return err
 	}); err != nil {
@@ -251,7 +251,7 @@ func TestInTx(t *testing.T) {
 	})
 	rows, err := store.ListDatasets(t.Context(), db.ListDatasetsParams{PageSize: 10})
 	if err != nil || len(rows) != 1 || rows[0].DatasetID != kept {
-		t.Errorf("got %d data sets (%v), want only the committed one", len(rows), err)
+		t.Errorf("got %d datasets (%v), want only the committed one", len(rows), err)
 	}
 	if created, err := store.UpsertDataset(t.Context(), bareDataset(kept)); err != nil || created {
 		t.Errorf("a second upsert says created=%t, %v", created, err)

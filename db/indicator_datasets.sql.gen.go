@@ -40,9 +40,9 @@ type CountDatasetChildrenRow struct {
 	Trades      int64 `json:"trades"`
 }
 
-// CountDatasetChildren counts what goes with a data set. Called by DELETE /api/datasets/{id}.
+// CountDatasetChildren counts what goes with a dataset. Called by DELETE /api/datasets/{id}.
 // index: walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx, simulation_runs_run_id_idx, walkforward_folds_pkey, simulation_trade_buckets_pkey.
-// cost: index scans of all below the data set.
+// cost: index scans of all below the dataset.
 func (q *Queries) CountDatasetChildren(ctx context.Context, datasetID uuid.UUID) (CountDatasetChildrenRow, error) {
 	row := q.db.QueryRow(ctx, countDatasetChildren, datasetID)
 	var i CountDatasetChildrenRow
@@ -74,7 +74,7 @@ type CountDatasetSummariesParams struct {
 }
 
 // CountDatasetSummaries counts what ListDatasetSummaries pages through. Called by GET /api/datasets.
-// index: none, it reads them all. cost: one pass over the data sets, of which there are few.
+// index: none, it reads them all. cost: one pass over the datasets, of which there are few.
 func (q *Queries) CountDatasetSummaries(ctx context.Context, arg CountDatasetSummariesParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countDatasetSummaries,
 		arg.Symbol,
@@ -102,8 +102,8 @@ type CountDatasetsParams struct {
 	Source      *string `json:"source"`
 }
 
-// CountDatasets counts the data sets that ListDatasets pages through. Called for X-Total-Count when a page is full.
-// index: indicator_datasets_questdb_tag_key. cost: one pass over the data sets, of which there are few.
+// CountDatasets counts the datasets that ListDatasets pages through. Called for X-Total-Count when a page is full.
+// index: indicator_datasets_questdb_tag_key. cost: one pass over the datasets, of which there are few.
 func (q *Queries) CountDatasets(ctx context.Context, arg CountDatasetsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countDatasets, arg.Symbol, arg.Granularity, arg.Source)
 	var total int64
@@ -116,8 +116,8 @@ DELETE FROM indicator_datasets
 WHERE dataset_id = $1
 `
 
-// DeleteDataset removes a data set with all below it. Called by DELETE /api/datasets/{id}.
-// index: indicator_datasets_pkey. cost: the data set and all below it.
+// DeleteDataset removes a dataset with all below it. Called by DELETE /api/datasets/{id}.
+// index: indicator_datasets_pkey. cost: the dataset and all below it.
 func (q *Queries) DeleteDataset(ctx context.Context, datasetID uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteDataset, datasetID)
 	if err != nil {
@@ -132,7 +132,7 @@ FROM indicator_datasets
 WHERE dataset_id = $1
 `
 
-// GetDataset returns one data set. Called by GET /api/indicators/datasets/{id}.
+// GetDataset returns one dataset. Called by GET /api/indicators/datasets/{id}.
 // index: indicator_datasets_pkey. cost: 1 row.
 func (q *Queries) GetDataset(ctx context.Context, datasetID uuid.UUID) (IndicatorDataset, error) {
 	row := q.db.QueryRow(ctx, getDataset, datasetID)
@@ -178,7 +178,7 @@ type GetDatasetSeriesRow struct {
 	OhlcvMeasurement     string `json:"ohlcv_measurement"`
 }
 
-// GetDatasetSeries returns where the rows of a data set are in QuestDB. Called by the routes that read or write them.
+// GetDatasetSeries returns where the rows of a dataset are in QuestDB. Called by the routes that read or write them.
 // index: indicator_datasets_pkey. cost: 1 row.
 func (q *Queries) GetDatasetSeries(ctx context.Context, datasetID uuid.UUID) (GetDatasetSeriesRow, error) {
 	row := q.db.QueryRow(ctx, getDatasetSeries, datasetID)
@@ -234,7 +234,7 @@ type GetDatasetSummaryRow struct {
 	SimulationCount    int64           `json:"simulation_count"`
 }
 
-// GetDatasetSummary returns one data set in the shape of the current API, which internal/gen/shapes.go states. Called by GET /api/datasets/{id}.
+// GetDatasetSummary returns one dataset in the shape of the current API, which internal/gen/shapes.go states. Called by GET /api/datasets/{id}.
 // index: indicator_datasets_pkey, walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx. cost: 1 row and index scans of its children.
 func (q *Queries) GetDatasetSummary(ctx context.Context, datasetID uuid.UUID) (GetDatasetSummaryRow, error) {
 	row := q.db.QueryRow(ctx, getDatasetSummary, datasetID)
@@ -284,7 +284,7 @@ type GetDatasetVersionRow struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// GetDatasetVersion returns what the ETag of a data set and of its lists is made of. Called for If-None-Match.
+// GetDatasetVersion returns what the ETag of a dataset and of its lists is made of. Called for If-None-Match.
 // index: indicator_datasets_pkey. cost: 1 row.
 func (q *Queries) GetDatasetVersion(ctx context.Context, datasetID uuid.UUID) (GetDatasetVersionRow, error) {
 	row := q.db.QueryRow(ctx, getDatasetVersion, datasetID)
@@ -351,7 +351,7 @@ type ListDatasetMeasurementsParams struct {
 	PageSize int32     `json:"page_size"`
 }
 
-// ListDatasetMeasurements returns what data sets say of their rows in QuestDB, in the order of their ids. Called by foldbook doctor.
+// ListDatasetMeasurements returns what datasets say of their rows in QuestDB, in the order of their ids. Called by foldbook doctor.
 // index: indicator_datasets_pkey. cost: page_size rows.
 func (q *Queries) ListDatasetMeasurements(ctx context.Context, arg ListDatasetMeasurementsParams) ([]IndicatorDataset, error) {
 	rows, err := q.db.Query(ctx, listDatasetMeasurements, arg.AfterID, arg.PageSize)
@@ -463,7 +463,7 @@ type ListDatasetSummariesRow struct {
 	SimulationCount    int64           `json:"simulation_count"`
 }
 
-// ListDatasetSummaries returns data sets in the shape of the current API, newest first, from a cursor on when one is given.
+// ListDatasetSummaries returns datasets in the shape of the current API, newest first, from a cursor on when one is given.
 // Called by GET /api/datasets.
 // index: indicator_datasets_created_at_idx, walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx.
 // cost: page_offset + page_size rows and index scans of their children, more when a filter skips some.
@@ -543,7 +543,7 @@ type ListDatasetsParams struct {
 	PageSize    int32   `json:"page_size"`
 }
 
-// ListDatasets returns data sets, newest first. Called by GET /api/indicators/datasets.
+// ListDatasets returns datasets, newest first. Called by GET /api/indicators/datasets.
 // index: indicator_datasets_created_at_idx. cost: page_offset + page_size rows, more when a filter skips some.
 func (q *Queries) ListDatasets(ctx context.Context, arg ListDatasetsParams) ([]IndicatorDataset, error) {
 	rows, err := q.db.Query(ctx, listDatasets,
@@ -611,7 +611,7 @@ type ListDatasetsBySymbolParams struct {
 	PageSize    int32   `json:"page_size"`
 }
 
-// ListDatasetsBySymbol returns the data sets of one symbol, newest first. Called by GET /api/indicators/datasets?symbol=.
+// ListDatasetsBySymbol returns the datasets of one symbol, newest first. Called by GET /api/indicators/datasets?symbol=.
 // index: indicator_datasets_symbol_granularity_idx. cost: the rows of the symbol, sorted.
 func (q *Queries) ListDatasetsBySymbol(ctx context.Context, arg ListDatasetsBySymbolParams) ([]IndicatorDataset, error) {
 	rows, err := q.db.Query(ctx, listDatasetsBySymbol,
@@ -681,8 +681,8 @@ type LockDatasetRow struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// LockDataset finds a data set by id, or else by slug, and keeps others from writing it until the transaction ends.
-// Called by the writes of data sets.
+// LockDataset finds a dataset by id, or else by slug, and keeps others from writing it until the transaction ends.
+// Called by the writes of datasets.
 // index: indicator_datasets_pkey, indicator_datasets_questdb_tag_key. cost: at most 2 rows.
 func (q *Queries) LockDataset(ctx context.Context, arg LockDatasetParams) (LockDatasetRow, error) {
 	row := q.db.QueryRow(ctx, lockDataset, arg.DatasetID, arg.QuestDBTag)
@@ -698,7 +698,7 @@ WHERE dataset_id = $1
 FOR UPDATE
 `
 
-// LockDatasetRow returns a data set and keeps others from writing it until the transaction ends. Called before its rows in
+// LockDatasetRow returns a dataset and keeps others from writing it until the transaction ends. Called before its rows in
 // QuestDB are counted.
 // index: indicator_datasets_pkey. cost: 1 row.
 func (q *Queries) LockDatasetRow(ctx context.Context, datasetID uuid.UUID) (IndicatorDataset, error) {
@@ -801,7 +801,7 @@ type MergeDatasetRow struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// MergeDataset creates a data set or merges what is given into the stored one: what is null is kept, metadata is merged
+// MergeDataset creates a dataset or merges what is given into the stored one: what is null is kept, metadata is merged
 // by top-level key. Called by POST and PUT /api/datasets.
 // index: indicator_datasets_pkey. cost: 1 row.
 func (q *Queries) MergeDataset(ctx context.Context, arg MergeDatasetParams) (MergeDatasetRow, error) {
@@ -858,7 +858,7 @@ type RefreshBarsRow struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// RefreshBars notes what was counted of the bars of a data set, in its metadata too. Called after bars were added.
+// RefreshBars notes what was counted of the bars of a dataset, in its metadata too. Called after bars were added.
 // index: indicator_datasets_pkey. cost: 1 row.
 func (q *Queries) RefreshBars(ctx context.Context, arg RefreshBarsParams) (RefreshBarsRow, error) {
 	row := q.db.QueryRow(ctx, refreshBars,
@@ -902,7 +902,7 @@ type RefreshIndicatorsRow struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// RefreshIndicators notes what was counted of the indicator rows of a data set, in its metadata too. Called after rows were added.
+// RefreshIndicators notes what was counted of the indicator rows of a dataset, in its metadata too. Called after rows were added.
 // index: indicator_datasets_pkey. cost: 1 row.
 func (q *Queries) RefreshIndicators(ctx context.Context, arg RefreshIndicatorsParams) (RefreshIndicatorsRow, error) {
 	row := q.db.QueryRow(ctx, refreshIndicators,
@@ -991,7 +991,7 @@ type UpsertDatasetParams struct {
 	Metadata           json.RawMessage `json:"metadata"`
 }
 
-// UpsertDataset creates a data set or replaces all of it but created_at. Called by the seed.
+// UpsertDataset creates a dataset or replaces all of it but created_at. Called by the seed.
 // created tells which of both it did (a row that this statement inserted has no deleting transaction).
 // index: indicator_datasets_pkey. cost: 1 row.
 func (q *Queries) UpsertDataset(ctx context.Context, arg UpsertDatasetParams) (bool, error) {

@@ -11,16 +11,16 @@ import (
 	"github.com/google/uuid"
 )
 
-// An indicator data set: where its rows are in QuestDB, how many there are and what they span.
+// An indicator dataset: where its rows are in QuestDB, how many there are and what they span.
 type IndicatorDataset struct {
 	DatasetID uuid.UUID `json:"dataset_id"`
 	Symbol    string    `json:"symbol"`
 	// Bar length in canonical form: 4h, 1h, 1d; other texts are kept as they came.
 	Granularity string `json:"granularity"`
 	Source      string `json:"source"`
-	// Unique name of the data set (its slug), and the tag of its rows in a shared QuestDB table.
+	// Unique name of the dataset (its slug), and the tag of its rows in a shared QuestDB table.
 	QuestDBTag string `json:"questdb_tag"`
-	// QuestDB table of the indicator rows; many data sets may share one.
+	// QuestDB table of the indicator rows; many datasets may share one.
 	QuestDBMeasurement string `json:"questdb_measurement"`
 	// Columns of the indicator rows: an array of {name, type, role}.
 	ColumnSchema json.RawMessage `json:"column_schema"`
@@ -46,7 +46,7 @@ type IndicatorDataset struct {
 	Metadata  json.RawMessage `json:"metadata"`
 	CreatedAt time.Time       `json:"created_at"`
 	UpdatedAt time.Time       `json:"updated_at"`
-	// Raised by every change of the data set, its runs and its simulations.
+	// Raised by every change of the dataset, its runs and its simulations.
 	Version int64 `json:"version"`
 	// What search= looks into.
 	SearchText string `json:"-"`
@@ -174,11 +174,11 @@ type SimulationTradeBucket struct {
 type WalkforwardFold struct {
 	RunID      uuid.UUID `json:"run_id"`
 	FoldNumber int32     `json:"fold_number"`
-	// First row of the training window, counted from 0 in the data set.
+	// First row of the training window, counted from 0 in the dataset.
 	TrainStartIdx int64 `json:"train_start_idx"`
 	// Row after the last one of the training window.
 	TrainEndIdx int64 `json:"train_end_idx"`
-	// First row of the test window, counted from 0 in the data set.
+	// First row of the test window, counted from 0 in the dataset.
 	TestStartIdx int64 `json:"test_start_idx"`
 	// Row after the last one of the test window.
 	TestEndIdx   int64 `json:"test_end_idx"`

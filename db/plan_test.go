@@ -225,7 +225,7 @@ func lines(t *testing.T, store *db.DB, sql string, args ...any) []string {
 	return list
 }
 
-// grow fills the store with the benchmark's rows, ten times over, some years of use: 500 data sets, 2000 runs.
+// grow fills the store with the benchmark's rows, ten times over, some years of use: 500 datasets, 2000 runs.
 func grow(t *testing.T, store *db.DB) {
 	t.Helper()
 	if err := seed.Scale(t.Context(), store.Pool, nil, 1, io.Discard); err != nil {

@@ -238,9 +238,9 @@ FROM gone
 ORDER BY gone.dataset_id
 `
 
-// DeleteSimulationsByDataset removes the simulations of the runs of a data set with all below them, and returns the data
-// sets that they are in, each once. Called by DELETE /api/datasets/{id}?cascade=true, whose own cascade does not reach
-// those in another data set than their run.
+// DeleteSimulationsByDataset removes the simulations of the runs of a dataset with all below them, and returns the datasets
+// that they are in, each once. Called by DELETE /api/datasets/{id}?cascade=true, whose own cascade does not reach
+// those in another dataset than their run.
 // index: walkforward_runs_dataset_id_idx, simulation_runs_run_id_idx. cost: the simulations and all below them.
 // @sqlc-vet-disable list-has-limit
 func (q *Queries) DeleteSimulationsByDataset(ctx context.Context, datasetID uuid.UUID) ([]uuid.UUID, error) {
@@ -274,7 +274,7 @@ FROM gone
 ORDER BY gone.dataset_id
 `
 
-// DeleteSimulationsByRun removes the simulations of a run with all below them, and returns the data sets that they are in,
+// DeleteSimulationsByRun removes the simulations of a run with all below them, and returns the datasets that they are in,
 // each once. Called by DELETE /api/runs/{id}?cascade=true.
 // index: simulation_runs_run_id_idx. cost: the simulations and all below them.
 // @sqlc-vet-disable list-has-limit
@@ -542,7 +542,7 @@ type ListSimulationsByDatasetParams struct {
 	PageSize   int32     `json:"page_size"`
 }
 
-// ListSimulationsByDataset returns the simulations of one data set, newest first, in one status if that is given.
+// ListSimulationsByDataset returns the simulations of one dataset, newest first, in one status if that is given.
 // Called by GET /api/tradesim/runs?dataset_id=.
 // index: simulation_runs_dataset_id_idx. cost: page_offset + page_size rows, more when the status skips some.
 func (q *Queries) ListSimulationsByDataset(ctx context.Context, arg ListSimulationsByDatasetParams) ([]SimulationRun, error) {
@@ -605,7 +605,7 @@ type ListSimulationsByRunParams struct {
 	PageSize   int32      `json:"page_size"`
 }
 
-// ListSimulationsByRun returns the simulations of one run, newest first, of one data set and in one status if those are given.
+// ListSimulationsByRun returns the simulations of one run, newest first, of one dataset and in one status if those are given.
 // Called by GET /api/tradesim/runs?run_id=.
 // index: simulation_runs_run_id_idx. cost: page_offset + page_size rows, more when a filter skips some.
 func (q *Queries) ListSimulationsByRun(ctx context.Context, arg ListSimulationsByRunParams) ([]SimulationRun, error) {
@@ -811,7 +811,7 @@ type MatchSimulationsByTextParams struct {
 	PageSize int32  `json:"page_size"`
 }
 
-// MatchSimulationsByText returns the ids of simulations whose texts, or whose run's or data set's, match a pattern, at most
+// MatchSimulationsByText returns the ids of simulations whose texts, or whose run's or dataset's, match a pattern, at most
 // page_size: fewer than that are all of them. Called before SearchSimulations, which is faster on few candidates. It looks
 // across all simulations.
 // index: simulation_runs_search_text_idx, walkforward_runs_search_text_idx, simulation_runs_run_id_idx, simulation_runs_dataset_id_idx.

@@ -161,7 +161,7 @@ type ListFoldGapsRow struct {
 	TestEndIdx    int64 `json:"test_end_idx"`
 }
 
-// ListFoldGaps returns folds of one run that lack a time and whose rows are among the first so many of the data set.
+// ListFoldGaps returns folds of one run that lack a time and whose rows are among the first so many of the dataset.
 // Called after rows were added.
 // index: walkforward_folds_pkey. cost: the folds of the run.
 func (q *Queries) ListFoldGaps(ctx context.Context, arg ListFoldGapsParams) ([]ListFoldGapsRow, error) {

@@ -556,9 +556,9 @@ type ListRunsByDatasetRow struct {
 	FoldCount             int64           `json:"fold_count"`
 }
 
-// ListRunsByDataset returns the runs of one data set, newest first, in one status if that is given.
+// ListRunsByDataset returns the runs of one dataset, newest first, in one status if that is given.
 // Called by GET /api/walkforward/runs?dataset_id=.
-// index: walkforward_runs_dataset_id_idx, walkforward_folds_pkey. cost: as ListRuns, within the data set.
+// index: walkforward_runs_dataset_id_idx, walkforward_folds_pkey. cost: as ListRuns, within the dataset.
 func (q *Queries) ListRunsByDataset(ctx context.Context, arg ListRunsByDatasetParams) ([]ListRunsByDatasetRow, error) {
 	rows, err := q.db.Query(ctx, listRunsByDataset,
 		arg.DatasetID,
@@ -709,9 +709,9 @@ type ListRunsWithFoldGapsParams struct {
 	PageSize  int32     `json:"page_size"`
 }
 
-// ListRunsWithFoldGaps returns the runs of one data set with folds that lack a time and whose rows are among its first so many.
+// ListRunsWithFoldGaps returns the runs of one dataset with folds that lack a time and whose rows are among its first so many.
 // Called after rows were added, page by page: those of a page have no gaps any more when the next is read.
-// index: walkforward_runs_dataset_id_idx, walkforward_folds_pkey. cost: the folds of the data set's runs.
+// index: walkforward_runs_dataset_id_idx, walkforward_folds_pkey. cost: the folds of the dataset's runs.
 func (q *Queries) ListRunsWithFoldGaps(ctx context.Context, arg ListRunsWithFoldGapsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listRunsWithFoldGaps, arg.DatasetID, arg.RowCount, arg.PageSize)
 	if err != nil {
@@ -834,7 +834,7 @@ type MatchRunsByTextParams struct {
 	PageSize int32  `json:"page_size"`
 }
 
-// MatchRunsByText returns the ids of runs whose texts, or whose data set's, match a pattern, at most page_size: fewer than
+// MatchRunsByText returns the ids of runs whose texts, or whose dataset's, match a pattern, at most page_size: fewer than
 // that are all of them. Called before SearchRuns, which is faster on few candidates. It looks across all runs.
 // index: walkforward_runs_search_text_idx, walkforward_runs_dataset_id_idx. cost: the matching rows; where pg_trgm is missing, all of them.
 func (q *Queries) MatchRunsByText(ctx context.Context, arg MatchRunsByTextParams) ([]uuid.UUID, error) {

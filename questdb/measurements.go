@@ -2,7 +2,7 @@ package questdb
 
 import "time"
 
-// The tables that several data sets, runs or simulations share.
+// The tables that several datasets, runs or simulations share.
 const (
 	SharedIndicators  = "indicator_bars"
 	SharedPredictions = "walkforward_predictions"
@@ -48,13 +48,13 @@ func partition(interval time.Duration) string {
 	return "MONTH"
 }
 
-// BarsSpec is a data set's own table of bars.
+// BarsSpec is a dataset's own table of bars.
 func BarsSpec(name string, interval time.Duration) Spec {
 	return Spec{Name: name, PartitionBy: partition(interval), Dedup: true,
 		Columns: concat(columns("LONG", "timestamp_ms"), columns("DOUBLE", "open", "high", "low", "close", "volume"))}
 }
 
-// IndicatorsSpec is a table of indicators and targets with those columns: a data set's own, or SharedIndicators, whose rows
+// IndicatorsSpec is a table of indicators and targets with those columns: a dataset's own, or SharedIndicators, whose rows
 // are told apart by their dataset.
 func IndicatorsSpec(name string, interval time.Duration, names ...string) Spec {
 	if name == SharedIndicators {

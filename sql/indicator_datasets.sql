@@ -1,7 +1,7 @@
 -- name: CountDatasetChildren :one
--- CountDatasetChildren counts what goes with a data set. Called by DELETE /api/datasets/{id}.
+-- CountDatasetChildren counts what goes with a dataset. Called by DELETE /api/datasets/{id}.
 -- index: walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx, simulation_runs_run_id_idx, walkforward_folds_pkey, simulation_trade_buckets_pkey.
--- cost: index scans of all below the data set.
+-- cost: index scans of all below the dataset.
 WITH sims AS (
     SELECT s.simulation_id
     FROM simulation_runs AS s
@@ -21,7 +21,7 @@ SELECT
 
 -- name: CountDatasetSummaries :one
 -- CountDatasetSummaries counts what ListDatasetSummaries pages through. Called by GET /api/datasets.
--- index: none, it reads them all. cost: one pass over the data sets, of which there are few.
+-- index: none, it reads them all. cost: one pass over the datasets, of which there are few.
 SELECT count(*)::bigint AS total
 FROM indicator_datasets AS d
 WHERE
@@ -31,8 +31,8 @@ WHERE
     AND (sqlc.narg('pattern')::text IS NULL OR d.search_text ILIKE sqlc.narg('pattern'));
 
 -- name: CountDatasets :one
--- CountDatasets counts the data sets that ListDatasets pages through. Called for X-Total-Count when a page is full.
--- index: indicator_datasets_questdb_tag_key. cost: one pass over the data sets, of which there are few.
+-- CountDatasets counts the datasets that ListDatasets pages through. Called for X-Total-Count when a page is full.
+-- index: indicator_datasets_questdb_tag_key. cost: one pass over the datasets, of which there are few.
 SELECT count(*)::bigint AS total
 FROM indicator_datasets
 WHERE
@@ -41,20 +41,20 @@ WHERE
     AND (sqlc.narg('source')::text IS NULL OR source = sqlc.narg('source'));
 
 -- name: DeleteDataset :execrows
--- DeleteDataset removes a data set with all below it. Called by DELETE /api/datasets/{id}.
--- index: indicator_datasets_pkey. cost: the data set and all below it.
+-- DeleteDataset removes a dataset with all below it. Called by DELETE /api/datasets/{id}.
+-- index: indicator_datasets_pkey. cost: the dataset and all below it.
 DELETE FROM indicator_datasets
 WHERE dataset_id = @dataset_id;
 
 -- name: GetDataset :one
--- GetDataset returns one data set. Called by GET /api/indicators/datasets/{id}.
+-- GetDataset returns one dataset. Called by GET /api/indicators/datasets/{id}.
 -- index: indicator_datasets_pkey. cost: 1 row.
 SELECT *
 FROM indicator_datasets
 WHERE dataset_id = @dataset_id;
 
 -- name: GetDatasetSeries :one
--- GetDatasetSeries returns where the rows of a data set are in QuestDB. Called by the routes that read or write them.
+-- GetDatasetSeries returns where the rows of a dataset are in QuestDB. Called by the routes that read or write them.
 -- index: indicator_datasets_pkey. cost: 1 row.
 SELECT
     questdb_tag,
@@ -64,7 +64,7 @@ FROM indicator_datasets
 WHERE dataset_id = @dataset_id;
 
 -- name: GetDatasetSummary :one
--- GetDatasetSummary returns one data set in the shape of the current API, which internal/gen/shapes.go states. Called by GET /api/datasets/{id}.
+-- GetDatasetSummary returns one dataset in the shape of the current API, which internal/gen/shapes.go states. Called by GET /api/datasets/{id}.
 -- index: indicator_datasets_pkey, walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx. cost: 1 row and index scans of its children.
 SELECT
     d.*,
@@ -80,7 +80,7 @@ FROM indicator_datasets AS d
 WHERE d.dataset_id = @dataset_id;
 
 -- name: GetDatasetVersion :one
--- GetDatasetVersion returns what the ETag of a data set and of its lists is made of. Called for If-None-Match.
+-- GetDatasetVersion returns what the ETag of a dataset and of its lists is made of. Called for If-None-Match.
 -- index: indicator_datasets_pkey. cost: 1 row.
 SELECT version, created_at
 FROM indicator_datasets
@@ -118,7 +118,7 @@ FROM indicator_datasets AS d
 WHERE d.dataset_id = @dataset_id;
 
 -- name: ListDatasetMeasurements :many
--- ListDatasetMeasurements returns what data sets say of their rows in QuestDB, in the order of their ids. Called by foldbook doctor.
+-- ListDatasetMeasurements returns what datasets say of their rows in QuestDB, in the order of their ids. Called by foldbook doctor.
 -- index: indicator_datasets_pkey. cost: page_size rows.
 SELECT *
 FROM indicator_datasets
@@ -127,7 +127,7 @@ ORDER BY dataset_id
 LIMIT @page_size::int;
 
 -- name: ListDatasetSummaries :many
--- ListDatasetSummaries returns data sets in the shape of the current API, newest first, from a cursor on when one is given.
+-- ListDatasetSummaries returns datasets in the shape of the current API, newest first, from a cursor on when one is given.
 -- Called by GET /api/datasets.
 -- index: indicator_datasets_created_at_idx, walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx.
 -- cost: page_offset + page_size rows and index scans of their children, more when a filter skips some.
@@ -155,7 +155,7 @@ ORDER BY d.created_at DESC, d.dataset_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: ListDatasets :many
--- ListDatasets returns data sets, newest first. Called by GET /api/indicators/datasets.
+-- ListDatasets returns datasets, newest first. Called by GET /api/indicators/datasets.
 -- index: indicator_datasets_created_at_idx. cost: page_offset + page_size rows, more when a filter skips some.
 SELECT *
 FROM indicator_datasets
@@ -166,7 +166,7 @@ ORDER BY created_at DESC, dataset_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: ListDatasetsBySymbol :many
--- ListDatasetsBySymbol returns the data sets of one symbol, newest first. Called by GET /api/indicators/datasets?symbol=.
+-- ListDatasetsBySymbol returns the datasets of one symbol, newest first. Called by GET /api/indicators/datasets?symbol=.
 -- index: indicator_datasets_symbol_granularity_idx. cost: the rows of the symbol, sorted.
 SELECT *
 FROM indicator_datasets
@@ -178,8 +178,8 @@ ORDER BY created_at DESC, dataset_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: LockDataset :one
--- LockDataset finds a data set by id, or else by slug, and keeps others from writing it until the transaction ends.
--- Called by the writes of data sets.
+-- LockDataset finds a dataset by id, or else by slug, and keeps others from writing it until the transaction ends.
+-- Called by the writes of datasets.
 -- index: indicator_datasets_pkey, indicator_datasets_questdb_tag_key. cost: at most 2 rows.
 SELECT dataset_id, version, created_at
 FROM indicator_datasets
@@ -189,7 +189,7 @@ LIMIT 1
 FOR UPDATE;
 
 -- name: LockDatasetRow :one
--- LockDatasetRow returns a data set and keeps others from writing it until the transaction ends. Called before its rows in
+-- LockDatasetRow returns a dataset and keeps others from writing it until the transaction ends. Called before its rows in
 -- QuestDB are counted.
 -- index: indicator_datasets_pkey. cost: 1 row.
 SELECT *
@@ -198,7 +198,7 @@ WHERE dataset_id = @dataset_id
 FOR UPDATE;
 
 -- name: MergeDataset :one
--- MergeDataset creates a data set or merges what is given into the stored one: what is null is kept, metadata is merged
+-- MergeDataset creates a dataset or merges what is given into the stored one: what is null is kept, metadata is merged
 -- by top-level key. Called by POST and PUT /api/datasets.
 -- index: indicator_datasets_pkey. cost: 1 row.
 INSERT INTO indicator_datasets (
@@ -245,7 +245,7 @@ ON CONFLICT (dataset_id) DO UPDATE SET
 RETURNING (xmax = 0)::boolean AS created, version, created_at;
 
 -- name: RefreshBars :one
--- RefreshBars notes what was counted of the bars of a data set, in its metadata too. Called after bars were added.
+-- RefreshBars notes what was counted of the bars of a dataset, in its metadata too. Called after bars were added.
 -- index: indicator_datasets_pkey. cost: 1 row.
 UPDATE indicator_datasets SET
     ohlcv_measurement = @ohlcv_measurement,
@@ -262,7 +262,7 @@ WHERE dataset_id = @dataset_id
 RETURNING version, created_at;
 
 -- name: RefreshIndicators :one
--- RefreshIndicators notes what was counted of the indicator rows of a data set, in its metadata too. Called after rows were added.
+-- RefreshIndicators notes what was counted of the indicator rows of a dataset, in its metadata too. Called after rows were added.
 -- index: indicator_datasets_pkey. cost: 1 row.
 UPDATE indicator_datasets SET
     row_count = @row_count,
@@ -293,7 +293,7 @@ WHERE d.dataset_id IN (
 );
 
 -- name: UpsertDataset :one
--- UpsertDataset creates a data set or replaces all of it but created_at. Called by the seed.
+-- UpsertDataset creates a dataset or replaces all of it but created_at. Called by the seed.
 -- created tells which of both it did (a row that this statement inserted has no deleting transaction).
 -- index: indicator_datasets_pkey. cost: 1 row.
 INSERT INTO indicator_datasets (

@@ -44,7 +44,7 @@ WHERE run_id = @run_id
 ORDER BY fold_number;
 
 -- name: ListFoldGaps :many
--- ListFoldGaps returns folds of one run that lack a time and whose rows are among the first so many of the data set.
+-- ListFoldGaps returns folds of one run that lack a time and whose rows are among the first so many of the dataset.
 -- Called after rows were added.
 -- index: walkforward_folds_pkey. cost: the folds of the run.
 SELECT

@@ -219,9 +219,9 @@ ORDER BY r.created_at DESC, r.run_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: ListRunsByDataset :many
--- ListRunsByDataset returns the runs of one data set, newest first, in one status if that is given.
+-- ListRunsByDataset returns the runs of one dataset, newest first, in one status if that is given.
 -- Called by GET /api/walkforward/runs?dataset_id=.
--- index: walkforward_runs_dataset_id_idx, walkforward_folds_pkey. cost: as ListRuns, within the data set.
+-- index: walkforward_runs_dataset_id_idx, walkforward_folds_pkey. cost: as ListRuns, within the dataset.
 SELECT
     r.*,
     d.questdb_tag AS dataset_slug,
@@ -248,9 +248,9 @@ ORDER BY r.created_at DESC, r.run_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: ListRunsWithFoldGaps :many
--- ListRunsWithFoldGaps returns the runs of one data set with folds that lack a time and whose rows are among its first so many.
+-- ListRunsWithFoldGaps returns the runs of one dataset with folds that lack a time and whose rows are among its first so many.
 -- Called after rows were added, page by page: those of a page have no gaps any more when the next is read.
--- index: walkforward_runs_dataset_id_idx, walkforward_folds_pkey. cost: the folds of the data set's runs.
+-- index: walkforward_runs_dataset_id_idx, walkforward_folds_pkey. cost: the folds of the dataset's runs.
 SELECT r.run_id
 FROM walkforward_runs AS r
 WHERE
@@ -287,7 +287,7 @@ ORDER BY m.value, m.run_id
 LIMIT @page_size::int;
 
 -- name: MatchRunsByText :many
--- MatchRunsByText returns the ids of runs whose texts, or whose data set's, match a pattern, at most page_size: fewer than
+-- MatchRunsByText returns the ids of runs whose texts, or whose dataset's, match a pattern, at most page_size: fewer than
 -- that are all of them. Called before SearchRuns, which is faster on few candidates. It looks across all runs.
 -- index: walkforward_runs_search_text_idx, walkforward_runs_dataset_id_idx. cost: the matching rows; where pg_trgm is missing, all of them.
 SELECT ids.run_id::uuid AS run_id

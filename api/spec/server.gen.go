@@ -972,7 +972,7 @@ type RowsStored struct {
 	Measurement string `json:"measurement"`
 	Message     string `json:"message"`
 
-	// RowCount Rows that the data set, run or simulation has there now.
+	// RowCount Rows that the dataset, run or simulation has there now.
 	RowCount int64 `json:"row_count"`
 
 	// RowsWritten Rows of the request.
@@ -1693,7 +1693,7 @@ type ListMeasurementsParams struct {
 
 // ListRunsParams defines parameters for ListRuns.
 type ListRunsParams struct {
-	// DatasetID Only of this data set (a UUID).
+	// DatasetID Only of this dataset (a UUID).
 	DatasetID *DatasetFilter `form:"dataset_id,omitempty" json:"dataset_id,omitempty"`
 
 	// Status Only in this status.
@@ -1866,7 +1866,7 @@ type ListSimulationsParams struct {
 	// RunID Only simulations of this run (a UUID).
 	RunID *RunFilter `form:"run_id,omitempty" json:"run_id,omitempty"`
 
-	// DatasetID Only of this data set (a UUID).
+	// DatasetID Only of this dataset (a UUID).
 	DatasetID *DatasetFilter `form:"dataset_id,omitempty" json:"dataset_id,omitempty"`
 
 	// Status Only in this status.
@@ -2054,7 +2054,7 @@ type ListTradesimRunsParams struct {
 	// RunID Only simulations of this run (a UUID).
 	RunID *RunFilter `form:"run_id,omitempty" json:"run_id,omitempty"`
 
-	// DatasetID Only of this data set (a UUID).
+	// DatasetID Only of this dataset (a UUID).
 	DatasetID *DatasetFilter `form:"dataset_id,omitempty" json:"dataset_id,omitempty"`
 
 	// Status Only in this status.
@@ -2161,7 +2161,7 @@ type ListTradesimTradesParamsSide string
 
 // ListWalkforwardRunsParams defines parameters for ListWalkforwardRuns.
 type ListWalkforwardRunsParams struct {
-	// DatasetID Only of this data set (a UUID).
+	// DatasetID Only of this dataset (a UUID).
 	DatasetID *DatasetFilter `form:"dataset_id,omitempty" json:"dataset_id,omitempty"`
 
 	// Status Only in this status.
@@ -2528,22 +2528,22 @@ func (a SeriesRows_Rows_Item) MarshalJSON() ([]byte, error) {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// ListDatasets Data sets, newest first, in the shape of the current API
+	// ListDatasets Datasets, newest first, in the shape of the current API
 	// (GET /api/datasets)
 	ListDatasets(ctx echo.Context, params ListDatasetsParams) error
-	// StoreDataset Create a data set, or merge into the one with this id or slug
+	// StoreDataset Create a dataset, or merge into the one with this id or slug
 	// (POST /api/datasets)
 	StoreDataset(ctx echo.Context, params StoreDatasetParams) error
-	// DeleteDataset Remove a data set
+	// DeleteDataset Remove a dataset
 	// (DELETE /api/datasets/{dataset_id})
 	DeleteDataset(ctx echo.Context, datasetID string, params DeleteDatasetParams) error
-	// GetDataset One data set in the shape of the current API
+	// GetDataset One dataset in the shape of the current API
 	// (GET /api/datasets/{dataset_id})
 	GetDataset(ctx echo.Context, datasetID string, params GetDatasetParams) error
 	// PutDataset The same as POST, for the id in the path
 	// (PUT /api/datasets/{dataset_id})
 	PutDataset(ctx echo.Context, datasetID string, params PutDatasetParams) error
-	// ListFeatures The features that a data set has
+	// ListFeatures The features that a dataset has
 	// (GET /api/datasets/{dataset_id}/features)
 	ListFeatures(ctx echo.Context, datasetID string) error
 	// GetHistogram How the values of a column are distributed
@@ -2552,43 +2552,43 @@ type ServerInterface interface {
 	// GetIndexMap The times of rows by their number
 	// (GET /api/datasets/{dataset_id}/index_map)
 	GetIndexMap(ctx echo.Context, datasetID string, params GetIndexMapParams) error
-	// ListIndicators The indicators and targets of a data set by time
+	// ListIndicators The indicators and targets of a dataset by time
 	// (GET /api/datasets/{dataset_id}/indicators)
 	ListIndicators(ctx echo.Context, datasetID string, params ListIndicatorsParams) error
-	// AppendIndicators Add rows of indicators and targets to a data set
+	// AppendIndicators Add rows of indicators and targets to a dataset
 	// (POST /api/datasets/{dataset_id}/indicators/append)
 	AppendIndicators(ctx echo.Context, datasetID string, params AppendIndicatorsParams) error
-	// GetDatasetManifest The export manifest of a data set
+	// GetDatasetManifest The export manifest of a dataset
 	// (GET /api/datasets/{dataset_id}/manifest)
 	GetDatasetManifest(ctx echo.Context, datasetID string, params GetDatasetManifestParams) error
-	// ListOhlcv The bars of a data set by time
+	// ListOhlcv The bars of a dataset by time
 	// (GET /api/datasets/{dataset_id}/ohlcv)
 	ListOhlcv(ctx echo.Context, datasetID string, params ListOhlcvParams) error
-	// AppendOhlcv Add bars to a data set
+	// AppendOhlcv Add bars to a dataset
 	// (POST /api/datasets/{dataset_id}/ohlcv/append)
 	AppendOhlcv(ctx echo.Context, datasetID string, params AppendOhlcvParams) error
-	// ListDatasetRuns The runs of one data set
+	// ListDatasetRuns The runs of one dataset
 	// (GET /api/datasets/{dataset_id}/runs)
 	ListDatasetRuns(ctx echo.Context, datasetID string, params ListDatasetRunsParams) error
-	// ListSeries Columns of a data set as a table for charts
+	// ListSeries Columns of a dataset as a table for charts
 	// (GET /api/datasets/{dataset_id}/series)
 	ListSeries(ctx echo.Context, datasetID string, params ListSeriesParams) error
-	// ListTargets The targets that a data set has
+	// ListTargets The targets that a dataset has
 	// (GET /api/datasets/{dataset_id}/targets)
 	ListTargets(ctx echo.Context, datasetID string) error
 	// GetHealth How the service and its databases do
 	// (GET /api/health)
 	GetHealth(ctx echo.Context) error
-	// ListIndicatorDatasets Data sets, newest first
+	// ListIndicatorDatasets Datasets, newest first
 	// (GET /api/indicators/datasets)
 	ListIndicatorDatasets(ctx echo.Context, params ListIndicatorDatasetsParams) error
-	// GetIndicatorDataset One data set
+	// GetIndicatorDataset One dataset
 	// (GET /api/indicators/datasets/{dataset_id})
 	GetIndicatorDataset(ctx echo.Context, datasetID string, params GetIndicatorDatasetParams) error
-	// ListIndicatorFeatures The features that a data set has
+	// ListIndicatorFeatures The features that a dataset has
 	// (GET /api/indicators/datasets/{dataset_id}/features)
 	ListIndicatorFeatures(ctx echo.Context, datasetID string) error
-	// ListIndicatorTargets The targets that a data set has
+	// ListIndicatorTargets The targets that a dataset has
 	// (GET /api/indicators/datasets/{dataset_id}/targets)
 	ListIndicatorTargets(ctx echo.Context, datasetID string) error
 	// ListJobs Jobs, newest first

@@ -31,7 +31,7 @@ func addRuns(ctx context.Context, dsn string, n int) error {
 	for _, sql := range append([]string{
 		"SELECT setseed(0.5)",
 		`INSERT INTO indicator_datasets (dataset_id, symbol, granularity, questdb_tag, questdb_measurement)
-			SELECT md5('data set ' || n)::uuid, 'BTCUSDT', '1h', 'search_' || n, 'search_' || n || '_ind' FROM generate_series(0, 49) AS n`,
+			SELECT md5('dataset ' || n)::uuid, 'BTCUSDT', '1h', 'search_' || n, 'search_' || n || '_ind' FROM generate_series(0, 49) AS n`,
 		fmt.Sprintf(`CREATE TEMP TABLE numbers ON COMMIT DROP AS SELECT n, md5('run ' || n)::uuid AS run_id,
 			round((random() + random() + random())::numeric, 6) AS pf_long,
 			round((2 * (random() + random() + random()) - 3)::numeric, 6) AS sharpe,
@@ -40,7 +40,7 @@ func addRuns(ctx context.Context, dsn string, n int) error {
 			FROM generate_series(1, %[1]d) AS n`, n),
 		`INSERT INTO walkforward_runs (run_id, dataset_id, prediction_measurement, target_column, summary_metrics, status,
 				requested_by, created_at)
-			SELECT run_id, md5('data set ' || n % 50)::uuid, 'search_wf' || n, 'TGT_' || n % 400,
+			SELECT run_id, md5('dataset ' || n % 50)::uuid, 'search_wf' || n, 'TGT_' || n % 400,
 				jsonb_strip_nulls(jsonb_build_object('pf_long', pf_long, 'sharpe', sharpe, 'total_signals', total_signals, 'folds', folds,
 					'stress', stress, 'retired', retired)),
 				CASE n % 10 WHEN 0 THEN 'FAILED' ELSE 'COMPLETED' END, 'user_' || n % 20, timestamptz '2024-01-01Z' + n * interval '1 minute'

@@ -17,7 +17,7 @@ import (
 	"foldbook/questdb"
 )
 
-// clinic is both stores of the test's own, filled with a data set, a run and a simulation.
+// clinic is both stores of the test's own, filled with a dataset, a run and a simulation.
 type clinic struct {
 	t       *testing.T
 	environ []string

@@ -121,7 +121,7 @@ func (e *exporter) exportRows() {
 		"first_indicator_ts": firstBar + lookback*barLength, "indicator_last_ts": firstBar + (exportedBars-1)*barLength,
 	} {
 		if got[key] != json.Number(fmt.Sprint(want)) {
-			e.t.Errorf("the data set: %s is %v, want %d", key, got[key], want)
+			e.t.Errorf("the dataset: %s is %v, want %d", key, got[key], want)
 		}
 	}
 	if diff := cmp.Diff(asRead(e.t, manifest()), any(copies)); diff != "" {

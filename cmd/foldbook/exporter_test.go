@@ -22,7 +22,7 @@ import (
 // make run.
 const exporterURL = "EXPORTER_URL"
 
-// exporter plays the desktop client: the requests that it sends when a person exports a data set, saves a run and saves
+// exporter plays the desktop client: the requests that it sends when a person exports a dataset, saves a run and saves
 // a simulation, in its order, with its headers, checks and pauses (these a tenth as long). What it sends depends on
 // nothing but the seed.
 type exporter struct {
@@ -108,7 +108,7 @@ func manifest() object {
 	}
 }
 
-// storeDataset sends the data set: first with the manifest as an object, as the export does, or as a text, as each save
+// storeDataset sends the dataset: first with the manifest as an object, as the export does, or as a text, as each save
 // of a run does before it.
 func (e *exporter) storeDataset(asText, created bool) {
 	e.t.Helper()
@@ -123,11 +123,11 @@ func (e *exporter) storeDataset(asText, created bool) {
 		body["metadata"] = string(text)
 	}
 	if got := e.post("/api/datasets", body, created); got["dataset_id"] != exportedDataset {
-		e.t.Errorf("the data set is %v", got["dataset_id"])
+		e.t.Errorf("the dataset is %v", got["dataset_id"])
 	}
 }
 
-// exportDataset looks for the data set by its slug and by its id, and sends it in both forms.
+// exportDataset looks for the dataset by its slug and by its id, and sends it in both forms.
 func (e *exporter) exportDataset() {
 	e.t.Helper()
 	known := false
@@ -153,7 +153,7 @@ func (e *exporter) exportDataset() {
 		"first_ohlcv_ts": json.Number("1704067200000"), "first_indicator_ts": json.Number("1704240000000"), "indicator_last_ts": json.Number("1747263600000"),
 	} {
 		if got[key] != want {
-			e.t.Errorf("the data set: %s is %v, want %v", key, got[key], want)
+			e.t.Errorf("the dataset: %s is %v, want %v", key, got[key], want)
 		}
 	}
 	if diff := cmp.Diff(asRead(e.t, manifest()), got["metadata"]); diff != "" {
@@ -198,7 +198,7 @@ func exportedRun(id string, folds int) object {
 	}, "folds": list}
 }
 
-// saveRun sends the data set, then the run, and reads the run until it has as many folds as were sent: five rounds, and
+// saveRun sends the dataset, then the run, and reads the run until it has as many folds as were sent: five rounds, and
 // in each a POST and a GET.
 func (e *exporter) saveRun(id string, folds int) {
 	e.t.Helper()
@@ -365,20 +365,20 @@ func (e *exporter) lists(runs map[string]int, simulation string) {
 		got[r.(object)["run_id"].(string)] = int(n)
 	}
 	if diff := cmp.Diff(runs, got); diff != "" {
-		e.t.Errorf("runs of the data set and their folds (-saved +listed):\n%s", diff)
+		e.t.Errorf("runs of the dataset and their folds (-saved +listed):\n%s", diff)
 	}
 	if sims := e.get("/api/simulations?dataset_id=" + exportedDataset)["simulations"].([]any); len(sims) != 1 || sims[0].(object)["simulation_id"] != simulation {
-		e.t.Errorf("simulations of the data set: %v", sims)
+		e.t.Errorf("simulations of the dataset: %v", sims)
 	}
 	if d := e.get("/api/datasets/" + exportedDataset); d["run_count"] != json.Number(fmt.Sprint(len(runs))) || d["simulation_count"] != json.Number("1") {
-		e.t.Errorf("the data set has %v runs and %v simulations", d["run_count"], d["simulation_count"])
+		e.t.Errorf("the dataset has %v runs and %v simulations", d["run_count"], d["simulation_count"])
 	}
 	if m := e.get("/api/datasets/" + exportedDataset + "/manifest"); m["bar_interval_ms"] != json.Number("3600000") {
 		e.t.Errorf("manifest: %v", m)
 	}
 }
 
-// The desktop client exports a data set, two runs and a simulation, and all of it is there in both generations; and again.
+// The desktop client exports a dataset, two runs and a simulation, and all of it is there in both generations; and again.
 func TestExporter(t *testing.T) {
 	t.Parallel()
 	url := os.Getenv(exporterURL)

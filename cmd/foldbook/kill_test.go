@@ -69,7 +69,7 @@ func TestServerKilledWhileStoring(t *testing.T) {
 			return resp.StatusCode
 		}
 		if status := post("/api/datasets", fmt.Sprintf(`{"dataset_id": %q, "dataset_slug": "btc"}`, dataset)); status/100 != 2 {
-			t.Fatalf("round %d: the data set is answered with %d", round, status)
+			t.Fatalf("round %d: the dataset is answered with %d", round, status)
 		}
 		// What stands is whole: as large as its own summary says, and what was answered is not lost.
 		for run := range runs {

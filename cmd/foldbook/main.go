@@ -33,7 +33,7 @@ const (
 	exitDataLoss = 4 // refused, because data would be lost
 )
 
-const about = `Serves the research data of a trading dashboard over HTTP: data sets, walk-forward runs and simulations from PostgreSQL, series from QuestDB.
+const about = `Serves the research data of a trading dashboard over HTTP: datasets, walk-forward runs and simulations from PostgreSQL, series from QuestDB.
 
 Examples:
 

@@ -122,7 +122,7 @@ func TestPostgresKilledUnderLoad(t *testing.T) {
 	t.Logf("%d writes acknowledged, %d failed attempts repeated", len(acknowledged), writes.failed.Load())
 }
 
-// writers store one data set after the other; a write that fails is repeated by its id until it is acknowledged.
+// writers store one dataset after the other; a write that fails is repeated by its id until it is acknowledged.
 type writers struct {
 	all            sync.WaitGroup
 	cancel         context.CancelFunc

@@ -148,7 +148,7 @@ func TestSmoke(t *testing.T) {
 	}
 }
 
-// write stores a data set, a run and a simulation, changes each, and stores their rows.
+// write stores a dataset, a run and a simulation, changes each, and stores their rows.
 func (s *smoke) write() {
 	s.t.Helper()
 	const folds, predictions = "/api/runs/{run_id}/folds", "/api/runs/{run_id}/predictions"

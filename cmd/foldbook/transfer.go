@@ -41,8 +41,8 @@ type importCmd struct {
 	Again     bool   `help:"Also post what the journal says is stored."`
 	Journal   string `placeholder:"FILE" help:"Note in FILE what is stored; for a directory DIR it is DIR.imported unless given."`
 
-	DatasetName  string `name:"dataset" placeholder:"SLUG|ID" xor:"rows" help:"The files are rows of this data set: CSV, NDJSON, JSON or Arrow."`
-	As           string `enum:",ohlcv,indicators" default:"" help:"Which rows of the data set: ohlcv or indicators; unless given, ohlcv for files with nothing but bars."`
+	DatasetName  string `name:"dataset" placeholder:"SLUG|ID" xor:"rows" help:"The files are rows of this dataset: CSV, NDJSON, JSON or Arrow."`
+	As           string `enum:",ohlcv,indicators" default:"" help:"Which rows of the dataset: ohlcv or indicators; unless given, ohlcv for files with nothing but bars."`
 	RunID        string `name:"run" placeholder:"ID" xor:"rows" help:"The files are predictions of this run."`
 	SimulationID string `name:"simulation" placeholder:"ID" xor:"rows" help:"The files are the trace of this simulation."`
 
@@ -51,7 +51,7 @@ type importCmd struct {
 
 // Help is the text below the summary.
 func (importCmd) Help() string {
-	return `A file holds one data set, run or simulation: the JSON body of POST /api/datasets, /api/runs or /api/simulations, as it is, as .json.gz or as .json.zst. What it is, is read from its content. Data sets are stored first, then runs, then simulations.
+	return `A file holds one dataset, run or simulation: the JSON body of POST /api/datasets, /api/runs or /api/simulations, as it is, as .json.gz or as .json.zst. What it is, is read from its content. Datasets are stored first, then runs, then simulations.
 
 With --dataset, --run or --simulation the files are rows instead: CSV with a header, NDJSON, {"rows": […]} or an Arrow IPC stream, as they are or compressed. Their time is in the column timestamp_ms, timestamp or timestamp_unix, in seconds, milliseconds, microseconds or nanoseconds, which is seen from the first one, or as RFC 3339. They are sent in batches of 10,000, and rows with the same time replace each other. Files that "foldbook export --with-series" wrote say themselves whose rows they are.
 
@@ -120,7 +120,7 @@ func (c importCmd) rows(a *app, client *transfer.Client) (*transfer.Rows, error)
 type exportCmd struct {
 	serverFlags
 
-	Dataset    exportDatasetCmd    `cmd:"" help:"Write a data set."`
+	Dataset    exportDatasetCmd    `cmd:"" help:"Write a dataset."`
 	Run        exportRunCmd        `cmd:"" help:"Write a run with its folds."`
 	Simulation exportSimulationCmd `cmd:"" help:"Write a simulation with its buckets and trades."`
 	All        exportAllCmd        `cmd:"" help:"Write everything into a directory."`
@@ -173,7 +173,7 @@ func (exportDatasetCmd) Help() string {
 	foldbook export dataset 6f0e0c3a-52a7-4c1c-9d58-3f1f0e6f9a01 -o dataset.json`
 }
 
-// Run exports a data set.
+// Run exports a dataset.
 func (c exportDatasetCmd) Run(a *app, e *exportCmd) error {
 	return c.run(a, e.serverFlags, transfer.Dataset)
 }

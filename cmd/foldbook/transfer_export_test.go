@@ -26,7 +26,7 @@ func TestWhatIsExportedIsImportedTheSame(t *testing.T) {
 
 	out, _ := must(t, exitOK, nil, "import", dir, "--server", from.url)
 	for _, want := range []string{
-		"c_dataset.json: data set " + datasetID + "\n", "run.json: run " + runID + ", 312 folds\n",
+		"c_dataset.json: dataset " + datasetID + "\n", "run.json: run " + runID + ", 312 folds\n",
 		"a_simulation.json: simulation " + simulationID + ", 2 buckets, 2000 trades\n", "3 stored\n",
 	} {
 		if !strings.Contains(out, want) {

@@ -22,7 +22,7 @@ const (
 	simulationID = "c1d2e3f4-0a1b-4c2d-8e3f-405162738495"
 )
 
-// A data set, a run with 312 folds and a simulation with 2,000 trades, with values that are easily damaged on the way.
+// A dataset, a run with 312 folds and a simulation with 2,000 trades, with values that are easily damaged on the way.
 func datasetFile() string {
 	return `{"dataset_id":"` + datasetID + `","dataset_slug":"btc25_1","symbol":"BTC \"π\" 🚀\u2028é\\","granularity":"240m","source":"laptop",
 	"indicator_row_count":9007199254740993,"ohlcv_row_count":12000,"bar_interval_ms":14400000,"lookback_rows":48,

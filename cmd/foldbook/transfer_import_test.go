@@ -39,7 +39,7 @@ func TestImportReadsStandardInputAndCompressedFiles(t *testing.T) {
 	if err := (importCmd{Paths: []string{"-"}}).Run(a); err != nil {
 		t.Fatalf("standard input: %v\n%s", err, stderr.String())
 	}
-	if want := "created  standard input: data set " + datasetID + "\n1 stored\n"; out.String() != want {
+	if want := "created  standard input: dataset " + datasetID + "\n1 stored\n"; out.String() != want {
 		t.Errorf("got %q, want %q", out.String(), want)
 	}
 	must(t, exitOK, nil, "import", dir, "--server", s.url)
@@ -88,7 +88,7 @@ func TestImportNamesTheFault(t *testing.T) {
 		"b/d_unknown.json": strings.Replace(strings.ReplaceAll(runFile(), runID, "2f6bd1c2-8c7e-4f0e-9a53-000000000000"), `"run":{`, `"colour":"red","run":{`, 1),
 	})
 	_, stderr := must(t, exitFailed, nil, "import", dir, "--server", s.url)
-	if !strings.Contains(stderr, "c_other.json: is no data set, run or simulation") {
+	if !strings.Contains(stderr, "c_other.json: is no dataset, run or simulation") {
 		t.Errorf("got\n%s", stderr)
 	}
 	if got := stored(t, url); !strings.HasPrefix(got, "indicator_datasets: 0 rows") {
@@ -101,7 +101,7 @@ func TestImportNamesTheFault(t *testing.T) {
 	out, stderr := must(t, exitFailed, nil, "import", "--keep-going", dir, "--server", s.url)
 	for _, want := range []string{
 		"a_bad.json: the server refuses it (400 invalid_body): folds[17].test_end_idx: ", "b_cut.json: the server refuses it (400 invalid_json): folds[",
-		"c_other.json: is no data set", "d_unknown.json: warning: ", "colour", "3 of 7 files failed",
+		"c_other.json: is no dataset", "d_unknown.json: warning: ", "colour", "3 of 7 files failed",
 	} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("there is no %q in\n%s", want, stderr)
@@ -222,7 +222,7 @@ func TestImportHonoursRetryAfter(t *testing.T) {
 		fmt.Fprint(w, `{"success":true,"created":false,"warnings":[],"matched_by":"slug","dataset_id":"`+runID+`"}`)
 	})
 	out, stderr := must(t, exitOK, nil, "import", file, "--server", server.URL)
-	if !strings.Contains(out, "updated") || !strings.Contains(stderr, "(503 database_unavailable): the database cannot be reached") || !strings.Contains(stderr, "warning: the server has this data set as "+runID) {
+	if !strings.Contains(out, "updated") || !strings.Contains(stderr, "(503 database_unavailable): the database cannot be reached") || !strings.Contains(stderr, "warning: the server has this dataset as "+runID) {
 		t.Errorf("got\n%s%s", out, stderr)
 	}
 	// One second of pause does not fit into half a second of patience.

@@ -72,7 +72,7 @@ func table(t *testing.T, client *questdb.Client, name string) string {
 	return b.String()
 }
 
-// The files of a data set, its bars, indicators, predictions and trace, in tables of their own.
+// The files of a dataset, its bars, indicators, predictions and trace, in tables of their own.
 func seriesFiles(name string) (documents, series map[string]string) {
 	own := func(text string) string {
 		return strings.NewReplacer(`"btc25_1"`, `"`+name+`"`, "btc25_1_wf1767358800", name+"_wf1", `"source":"laptop"`,
@@ -115,8 +115,8 @@ func TestTransferSeries(t *testing.T) {
 	must(t, 0, nil, "import", "--server", s.url, filepath.Join(dir, "in"))
 	for range 2 {
 		for _, c := range []struct{ want, file, flag, of string }{
-			{"stored   %s: bars of data set " + datasetID + ", 25000 rows sent, 25000 are in " + name + "_ohlcv", "bars.csv", "--dataset", name},
-			{"stored   %s: indicators of data set " + datasetID + ", 25000 rows sent, 25000 are in " + name + "_ind", "indicators.ndjson", "--dataset", datasetID},
+			{"stored   %s: bars of dataset " + datasetID + ", 25000 rows sent, 25000 are in " + name + "_ohlcv", "bars.csv", "--dataset", name},
+			{"stored   %s: indicators of dataset " + datasetID + ", 25000 rows sent, 25000 are in " + name + "_ind", "indicators.ndjson", "--dataset", datasetID},
 			{"stored   %s: predictions of run " + runID + ", 500 rows sent, 500 are in " + name + "_wf1", "predictions.csv", "--run", runID},
 			{"stored   %s: trace of simulation " + simulationID + ", 500 rows sent, 500 are in " + name + "_sim1", "trace.csv", "--simulation", simulationID},
 		} {
@@ -192,7 +192,7 @@ func TestTransferSeriesRefusals(t *testing.T) {
 		want string
 		args []string
 	}{
-		{1, `there is no data set "nowhere"`, []string{"--dataset", "nowhere", "late.csv"}},
+		{1, `there is no dataset "nowhere"`, []string{"--dataset", "nowhere", "late.csv"}},
 		{1, "rows[12345].close: must be a number", []string{"--dataset", datasetID, "late.csv"}},
 		{1, "has no rows", []string{"--dataset", datasetID, "none.csv"}},
 		{1, "has no column of times: timestamp_ms, timestamp, timestamp_unix", []string{"--dataset", datasetID, "notime.csv"}},

@@ -37,7 +37,7 @@ func export(ctx context.Context, c *client, e *experiment.Experiment, r *report)
 		send  func() error
 		check func() (string, error)
 	}{
-		{"data set", 1, x.sending(ctx, "/api/datasets", e.Dataset), x.checking(ctx, dataset, e.Dataset)},
+		{"dataset", 1, x.sending(ctx, "/api/datasets", e.Dataset), x.checking(ctx, dataset, e.Dataset)},
 		{"bars", e.Bars.Len, x.appending(ctx, dataset+"/ohlcv/append", e.Bars), x.checkingRows(ctx, dataset+"/ohlcv", e.Bars)},
 		{"indicators", e.Indicators.Len, x.appending(ctx, dataset+"/indicators/append", e.Indicators), x.checkingRows(ctx, dataset+"/indicators", e.Indicators)},
 		{"folds of the run", len(e.Folds), x.sending(ctx, "/api/runs", map[string]any{"run": e.Run, "folds": e.Folds}), x.checking(ctx, run, x.runAnswer())},
@@ -56,7 +56,7 @@ func export(ctx context.Context, c *client, e *experiment.Experiment, r *report)
 	return nil
 }
 
-// known asks whether the data set is there already.
+// known asks whether the dataset is there already.
 func (x exporter) known(ctx context.Context, dataset string) (known bool, err error) {
 	err = x.settle(ctx, func() error {
 		_, err := x.get(ctx, dataset)

@@ -236,7 +236,7 @@ func checkAll(t *testing.T, s *service, want *experiment.Experiment) {
 	}
 	gotDataset := read[experiment.Dataset](t, s, "/api/datasets/"+dataset)
 	if diff := cmp.Diff(want.Dataset, gotDataset); diff != "" {
-		t.Errorf("data set (-computed +read):\n%s", diff)
+		t.Errorf("dataset (-computed +read):\n%s", diff)
 	}
 }
 

@@ -44,9 +44,9 @@ func (r *report) figures(e *experiment.Experiment, took time.Duration) {
 }
 
 func (r *report) begin(base string, known bool) {
-	state := "which does not know the data set"
+	state := "which does not know the dataset"
 	if known {
-		state = "which knows the data set: all of it is stored again, and nothing doubles"
+		state = "which knows the dataset: all of it is stored again, and nothing doubles"
 	}
 	r.line("exporting", "to %s, %s", base, state)
 }

@@ -35,7 +35,7 @@ const (
 type Finding struct {
 	Problem string    `json:"problem"`
 	Of      string    `json:"of"` // bars, indicators, predictions, trace; empty for a table without a record
-	ID      uuid.UUID `json:"id"` // of the data set, run or simulation; zero for a table without a record
+	ID      uuid.UUID `json:"id"` // of the dataset, run or simulation; zero for a table without a record
 	Table   string    `json:"table"`
 	Detail  string    `json:"detail"`
 	Fixable bool      `json:"fixable"` // by Fix; a table without a record by dropping it
@@ -206,7 +206,7 @@ func isShared(name string) bool {
 	return name == questdb.SharedIndicators || name == questdb.SharedPredictions || name == questdb.SharedTraces
 }
 
-// differs compares what a data set says of its rows with what is counted. Rows may come meanwhile, so it looks twice.
+// differs compares what a dataset says of its rows with what is counted. Rows may come meanwhile, so it looks twice.
 func (d *Doctor) differs(ctx context.Context, kind series.Kind, id uuid.UUID) ([]Finding, error) {
 	detail, table := "", ""
 	for range 2 {
@@ -214,7 +214,7 @@ func (d *Doctor) differs(ctx context.Context, kind series.Kind, id uuid.UUID) ([
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil, nil
 		} else if err != nil {
-			return nil, fmt.Errorf("read data set %s: %w", id, err)
+			return nil, fmt.Errorf("read dataset %s: %w", id, err)
 		}
 		if detail, table, err = d.compare(ctx, kind, &row); err != nil || detail == "" {
 			return nil, err
@@ -252,7 +252,7 @@ func (d *Doctor) compare(ctx context.Context, kind series.Kind, row *db.Indicato
 	dec := json.NewDecoder(bytes.NewReader(row.Metadata))
 	dec.UseNumber()
 	if err := dec.Decode(&copies); err != nil {
-		return "", "", fmt.Errorf("read the metadata of data set %s: %w", row.DatasetID, err)
+		return "", "", fmt.Errorf("read the metadata of dataset %s: %w", row.DatasetID, err)
 	}
 	for name, counted := range map[string]int64{
 		prefix + "_rows": bounds.Rows, "first_" + prefix + "_timestamp_ms": milliseconds(bounds.First), "last_" + prefix + "_timestamp_ms": milliseconds(bounds.Last),

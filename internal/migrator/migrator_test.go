@@ -92,7 +92,7 @@ ORDER BY 1`)
 	return lines
 }
 
-// fixtures are rows in every table: 2 data sets, 3 runs, 4 folds, 2 simulations, 3 buckets, 5 trades.
+// fixtures are rows in every table: 2 datasets, 3 runs, 4 folds, 2 simulations, 3 buckets, 5 trades.
 const fixtures = `
 INSERT INTO indicator_datasets (dataset_id, questdb_tag) SELECT ('d0000000-0000-0000-0000-00000000000' || i)::uuid, 'set' || i FROM generate_series(1, 2) i;
 INSERT INTO walkforward_runs (run_id, dataset_id, prediction_measurement) SELECT ('e0000000-0000-0000-0000-00000000000' || i)::uuid, 'd0000000-0000-0000-0000-000000000001', 'p' || i FROM generate_series(1, 3) i;

@@ -19,7 +19,7 @@ import (
 // Volume of Scale.
 const (
 	scaleDatasets    = 50 // times n
-	scaleRuns        = 4  // of each data set, with one simulation each
+	scaleRuns        = 4  // of each dataset, with one simulation each
 	scaleFeatures    = 30
 	scaleTrades      = 20 // of each simulation
 	scaleBars        = 12000
@@ -57,9 +57,9 @@ var (
 	}
 )
 
-// Scale stores deterministic random rows to measure with: n times 50 data sets, each with 4 runs and their 4
-// simulations of 3 buckets. The run BigRunID has 312 folds, the others 3 to 8. The first data sets of a larger
-// n are those of a smaller one. With a QuestDB there is one data set more, bench_1m, with series of n million rows. It
+// Scale stores deterministic random rows to measure with: n times 50 datasets, each with 4 runs and their 4
+// simulations of 3 buckets. The run BigRunID has 312 folds, the others 3 to 8. The first datasets of a larger
+// n are those of a smaller one. With a QuestDB there is one dataset more, bench_1m, with series of n million rows. It
 // writes the number of rows read back to out.
 func Scale(ctx context.Context, pool *pgxpool.Pool, series *questdb.Client, n int, out io.Writer) error {
 	if n < 1 {
@@ -89,7 +89,7 @@ func Scale(ctx context.Context, pool *pgxpool.Pool, series *questdb.Client, n in
 	return scaleSeries(ctx, pool, series, n*scaleSeriesRows, out)
 }
 
-// scaleBook makes data set i, from a generator of its own.
+// scaleBook makes dataset i, from a generator of its own.
 func scaleBook(i int) book {
 	rng := rand.New(rand.NewPCG(0x7363616c, uint64(i)))
 	slug := fmt.Sprintf("bench_%04d", i+1)
@@ -221,7 +221,7 @@ func (b *book) addScaleSimulation(rng *rand.Rand, slug string, run db.UpsertRunP
 // widened is x as a client holds it that computes in 32 bits and sends 64.
 func widened(x float64) float64 { return float64(float32(x)) }
 
-// scaleTime is a fixed time for data set i, some hours into its day.
+// scaleTime is a fixed time for dataset i, some hours into its day.
 func scaleTime(i, hours int) time.Time {
 	return time.Date(2025, time.January, 1, hours, 0, 0, 0, time.UTC).AddDate(0, 0, i)
 }

@@ -23,7 +23,7 @@ func TestScaleVolume(t *testing.T) {
 	}
 	got := rowCounts(t, pool)
 	if got[0] != 50 || got[1] != 200 || got[3] != 200 || got[4] != 600 || got[5] != 4000 {
-		t.Errorf("data sets, runs, folds, simulations, buckets, trades: got %v", got)
+		t.Errorf("datasets, runs, folds, simulations, buckets, trades: got %v", got)
 	}
 	q := db.New(pool)
 	folds, err := db.First(q.ListFolds(t.Context(), []uuid.UUID{BigRunID}).Query)

@@ -15,7 +15,7 @@ import (
 	"foldbook/questdb"
 )
 
-// The data set of Scale that has series.
+// The dataset of Scale that has series.
 const (
 	scaleSeriesSlug    = "bench_1m"
 	scaleSeriesRows    = 1_000_000            // times n
@@ -40,7 +40,7 @@ func scaleSeries(ctx context.Context, pool *pgxpool.Pool, series *questdb.Client
 	return putSeries(ctx, series, tablesOf(e)[:2], out)
 }
 
-// scaleExperiment is a data set alone: no run, no simulation.
+// scaleExperiment is a dataset alone: no run, no simulation.
 func scaleExperiment(rows int) *experiment.Experiment {
 	first, last := scaleSeriesFirstMS, scaleSeriesFirstMS+int64(rows-1)*scaleSeriesBarMS
 	m := experiment.Manifest{

@@ -40,7 +40,7 @@ func experiments() ([]*experiment.Experiment, error) {
 	return []*experiment.Experiment{btc, eth}, nil
 }
 
-// Run stores the BTC and the ETH data set with a run and a simulation each, in one transaction, and then their series,
+// Run stores the BTC and the ETH dataset with a run and a simulation each, in one transaction, and then their series,
 // and writes the number of rows read back from the databases to out. It fails when what is read back is not what was
 // written. series is nil when there is to be no QuestDB; one that is away is said, and what it lacks is stored next time.
 func Run(ctx context.Context, pool *pgxpool.Pool, series *questdb.Client, out io.Writer) error {
@@ -74,7 +74,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, series *questdb.Client, out io
 	return putSeries(ctx, series, tables, out)
 }
 
-// counts are the rows stored for one data set, or for all.
+// counts are the rows stored for one dataset, or for all.
 type counts struct {
 	name                                                string
 	datasets, runs, folds, simulations, buckets, trades int

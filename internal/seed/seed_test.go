@@ -118,7 +118,7 @@ func TestRunRepairsItsRowsAndKeepsOthers(t *testing.T) {
 	q := db.New(pool)
 	dataset, err := q.GetDataset(t.Context(), BTCDatasetID)
 	if err != nil || dataset.Symbol != "BTCUSD" {
-		t.Errorf("data set after seeding again: symbol %q, error %v", dataset.Symbol, err)
+		t.Errorf("dataset after seeding again: symbol %q, error %v", dataset.Symbol, err)
 	}
 	books := theBooks(t)
 	if got, want := rowCounts(t, pool), []int{2, 3, 5, 2, 3, len(books[0].trades) + len(books[1].trades)}; cmp.Diff(want, got) != "" {
@@ -129,6 +129,6 @@ func TestRunRepairsItsRowsAndKeepsOthers(t *testing.T) {
 		t.Errorf("folds after seeding again: %d, error %v", len(folds), err)
 	}
 	if runs, err := q.CountRuns(t.Context(), db.CountRunsParams{DatasetID: &BTCDatasetID}); err != nil || runs != 2 {
-		t.Errorf("runs of the data set: %d, error %v; want the seed's and the other one", runs, err)
+		t.Errorf("runs of the dataset: %d, error %v; want the seed's and the other one", runs, err)
 	}
 }

@@ -110,7 +110,7 @@ func TestSeriesAgreeWithTheRecords(t *testing.T) {
 	}
 }
 
-// checkSeries compares the series of a data set with its folds and trades in the database.
+// checkSeries compares the series of a dataset with its folds and trades in the database.
 func checkSeries(t *testing.T, pool *pgxpool.Pool, quest *questdb.Client, slug string) {
 	t.Helper()
 	bars, frame := cells(t, quest, slug+"_ohlcv", "timestamp", "timestamp_ms", "open", "close"), cells(t, quest, slug+"_ind", "timestamp", "timestamp_ms", "tgt_6", "mom_1")

@@ -18,7 +18,7 @@ import (
 	"foldbook/db"
 )
 
-// book is a data set with all that belongs to it, as it is written.
+// book is a dataset with all that belongs to it, as it is written.
 type book struct {
 	dataset     db.UpsertDatasetParams
 	runs        []db.UpsertRunParams
@@ -61,10 +61,10 @@ func (b book) put(ctx context.Context, q *db.Queries) (storedBook, error) {
 		return stored, err
 	}
 	if err := b.write(ctx, q); err != nil {
-		return storedBook{}, fmt.Errorf("store data set %s: %w", b.dataset.QuestDBTag, err)
+		return storedBook{}, fmt.Errorf("store dataset %s: %w", b.dataset.QuestDBTag, err)
 	}
 	if stored, err = b.load(ctx, q); err == nil && !b.equal(stored) {
-		err = fmt.Errorf("data set %s reads back other than it was written", b.dataset.QuestDBTag)
+		err = fmt.Errorf("dataset %s reads back other than it was written", b.dataset.QuestDBTag)
 	}
 	return stored, err
 }
@@ -153,7 +153,7 @@ func (b book) load(ctx context.Context, q *db.Queries) (storedBook, error) {
 		s.trades = append(s.trades, rows...)
 	}
 	if err := errors.Join(errs...); err != nil {
-		return storedBook{}, fmt.Errorf("read data set %s: %w", b.dataset.QuestDBTag, err)
+		return storedBook{}, fmt.Errorf("read dataset %s: %w", b.dataset.QuestDBTag, err)
 	}
 	return s, nil
 }

@@ -11,7 +11,7 @@ import (
 	"foldbook/questdb"
 )
 
-// Clock tells the times of the indicator rows of a data set by their numbers.
+// Clock tells the times of the indicator rows of a dataset by their numbers.
 type Clock struct {
 	times    []int64 // milliseconds, from the first row on
 	all      bool    // there are no more
@@ -64,12 +64,12 @@ const (
 	pageOfFolds = 10_000
 )
 
-// FillFolds fills the times that the folds of a data set's runs lack and whose rows are there. transact runs a function in
+// FillFolds fills the times that the folds of a dataset's runs lack and whose rows are there. transact runs a function in
 // a transaction, perhaps more than once.
 func FillFolds(ctx context.Context, d *db.DB, client *questdb.Client, id uuid.UUID, transact func(func(context.Context, *db.Queries) error) error) (folds int64, err error) {
 	dataset, err := d.GetDataset(ctx, id)
 	if err != nil {
-		return 0, fmt.Errorf("read data set %s: %w", id, err)
+		return 0, fmt.Errorf("read dataset %s: %w", id, err)
 	}
 	var clock *Clock
 	for {
@@ -150,7 +150,7 @@ func (c *Clock) Fold(numbers ...int64) (times [4]int64, ok bool) {
 // lookUpTime bounds what a write of a run waits for times, which can be filled in later as well.
 const lookUpTime = time.Second
 
-// TimeFolds fills the times that folds of a run lack before they are stored, as far as the data set's rows are there. Folds
+// TimeFolds fills the times that folds of a run lack before they are stored, as far as the dataset's rows are there. Folds
 // stay as they are when QuestDB does not answer soon.
 func TimeFolds(ctx context.Context, d *db.DB, client *questdb.Client, dataset uuid.UUID, folds []db.CopyFoldsParams) error {
 	end, lack := int64(0), false

@@ -1,4 +1,4 @@
-// Package series knows what PostgreSQL and QuestDB hold about one thing: where the rows of a data set, run or simulation
+// Package series knows what PostgreSQL and QuestDB hold about one thing: where the rows of a dataset, run or simulation
 // are, and what the record says of them.
 package series
 

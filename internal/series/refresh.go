@@ -14,19 +14,19 @@ import (
 	"foldbook/questdb"
 )
 
-// Counted is what was counted of rows, and the data set's version after it was noted.
+// Counted is what was counted of rows, and the dataset's version after it was noted.
 type Counted struct {
 	questdb.Bounds
 	Version   int64
 	CreatedAt time.Time
 }
 
-// RefreshBars counts the bars of a data set in QuestDB and notes it in PostgreSQL. The data set is locked first, so that of
+// RefreshBars counts the bars of a dataset in QuestDB and notes it in PostgreSQL. The dataset is locked first, so that of
 // two that count at the same time the later one notes what it finds. It runs in a transaction.
 func RefreshBars(ctx context.Context, q *db.Queries, client *questdb.Client, id uuid.UUID) (c Counted, err error) {
 	row, err := q.LockDatasetRow(ctx, id)
 	if err != nil {
-		return c, fmt.Errorf("lock data set %s: %w", id, err)
+		return c, fmt.Errorf("lock dataset %s: %w", id, err)
 	}
 	name := row.OhlcvMeasurement
 	if name == nil {
@@ -43,7 +43,7 @@ func RefreshBars(ctx context.Context, q *db.Queries, client *questdb.Client, id 
 		DatasetID: id, OhlcvMeasurement: name, OhlcvRowCount: c.Rows, OhlcvFirstTS: known(c.First), OhlcvLastTS: known(c.Last),
 	})
 	if err != nil {
-		return c, fmt.Errorf("note the bars of data set %s: %w", id, err)
+		return c, fmt.Errorf("note the bars of dataset %s: %w", id, err)
 	}
 	c.Version, c.CreatedAt = noted.Version, noted.CreatedAt
 	return c, nil
@@ -54,7 +54,7 @@ func RefreshBars(ctx context.Context, q *db.Queries, client *questdb.Client, id 
 func RefreshIndicators(ctx context.Context, q *db.Queries, client *questdb.Client, id uuid.UUID, added ...string) (c Counted, err error) {
 	row, err := q.LockDatasetRow(ctx, id)
 	if err != nil {
-		return c, fmt.Errorf("lock data set %s: %w", id, err)
+		return c, fmt.Errorf("lock dataset %s: %w", id, err)
 	}
 	place, err := Find(ctx, client, Indicators, row.QuestDBMeasurement, row.QuestDBTag)
 	if err != nil {
@@ -71,7 +71,7 @@ func RefreshIndicators(ctx context.Context, q *db.Queries, client *questdb.Clien
 		DatasetID: id, RowCount: c.Rows, FirstBarTS: known(c.First), LastBarTS: known(c.Last), ColumnSchema: schema,
 	})
 	if err != nil {
-		return c, fmt.Errorf("note the indicators of data set %s: %w", id, err)
+		return c, fmt.Errorf("note the indicators of dataset %s: %w", id, err)
 	}
 	c.Version, c.CreatedAt = noted.Version, noted.CreatedAt
 	return c, nil

@@ -11,7 +11,7 @@ import (
 	"foldbook/questdb"
 )
 
-// BarsName is the name of the table of bars of a data set that none is stored for.
+// BarsName is the name of the table of bars of a dataset that none is stored for.
 func BarsName(slug string) string {
 	name := strings.Map(func(r rune) rune {
 		switch {

@@ -33,7 +33,7 @@ func TestNewGivesEachTestItsOwnMigratedDatabase(t *testing.T) {
 			pool := testdb.New(t)
 			insertDataset(t, pool, "the same in all")
 			if n := countDatasets(t, pool); n != 1 {
-				t.Errorf("got %d data sets, want only the one of this test", n)
+				t.Errorf("got %d datasets, want only the one of this test", n)
 			}
 			var at time.Time
 			if err := pool.QueryRow(t.Context(), "SELECT created_at FROM indicator_datasets").Scan(&at); err != nil {
@@ -83,7 +83,7 @@ func TestPrivateServerIsTheTestsToKill(t *testing.T) {
 	}
 	pool.Reset()
 	if n := countDatasets(t, pool); n != 1 {
-		t.Errorf("after the kill there are %d data sets, want the committed one", n)
+		t.Errorf("after the kill there are %d datasets, want the committed one", n)
 	}
 	var durable string
 	if err := pool.QueryRow(t.Context(), "SHOW fsync").Scan(&durable); err != nil || durable != "on" {

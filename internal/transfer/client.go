@@ -1,4 +1,4 @@
-// Package transfer moves data sets, runs and simulations between files and a foldbook server, over the server's API.
+// Package transfer moves datasets, runs and simulations between files and a foldbook server, over the server's API.
 //
 // A file holds one JSON document: the body of POST /api/datasets, /api/runs or /api/simulations. What Export writes,
 // Import takes back, and the server then holds the same values to the last digit.
@@ -34,7 +34,7 @@ var Kinds = []Kind{Dataset, Run, Simulation}
 
 func (k Kind) String() string {
 	if k == Dataset {
-		return "data set"
+		return "dataset"
 	}
 	return string(k)
 }

@@ -78,7 +78,7 @@ func find(dir string) (files []string, err error) {
 }
 
 // inspect reads a file once, in bounded memory: what it is about, its size and its hash. Whether it is right is the
-// server's to say; only that it is a data set, a run, a simulation or rows has to be seen here.
+// server's to say; only that it is a dataset, a run, a simulation or rows has to be seen here.
 func (im *Import) inspect(name, path string) (*Document, error) {
 	file, err := os.Open(path) //nolint:gosec // the user names it
 	if err != nil {
@@ -114,7 +114,7 @@ func (im *Import) inspect(name, path string) (*Document, error) {
 		if wrong != nil && !errors.As(wrong, &syntax) {
 			return nil, wrong
 		}
-		return nil, errors.New("is no data set, run or simulation: there is no dataset_slug, run_id or simulation_id at the top of a JSON object")
+		return nil, errors.New("is no dataset, run or simulation: there is no dataset_slug, run_id or simulation_id at the top of a JSON object")
 	}
 	if _, err := io.Copy(io.Discard, raw); err != nil {
 		return nil, err
@@ -220,7 +220,7 @@ func (d *Document) scan(dec *jsontext.Decoder, keys map[string]bool, top bool) e
 	}
 }
 
-// kindOf goes from what only a simulation has to what all have: a simulation names its run, a run its data set.
+// kindOf goes from what only a simulation has to what all have: a simulation names its run, a run its dataset.
 func kindOf(keys map[string]bool) Kind {
 	has := func(names ...string) bool { return slices.ContainsFunc(names, func(n string) bool { return keys[n] }) }
 	switch {

@@ -51,7 +51,7 @@ type Summary struct {
 	Failed          []Result
 }
 
-// Run imports files, directories of files and, as "-", standard input: data sets first, then runs, then simulations. It
+// Run imports files, directories of files and, as "-", standard input: datasets first, then runs, then simulations. It
 // ends with the first failure, unless KeepGoing is set; those that it goes past are in the summary.
 func (im *Import) Run(ctx context.Context, paths []string, stdin io.Reader) (s Summary, err error) {
 	docs, err := im.gather(&s, paths, stdin)
@@ -289,7 +289,7 @@ func (a *answer) warnings(d *Document) []string {
 	if a.MatchedBy == "" {
 		return a.Warnings
 	}
-	return append(a.Warnings, fmt.Sprintf("the server has this data set as %s, found by its %s; runs that name %s will be refused", a.DatasetID, a.MatchedBy, d.ID()))
+	return append(a.Warnings, fmt.Sprintf("the server has this dataset as %s, found by its %s; runs that name %s will be refused", a.DatasetID, a.MatchedBy, d.ID()))
 }
 
 // post sends a file until the server has answered.

@@ -24,7 +24,7 @@ import (
 // Series is rows in QuestDB that belong to something on the server. They come after all documents.
 const Series Kind = "series"
 
-// Rows names the series of something: ohlcv and indicators of a data set, predictions of a run, trace of a simulation.
+// Rows names the series of something: ohlcv and indicators of a dataset, predictions of a run, trace of a simulation.
 type Rows struct {
 	Of   Ref
 	Name string // empty: ohlcv or indicators, by what columns the file has
@@ -212,7 +212,7 @@ func guess(batch *rowread.Batch) string {
 	return "ohlcv"
 }
 
-// FindDataset returns the id of the data set with that id or slug.
+// FindDataset returns the id of the dataset with that id or slug.
 func (c *Client) FindDataset(ctx context.Context, name string) (id string, err error) {
 	if parsed, err := uuid.Parse(name); err == nil {
 		return parsed.String(), nil
@@ -229,7 +229,7 @@ func (c *Client) FindDataset(ctx context.Context, name string) (id string, err e
 		})
 	})
 	if err == nil && id == "" {
-		err = fmt.Errorf("there is no data set %q on %s", name, c.Server())
+		err = fmt.Errorf("there is no dataset %q on %s", name, c.Server())
 	}
 	return id, err
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// source is the answer that an export is made of. That of data sets is the older route, because it alone tells what is
+// source is the answer that an export is made of. That of datasets is the older route, because it alone tells what is
 // null and has times to the microsecond.
 var source = map[Kind]string{
 	Dataset:    "/api/indicators/datasets/",

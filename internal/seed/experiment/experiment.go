@@ -16,7 +16,7 @@ import (
 // namespace is the root of all ids.
 var namespace = uuid.MustParse("8d1f6a52-3c0e-4f5b-9a57-0b6c2f1e7d34")
 
-// DatasetID is the id of the data set of that slug.
+// DatasetID is the id of the dataset of that slug.
 func DatasetID(slug string) uuid.UUID { return uuid.NewSHA1(namespace, []byte("dataset/"+slug)) }
 
 // RunID is the id of the run of that name.
@@ -27,7 +27,7 @@ func SimulationID(name string) uuid.UUID {
 	return uuid.NewSHA1(namespace, []byte("simulation/"+name))
 }
 
-// Experiment is a data set with one run and one simulation of it, and their series.
+// Experiment is a dataset with one run and one simulation of it, and their series.
 type Experiment struct {
 	Dataset    Dataset
 	Run        Run
@@ -95,11 +95,11 @@ func ethPlan() plan {
 func (p plan) compute() (*Experiment, error) {
 	f, err := newFrame(p.bars, p.barMS)
 	if err != nil {
-		return nil, fmt.Errorf("data set %s: %w", p.slug, err)
+		return nil, fmt.Errorf("dataset %s: %w", p.slug, err)
 	}
 	folds, err := walkForward(f, p.walk, p.folds, p.lambda)
 	if err != nil {
-		return nil, fmt.Errorf("data set %s: %w", p.slug, err)
+		return nil, fmt.Errorf("dataset %s: %w", p.slug, err)
 	}
 	e := &Experiment{Dataset: p.dataset(f), Folds: folds}
 	e.Run = p.run(e.Dataset, folds)

@@ -38,7 +38,7 @@ var indicators = []struct {
 	{"volume_z_42", func(w []candle) float64 { return zScore(volumes(w, 42)) }},
 }
 
-// frame is the indicator table of a data set. Row r belongs to bar r+lookback; bars whose target lies
+// frame is the indicator table of a dataset. Row r belongs to bar r+lookback; bars whose target lies
 // beyond the last bar have no row.
 type frame struct {
 	bars   []candle

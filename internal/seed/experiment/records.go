@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Dataset is a data set as it is posted. What it does not say itself, its metadata does.
+// Dataset is a dataset as it is posted. What it does not say itself, its metadata does.
 type Dataset struct {
 	ID                   uuid.UUID `json:"dataset_id"`
 	Slug                 string    `json:"dataset_slug"`
@@ -23,7 +23,7 @@ type Dataset struct {
 	Metadata             Manifest  `json:"metadata"`
 }
 
-// Manifest is the metadata of a data set, as exporting clients write it.
+// Manifest is the metadata of a dataset, as exporting clients write it.
 type Manifest struct {
 	Version                 int       `json:"version"`
 	DatasetID               uuid.UUID `json:"dataset_id"`
@@ -45,7 +45,7 @@ type Manifest struct {
 	Provenance
 }
 
-// Provenance is what the metadata of a data set says about its bars.
+// Provenance is what the metadata of a dataset says about its bars.
 type Provenance struct {
 	Synthetic bool   `json:"synthetic"`
 	Origin    string `json:"origin"`

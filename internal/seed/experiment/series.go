@@ -19,7 +19,7 @@ type Column struct {
 	Role string `json:"role,omitempty"`
 }
 
-// TimeColumns are those that the table of a data set has for the time of a row.
+// TimeColumns are those that the table of a dataset has for the time of a row.
 func TimeColumns() []Column {
 	return []Column{{"timestamp", "TIMESTAMP", "time"}, {"timestamp_ms", Long, "time"}}
 }
