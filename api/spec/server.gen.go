@@ -654,7 +654,7 @@ type DatasetStored struct {
 	Created   bool               `json:"created"`
 	DatasetID openapi_types.UUID `json:"dataset_id"`
 
-	// DryRun Nothing was kept.
+	// DryRun The changes were rolled back.
 	DryRun bool `json:"dry_run"`
 
 	// MatchedBy The slug is stored under another id; that one was updated.
@@ -668,7 +668,7 @@ type DatasetStored struct {
 // DatasetStoredMatchedBy The slug is stored under another id; that one was updated.
 type DatasetStoredMatchedBy string
 
-// DatasetUpload Absent fields and empty texts keep what is stored; metadata is merged by top-level key, and what is not given at top level is taken from it.
+// DatasetUpload Absent fields and empty texts keep what is stored; metadata is merged by top-level key, and values that are missing at the top level of the body are taken from it.
 type DatasetUpload struct {
 	DatasetID   openapi_types.UUID `json:"dataset_id"`
 	DatasetSlug string             `json:"dataset_slug"`
@@ -679,7 +679,7 @@ type DatasetUpload struct {
 
 // Deleted defines model for Deleted.
 type Deleted struct {
-	// Deleted What went by kind.
+	// Deleted Numbers of deleted records by kind.
 	Deleted map[string]int64   `json:"deleted"`
 	DryRun  bool               `json:"dry_run"`
 	ID      openapi_types.UUID `json:"id"`
@@ -694,7 +694,7 @@ type EquityRows struct {
 	Count          int     `json:"count"`
 	MaxDrawdownPct float64 `json:"max_drawdown_pct"`
 
-	// MaxDrawdownTimestampMs Entry of the trade that ended lowest; null without a drawdown.
+	// MaxDrawdownTimestampMs Entry time of the trade with the deepest drawdown; null without a drawdown.
 	MaxDrawdownTimestampMs *int64 `json:"max_drawdown_timestamp_ms"`
 
 	// Measurement The table of the trace; null for trades.
@@ -720,12 +720,12 @@ type EquityRows_Rows_Item struct {
 // EquityRowsSource defines model for EquityRows.Source.
 type EquityRowsSource string
 
-// Error Every answer that is not a success.
+// Error The body of every answer that is not a success.
 type Error struct {
 	// Code What is wrong, for a program.
 	Code ErrorCode `json:"code"`
 
-	// Details More, by code; mostly empty.
+	// Details More about the error, by code; often empty.
 	Details map[string]interface{} `json:"details"`
 
 	// Error The same text as message: clients read one or the other.
@@ -785,7 +785,7 @@ type HealthStatus string
 
 // Histogram defines model for Histogram.
 type Histogram struct {
-	// Bins Equally wide and one behind the other: hi belongs to the next bin, in the last one to itself. A single bin when all values are the same.
+	// Bins Adjacent bins of equal width: hi belongs to the next bin, and in the last bin to that bin. There is a single bin when all values are the same.
 	Bins   []HistogramBin `json:"bins"`
 	Column string         `json:"column"`
 
@@ -828,7 +828,7 @@ type ImportAccepted struct {
 	JobID   openapi_types.UUID `json:"job_id"`
 	Message string             `json:"message"`
 
-	// PollURL Where the job can be asked for.
+	// PollURL The path of the job.
 	PollURL string    `json:"poll_url"`
 	Status  JobStatus `json:"status"`
 }
@@ -837,7 +837,7 @@ type ImportAccepted struct {
 type IndexMap struct {
 	Count int `json:"count"`
 
-	// EndIndex As asked for; rows may end before it.
+	// EndIndex As requested; the rows may end before it.
 	EndIndex    int64  `json:"end_index"`
 	Measurement string `json:"measurement"`
 	Rows        []struct {
@@ -959,7 +959,7 @@ type RowsStored struct {
 	// ColumnsAdded Columns that the table did not have before.
 	ColumnsAdded []string `json:"columns_added"`
 
-	// DryRun Nothing was kept.
+	// DryRun The changes were rolled back.
 	DryRun bool `json:"dry_run"`
 
 	// FirstTS Time of the first of them in milliseconds since 1970, 0 for none.
@@ -1012,7 +1012,7 @@ type RunPatch struct {
 type RunStored struct {
 	Created bool `json:"created"`
 
-	// DryRun Nothing was kept.
+	// DryRun The changes were rolled back.
 	DryRun        bool `json:"dry_run"`
 	FoldsReceived int  `json:"folds_received"`
 
@@ -1026,7 +1026,7 @@ type RunStored struct {
 	Warnings              []string           `json:"warnings"`
 }
 
-// RunUpload The run under `run` and its folds beside it, or all flat. Without `folds` stored folds stay; an empty array removes them.
+// RunUpload The run under `run` and its folds beside it, or all flat. Without `folds` the stored folds stay; an empty array deletes them.
 type RunUpload struct {
 	Folds *[]map[string]interface{} `json:"folds,omitempty"`
 	Run   *map[string]interface{}   `json:"run,omitempty"`
@@ -1053,17 +1053,17 @@ type SeriesRows struct {
 	// Measurement The table in QuestDB.
 	Measurement string `json:"measurement"`
 
-	// Next The cursor behind the last row while there are more.
+	// Next The cursor after the last row while there are more.
 	Next   *string `json:"next"`
 	Offset int     `json:"offset"`
 
-	// PixelColumns When thinned out: pixel columns.
+	// PixelColumns When downsampled: the number of pixel columns.
 	PixelColumns *int `json:"pixel_columns,omitempty"`
 
-	// PixelStartUs When thinned out: where the first pixel column begins, in microseconds since 1970.
+	// PixelStartUs When downsampled: the start of the first pixel column, in microseconds since 1970.
 	PixelStartUs *int64 `json:"pixel_start_us,omitempty"`
 
-	// PixelWidthUs When thinned out: how long each pixel column is, in microseconds.
+	// PixelWidthUs When downsampled: the length of a pixel column, in microseconds.
 	PixelWidthUs *int64                 `json:"pixel_width_us,omitempty"`
 	Rows         []SeriesRows_Rows_Item `json:"rows"`
 
@@ -1093,10 +1093,10 @@ type SeriesTable struct {
 	Limit       *int                  `json:"limit"`
 	Measurement string                `json:"measurement"`
 
-	// Next The cursor behind the last row while there are more.
+	// Next The cursor after the last row while there are more.
 	Next *string `json:"next"`
 
-	// NextOffset The offset behind the last row while there are more.
+	// NextOffset The offset after the last row while there are more.
 	NextOffset   *int   `json:"next_offset"`
 	Offset       int    `json:"offset"`
 	PixelColumns *int   `json:"pixel_columns,omitempty"`
@@ -1129,7 +1129,7 @@ type SimulationStored struct {
 	BucketsStored int  `json:"buckets_stored"`
 	Created       bool `json:"created"`
 
-	// DryRun Nothing was kept.
+	// DryRun The changes were rolled back.
 	DryRun       bool               `json:"dry_run"`
 	Message      string             `json:"message"`
 	SimulationID openapi_types.UUID `json:"simulation_id"`
@@ -1141,7 +1141,7 @@ type SimulationStored struct {
 	Warnings     []string `json:"warnings"`
 }
 
-// SimulationUpload Without `buckets` or `trades` the stored ones stay; an empty array removes them.
+// SimulationUpload Without `buckets` or `trades` the stored ones stay; an empty array deletes them.
 type SimulationUpload = map[string]interface{}
 
 // Statement defines model for Statement.
@@ -1284,25 +1284,25 @@ type TradeLimit = int64
 // Width defines model for Width.
 type Width = int64
 
-// BadRequest Every answer that is not a success.
+// BadRequest The body of every answer that is not a success.
 type BadRequest = Error
 
-// Conflict Every answer that is not a success.
+// Conflict The body of every answer that is not a success.
 type Conflict = Error
 
 // EquityRowsAnswer defines model for EquityRowsAnswer.
 type EquityRowsAnswer = EquityRows
 
-// Failed Every answer that is not a success.
+// Failed The body of every answer that is not a success.
 type Failed = Error
 
 // IndexMapAnswer defines model for IndexMapAnswer.
 type IndexMapAnswer = IndexMap
 
-// NotFound Every answer that is not a success.
+// NotFound The body of every answer that is not a success.
 type NotFound = Error
 
-// PreconditionFailed Every answer that is not a success.
+// PreconditionFailed The body of every answer that is not a success.
 type PreconditionFailed = Error
 
 // PredictionTableAnswer defines model for PredictionTableAnswer.
@@ -1314,13 +1314,13 @@ type SeriesRowsAnswer = SeriesRows
 // SeriesTableAnswer defines model for SeriesTableAnswer.
 type SeriesTableAnswer = SeriesTable
 
-// TooLarge Every answer that is not a success.
+// TooLarge The body of every answer that is not a success.
 type TooLarge = Error
 
-// Unavailable Every answer that is not a success.
+// Unavailable The body of every answer that is not a success.
 type Unavailable = Error
 
-// UnsupportedEncoding Every answer that is not a success.
+// UnsupportedEncoding The body of every answer that is not a success.
 type UnsupportedEncoding = Error
 
 // Rows defines model for Rows.
@@ -1337,7 +1337,7 @@ type ListDatasetsParams struct {
 	// Source Only what this program exported.
 	Source *SourceFilter `form:"source,omitempty" json:"source,omitempty"`
 
-	// Limit Most items to answer. Above 1000 counts as 1000; the answer says which limit was used.
+	// Limit Most items to return. A value above 1000 counts as 1000; the answer has the limit that was used.
 	Limit *SmallLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Offset Items to skip.
@@ -1349,7 +1349,7 @@ type ListDatasetsParams struct {
 	// Count Whether `total` is counted: exactly, up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListDatasetsParamsCount `form:"count,omitempty" json:"count,omitempty"`
 
-	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in any case.
+	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 }
 
@@ -1358,7 +1358,7 @@ type ListDatasetsParamsCount string
 
 // StoreDatasetParams defines parameters for StoreDataset.
 type StoreDatasetParams struct {
-	// DryRun Do everything, answer what happened, and take it back.
+	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IfMatch Write only if this is the ETag.
@@ -1367,10 +1367,10 @@ type StoreDatasetParams struct {
 
 // DeleteDatasetParams defines parameters for DeleteDataset.
 type DeleteDatasetParams struct {
-	// Cascade Remove what is below it as well.
+	// Cascade Delete the records below it as well.
 	Cascade *Cascade `form:"cascade,omitempty" json:"cascade,omitempty"`
 
-	// DryRun Do everything, answer what happened, and take it back.
+	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IfMatch Write only if this is the ETag.
@@ -1385,7 +1385,7 @@ type GetDatasetParams struct {
 
 // PutDatasetParams defines parameters for PutDataset.
 type PutDatasetParams struct {
-	// DryRun Do everything, answer what happened, and take it back.
+	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IfMatch Write only if this is the ETag.
@@ -1397,7 +1397,7 @@ type GetHistogramParams struct {
 	// Column A numeric column.
 	Column *string `form:"column,omitempty" json:"column,omitempty"`
 
-	// Bins How many bins, 1 to 1000; 50 unless given.
+	// Bins Number of bins, 1 to 1000; 50 by default.
 	Bins *int64 `form:"bins,omitempty" json:"bins,omitempty"`
 
 	// Min Values below are left out.
@@ -1406,10 +1406,10 @@ type GetHistogramParams struct {
 	// Max Values above are left out.
 	Max *float64 `form:"max,omitempty" json:"max,omitempty"`
 
-	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
+	// StartTS Only rows at or after this time: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
-	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	// EndTS Only rows at or before this time: milliseconds since 1970, or RFC 3339.
 	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
 
 	// StartTimestamp The same as start_ts.
@@ -1424,10 +1424,10 @@ type GetIndexMapParams struct {
 	// StartIdx First row number.
 	StartIdx *int64 `form:"start_idx,omitempty" json:"start_idx,omitempty"`
 
-	// EndIdx The row number behind the last.
+	// EndIdx The number after that of the last row.
 	EndIdx *int64 `form:"end_idx,omitempty" json:"end_idx,omitempty"`
 
-	// Type Which rows are numbered; indicator unless given.
+	// Type Which rows are numbered; indicator by default.
 	Type *GetIndexMapParamsType `form:"type,omitempty" json:"type,omitempty"`
 
 	// Format The format of the rows, whatever Accept says.
@@ -1439,10 +1439,10 @@ type GetIndexMapParamsType string
 
 // ListIndicatorsParams defines parameters for ListIndicators.
 type ListIndicatorsParams struct {
-	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
+	// StartTS Only rows at or after this time: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
-	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	// EndTS Only rows at or before this time: milliseconds since 1970, or RFC 3339.
 	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
 
 	// StartTimestamp The same as start_ts.
@@ -1472,7 +1472,7 @@ type ListIndicatorsParams struct {
 	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Aligned Only rows at whose time there is an OHLCV bar.
+	// Aligned Only rows at times that have an OHLCV bar.
 	Aligned *bool `form:"aligned,omitempty" json:"aligned,omitempty"`
 
 	// Format The format of the rows, whatever Accept says.
@@ -1481,7 +1481,7 @@ type ListIndicatorsParams struct {
 
 // AppendIndicatorsParams defines parameters for AppendIndicators.
 type AppendIndicatorsParams struct {
-	// DryRun Do everything, answer what happened, and take it back.
+	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 }
 
@@ -1493,10 +1493,10 @@ type GetDatasetManifestParams struct {
 
 // ListOhlcvParams defines parameters for ListOhlcv.
 type ListOhlcvParams struct {
-	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
+	// StartTS Only rows at or after this time: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
-	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	// EndTS Only rows at or before this time: milliseconds since 1970, or RFC 3339.
 	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
 
 	// StartTimestamp The same as start_ts.
@@ -1526,10 +1526,10 @@ type ListOhlcvParams struct {
 	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Points Thins out to about so many rows a series, at least 4: a fourth as many pixel columns.
+	// Points Downsamples to about this many rows per series, at least 4, with a quarter as many pixel columns.
 	Points *Points `form:"points,omitempty" json:"points,omitempty"`
 
-	// Width Thins out for so many pixel columns, 1 to 20000.
+	// Width Downsamples to this many pixel columns, 1 to 20000.
 	Width *Width `form:"width,omitempty" json:"width,omitempty"`
 
 	// Interval Candles of this length instead of bars: a number and s, m, h, d, w or M (months).
@@ -1541,7 +1541,7 @@ type ListOhlcvParams struct {
 
 // AppendOhlcvParams defines parameters for AppendOhlcv.
 type AppendOhlcvParams struct {
-	// DryRun Do everything, answer what happened, and take it back.
+	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 }
 
@@ -1559,15 +1559,15 @@ type ListDatasetRunsParams struct {
 	// RequestedBy Only by this person.
 	RequestedBy *RequestedByFilter `form:"requested_by,omitempty" json:"requested_by,omitempty"`
 
-	// Metric Only those whose number at this place of a JSON column compares so: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
-	// `exists` or `missing` after the key. Repeated: all of them hold. Texts, booleans and nested values never match.
-	// So are `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms`: `started_at>=2026-01-02T00:00:00Z`.
+	// Metric Compares a number at the top level of a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
+	// `exists` or `missing` after the key. Repeated filters must all match. Texts, booleans and nested values never match.
+	// `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
 	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`, or `started_at`, `completed_at`, `duration_ms`; those without it come last.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
-	// Limit Most items to answer. Above 1000 counts as 1000; the answer says which limit was used.
+	// Limit Most items to return. A value above 1000 counts as 1000; the answer has the limit that was used.
 	Limit *SmallLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Offset Items to skip.
@@ -1579,7 +1579,7 @@ type ListDatasetRunsParams struct {
 	// Count Whether `total` is counted: exactly, up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListDatasetRunsParamsCount `form:"count,omitempty" json:"count,omitempty"`
 
-	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in any case.
+	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// IfNoneMatch Answer 304 if this is the ETag.
@@ -1591,10 +1591,10 @@ type ListDatasetRunsParamsCount string
 
 // ListSeriesParams defines parameters for ListSeries.
 type ListSeriesParams struct {
-	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
+	// StartTS Only rows at or after this time: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
-	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	// EndTS Only rows at or before this time: milliseconds since 1970, or RFC 3339.
 	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
 
 	// StartTimestamp The same as start_ts.
@@ -1624,13 +1624,13 @@ type ListSeriesParams struct {
 	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Points Thins out to about so many rows a series, at least 4: a fourth as many pixel columns.
+	// Points Downsamples to about this many rows per series, at least 4, with a quarter as many pixel columns.
 	Points *Points `form:"points,omitempty" json:"points,omitempty"`
 
-	// Width Thins out for so many pixel columns, 1 to 20000.
+	// Width Downsamples to this many pixel columns, 1 to 20000.
 	Width *Width `form:"width,omitempty" json:"width,omitempty"`
 
-	// Bins Adds a histogram of so many bins (1 to 1000) for each numeric column, over all rows that match.
+	// Bins Adds a histogram with this many bins (1 to 1000) for each numeric column, over all matching rows.
 	Bins *int64 `form:"bins,omitempty" json:"bins,omitempty"`
 
 	// Format The format of the rows, whatever Accept says.
@@ -1648,7 +1648,7 @@ type ListIndicatorDatasetsParams struct {
 	// Source Only what this program exported.
 	Source *SourceFilter `form:"source,omitempty" json:"source,omitempty"`
 
-	// Limit Most items to answer. Above 5000 counts as 5000.
+	// Limit Most items to return. A value above 5000 counts as 5000.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Offset Items to skip.
@@ -1669,7 +1669,7 @@ type ListJobsParams struct {
 	// Status Only in this status.
 	Status *JobStatus `form:"status,omitempty" json:"status,omitempty"`
 
-	// Limit Most items to answer. Above 1000 counts as 1000; the answer says which limit was used.
+	// Limit Most items to return. A value above 1000 counts as 1000; the answer has the limit that was used.
 	Limit *SmallLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Offset Items to skip.
@@ -1687,7 +1687,7 @@ type ListJobsParamsCount string
 
 // ListMeasurementsParams defines parameters for ListMeasurements.
 type ListMeasurementsParams struct {
-	// Prefix Only tables whose names begin so, in any case.
+	// Prefix Only tables whose names begin with this, in upper or lower case.
 	Prefix *string `form:"prefix,omitempty" json:"prefix,omitempty"`
 }
 
@@ -1708,15 +1708,15 @@ type ListRunsParams struct {
 	// RequestedBy Only by this person.
 	RequestedBy *RequestedByFilter `form:"requested_by,omitempty" json:"requested_by,omitempty"`
 
-	// Metric Only those whose number at this place of a JSON column compares so: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
-	// `exists` or `missing` after the key. Repeated: all of them hold. Texts, booleans and nested values never match.
-	// So are `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms`: `started_at>=2026-01-02T00:00:00Z`.
+	// Metric Compares a number at the top level of a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
+	// `exists` or `missing` after the key. Repeated filters must all match. Texts, booleans and nested values never match.
+	// `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
 	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`, or `started_at`, `completed_at`, `duration_ms`; those without it come last.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
-	// Limit Most items to answer. Above 1000 counts as 1000; the answer says which limit was used.
+	// Limit Most items to return. A value above 1000 counts as 1000; the answer has the limit that was used.
 	Limit *SmallLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Offset Items to skip.
@@ -1728,7 +1728,7 @@ type ListRunsParams struct {
 	// Count Whether `total` is counted: exactly, up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListRunsParamsCount `form:"count,omitempty" json:"count,omitempty"`
 
-	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in any case.
+	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 }
 
@@ -1737,7 +1737,7 @@ type ListRunsParamsCount string
 
 // StoreRunParams defines parameters for StoreRun.
 type StoreRunParams struct {
-	// DryRun Do everything, answer what happened, and take it back.
+	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IfMatch Write only if this is the ETag.
@@ -1746,10 +1746,10 @@ type StoreRunParams struct {
 
 // DeleteRunParams defines parameters for DeleteRun.
 type DeleteRunParams struct {
-	// Cascade Remove what is below it as well.
+	// Cascade Delete the records below it as well.
 	Cascade *Cascade `form:"cascade,omitempty" json:"cascade,omitempty"`
 
-	// DryRun Do everything, answer what happened, and take it back.
+	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IfMatch Write only if this is the ETag.
@@ -1758,7 +1758,7 @@ type DeleteRunParams struct {
 
 // GetRunParams defines parameters for GetRun.
 type GetRunParams struct {
-	// FoldLimit Most folds to answer; all unless given.
+	// FoldLimit Most folds to return; all by default.
 	FoldLimit *FoldLimit `form:"fold_limit,omitempty" json:"fold_limit,omitempty"`
 
 	// FoldOffset Folds to skip.
@@ -1776,10 +1776,10 @@ type GetRunParamsFolds string
 
 // PatchRunParams defines parameters for PatchRun.
 type PatchRunParams struct {
-	// Force Change what is final as well.
+	// Force Allow going back and changing a final status.
 	Force *Force `form:"force,omitempty" json:"force,omitempty"`
 
-	// DryRun Do everything, answer what happened, and take it back.
+	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IfMatch Write only if this is the ETag.
@@ -1788,7 +1788,7 @@ type PatchRunParams struct {
 
 // PutRunParams defines parameters for PutRun.
 type PutRunParams struct {
-	// DryRun Do everything, answer what happened, and take it back.
+	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IfMatch Write only if this is the ETag.
@@ -1797,10 +1797,10 @@ type PutRunParams struct {
 
 // AppendFoldsParams defines parameters for AppendFolds.
 type AppendFoldsParams struct {
-	// Force Change what is final as well.
+	// Force Allow going back and changing a final status.
 	Force *Force `form:"force,omitempty" json:"force,omitempty"`
 
-	// DryRun Do everything, answer what happened, and take it back.
+	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IfMatch Write only if this is the ETag.
@@ -1815,10 +1815,10 @@ type ListPredictionsParams struct {
 	// With folds: adds the ranges and thresholds of the folds, in JSON.
 	With *ListPredictionsParamsWith `form:"with,omitempty" json:"with,omitempty"`
 
-	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
+	// StartTS Only rows at or after this time: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
-	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	// EndTS Only rows at or before this time: milliseconds since 1970, or RFC 3339.
 	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
 
 	// StartTimestamp The same as start_ts.
@@ -1857,7 +1857,7 @@ type ListPredictionsParamsWith string
 
 // AppendPredictionsParams defines parameters for AppendPredictions.
 type AppendPredictionsParams struct {
-	// DryRun Do everything, answer what happened, and take it back.
+	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 }
 
@@ -1881,15 +1881,15 @@ type ListSimulationsParams struct {
 	// Namespace Only with this table of traces.
 	Namespace *NamespaceFilter `form:"namespace,omitempty" json:"namespace,omitempty"`
 
-	// Metric Only those whose number at this place of a JSON column compares so: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
-	// `exists` or `missing` after the key. Repeated: all of them hold. Texts, booleans and nested values never match.
-	// So are `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms`: `started_at>=2026-01-02T00:00:00Z`.
+	// Metric Compares a number at the top level of a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
+	// `exists` or `missing` after the key. Repeated filters must all match. Texts, booleans and nested values never match.
+	// `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
 	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`, or `started_at`, `completed_at`, `duration_ms`; those without it come last.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
-	// Limit Most items to answer. Above 1000 counts as 1000; the answer says which limit was used.
+	// Limit Most items to return. A value above 1000 counts as 1000; the answer has the limit that was used.
 	Limit *SmallLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Offset Items to skip.
@@ -1901,7 +1901,7 @@ type ListSimulationsParams struct {
 	// Count Whether `total` is counted: exactly, up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListSimulationsParamsCount `form:"count,omitempty" json:"count,omitempty"`
 
-	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in any case.
+	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 }
 
@@ -1913,7 +1913,7 @@ type ListSimulationsParamsCount string
 
 // StoreSimulationParams defines parameters for StoreSimulation.
 type StoreSimulationParams struct {
-	// DryRun Do everything, answer what happened, and take it back.
+	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IfMatch Write only if this is the ETag.
@@ -1922,10 +1922,10 @@ type StoreSimulationParams struct {
 
 // DeleteSimulationParams defines parameters for DeleteSimulation.
 type DeleteSimulationParams struct {
-	// Cascade Remove what is below it as well.
+	// Cascade Delete the records below it as well.
 	Cascade *Cascade `form:"cascade,omitempty" json:"cascade,omitempty"`
 
-	// DryRun Do everything, answer what happened, and take it back.
+	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IfMatch Write only if this is the ETag.
@@ -1940,10 +1940,10 @@ type GetSimulationParams struct {
 
 // PatchSimulationParams defines parameters for PatchSimulation.
 type PatchSimulationParams struct {
-	// Force Change what is final as well.
+	// Force Allow going back and changing a final status.
 	Force *Force `form:"force,omitempty" json:"force,omitempty"`
 
-	// DryRun Do everything, answer what happened, and take it back.
+	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IfMatch Write only if this is the ETag.
@@ -1952,7 +1952,7 @@ type PatchSimulationParams struct {
 
 // PutSimulationParams defines parameters for PutSimulation.
 type PutSimulationParams struct {
-	// DryRun Do everything, answer what happened, and take it back.
+	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IfMatch Write only if this is the ETag.
@@ -1961,7 +1961,7 @@ type PutSimulationParams struct {
 
 // GetEquityParams defines parameters for GetEquity.
 type GetEquityParams struct {
-	// Source What is added up: the stored trades, or the trace in QuestDB. Trades unless given, or the trace when there are none.
+	// Source What is summed: the stored trades, or the trace in QuestDB. By default the trades, or the trace when there are none.
 	Source *GetEquityParamsSource `form:"source,omitempty" json:"source,omitempty"`
 
 	// Format The format of the rows, whatever Accept says.
@@ -1973,10 +1973,10 @@ type GetEquityParamsSource string
 
 // ListTraceParams defines parameters for ListTrace.
 type ListTraceParams struct {
-	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
+	// StartTS Only rows at or after this time: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
-	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	// EndTS Only rows at or before this time: milliseconds since 1970, or RFC 3339.
 	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
 
 	// StartTimestamp The same as start_ts.
@@ -2006,10 +2006,10 @@ type ListTraceParams struct {
 	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Points Thins out to about so many rows a series, at least 4: a fourth as many pixel columns.
+	// Points Downsamples to about this many rows per series, at least 4, with a quarter as many pixel columns.
 	Points *Points `form:"points,omitempty" json:"points,omitempty"`
 
-	// Width Thins out for so many pixel columns, 1 to 20000.
+	// Width Downsamples to this many pixel columns, 1 to 20000.
 	Width *Width `form:"width,omitempty" json:"width,omitempty"`
 
 	// Format The format of the rows, whatever Accept says.
@@ -2018,7 +2018,7 @@ type ListTraceParams struct {
 
 // AppendTraceParams defines parameters for AppendTrace.
 type AppendTraceParams struct {
-	// DryRun Do everything, answer what happened, and take it back.
+	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 }
 
@@ -2027,7 +2027,7 @@ type ListTradesParams struct {
 	// Side Only trades of this side.
 	Side *ListTradesParamsSide `form:"side,omitempty" json:"side,omitempty"`
 
-	// Limit Most items to answer. Above 50000 counts as 50000.
+	// Limit Most items to return. A value above 50000 counts as 50000.
 	Limit *TradeLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Offset Items to skip.
@@ -2069,18 +2069,18 @@ type ListTradesimRunsParams struct {
 	// Namespace Only with this table of traces.
 	Namespace *NamespaceFilter `form:"namespace,omitempty" json:"namespace,omitempty"`
 
-	// Metric Only those whose number at this place of a JSON column compares so: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
-	// `exists` or `missing` after the key. Repeated: all of them hold. Texts, booleans and nested values never match.
-	// So are `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms`: `started_at>=2026-01-02T00:00:00Z`.
+	// Metric Compares a number at the top level of a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
+	// `exists` or `missing` after the key. Repeated filters must all match. Texts, booleans and nested values never match.
+	// `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
 	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`, or `started_at`, `completed_at`, `duration_ms`; those without it come last.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
-	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in any case.
+	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// Limit Most items to answer. Above 5000 counts as 5000.
+	// Limit Most items to return. A value above 5000 counts as 5000.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Offset Items to skip.
@@ -2098,10 +2098,10 @@ type GetTradesimRunParams struct {
 
 // ListTradesimTraceParams defines parameters for ListTradesimTrace.
 type ListTradesimTraceParams struct {
-	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
+	// StartTS Only rows at or after this time: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
-	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	// EndTS Only rows at or before this time: milliseconds since 1970, or RFC 3339.
 	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
 
 	// StartTimestamp The same as start_ts.
@@ -2131,10 +2131,10 @@ type ListTradesimTraceParams struct {
 	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Points Thins out to about so many rows a series, at least 4: a fourth as many pixel columns.
+	// Points Downsamples to about this many rows per series, at least 4, with a quarter as many pixel columns.
 	Points *Points `form:"points,omitempty" json:"points,omitempty"`
 
-	// Width Thins out for so many pixel columns, 1 to 20000.
+	// Width Downsamples to this many pixel columns, 1 to 20000.
 	Width *Width `form:"width,omitempty" json:"width,omitempty"`
 
 	// Format The format of the rows, whatever Accept says.
@@ -2146,7 +2146,7 @@ type ListTradesimTradesParams struct {
 	// Side Only trades of this side.
 	Side *ListTradesimTradesParamsSide `form:"side,omitempty" json:"side,omitempty"`
 
-	// Limit Most items to answer. Above 50000 counts as 50000.
+	// Limit Most items to return. A value above 50000 counts as 50000.
 	Limit *TradeLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Offset Items to skip.
@@ -2176,18 +2176,18 @@ type ListWalkforwardRunsParams struct {
 	// RequestedBy Only by this person.
 	RequestedBy *RequestedByFilter `form:"requested_by,omitempty" json:"requested_by,omitempty"`
 
-	// Metric Only those whose number at this place of a JSON column compares so: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
-	// `exists` or `missing` after the key. Repeated: all of them hold. Texts, booleans and nested values never match.
-	// So are `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms`: `started_at>=2026-01-02T00:00:00Z`.
+	// Metric Compares a number at the top level of a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
+	// `exists` or `missing` after the key. Repeated filters must all match. Texts, booleans and nested values never match.
+	// `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
 	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`, or `started_at`, `completed_at`, `duration_ms`; those without it come last.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
-	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in any case.
+	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// Limit Most items to answer. Above 5000 counts as 5000.
+	// Limit Most items to return. A value above 5000 counts as 5000.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Offset Items to skip.
@@ -2202,7 +2202,7 @@ type GetWalkforwardRunParams struct {
 
 // ListRunFoldsParams defines parameters for ListRunFolds.
 type ListRunFoldsParams struct {
-	// Limit Most folds to answer; all unless given.
+	// Limit Most folds to return; all by default.
 	Limit *FoldPageLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Offset Items to skip.
@@ -2220,10 +2220,10 @@ type ListRunPredictionsParams struct {
 	// With folds: adds the ranges and thresholds of the folds, in JSON.
 	With *ListRunPredictionsParamsWith `form:"with,omitempty" json:"with,omitempty"`
 
-	// StartTS Only rows from this time on, which is included: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
+	// StartTS Only rows at or after this time: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
-	// EndTS Only rows up to this time, which is included: milliseconds since 1970, or RFC 3339.
+	// EndTS Only rows at or before this time: milliseconds since 1970, or RFC 3339.
 	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
 
 	// StartTimestamp The same as start_ts.
@@ -2534,22 +2534,22 @@ type ServerInterface interface {
 	// StoreDataset Create a dataset, or merge into the one with this id or slug
 	// (POST /api/datasets)
 	StoreDataset(ctx echo.Context, params StoreDatasetParams) error
-	// DeleteDataset Remove a dataset
+	// DeleteDataset Delete a dataset
 	// (DELETE /api/datasets/{dataset_id})
 	DeleteDataset(ctx echo.Context, datasetID string, params DeleteDatasetParams) error
 	// GetDataset One dataset in the shape of the current API
 	// (GET /api/datasets/{dataset_id})
 	GetDataset(ctx echo.Context, datasetID string, params GetDatasetParams) error
-	// PutDataset The same as POST, for the id in the path
+	// PutDataset The same as POST, with the id in the path
 	// (PUT /api/datasets/{dataset_id})
 	PutDataset(ctx echo.Context, datasetID string, params PutDatasetParams) error
-	// ListFeatures The features that a dataset has
+	// ListFeatures The features of a dataset
 	// (GET /api/datasets/{dataset_id}/features)
 	ListFeatures(ctx echo.Context, datasetID string) error
-	// GetHistogram How the values of a column are distributed
+	// GetHistogram The distribution of the values of a column
 	// (GET /api/datasets/{dataset_id}/histogram)
 	GetHistogram(ctx echo.Context, datasetID string, params GetHistogramParams) error
-	// GetIndexMap The times of rows by their number
+	// GetIndexMap The times of rows by row number
 	// (GET /api/datasets/{dataset_id}/index_map)
 	GetIndexMap(ctx echo.Context, datasetID string, params GetIndexMapParams) error
 	// ListIndicators The indicators and targets of a dataset by time
@@ -2570,13 +2570,13 @@ type ServerInterface interface {
 	// ListDatasetRuns The runs of one dataset
 	// (GET /api/datasets/{dataset_id}/runs)
 	ListDatasetRuns(ctx echo.Context, datasetID string, params ListDatasetRunsParams) error
-	// ListSeries Columns of a dataset as a table for charts
+	// ListSeries Columns of a dataset as a table, for charts
 	// (GET /api/datasets/{dataset_id}/series)
 	ListSeries(ctx echo.Context, datasetID string, params ListSeriesParams) error
-	// ListTargets The targets that a dataset has
+	// ListTargets The targets of a dataset
 	// (GET /api/datasets/{dataset_id}/targets)
 	ListTargets(ctx echo.Context, datasetID string) error
-	// GetHealth How the service and its databases do
+	// GetHealth The state of the service and its databases
 	// (GET /api/health)
 	GetHealth(ctx echo.Context) error
 	// ListIndicatorDatasets Datasets, newest first
@@ -2585,10 +2585,10 @@ type ServerInterface interface {
 	// GetIndicatorDataset One dataset
 	// (GET /api/indicators/datasets/{dataset_id})
 	GetIndicatorDataset(ctx echo.Context, datasetID string, params GetIndicatorDatasetParams) error
-	// ListIndicatorFeatures The features that a dataset has
+	// ListIndicatorFeatures The features of a dataset
 	// (GET /api/indicators/datasets/{dataset_id}/features)
 	ListIndicatorFeatures(ctx echo.Context, datasetID string) error
-	// ListIndicatorTargets The targets that a dataset has
+	// ListIndicatorTargets The targets of a dataset
 	// (GET /api/indicators/datasets/{dataset_id}/targets)
 	ListIndicatorTargets(ctx echo.Context, datasetID string) error
 	// ListJobs Jobs, newest first
@@ -2615,16 +2615,16 @@ type ServerInterface interface {
 	// ListMeasurements The tables of QuestDB by name
 	// (GET /api/questdb/measurements)
 	ListMeasurements(ctx echo.Context, params ListMeasurementsParams) error
-	// QuerySeries Run one statement of SQL that reads
+	// QuerySeries Run one read-only SQL statement
 	// (POST /api/questdb/query)
 	QuerySeries(ctx echo.Context) error
-	// ListRuns Runs that meet every filter
+	// ListRuns Runs that match all filters
 	// (GET /api/runs)
 	ListRuns(ctx echo.Context, params ListRunsParams) error
 	// StoreRun Store a run; its folds are replaced when some are given
 	// (POST /api/runs)
 	StoreRun(ctx echo.Context, params StoreRunParams) error
-	// DeleteRun Remove a run
+	// DeleteRun Delete a run
 	// (DELETE /api/runs/{run_id})
 	DeleteRun(ctx echo.Context, runID string, params DeleteRunParams) error
 	// GetRun One run with its folds, flat
@@ -2633,25 +2633,25 @@ type ServerInterface interface {
 	// PatchRun Change status, times or figures of a run
 	// (PATCH /api/runs/{run_id})
 	PatchRun(ctx echo.Context, runID string, params PatchRunParams) error
-	// PutRun The same as POST, for the id in the path
+	// PutRun The same as POST, with the id in the path
 	// (PUT /api/runs/{run_id})
 	PutRun(ctx echo.Context, runID string, params PutRunParams) error
 	// AppendFolds Add folds to a run that is going on; those with the same numbers are replaced
 	// (POST /api/runs/{run_id}/folds)
 	AppendFolds(ctx echo.Context, runID string, params AppendFoldsParams) error
-	// ListPredictions The predictions of a run by time, as CSV unless another format is asked for
+	// ListPredictions The predictions of a run by time, as CSV by default
 	// (GET /api/runs/{run_id}/predictions)
 	ListPredictions(ctx echo.Context, runID string, params ListPredictionsParams) error
 	// AppendPredictions Add predictions to a run
 	// (POST /api/runs/{run_id}/predictions)
 	AppendPredictions(ctx echo.Context, runID string, params AppendPredictionsParams) error
-	// ListSimulations Simulations that meet every filter
+	// ListSimulations Simulations that match all filters
 	// (GET /api/simulations)
 	ListSimulations(ctx echo.Context, params ListSimulationsParams) error
 	// StoreSimulation Store a simulation; its buckets and trades are replaced when some are given
 	// (POST /api/simulations)
 	StoreSimulation(ctx echo.Context, params StoreSimulationParams) error
-	// DeleteSimulation Remove a simulation
+	// DeleteSimulation Delete a simulation
 	// (DELETE /api/simulations/{simulation_id})
 	DeleteSimulation(ctx echo.Context, simulationID string, params DeleteSimulationParams) error
 	// GetSimulation One simulation with its buckets, flat
@@ -2660,10 +2660,10 @@ type ServerInterface interface {
 	// PatchSimulation Change status, times or figures of a simulation
 	// (PATCH /api/simulations/{simulation_id})
 	PatchSimulation(ctx echo.Context, simulationID string, params PatchSimulationParams) error
-	// PutSimulation The same as POST, for the id in the path
+	// PutSimulation The same as POST, with the id in the path
 	// (PUT /api/simulations/{simulation_id})
 	PutSimulation(ctx echo.Context, simulationID string, params PutSimulationParams) error
-	// GetEquity What a simulation has earned after each trade
+	// GetEquity The cumulative return of a simulation after each trade
 	// (GET /api/simulations/{simulation_id}/equity)
 	GetEquity(ctx echo.Context, simulationID string, params GetEquityParams) error
 	// ListTrace The trace of a simulation by entry time
@@ -2696,10 +2696,10 @@ type ServerInterface interface {
 	// ListRunFolds The folds of a run by number
 	// (GET /api/walkforward/runs/{run_id}/folds)
 	ListRunFolds(ctx echo.Context, runID string, params ListRunFoldsParams) error
-	// ListRunPredictions The same, as JSON unless another format is asked for
+	// ListRunPredictions The same, as JSON by default
 	// (GET /api/walkforward/runs/{run_id}/predictions)
 	ListRunPredictions(ctx echo.Context, runID string, params ListRunPredictionsParams) error
-	// GetHealthz Whether the process serves, whatever the databases do
+	// GetHealthz Whether the process is alive, whatever the state of the databases
 	// (GET /healthz)
 	GetHealthz(ctx echo.Context) error
 	// GetOpenapiJSON This document as JSON
