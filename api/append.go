@@ -37,7 +37,7 @@ type appendRequest struct {
 	*ingest.Destination
 	dryRun    bool
 	exclusive ingest.Exclusive // nil: rows that are there already are told apart by the table
-	// finish brings up to date what PostgreSQL says of the rows, once they can be read.
+	// finish updates the records in PostgreSQL, once the rows can be read.
 	finish func(ctx context.Context, columns []string) (series.Counted, error)
 }
 
@@ -104,7 +104,7 @@ func (s *Server) datasetTable(c echo.Context, kind series.Kind, row *db.Indicato
 	return d, nil
 }
 
-// refresh brings a dataset up to date in a transaction.
+// refresh updates a dataset in a transaction.
 func (s *Server) refresh(ctx context.Context, id uuid.UUID, f func(context.Context, *db.Queries) (series.Counted, error)) (counted series.Counted, err error) {
 	err = s.transact(ctx, false, func(ctx context.Context, q *db.Queries) (err error) {
 		counted, err = f(ctx, q)
@@ -116,7 +116,7 @@ func (s *Server) refresh(ctx context.Context, id uuid.UUID, f func(context.Conte
 	return counted, err
 }
 
-// fillFolds fills the times of folds whose rows are there now.
+// fillFolds sets the times of folds whose rows have arrived.
 func (s *Server) fillFolds(ctx context.Context, dataset uuid.UUID, counted series.Counted) (series.Counted, error) {
 	n, err := series.FillFolds(ctx, s.DB, s.QuestDB, dataset, func(f func(context.Context, *db.Queries) error) error {
 		return s.transact(ctx, false, f)
@@ -129,7 +129,7 @@ func (s *Server) fillFolds(ctx context.Context, dataset uuid.UUID, counted serie
 	return counted, err
 }
 
-// timeFolds fills the times of folds before they are stored, if QuestDB has them at hand; else they can come later.
+// timeFolds sets the times of folds before they are stored, if QuestDB has their rows; otherwise they are set later.
 func (s *Server) timeFolds(c echo.Context, dataset uuid.UUID, folds []db.CopyFoldsParams) {
 	if err := series.TimeFolds(c.Request().Context(), s.DB, s.QuestDB, dataset, folds); err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		s.Log.Warn("folds are stored without times: they could not be looked up", "cause", err.Error())
@@ -287,7 +287,7 @@ func (s *Server) readRows(c echo.Context, d *ingest.Destination) (*rowread.Batch
 	return nil, body.Failure()
 }
 
-// storeRows writes the rows and brings up to date what PostgreSQL says of them.
+// storeRows writes the rows and updates the records in PostgreSQL.
 func (s *Server) storeRows(ctx context.Context, a appendRequest, table questdb.Spec, batch *rowread.Batch) (series.Counted, error) {
 	if err := a.Store(ctx, s.QuestDB, table, batch, a.exclusive); err != nil {
 		if refused := new(questdb.Refused); errors.As(err, &refused) {
@@ -315,7 +315,7 @@ func withBounds(a spec.RowsStored, b questdb.Bounds) spec.RowsStored {
 	return a
 }
 
-// formats of rows by their Content-Type. What curl sends unless told otherwise is JSON here as for the other routes.
+// formats of rows by their Content-Type. curl's default type means JSON here, as for the other routes.
 var rowFormats = map[string]rowread.Format{
 	"": rowread.JSON, "application/json": rowread.JSON, "application/x-www-form-urlencoded": rowread.JSON,
 	"application/x-ndjson": rowread.NDJSON, "application/ndjson": rowread.NDJSON, "application/jsonl": rowread.NDJSON,

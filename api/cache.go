@@ -22,9 +22,9 @@ type cacheable struct {
 	body  db.Appender
 }
 
-// serveCached answers 304 when the caller has the current state, from the cache when that has an answer of the current
-// state, and else with what read returns. The database is asked for the current state each time, so a kept answer can be
-// forgotten but never be stale. It is not asked when neither the caller nor the cache can have a state.
+// serveCached answers 304 when the caller has the current state, else from the cache when that has the current state, else
+// with what read returns. It asks the database for the current state each time, so a cached answer is never stale. It does
+// not ask when the caller sent no ETag and the cache is off.
 func (s *Server) serveCached(
 	c echo.Context, ifNoneMatch *string, current func() (tag string, err error), read func() (cacheable, error),
 ) error {
@@ -58,8 +58,8 @@ func (s *Server) serveCached(
 	})
 }
 
-// answerCache keeps answers of what is final, so that each reader after the first gets them without their being read,
-// encoded and compressed again. The least recently used go first. It is off when full is 0.
+// answerCache keeps answers about finished runs and simulations, so that only the first reader waits for reading, encoding
+// and compression. It drops the least recently used first. It is off when full is 0.
 type answerCache struct {
 	full  int64 // bytes
 	mu    sync.Mutex
@@ -68,7 +68,7 @@ type answerCache struct {
 	byKey map[cacheKey]*linked.Element
 }
 
-// cacheKey names an answer: the state that it shows, the encoding that the caller likes best, and what was asked for.
+// cacheKey identifies an answer: the state that it shows, the encoding that the caller prefers, and the URI.
 type cacheKey struct{ tag, encoding, uri string }
 
 type cachedAnswer struct {

@@ -138,11 +138,11 @@ func (s *Server) GetDatasetManifest(c echo.Context, datasetID string, params spe
 	return c.JSON(http.StatusOK, rawJSON(manifest))
 }
 
-// stepRows is how many of the first rows tell how far apart the rows of a series are.
+// stepRows is the number of first rows from which the distance between the rows of a series is measured.
 const stepRows = 100
 
-// withInterval fills a bar interval in that neither the exporter nor the granularity told: it is the median distance of the
-// first rows. Without QuestDB it stays 0, and the manifest is not whole: it will be another without a new version.
+// withInterval sets a bar interval that neither the exporter nor the granularity gives, to the median distance of the first
+// rows. Without QuestDB it stays 0 and the manifest is incomplete: it will change without a new version.
 func (s *Server) withInterval(ctx context.Context, id uuid.UUID, manifest json.RawMessage) (_ json.RawMessage, whole bool) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(manifest, &members); err != nil || string(members["bar_interval_ms"]) != "0" {

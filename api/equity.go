@@ -29,7 +29,7 @@ var equityFields = []rowstream.Field{
 	{Name: "drawdown_pct", Kind: questdb.Float},
 }
 
-// earning is what one trade came to.
+// earning is the result of one trade.
 type earning struct {
 	entry, exit int64 // microseconds since 1970; exit is 0 for none
 	side        []byte
@@ -71,7 +71,7 @@ func (e *equity) Err() error { return e.err }
 // Close ends the reading of trades.
 func (e *equity) Close() { e.stop() }
 
-// Int is when the trade began or ended.
+// Int is the time when the trade began or ended.
 func (e *equity) Int(i int) (int64, bool) {
 	if i == 0 {
 		return e.trade.entry, true
@@ -82,7 +82,7 @@ func (e *equity) Int(i int) (int64, bool) {
 // Text is the side of the trade.
 func (e *equity) Text(int) ([]byte, bool) { return e.trade.side, len(e.trade.side) > 0 }
 
-// Float is the return of the trade, of all trades so far, or what is missing to the highest of those.
+// Float is the return of the trade, the sum of returns so far, or its distance from the highest sum.
 func (e *equity) Float(i int) (float64, bool) {
 	switch i {
 	case 3:
@@ -93,7 +93,7 @@ func (e *equity) Float(i int) (float64, bool) {
 	return finite(e.sum - e.peak), true
 }
 
-// finite keeps a sum a number of JSON.
+// finite keeps a sum within the numbers of JSON.
 func finite(x float64) float64 { return max(-math.MaxFloat64, min(x, math.MaxFloat64)) }
 
 // GetEquity serves GET /api/simulations/:simulation_id/equity: {"simulation_id": …, "source": …, "rows": [{…}], "total_return_pct": …, …}.
@@ -159,7 +159,7 @@ func (s *Server) GetEquity(c echo.Context, simulationID string, params spec.GetE
 	})
 }
 
-// tail appends what the curve came to.
+// tail appends the totals of the curve.
 func (e *equity) tail(b []byte, summary json.RawMessage) []byte {
 	b = rowstream.AppendFloat(append(b, `,"total_return_pct":`...), e.sum)
 	b = rowstream.AppendFloat(append(b, `,"max_drawdown_pct":`...), e.drawdown)
@@ -179,7 +179,7 @@ func (e *equity) tail(b []byte, summary json.RawMessage) []byte {
 	return append(b, ']')
 }
 
-// warnings are what the exporter's own figures say otherwise.
+// warnings name the exporter's figures that differ from the curve.
 func (e *equity) warnings(summary json.RawMessage) (list []string) {
 	var stored map[string]json.RawMessage
 	if json.Unmarshal(summary, &stored) != nil {
@@ -198,7 +198,7 @@ func (e *equity) warnings(summary json.RawMessage) (list []string) {
 	return list
 }
 
-// precision is by how much a number may differ from the text that it was rounded to.
+// precision is the most that a number may differ from the text that it was rounded to.
 func precision(text string) float64 {
 	mantissa, exponent, _ := strings.Cut(strings.ToLower(text), "e")
 	_, decimals, _ := strings.Cut(mantissa, ".")
@@ -220,7 +220,7 @@ func (s *Server) tradeReturns(ctx context.Context, id uuid.UUID, after *db.ListT
 	return trades, nil
 }
 
-// eachTrade gives the trades that are stored, beginning with the page that was read already.
+// eachTrade yields the stored trades, beginning with the page that was already read.
 func (s *Server) eachTrade(ctx context.Context, id uuid.UUID, page []db.ListTradeReturnsRow) func() (earning, bool, error) {
 	at := 0
 	return func() (earning, bool, error) {
@@ -243,7 +243,7 @@ func (s *Server) eachTrade(ctx context.Context, id uuid.UUID, page []db.ListTrad
 	}
 }
 
-// eachTraced gives the trades of a trace.
+// eachTraced yields the trades of a trace.
 func eachTraced(ctx context.Context, r *series.Series) (func() (earning, bool, error), func(), error) {
 	percent, ok := r.Table.First("return_pct")
 	if !ok || !series.IsNumeric(questdb.KindOf(percent.Type)) {

@@ -64,8 +64,8 @@ func (s *Server) writeError(err error, c echo.Context) {
 	if answer == errSchema && s.checkSchema(ctx) == up {
 		answer = errInternal // the query is wrong, and /readyz would not say what to do
 	}
-	// A client that only stopped sending still reads: without a status it would take an empty 200 for a success. What is
-	// wrong with its request, such as a body that is cut off, it is told as anyone.
+	// A client that only stopped sending still reads: without a status it would take an empty 200 for a success. It gets the
+	// error of its request, such as a body that is cut off, like any other client.
 	if errors.Is(ctx.Err(), context.Canceled) && answer.Status >= http.StatusInternalServerError {
 		rec.WriteHeader(statusClientGone)
 		return
@@ -134,7 +134,7 @@ func classifyEcho(e *echo.HTTPError) *spec.Problem {
 	case http.StatusMethodNotAllowed:
 		return spec.NewProblem(e.Code, spec.ErrorCodeMethodNotAllowed, "the route does not take this method")
 	case http.StatusBadRequest:
-		// The generated wrappers report a parameter that does not bind: texts always do, numbers may not.
+		// The generated wrappers report a parameter that cannot be parsed: texts always can, numbers may not.
 		text, _ := strings.CutPrefix(fmt.Sprint(e.Message), "Invalid format for parameter ")
 		name, cause, _ := strings.Cut(text, ":")
 		what := "is not a whole number"
@@ -172,7 +172,7 @@ func classifyPostgres(e *pgconn.PgError) *spec.Problem {
 	return errInternal
 }
 
-// classifyConstraint names the field that a constraint is about.
+// classifyConstraint names the field that violates a constraint.
 func classifyConstraint(e *pgconn.PgError) *spec.Problem {
 	field, ok := db.FieldOf[e.ConstraintName]
 	switch {
@@ -188,7 +188,7 @@ func classifyConstraint(e *pgconn.PgError) *spec.Problem {
 	return spec.NewProblem(http.StatusBadRequest, spec.ErrorCodeInvalidBody, field+": does not fit what is stored")
 }
 
-// unavailable tells the SQLSTATEs of a server that is stopping, starting, full or gone.
+// unavailable recognises the SQLSTATEs of a server that is stopping, starting, full or gone.
 func unavailable(code string) bool {
 	switch code {
 	case "57P01", "57P02", "57P03", "53300":
@@ -197,8 +197,8 @@ func unavailable(code string) bool {
 	return strings.HasPrefix(code, "08")
 }
 
-// lostConnection tells errors of the connection to PostgreSQL from errors of a query. It does not say that the statement was
-// not executed: who repeats a statement makes sure of that by reading only, or by a transaction that is not committed yet.
+// lostConnection distinguishes errors of the connection to PostgreSQL from errors of a query. The statement may have been
+// executed all the same, so only reads, and transactions that are not committed yet, may be repeated.
 func lostConnection(err error) bool {
 	var connect *pgconn.ConnectError
 	var network net.Error
@@ -206,14 +206,14 @@ func lostConnection(err error) bool {
 		errors.Is(err, net.ErrClosed) || errors.Is(err, pgconn.ErrConnClosed) || pgconn.SafeToRetry(err)
 }
 
-// tooSlow tells a server that was reached and did not answer in time from one that cannot be reached.
+// tooSlow distinguishes a server that did not answer in time from one that cannot be reached.
 func tooSlow(err error) bool {
 	var connect *pgconn.ConnectError
 	return errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &connect)
 }
 
-// transient tells errors that are likely gone at the next try: a lost connection, and once for each prepared statement
-// the plan that a change of the schema made stale.
+// transient recognises errors that the next try is unlikely to meet: a lost connection, and a prepared statement whose plan
+// a change of the schema made stale, which happens once for each statement.
 func transient(err error) bool {
 	var e *pgconn.PgError
 	if errors.As(err, &e) {

@@ -61,10 +61,10 @@ const (
 	down = "down"
 )
 
-// checkTimeout bounds a look at the databases, so that readiness is told within 2 s even when one hangs.
+// checkTimeout bounds the check of the databases, so that /readyz answers within 2 s even when one hangs.
 const checkTimeout = time.Second
 
-// Check looks at both databases at once. PostgreSQL is "ok", "down" or what is wrong with its schema.
+// Check asks both databases at once. PostgreSQL is "ok", "down" or what is wrong with its schema.
 func (s *Server) Check(ctx context.Context) (postgres string, questdb spec.ReadinessQuestdb) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()

@@ -20,10 +20,10 @@ import (
 
 var jobStatuses = []spec.JobStatus{"PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"}
 
-// endOfTime is behind every job.
+// endOfTime is later than every job.
 var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// maxBlocking is how many rows an import has whose caller waits for it.
+// maxBlocking is the most rows of an import in one request.
 const maxBlocking = 100_000
 
 // imports is the queue of jobs.
@@ -133,7 +133,7 @@ func (s *Server) ImportSeries(c echo.Context) error {
 	return c.JSON(http.StatusOK, result)
 }
 
-// importAnswer is the answer to an import that failed: the caller's mistakes are what the file holds and what QuestDB does not take of it.
+// importAnswer is the answer to an import that failed. Errors in the file, and rows that QuestDB refuses, are the caller's.
 func importAnswer(err error) error {
 	if what, ok := ingest.Mistake(err); ok {
 		return httpbody.Invalid("data", what)

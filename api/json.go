@@ -19,16 +19,16 @@ func (serializer) Serialize(c echo.Context, v any, _ string) error {
 	return sendJSON(c, v, func(string, []byte) {})
 }
 
-// Buffers larger than keptBuffer are left to the garbage collector, so that one large answer does not stay for ever.
+// Buffers larger than keptBuffer are left to the garbage collector, so that one large answer does not stay in memory.
 const keptBuffer = 1 << 20
 
 // buffers keeps what up to eight answers at a time need. It is no sync.Pool, because that is emptied by each collection,
 // and large answers collect so often that nearly each one would grow its buffer from nothing.
 var buffers = make(chan []byte, 8)
 
-// sendJSON writes an answer in one piece, with its length: rows encode themselves into a reused buffer, small answers go
-// through encoding/json. What is large enough is compressed for callers that ask for it. keep gets the body as it is sent,
-// and may use it until it returns.
+// sendJSON writes an answer in one piece, with its length. Rows encode themselves into a reused buffer; small answers go
+// through encoding/json. Answers that are large enough are compressed for callers that accept it. keep gets the body as it
+// is sent, and may use it until it returns.
 func sendJSON(c echo.Context, v any, keep func(encoding string, body []byte)) error {
 	var b []byte
 	select {

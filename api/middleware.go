@@ -55,7 +55,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.echo.ServeHTTP(rec, r)
 }
 
-// recovered answers a request whose handler panicked; an answer that had begun is cut, so that it cannot look whole.
+// recovered answers a request whose handler panicked. It cuts an answer that had begun, so that it cannot look complete.
 func (s *Server) recovered(rec *recorder, p any) {
 	if err, ok := p.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
 		rec.panicked = true
@@ -68,7 +68,7 @@ func (s *Server) recovered(rec *recorder, p any) {
 	writeErrorBody(rec, errInternal, rec.id)
 }
 
-// recorder remembers of an answer what the log line says.
+// recorder notes what the log line says about an answer.
 type recorder struct {
 	http.ResponseWriter
 	id       string
@@ -100,7 +100,7 @@ func (r *recorder) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// requestID keeps the caller's id when it is fit for a header and a log line, and makes one otherwise.
+// requestID keeps the caller's id when it fits a header and a log line, and makes one otherwise.
 func requestID(r *http.Request) string {
 	if id := r.Header.Get("X-Request-Id"); id != "" && len(id) <= 64 && !slices.ContainsFunc([]byte(id), func(c byte) bool {
 		return (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '.' && c != '_' && c != '-'
@@ -137,7 +137,7 @@ func preflight(header http.Header) {
 }
 
 // log writes the one line of a request: at error level, with the cause, when the service failed. An answer that was cut
-// because its client does not take it is no failure.
+// because its client stopped reading is no failure.
 func (s *Server) log(r *http.Request, rec *recorder, start time.Time) {
 	level := slog.LevelInfo
 	if rec.status >= http.StatusInternalServerError || rec.panicked || rec.aborted && rec.client.Err() == nil {
@@ -172,7 +172,7 @@ func (s *Server) retryReads(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		r := c.Request()
 		if strings.ContainsAny(r.URL.RawQuery, "%;") {
-			// A part that does not parse would be left out, and a filter with it.
+			// A part that cannot be parsed would be dropped, and a filter with it.
 			if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
 				return spec.NewProblem(http.StatusBadRequest, spec.ErrorCodeInvalidParameter, "the query of the URL is malformed")
 			}
@@ -187,7 +187,7 @@ func (s *Server) retryReads(next echo.HandlerFunc) echo.HandlerFunc {
 // pauses are the waits before the tries after the first.
 var pauses = []time.Duration{50 * time.Millisecond, 150 * time.Millisecond, 300 * time.Millisecond}
 
-// retry calls f again after an error that another try may not meet.
+// retry calls f again after errors that are transient.
 func retry(ctx context.Context, again func(error) bool, f func() error) error {
 	err := f()
 	for _, pause := range pauses {

@@ -93,7 +93,7 @@ func writeEnvelope[T any, P paging.Row[T]](c echo.Context, list *paging.List[T, 
 	return c.JSON(http.StatusOK, list)
 }
 
-// granularityFilter writes a bar length as it is stored, so that 240m finds what was posted as that.
+// granularityFilter writes a bar length in the stored form, so that 240m finds datasets that were posted with 240m.
 func granularityFilter(text *string) *string {
 	if text == nil {
 		return nil

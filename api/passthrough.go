@@ -25,7 +25,7 @@ type Passthrough struct {
 	Timeout time.Duration // for such an answer
 }
 
-// maxStatement is more than any statement that a person writes.
+// maxStatement is longer than any statement that a person writes.
 const maxStatement = 1 << 20
 
 func notEnabled(what, setting string) error {
@@ -116,7 +116,7 @@ func (s *Server) runStatement(ctx context.Context, c echo.Context) (text string,
 	return *b.SQL, rows, nil
 }
 
-// refusedStatement is what QuestDB says against a statement, in its own words.
+// refusedStatement is the answer to a statement that QuestDB refuses, with QuestDB's message.
 func refusedStatement(refused *questdb.Refused) error {
 	e := spec.NewProblem(http.StatusBadRequest, spec.ErrorCodeInvalidBody, "sql: "+strings.Join(strings.Fields(refused.Message), " "))
 	if refused.Position >= 0 {

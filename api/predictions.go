@@ -20,7 +20,7 @@ func (s *Server) ListPredictions(c echo.Context, runID string, params spec.ListP
 	return s.listPredictions(c, runID, params, usual)
 }
 
-// ListRunPredictions serves GET /api/walkforward/runs/:run_id/predictions: the same, but JSON unless told.
+// ListRunPredictions serves GET /api/walkforward/runs/:run_id/predictions: the same, but JSON by default.
 func (s *Server) ListRunPredictions(c echo.Context, runID string, params spec.ListRunPredictionsParams) error {
 	return s.listPredictions(c, runID, spec.ListPredictionsParams{
 		Fold: params.Fold, With: (*spec.ListPredictionsParamsWith)(params.With), StartTS: params.StartTS, EndTS: params.EndTS,

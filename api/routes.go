@@ -9,7 +9,7 @@ import (
 	"foldbook/api/spec"
 )
 
-// olderRoutes begin the paths of the six routes that answer below the trader prefixes too.
+// olderRoutes begin the paths of the six routes that also answer under the trader prefixes.
 var olderRoutes = []string{"/api/indicators/datasets", "/api/walkforward/runs", "/api/tradesim/runs"}
 
 // routes registers the operations of openapi.yaml: package spec lists them, and a route without a handler does not compile.
@@ -35,7 +35,7 @@ func (r router) GET(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *
 	return r.Echo.GET(path, h, m...)
 }
 
-// The older routes only read: below a prefix nothing is written.
+// The older routes only read, so nothing is written under a prefix.
 
 func (r router) POST(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
 	return r.write(http.MethodPost, path, h, m)

@@ -75,7 +75,7 @@ func (s *Server) ListRunFolds(c echo.Context, runID string, params spec.ListRunF
 	return writeList(c, detail.Folds, p, func() (int64, error) { return detail.Run.FoldCount, nil })
 }
 
-// runTag is the ETag of a run: its answers show the slug of its dataset, of which its own version knows nothing.
+// runTag is the ETag of a run. It includes the slug of the dataset, which answers show and the run's version does not cover.
 func runTag(r *db.GetRunRow) string { return paging.ETag(r.Version, r.CreatedAt, r.DatasetSlug) }
 
 // runState reads the ETag of a run from one row, without the folds.
@@ -97,7 +97,7 @@ func foldPage(ctx context.Context, run uuid.UUID, p paging.Page) func(*db.Querie
 	}
 }
 
-// runDetail gives its connection back before the answer is written: a slow reader must not hold one.
+// runDetail releases its connection before the answer is written, so that a slow reader does not hold one.
 func (s *Server) runDetail(ctx context.Context, id uuid.UUID, list func(*db.Queries) folds) (d RunDetail, err error) {
 	snap := s.DB.Snapshot()
 	run, folds := snap.GetRun(ctx, []uuid.UUID{id}), list(snap.Queries)

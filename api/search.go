@@ -18,13 +18,13 @@ import (
 // order and testing each row reaches a full page sooner.
 const candidates = 5000
 
-// finder is what a search needs to know of its table: the queries that answer it.
+// finder has the queries that answer a search of one table.
 type finder[T any] struct {
-	// list pages through what the ranges and ids leave, newest first.
+	// list pages through the rows within the ranges and ids, newest first.
 	list func(ranges []metricquery.Range, w window) ([]T, error)
-	// sorted pages through those of them that have a metric within order, by it.
+	// sorted pages through those of them that have the metric of order within its range, sorted by it.
 	sorted func(order metricquery.Range, descending bool, ranges []metricquery.Range, w window) ([]T, error)
-	// count counts them, at most as far as most.
+	// count counts them, up to most.
 	count func(ranges []metricquery.Range, ids []uuid.UUID, most int64) (int64, error)
 	// byMetric and byText return ids that pass one filter; byText is nil when there is no text to search.
 	byMetric func(r metricquery.Range, most int32) ([]uuid.UUID, error)
@@ -73,8 +73,8 @@ type found[T any] struct {
 	ids  []uuid.UUID
 }
 
-// search returns one page. Few candidates of the most selective filter, when there are few, are looked at one by one;
-// otherwise the list is walked in its order, each row tested by the filters.
+// search returns one page. When the most selective filter leaves few candidates, they are tested one by one; otherwise the
+// list is walked in its order and each row is tested by the filters.
 func (f *finder[T]) search(q metricquery.Query, after *paging.Cursor, p paging.Page) (found[T], error) {
 	ids, err := f.narrow(q.Ranges)
 	if err != nil || (ids != nil && len(ids) == 0) {
@@ -132,8 +132,8 @@ func (f *finder[T]) narrow(ranges []metricquery.Range) ([]uuid.UUID, error) {
 	return best, nil
 }
 
-// byOrder pages through the rows that have the metric of the sort, by it, and after those through the others, newest
-// first. It returns how many of the page's rows have it.
+// byOrder pages through the rows that have the metric of the sort, in its order, and then through the others, newest
+// first. It returns how many of the page's rows have the metric.
 func (f *finder[T]) byOrder(q metricquery.Query, w window) (rows []T, tail int, err error) {
 	order := metricquery.Range{Key: q.Sort.Key, Low: math.Inf(-1), High: math.Inf(1), Want: true}
 	filtered := false

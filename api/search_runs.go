@@ -21,8 +21,8 @@ var runNumbers = metricquery.Fields{
 	Numbers: []string{"duration_ms", "created_at", "started_at", "completed_at"},
 }
 
-// runFilter is what a list of runs is asked for beside numbers. It is compared with one that has only what a query of its own
-// serves, so a new filter must only be read here and handed to the queries.
+// runFilter holds the filters of a list of runs other than numbers. It is compared with one that has only the filters that a
+// query of its own serves, so a new filter only has to be read here and handed to the queries.
 type runFilter struct {
 	dataset                                           *uuid.UUID
 	status, measurement, target, requestedBy, pattern *string
@@ -114,7 +114,7 @@ func (s *Server) runFinder(ctx context.Context, f runFilter) *finder[db.SearchRu
 	}
 }
 
-// converted makes rows of one query those of another one with the same columns.
+// converted turns rows of one query into those of another one with the same columns.
 func converted[T, U any](rows []T, err error, convert func(T) U) ([]U, error) {
 	result := make([]U, len(rows))
 	for i, row := range rows {

@@ -21,7 +21,7 @@ var simulationNumbers = metricquery.Fields{
 	Numbers: []string{"created_at", "started_at", "completed_at"},
 }
 
-// simulationFilter is what a list of simulations is asked for beside numbers; see runFilter.
+// simulationFilter holds the filters of a list of simulations other than numbers; see runFilter.
 type simulationFilter struct {
 	run, dataset                                  *uuid.UUID
 	status, mode, measurement, namespace, pattern *string

@@ -46,7 +46,7 @@ func (s *Server) openDataset(ctx context.Context, id uuid.UUID, bars bool) (*ser
 	return s.open(ctx, series.Indicators, row.IndicatorMeasurement, row.QuestDBTag)
 }
 
-// rowAnswer is a range of rows in a format, for the routes that page through rows.
+// rowAnswer is a range of rows in one format, for the routes that page through rows.
 type rowAnswer struct {
 	series  *series.Series
 	at      rowRange
@@ -109,7 +109,7 @@ func (a *rowAnswer) begin(b []byte) []byte {
 	return rowstream.AppendMember(b, "measurement", a.series.Table.Name)
 }
 
-// finish adds the members behind the rows to what is known of the answer.
+// finish adds the members after the rows to the end of the answer.
 func (a *rowAnswer) finish(clock *streamClock, count int64, e rowstream.End) (rowstream.End, error) {
 	b := a.at.appendPage(nil, count, e)
 	var err error

@@ -57,7 +57,7 @@ func checkIndexMap(format spec.Format, params spec.GetIndexMapParams) error {
 	return nil
 }
 
-// listAligned answers indicators at whose time there is a bar.
+// listAligned answers the indicators at times that have a bar.
 func (s *Server) listAligned(c echo.Context, id uuid.UUID, a *rowAnswer) error {
 	if a.at.Numbered {
 		return spec.InvalidParameter("aligned", "does not go with start_index or end_index: the numbers are those of all rows")

@@ -42,7 +42,7 @@ var seriesErrors = []struct {
 	{questdb.ErrBroken, errSeriesBroken},
 }
 
-// seriesAnswer is the answer to an error of QuestDB, nil to any other: both databases may fail with the same one of the network.
+// seriesAnswer is the answer to an error of QuestDB, and nil for any other: both databases may report the same network error.
 func seriesAnswer(err error) *spec.Problem {
 	for _, e := range seriesErrors {
 		if errors.Is(err, e.is) {

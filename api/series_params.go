@@ -12,7 +12,7 @@ import (
 	"foldbook/internal/series"
 )
 
-// rowRoute is what routes with rows differ in.
+// rowRoute is what distinguishes the routes with rows.
 type rowRoute struct {
 	limits paging.Limits // how many rows JSON answers unless told, and at most; the other formats answer all
 	usual  spec.Format
@@ -111,7 +111,7 @@ func timesOf(startTS, endTS, startTimestamp, endTimestamp *string) (from, to tim
 }
 
 // latest is the last millisecond of a year with four digits. The numbers from firstSecond to lastSecond are those of 2001
-// to 5138 in seconds; in milliseconds they would be the first years from 1970, of which nobody asks.
+// to 5138 in seconds; in milliseconds they would be the first years from 1970, which nobody asks for.
 const (
 	latest      = 253402300799999
 	firstSecond = 1_000_000_000

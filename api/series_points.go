@@ -17,7 +17,7 @@ const (
 	pointsPerPixel = 4
 )
 
-// pixelsOf is how many pixel columns rows are downsampled for, 0 for not at all.
+// pixelsOf is the number of pixel columns to downsample for, 0 for no downsampling.
 func pixelsOf(points, width *int64, at rowRange) (int64, error) {
 	var pixels int64
 	switch {
@@ -71,7 +71,7 @@ func (s *Server) listPoints(c echo.Context, a *rowAnswer) error {
 	})
 }
 
-// grid cuts the time that was asked for, or that there are rows of, into pixel columns.
+// grid divides the requested time range, or that of the rows, into pixel columns.
 func (a *rowAnswer) grid(clock *streamClock) (chart.Grid, error) {
 	bounds, err := a.series.Client.Bounds(clock, a.series.Selection(a.at.Range))
 	if err != nil {

@@ -14,8 +14,7 @@ import (
 	"foldbook/questdb"
 )
 
-// streamClock is the time that an answer of rows may take: as long as any read until its first row is there, and
-// StreamTimeout for all of it.
+// streamClock limits the time of an answer of rows: until its first row that of any read, and StreamTimeout for the whole.
 type streamClock struct {
 	context.Context
 	cancel context.CancelFunc
@@ -42,7 +41,7 @@ func (s *Server) send(c echo.Context, clock *streamClock, a *rowstream.Answer) e
 	return a.Send(s.writer(c), func() { clock.begun() })
 }
 
-// sendParquet passes on what QuestDB makes.
+// sendParquet passes on the file that QuestDB makes.
 func (s *Server) sendParquet(c echo.Context, clock *streamClock, a *rowAnswer) error {
 	if a.at.Numbered || a.at.After != nil {
 		return spec.InvalidParameter("format", "parquet does not go with cursor, start_index or end_index")

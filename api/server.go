@@ -76,5 +76,5 @@ func New(opts Options) *Server {
 // Handler returns what an http.Server serves.
 func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 
-// Drain announces the end: from now on the service is not ready and every answer closes its connection.
+// Drain announces the end: from now on the service is not ready, and every answer closes its connection.
 func (s *Server) Drain() { s.draining.Store(true) }

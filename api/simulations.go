@@ -81,7 +81,7 @@ func (s *Server) simulationState(ctx context.Context, id uuid.UUID) func() (stri
 	}
 }
 
-// simulationDetail gives its connection back before the answer is written: a slow reader must not hold one.
+// simulationDetail releases its connection before the answer is written, so that a slow reader does not hold one.
 func (s *Server) simulationDetail(ctx context.Context, id uuid.UUID) (d SimulationDetail, err error) {
 	snap := s.DB.Snapshot()
 	run, buckets := snap.GetSimulation(ctx, []uuid.UUID{id}), snap.ListBuckets(ctx, []uuid.UUID{id})

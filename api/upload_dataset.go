@@ -12,7 +12,7 @@ import (
 	"foldbook/internal/series"
 )
 
-// datasetUpload is a dataset as it was posted, checked and ready to be merged into what is stored; nil keeps that.
+// datasetUpload is a posted dataset, checked and ready to be merged into the stored one; nil fields keep the stored values.
 type datasetUpload struct {
 	db.MergeDatasetParams
 	Warnings []string
@@ -41,7 +41,7 @@ type datasetFields struct {
 	Unknown              httpbody.Unknown `json:",embed"`
 }
 
-// readDataset reads a dataset. What is not given at the top is taken from metadata, the export manifest.
+// readDataset reads a dataset. Fields that are missing at the top level are taken from metadata, the export manifest.
 func readDataset(body *httpbody.Body) (*datasetUpload, error) {
 	var b datasetFields
 	if err := body.Decode(&b); err != nil {
@@ -108,8 +108,8 @@ func metadataObject(f *httpbody.Fields, v httpbody.Raw) []byte {
 	return f.Object("metadata", object)
 }
 
-// fill takes from metadata what is not given beside it. Metadata is the writer's own: what does not fit there is not
-// taken, and said.
+// fill takes the fields that are missing beside metadata from it. Metadata belongs to the writer: a value that does not fit
+// is not taken, and a warning says so.
 func (u *datasetUpload) fill() {
 	var m struct {
 		Source               httpbody.Raw `json:"source"`
@@ -200,7 +200,7 @@ func either(a, b *time.Time) *time.Time {
 	return b
 }
 
-// known makes nothing of 0 where 0 stands for unknown.
+// known returns nil for 0 where 0 stands for unknown.
 func known(n *int64) *int64 {
 	if n != nil && *n == 0 {
 		return nil

@@ -13,7 +13,7 @@ import (
 	"foldbook/internal/httpbody"
 )
 
-// runUpload is a run as it was posted, checked and ready to be stored.
+// runUpload is a posted run, checked and ready to be stored.
 type runUpload struct {
 	Run      db.UpsertRunParams
 	Folds    *foldList // nil: the stored folds stay
@@ -107,7 +107,7 @@ func statusOf(f *httpbody.Fields, text *string) *string {
 		string(spec.StatusINCOMPLETE), string(spec.StatusFAILED), string(spec.StatusCANCELLED))
 }
 
-// compareFolds warns when the run's summary tells of another number of folds than came with it.
+// compareFolds warns when the number of folds in the run's summary differs from those in the body.
 func (u *runUpload) compareFolds() []string {
 	var summary struct {
 		Folds httpbody.Raw `json:"folds"`
@@ -148,7 +148,7 @@ type foldFields struct {
 	Unknown        httpbody.Unknown `json:",embed"`
 }
 
-// UnmarshalJSONFrom reads the folds; a fault names its fold.
+// UnmarshalJSONFrom reads the folds; a validation error names its fold.
 func (l *foldList) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	l.numbers, l.parents = map[int32]int32{}, nil
 	return l.Read(dec, foldRow, func(f *httpbody.Fields, i int, row *db.CopyFoldsParams) {
@@ -197,7 +197,7 @@ func (l *foldList) count() int {
 	return l.Len()
 }
 
-// of tells whether all folds are of the run.
+// of tells whether all folds belong to the run.
 func (l *foldList) of(run uuid.UUID) error {
 	return l.parents.Check(run, "is not the run_id of the run")
 }
@@ -223,7 +223,7 @@ func (b *foldsBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return jsonv2.UnmarshalDecode(dec, (*object)(b))
 }
 
-// readFolds reads folds of a run that is stored already, with what there is to warn of.
+// readFolds reads folds of a run that is already stored. It returns warnings too.
 func readFolds(body *httpbody.Body, runID uuid.UUID) (*foldList, []string, error) {
 	var b foldsBody
 	if err := body.Decode(&b); err != nil {
@@ -246,8 +246,8 @@ type patchFields struct {
 	SummaryMetrics httpbody.NotNull[httpbody.Raw] `json:"summary_metrics"`
 }
 
-// readRunPatch reads the change of a run. A field that it does not know is refused: a PATCH that does nothing about it would
-// look as if it had.
+// readRunPatch reads the change of a run. It refuses unknown fields: a PATCH that ignores one would look as if it had changed
+// something.
 func readRunPatch(body *httpbody.Body) (*db.PatchRunParams, error) {
 	var b struct {
 		patchFields

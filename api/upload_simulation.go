@@ -12,7 +12,7 @@ import (
 	"foldbook/internal/httpbody"
 )
 
-// simulationUpload is a simulation as it was posted, checked and ready to be stored.
+// simulationUpload is a posted simulation, checked and ready to be stored.
 type simulationUpload struct {
 	Simulation db.UpsertSimulationParams
 	Buckets    *bucketList // nil: the stored buckets stay
@@ -117,7 +117,7 @@ type bucketFields struct {
 	Unknown        httpbody.Unknown `json:",embed"`
 }
 
-// UnmarshalJSONFrom reads the buckets; a fault names its bucket.
+// UnmarshalJSONFrom reads the buckets; a validation error names its bucket.
 func (l *bucketList) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	l.sides, l.parents = map[string]int32{}, nil
 	return l.Read(dec, bucketRow, func(f *httpbody.Fields, i int, row *db.CopyBucketsParams) {
@@ -173,7 +173,7 @@ type tradeFields struct {
 	Rest           jsontext.Value `json:",embed"` // everything else, as one object
 }
 
-// UnmarshalJSONFrom reads the trades; a fault names its trade.
+// UnmarshalJSONFrom reads the trades; a validation error names its trade.
 func (l *tradeList) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	l.ids, l.parents = map[uuid.UUID]int32{}, nil
 	return l.Read(dec, tradeRow, func(f *httpbody.Fields, i int, row *db.CopyTradesParams) {
@@ -211,7 +211,7 @@ func (l *tradeList) store(id uuid.UUID, store func([]db.CopyTradesParams) error)
 	}, store)
 }
 
-// entry is the time of entry in the first of its three forms that is there.
+// entry is the time of entry, in the first of its three forms that is given.
 func (b *tradeFields) entry(f *httpbody.Fields) time.Time {
 	for _, t := range []*time.Time{
 		f.Milliseconds("entry_timestamp", b.EntryTimestamp),
@@ -226,7 +226,7 @@ func (b *tradeFields) entry(f *httpbody.Fields) time.Time {
 	return time.Time{}
 }
 
-// mergeObjects joins the members of two objects. Of a name that is in both, the jsonb that it becomes keeps b's.
+// mergeObjects joins the members of two objects. If both have a name, jsonb keeps the value of b.
 func mergeObjects(a, b []byte) []byte {
 	hasA, hasB := !emptyObject(a), !emptyObject(b)
 	switch {

@@ -27,14 +27,14 @@ type change struct {
 
 func isTrue(b *bool) bool { return b != nil && *b }
 
-// write runs f in one transaction. What a lost connection or a conflict with another transaction interrupted before
-// its COMMIT is done again: f must be able to run more than once. After a COMMIT whose answer was lost the caller
-// repeats the request, which by its ids makes no duplicate.
+// write runs f in one transaction, and again when a lost connection or a conflict with another transaction interrupted it
+// before COMMIT: f must be able to run more than once. When the answer to COMMIT was lost, the caller repeats the request,
+// which stores nothing twice because it carries its ids.
 func (s *Server) write(c echo.Context, dryRun bool, f func(ctx context.Context, q *db.Queries) error) error {
 	return s.transact(c.Request().Context(), dryRun, f)
 }
 
-// writeTagged is write for an f that returns the ETag of what is stored then, which a dry run does not answer.
+// writeTagged is write for an f that returns the new ETag, which is sent unless it is a dry run.
 func (s *Server) writeTagged(c echo.Context, dryRun bool, f func(ctx context.Context, q *db.Queries) (string, error)) error {
 	var tag string
 	err := s.write(c, dryRun, func(ctx context.Context, q *db.Queries) (err error) {
@@ -60,12 +60,12 @@ func (s *Server) remove(c echo.Context, id uuid.UUID, dryRun bool, f func(ctx co
 	return c.JSON(http.StatusOK, answer)
 }
 
-// openBody begins to read a body of at most limit bytes; what is decoded from it may be used until it is closed.
+// openBody begins to read a body of at most limit bytes. Values that are decoded from it may be used until it is closed.
 func (s *Server) openBody(c echo.Context, limit int64) *httpbody.Body {
 	return s.receiver.Open(c.Response(), c.Request(), limit)
 }
 
-// acquire waits for one of what a semaphore counts. When the time of ctx is over, the database is busy.
+// acquire waits for a semaphore. When the time of ctx is over, the database is busy.
 func acquire(ctx context.Context, from *semaphore.Weighted) error {
 	err := from.Acquire(ctx, 1)
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -74,7 +74,7 @@ func acquire(ctx context.Context, from *semaphore.Weighted) error {
 	return err
 }
 
-// transact is write as a part of a request. It waits for other writes, and then works, for WriteTimeout each at most.
+// transact is write as a part of a request. It waits for other writes for at most WriteTimeout, and then works for at most as long.
 func (s *Server) transact(ctx context.Context, dryRun bool, f func(ctx context.Context, q *db.Queries) error) error {
 	queue, leave := context.WithTimeout(ctx, s.WriteTimeout)
 	defer leave()
@@ -91,11 +91,11 @@ func (s *Server) transact(ctx context.Context, dryRun bool, f func(ctx context.C
 	})
 }
 
-// errRaced is for a write that found nothing to lock and then something to replace: what it knew of that was wrong.
+// errRaced is the error of a write that found no row to lock, but then one to replace: another transaction created it meanwhile.
 var errRaced = errors.New("another transaction created it meanwhile")
 
-// repeatable tells failures after which the same transaction can succeed: those that pass, and something that another
-// transaction created between the look and the write, which the next look finds.
+// repeatable recognises errors after which the same transaction can succeed: transient ones, and a row that another
+// transaction created between the check and the write, which the next check finds.
 func repeatable(err error) bool {
 	switch {
 	case errors.Is(err, db.ErrUnknownOutcome): // it may be stored
@@ -115,8 +115,8 @@ func repeatable(err error) bool {
 	return transient(err)
 }
 
-// replaceRows stores the rows of a parent by COPY, in pieces as each hands them out, after remove took those that a parent
-// that is not new has.
+// replaceRows stores the rows of a parent by COPY, in the pieces that each hands out, after remove has deleted the old rows of
+// a parent that is not new.
 func replaceRows[R any](
 	ctx context.Context, parent uuid.UUID, isNew bool, remove func(context.Context, uuid.UUID) (int64, error),
 	each func(uuid.UUID, func([]R) error) error, store func(context.Context, []R) (int64, error),
@@ -132,7 +132,7 @@ func replaceRows[R any](
 	})
 }
 
-// sameID refuses a PUT whose body is about another thing than its path.
+// sameID refuses a PUT whose body has another id than its path.
 func sameID(name string, path *uuid.UUID, body uuid.UUID) error {
 	if path == nil || *path == body {
 		return nil
@@ -167,7 +167,7 @@ func conflict(message string, details map[string]any) error {
 	return &spec.Problem{Status: http.StatusConflict, Code: spec.ErrorCodeConflict, Message: message, Details: details}
 }
 
-// dependants refuses to remove what has something below it, unless cascade is true.
+// dependants refuses to delete a record with others below it, unless cascade is true.
 func dependants(what string, cascade *bool, below map[string]int64) error {
 	details := map[string]any{}
 	for kind, n := range below {

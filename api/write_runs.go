@@ -84,7 +84,7 @@ func upsertRun(ctx context.Context, q *db.Queries, up *runUpload, ifMatch *strin
 	return paging.ETag(row.Version, row.CreatedAt, after.DatasetSlug), err
 }
 
-// lockRun locks a run that exists and checks that it is in the state that the caller means.
+// lockRun locks an existing run and checks that it is in the state that the caller expects.
 func lockRun(ctx context.Context, q *db.Queries, id uuid.UUID, ifMatch *string) (db.LockRunRow, error) {
 	row, err := q.LockRun(ctx, id)
 	if err != nil {

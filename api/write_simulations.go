@@ -75,7 +75,7 @@ func upsertSimulation(ctx context.Context, q *db.Queries, up *simulationUpload, 
 	return paging.ETag(row.Version, row.CreatedAt), finishSimulation(ctx, q, id, up.Simulation.DatasetID, row.FormerDatasetID)
 }
 
-// lockSimulation locks a simulation that exists and checks that it is in the state that the caller means.
+// lockSimulation locks an existing simulation and checks that it is in the state that the caller expects.
 func lockSimulation(ctx context.Context, q *db.Queries, id uuid.UUID, ifMatch *string) (db.LockSimulationRow, error) {
 	row, err := q.LockSimulation(ctx, id)
 	if err != nil {
@@ -84,8 +84,7 @@ func lockSimulation(ctx context.Context, q *db.Queries, id uuid.UUID, ifMatch *s
 	return row, paging.CheckMatch(ifMatch, "simulation", paging.ETag(row.Version, row.CreatedAt))
 }
 
-// replaceChildren stores the buckets and trades that were given, in place of those of a simulation that is not new, and
-// returns how many there are then.
+// replaceChildren stores the given buckets and trades in place of the old ones, and returns how many the simulation then has.
 func replaceChildren(ctx context.Context, q *db.Queries, up *simulationUpload, created bool) (n db.CountSimulationChildrenRow, err error) {
 	id := up.Simulation.SimulationID
 	if !created && (up.Buckets == nil || up.Trades == nil) {

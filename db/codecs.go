@@ -11,9 +11,9 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// pgx reads and writes a uuid.UUID by way of its text, and a json.RawMessage or a pointer to a number by way of
-// reflection. It plans that again for each result, which is a tenth of the CPU time of a small route, so the types of
-// our rows go straight from the wire to Go. All other targets go to pgx's own codecs.
+// pgx converts a uuid.UUID through its text, and a json.RawMessage or a pointer to a number through reflection. It plans that
+// again for each result, which takes a tenth of the CPU time of a small route. So these codecs read the types of our rows
+// directly from the wire. All other types go to pgx's own codecs.
 
 // jsonbCodec passes JSONB on as the bytes PostgreSQL sent. It belongs to one connection.
 type jsonbCodec struct {
@@ -21,7 +21,7 @@ type jsonbCodec struct {
 	room []byte // what is left of the piece of memory that values are copied to
 }
 
-// roomSize is how much memory is taken at a time: a run with 312 folds has 624 values, which would be as many allocations.
+// roomSize is the memory that is allocated at a time: the 624 values of a run with 312 folds would be as many allocations.
 const roomSize = 32 << 10
 
 func (c *jsonbCodec) PlanScan(m *pgtype.Map, oid uint32, format int16, target any) pgtype.ScanPlan {

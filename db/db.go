@@ -81,12 +81,12 @@ func (d *DB) CustomPlans() *Queries { return New(customPlans{d.Pool}) }
 // ErrUnknownOutcome is returned when the connection was lost during COMMIT: the transaction may have happened or not.
 var ErrUnknownOutcome = errors.New("the outcome of the transaction is not known")
 
-// errDryRun takes a transaction back that is to leave nothing.
+// errDryRun rolls back the transaction of a dry run.
 var errDryRun = errors.New("dry run")
 
 // InTx runs f in one transaction, which is committed when f returns nil and rolled back otherwise, or in any case when
-// dry is true. A connection and the beginning are waited for no longer than for a read, so that a server that hangs is
-// told soon; after that each statement may wait for locks and its end as long as ctx allows.
+// dry is true. It waits for a connection and for BEGIN no longer than a read does, so that a server that hangs is noticed
+// soon; after that each statement may wait for locks as long as ctx allows.
 func (d *DB) InTx(ctx context.Context, dry bool, f func(q *Queries) error) error {
 	conn, err := d.Pool.Acquire(ctx)
 	if err != nil {
@@ -117,7 +117,7 @@ func (d *DB) InTx(ctx context.Context, dry bool, f func(q *Queries) error) error
 	return nil
 }
 
-// Tx is the transaction of these queries, for what is stored together with them by others; nil outside of InTx.
+// Tx is the transaction of these queries, for other packages that store rows in it; nil outside of InTx.
 func (q *Queries) Tx() pgx.Tx {
 	tx, _ := q.db.(pgx.Tx)
 	return tx
@@ -139,8 +139,8 @@ func (d *DB) begin(ctx context.Context, conn *pgxpool.Conn) (pgx.Tx, error) {
 	})
 }
 
-// registerTypes makes timestamps leave in UTC, and lets the types of our rows take no detours (codecs.go): the defaults would
-// parse each value once more, which costs more than the whole rest of a run detail.
+// registerTypes returns timestamps in UTC, and decodes the types of our rows directly (codecs.go): the default codecs parse
+// each value once more, which takes longer than all the rest of a run detail.
 func registerTypes(_ context.Context, conn *pgx.Conn) error {
 	m := conn.TypeMap()
 	m.RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})

@@ -13,8 +13,8 @@ import (
 // ErrPoolBusy is returned when no connection became free within the acquire timeout.
 var ErrPoolBusy = errors.New("no free PostgreSQL connection")
 
-// acquireLimit is the pool's tracer. It limits the wait for a connection: pgxpool would wait as long as the whole request
-// may take, and a request that gets a connection in its last millisecond is of no use.
+// acquireLimit is the pool's tracer. It limits the wait for a connection. pgxpool alone would wait as long as the whole
+// request may take, and a connection in the last millisecond of a request is useless.
 type acquireLimit time.Duration
 
 // TraceAcquireStart gives the wait a deadline of its own.

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Candles is how bars are put together: from the columns, of which those may be empty that are not wanted or not there.
+// Candles says how bars are aggregated. Columns that are not wanted, or that the table lacks, are empty.
 type Candles struct {
 	Selection
 	Open, High, Low, Close, Volume string
@@ -19,7 +19,7 @@ type Candles struct {
 	Limit                          int64 // at most so many candles; below 0: all
 }
 
-// Unit is a unit of time. What is shorter than a day is counted from midnight, a week from Monday, all in UTC.
+// Unit is a unit of time. Units shorter than a day begin at midnight, weeks on Monday, all in UTC.
 type Unit byte
 
 // The units.
@@ -67,19 +67,19 @@ func (k Candles) cells(st *statement) {
 }
 
 func (k Candles) sampleBy(st *statement) {
-	// QuestDB takes a number and a unit here, and nothing that is bound.
+	// QuestDB accepts only a literal number and unit here, no parameters.
 	st.add(" sample by ").add(constant(strconv.FormatInt(k.Count, 10)))
 	st.add(units[k.Unit]).add("align to calendar")
 }
 
-// CountCandles counts the candles there are. Errors as Scan.
+// CountCandles counts the candles. Errors as Scan.
 func (c *Client) CountCandles(ctx context.Context, k Candles) (int64, error) {
 	st := new(statement).add("select count() n from (select ").column(k.Table, k.Table.Designated).add(", count() n from ").table(k.Table).where(k.Selection)
 	k.sampleBy(st)
 	return c.number(ctx, st.add(")"))
 }
 
-// Summary is what a column's values come to.
+// Summary describes the values of a column.
 type Summary struct {
 	Count, Nulls int64 // values that count, rows without any value
 	Min, Max     float64
@@ -87,7 +87,7 @@ type Summary struct {
 	HasSpread    bool    // there are two values, so there is a Stddev
 }
 
-// Between is a column's values from Low to High, both included; infinite ones are no bound.
+// Between is the values of a column from Low to High, both included; an infinite bound is none.
 type Between struct {
 	Selection
 	Column    string

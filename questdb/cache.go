@@ -32,7 +32,7 @@ func (c *tableCache) get(name string, now time.Time) *Table {
 	return nil
 }
 
-// put keeps a table that was looked up, unless something has changed since that generation.
+// put keeps a table that was looked up, unless this client has changed one since that generation.
 func (c *tableCache) put(name string, t *Table, generation int64, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

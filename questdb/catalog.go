@@ -25,7 +25,7 @@ type Table struct {
 	Columns     []Column
 }
 
-// Column finds a column by its name, in any case, as QuestDB does.
+// Column finds a column by its name, ignoring case as QuestDB does.
 func (t *Table) Column(name string) (Column, bool) {
 	for _, c := range t.Columns {
 		if strings.EqualFold(c.Name, name) {
@@ -35,7 +35,7 @@ func (t *Table) Column(name string) (Column, bool) {
 	return Column{}, false
 }
 
-// First finds the first column of those names that the table has: what writers call one thing differs.
+// First finds the first of these names that the table has a column for: writers use different names for the same thing.
 func (t *Table) First(names ...string) (Column, bool) {
 	for _, name := range names {
 		if c, ok := t.Column(name); ok {
@@ -45,8 +45,8 @@ func (t *Table) First(names ...string) (Column, bool) {
 	return Column{}, false
 }
 
-// Table looks a table up in the catalogue, of which it keeps what it saw for about 2 s; a change made through this client shows
-// at once. The table is shared: nobody may change it. Errors: ErrInvalidName, ErrNoTable, and those of a read.
+// Table looks up a table in the catalogue and caches it for about 2 s; a change made through this client shows at once. The
+// result is shared: do not modify it. Errors: ErrInvalidName, ErrNoTable, and those of a read.
 func (c *Client) Table(ctx context.Context, name string) (*Table, error) {
 	name, err := tableName(name)
 	if err != nil {
@@ -58,7 +58,7 @@ func (c *Client) Table(ctx context.Context, name string) (*Table, error) {
 	return c.lookUp(ctx, name, c.query)
 }
 
-// reader runs a read: Client.query, or Client.execQuery where HTTP has to do.
+// reader runs a read: Client.query, or Client.execQuery where it has to go over HTTP.
 type reader func(context.Context, *statement) (*Rows, error)
 
 // lookUp asks for a table, whose name is checked and in lower case, and keeps it.
@@ -142,7 +142,7 @@ func (c *Client) Measurements(ctx context.Context, prefix string) ([]Measurement
 	return measurements, nil
 }
 
-// isOwn recognises tables that QuestDB makes for itself.
+// isOwn recognises QuestDB's own tables.
 func isOwn(name string) bool {
 	return strings.HasPrefix(name, "sys.") || strings.HasPrefix(name, "telemetry") || strings.HasPrefix(name, "_query_trace")
 }

@@ -23,8 +23,8 @@ func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, er
 	return &stallConn{Conn: conn, stall: d.stall}, nil
 }
 
-// stallConn ends a read for which the other side has sent nothing for a while: a frozen server keeps its connections open.
-// How long the reader takes between two reads does not count.
+// stallConn ends a read when the other side has sent nothing for a while, because a frozen server keeps its connections open.
+// The reader's own time between two reads does not count.
 type stallConn struct {
 	net.Conn
 	stall time.Duration
@@ -51,7 +51,7 @@ func (c *stallConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// SetReadDeadline also ends a read in progress: that is how a cancelled query is told.
+// SetReadDeadline also ends a read in progress, which is how a query is cancelled.
 func (c *stallConn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -66,9 +66,9 @@ func (c *stallConn) SetDeadline(t time.Time) error {
 	return c.Conn.SetDeadline(t)
 }
 
-// closeOnCancel tells QuestDB that nobody wants an answer any more by closing the connection, which it notices within
-// milliseconds. What pgx does of its own accord, asking on another connection and reading what still comes for up to 15 s,
-// keeps the query running: QuestDB goes on sending and does not look at other connections meanwhile.
+// closeOnCancel cancels a query by closing its connection, which QuestDB notices within milliseconds. By default pgx sends a
+// cancel request on another connection and reads the rest of the answer for up to 15 s; but while QuestDB sends, it does not
+// look at other connections, so the query would go on.
 type closeOnCancel struct {
 	conn net.Conn
 }

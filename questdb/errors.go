@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// What can go wrong. No message carries SQL, an address or a password, save that of a Refused. A context that its owner
-// has cancelled shows as context.Canceled.
+// The errors of this package. Only the message of a Refused may contain SQL; none contains an address or a password. A context
+// that its owner cancelled is reported as context.Canceled.
 var (
 	ErrInvalidName = errors.New("not a name of a table or column")
 	ErrNoTable     = errors.New("no such table")
@@ -27,8 +27,8 @@ var (
 	ErrNotVisible  = errors.New("the rows are stored but not yet visible") // the wait for the WAL ended
 )
 
-// Refused is a statement that QuestDB does not take, in its own words. They may quote the statement: only whoever wrote it
-// may see them.
+// Refused is the error of a statement that QuestDB refuses, with QuestDB's message. It may quote the statement, so only the
+// author of the statement may see it.
 type Refused struct { //nolint:errname // it reads better where it is made and asked for
 	Message  string
 	Position int // in the statement, in characters from 0
@@ -39,7 +39,7 @@ func (e *Refused) Error() string { return e.Message }
 // errNoAnswer is the cause of a context whose read got no row in time.
 var errNoAnswer = fmt.Errorf("%w: no answer", ErrTimeout)
 
-// refusal turns an error text of QuestDB, which has no codes, into one of the errors above. Its position counts UTF-16
+// refusal turns an error message of QuestDB, which has no codes, into one of the errors above. Its position counts UTF-16
 // units of the statement from 0.
 func refusal(message, sql string, position int) error {
 	for _, known := range []struct {
@@ -59,7 +59,7 @@ func refusal(message, sql string, position int) error {
 	return &Refused{message, characters(sql, position)}
 }
 
-// refusedAs is a Refused with a meaning of its own, without QuestDB's words in its message.
+// refusedAs is a Refused that is also another error, whose message it has instead of QuestDB's.
 type refusedAs struct { //nolint:errname // as Refused
 	refused Refused
 	err     error
@@ -81,8 +81,8 @@ func characters(sql string, position int) int {
 	return n
 }
 
-// failure turns the error of a transport into one of the errors above; ctx is that of the read. started tells whether the
-// answer had begun.
+// failure turns a transport error into one of the errors above. ctx is that of the read; started says whether the answer had
+// begun.
 func failure(ctx context.Context, err error, sql string, started bool) error {
 	if cause := context.Cause(ctx); cause != nil {
 		if errors.Is(cause, context.DeadlineExceeded) {
@@ -113,7 +113,7 @@ func failure(ctx context.Context, err error, sql string, started bool) error {
 	return fmt.Errorf("%w: no answer%s", ErrUnavailable, reason)
 }
 
-// isConnecting reports whether err is of an attempt to connect.
+// isConnecting reports whether err comes from an attempt to connect.
 func isConnecting(err error) bool {
 	var op *net.OpError
 	var connect *pgconn.ConnectError

@@ -11,11 +11,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxExecSQL is what QuestDB takes in a URL: beyond about 32,000 bytes it closes the connection without a word.
+// maxExecSQL is the longest statement in a URL: beyond about 32,000 bytes QuestDB closes the connection without an answer.
 const maxExecSQL = 30000
 
-// execQuery runs a statement over /exec, with its values as literals, and returns when the first row is there. It takes no
-// place of the pool.
+// execQuery runs a statement over /exec, with its values as literals, and returns when the first row has arrived. It does not
+// count against the pool.
 func (c *Client) execQuery(ctx context.Context, s *statement) (*Rows, error) {
 	if s.err != nil {
 		return nil, s.err
@@ -52,7 +52,7 @@ func (c *Client) exec(ctx context.Context, sql string) (*Rows, error) {
 	return rows, rows.err
 }
 
-// httpAnswer is an answer whose head is there. It ends with its context.
+// httpAnswer is an answer whose head has arrived. It ends with its context.
 type httpAnswer struct {
 	res    *http.Response
 	ctx    context.Context
@@ -98,13 +98,13 @@ func statusError(status int) error {
 	return fmt.Errorf("%w: status %d", ErrBroken, status)
 }
 
-// do runs a statement that gives no rows, over HTTP in any case.
+// do runs a statement that returns no rows, always over HTTP.
 func (c *Client) do(ctx context.Context, s *statement) error {
 	rows, err := c.execQuery(ctx, s)
 	return each(rows, err, func(*Rows) {})
 }
 
-// Read is for the decoder: it bounds what one row, or all that is before the first, may take.
+// Read is for the decoder. It bounds the length of one row, and of everything before the first row.
 func (e *execSource) Read(b []byte) (int, error) {
 	if e.budget <= 0 {
 		return 0, errTooLarge
@@ -117,7 +117,7 @@ func (e *execSource) Read(b []byte) (int, error) {
 
 var errTooLarge = fmt.Errorf("%w: one row is larger than %d bytes", ErrBroken, maxRow)
 
-// maxRow is far above any row of ours.
+// maxRow is far above the length of any row of the service.
 const maxRow = 8 << 20
 
 var _ io.Reader = (*execSource)(nil)

@@ -15,8 +15,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// execSource reads an answer of /exec as it comes: {"query", "columns", "timestamp", "dataset": [[…]], "count"}, and, when
-// something goes wrong after the first rows were sent, "error" behind all that, with status 200.
+// execSource reads an answer of /exec as it arrives: {"query", "columns", "timestamp", "dataset": [[…]], "count"}. When
+// something goes wrong after the first rows were sent, "error" follows at the end, with status 200.
 type execSource struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -145,7 +145,7 @@ func (e *execSource) next() ([][]byte, bool) {
 	return e.cells, true
 }
 
-// broken keeps what went wrong; nil is an answer that is not as it should be.
+// broken keeps the error; nil stands for a malformed answer.
 func (e *execSource) broken(err error) error {
 	var syntax *jsontext.SyntacticError
 	if e.cut != nil && !errors.Is(e.cut, io.EOF) {
@@ -212,7 +212,7 @@ func jsonInt(cell []byte, kind Kind) (int64, bool) {
 	return v, err == nil
 }
 
-// jsonText takes a string of its quotes and escapes, in scratch if it has any. Other values stay as they are.
+// jsonText removes the quotes and escapes of a string, in scratch if it has escapes. Other values stay unchanged.
 func jsonText(cell, scratch []byte) (text, grown []byte) {
 	if cell[0] != '"' {
 		return cell, scratch

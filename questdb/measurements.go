@@ -9,7 +9,7 @@ const (
 	SharedTraces      = "trading_sim_traces"
 )
 
-// The names under which writers have stored a thing, for Table.First.
+// The names that writers use for one column, for Table.First.
 var (
 	FoldColumns       = []string{"fold_number", "fold"}
 	PredictionColumns = []string{"prediction", "prediction_value"}
@@ -40,7 +40,7 @@ func concat(lists ...[]Column) (all []Column) {
 	return all
 }
 
-// partition keeps the number of partitions low: each has a file per column. An interval of 0 is not known.
+// partition keeps the number of partitions low, because each has a file per column. An interval of 0 is unknown.
 func partition(interval time.Duration) string {
 	if interval >= time.Hour {
 		return "YEAR"
@@ -54,8 +54,8 @@ func BarsSpec(name string, interval time.Duration) Spec {
 		Columns: concat(columns("LONG", "timestamp_ms"), columns("DOUBLE", "open", "high", "low", "close", "volume"))}
 }
 
-// IndicatorsSpec is a table of indicators and targets with those columns: a dataset's own, or SharedIndicators, whose rows
-// are told apart by their dataset.
+// IndicatorsSpec is a table of indicators and targets with those columns: a dataset's own, or SharedIndicators, whose key
+// includes the dataset.
 func IndicatorsSpec(name string, interval time.Duration, names ...string) Spec {
 	if name == SharedIndicators {
 		return Spec{Name: name, PartitionBy: "MONTH", Dedup: true, Columns: concat(

@@ -9,8 +9,8 @@ import (
 )
 
 // Parquet reads the rows of a scan as a Parquet file that QuestDB makes, over HTTP. Each column has a name in the file; the
-// designated timestamp is whole milliseconds in it. Reading the file to its end without an error means that it is whole.
-// Errors as Scan; those of reading are ErrBroken and ErrTimeout. A place of the pool is held until the file is closed.
+// designated timestamp is whole milliseconds in it. If the file can be read to its end without an error, it is complete.
+// Errors as Scan; those of reading are ErrBroken and ErrTimeout. The file counts against the pool until it is closed.
 func (c *Client) Parquet(ctx context.Context, s Scan, names []string) (io.ReadCloser, error) {
 	st := new(statement).add("select ")
 	for i, name := range s.Columns {
@@ -68,7 +68,7 @@ func (c *Client) exportParquet(ctx context.Context, sql string) (*parquetFile, e
 	return nil, statusError(res.StatusCode)
 }
 
-// parquetFile is a file on its way.
+// parquetFile is a file that is being received.
 type parquetFile struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
@@ -76,7 +76,7 @@ type parquetFile struct {
 	release func()
 }
 
-// Read reads on. QuestDB closes the connection when something goes wrong, so only a body with its end is whole.
+// Read continues the file. QuestDB closes the connection when something goes wrong, so only a body that ends properly is complete.
 func (f *parquetFile) Read(b []byte) (int, error) {
 	n, err := f.body.Read(b)
 	if err != nil && err != io.EOF { //nolint:errorlint // as io.Reader has it

@@ -33,7 +33,7 @@ type M4 struct {
 	free   []*row
 }
 
-// marks are the rows of a series that are kept.
+// marks are the rows that are kept for a series.
 type marks struct {
 	first, low, high, last *row
 	lowest, highest        float64

@@ -16,7 +16,7 @@ import (
 	"foldbook/api/spec"
 )
 
-// ValidationError is what is wrong with a body, and where.
+// ValidationError says what is wrong with a body, and where.
 type ValidationError struct {
 	Code spec.ErrorCode
 	Path string // of the value in the body, such as folds[17].test_end_idx; empty for all of it
@@ -36,7 +36,7 @@ func (e *ValidationError) Unwrap() error {
 	return spec.NewProblem(http.StatusBadRequest, e.Code, e.Error())
 }
 
-// Invalid is the error of a value that is JSON and not what the request takes.
+// Invalid is the error of a value that is valid JSON but not what the request accepts.
 func Invalid(path, what string) *ValidationError {
 	return &ValidationError{spec.ErrorCodeInvalidBody, path, what}
 }
@@ -63,7 +63,7 @@ func DecodeJSON(body []byte, v any, opts ...json.Options) *ValidationError {
 	return nil
 }
 
-// validationError says in words of the service what the decoder said in its own.
+// validationError translates an error of the decoder.
 func validationError(body []byte, err error) *ValidationError {
 	var own *ValidationError
 	var syntax *jsontext.SyntacticError
@@ -134,7 +134,7 @@ func typeName(t reflect.Type) string {
 	return "an object"
 }
 
-// Raw is JSON that goes to PostgreSQL as the bytes that came. It is a slice of the body.
+// Raw is JSON that goes to PostgreSQL unchanged. It is a slice of the body.
 type Raw []byte
 
 // UnmarshalJSONFrom keeps the value; null is no value.

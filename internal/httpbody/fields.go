@@ -15,12 +15,12 @@ import (
 	"foldbook/api/spec"
 )
 
-// MaxName is the length in bytes of names, such as a symbol or a measurement: they are indexed, and an entry of an
-// index takes 2,700 bytes at most, for all its columns.
+// MaxName is the most bytes of a name, such as a symbol or a measurement. Names are indexed, and all columns of an index entry
+// together have room for 2,700 bytes.
 const MaxName = 1000
 
-// Fields checks the values of one object of a body. It keeps the first error; what the checks return after that is of no
-// use.
+// Fields checks the values of one object of a body. It keeps the first error; values that the checks return after that must
+// not be used.
 type Fields struct {
 	Path  string            // of the object; for an element of a list the decoder knows it
 	dec   *jsontext.Decoder // that has just read the element of a list, else nil
@@ -69,7 +69,7 @@ func Required[T any](f *Fields, name string, v *T) T {
 	return *v
 }
 
-// ID returns uuid.Nil for what is not there.
+// ID returns uuid.Nil for a missing value.
 func (f *Fields) ID(name string, text *string) uuid.UUID {
 	if text == nil || *text == "" {
 		return uuid.Nil
@@ -89,7 +89,7 @@ func (f *Fields) RequiredID(name string, text *string) uuid.UUID {
 	return f.ID(name, text)
 }
 
-// Name returns nil for a text that is not there or empty.
+// Name returns nil for a missing or empty text.
 func (f *Fields) Name(name string, text *string) *string {
 	if text == nil || *text == "" {
 		return nil
@@ -130,7 +130,7 @@ func (f *Fields) Time(name string, text *string) *time.Time {
 	return f.inRange(name, t)
 }
 
-// leastMilliseconds is in 1973: what is below it is seconds, as a rule, and would be a time in 1970.
+// leastMilliseconds is in 1973. A smaller number is probably in seconds: in milliseconds it would be a time in 1970 to 1973.
 const leastMilliseconds = 100_000_000_000
 
 // Milliseconds reads milliseconds since the epoch; 0 is no time.
@@ -157,7 +157,7 @@ func (f *Fields) inRange(name string, t time.Time) *time.Time {
 	return &t
 }
 
-// Moment reads a time that is given in either form.
+// Moment reads a time that is given in one of the two forms.
 func (f *Fields) Moment(name string, v Raw) *time.Time {
 	switch jsontext.Value(v).Kind() {
 	case jsontext.KindInvalid: // not there
@@ -176,7 +176,7 @@ func (f *Fields) Moment(name string, v Raw) *time.Time {
 	return nil
 }
 
-// Object returns nil for what is not there.
+// Object returns nil for a missing value.
 func (f *Fields) Object(name string, v Raw) []byte {
 	if v != nil && jsontext.Value(v).Kind() != jsontext.KindBeginObject {
 		f.Fail(name, "must be an object")
@@ -184,7 +184,7 @@ func (f *Fields) Object(name string, v Raw) []byte {
 	return v
 }
 
-// Array returns nil for what is not there.
+// Array returns nil for a missing value.
 func (f *Fields) Array(name string, v Raw) []byte {
 	if v != nil && jsontext.Value(v).Kind() != jsontext.KindBeginArray {
 		f.Fail(name, "must be an array")
@@ -192,7 +192,7 @@ func (f *Fields) Array(name string, v Raw) []byte {
 	return v
 }
 
-// NotNull is a value that may be absent but not null: null would have to change nothing, or remove what cannot be removed.
+// NotNull is a value that may be absent but not null: null could only mean no change, or the removal of a required value.
 type NotNull[T any] struct{ Value *T }
 
 // UnmarshalJSONFrom refuses null.

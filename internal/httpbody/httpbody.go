@@ -1,6 +1,6 @@
-// Package httpbody reads the bodies of requests: it bounds their size, the memory that all of them take together and the
-// time that each may take to arrive, decompresses them, and decodes strict JSON. What is wrong with a body is told with
-// the path of the value, such as folds[17].test_end_idx.
+// Package httpbody reads the bodies of requests. It bounds their size, the memory of all of them together and the time that
+// each may take to arrive; it decompresses them and decodes strict JSON. A validation error has the path of the value, such
+// as folds[17].test_end_idx.
 package httpbody
 
 import (
@@ -27,14 +27,14 @@ const (
 	smallBody = 64 << 10
 	// mediumBody is the size from which a body needs the budget of large ones as well.
 	mediumBody = 4 << 20
-	// The memory budgets of all requests together. They are apart, so that a body that waits to become a large one cannot
-	// keep a large one waiting.
+	// The memory budgets of all requests together. There are two, so that a body that waits to become a large one cannot
+	// block a large one.
 	mediumBudget, largeBudget = 64 << 20, 96 << 20
-	// maxWindow is what a decoder of zstd has to take from HTTP (RFC 9659), and all that this one takes.
+	// maxWindow is the window that every decoder of zstd over HTTP has to support (RFC 9659), and the most that is accepted.
 	maxWindow = 8 << 20
 )
 
-// ErrBusy is the error of a body for which there was no memory in time.
+// ErrBusy is the error of a body that did not get its memory budget in time.
 var ErrBusy = errors.New("too many bodies are in memory")
 
 var errTooLarge = errors.New("too large")
@@ -45,8 +45,8 @@ type Receiver struct {
 	medium, large *semaphore.Weighted
 }
 
-// NewReceiver makes a receiver whose bodies arrive within timeout, and a second more for each 64 KiB, and wait for memory
-// for as long as wait.
+// NewReceiver makes a receiver. A body has to arrive within timeout, and a second more for each 64 KiB, and waits for its
+// memory budget for at most wait.
 func NewReceiver(timeout, wait time.Duration) *Receiver {
 	return &Receiver{timeout, wait, semaphore.NewWeighted(mediumBudget), semaphore.NewWeighted(largeBudget)}
 }
@@ -103,7 +103,7 @@ func (l *Receiver) Open(w http.ResponseWriter, r *http.Request, limit int64) *Bo
 	return b
 }
 
-// Close ends the reading and releases the memory budget: what was decoded from the body must not be in use any more.
+// Close ends the reading and releases the memory budget. Values that were decoded from the body must not be used any more.
 func (b *Body) Close() {
 	b.closeIn()
 	b.receiver.medium.Release(b.medium)
@@ -200,8 +200,8 @@ func (b *Body) Decode(v any, opts ...json.Options) error {
 	return nil
 }
 
-// readAll reads the whole body. Memory follows what has arrived, not what was announced: Read waits for the memory budget
-// before the buffer grows beyond smallBody and beyond mediumBody.
+// readAll reads the whole body. The buffer grows with the bytes that arrive, not with the announced length: Read waits for the
+// memory budget before the buffer exceeds smallBody, and again before it exceeds mediumBody.
 func (b *Body) readAll() ([]byte, error) {
 	most := b.limit + 1
 	if b.size >= 0 {
@@ -232,8 +232,8 @@ func (b *Body) readAll() ([]byte, error) {
 	}
 }
 
-// connection is a body as it arrives. The connection's own limit for a whole request would cut large bodies on slow
-// networks, or wait for ever for those who send a byte now and then.
+// connection is a body as it arrives. A fixed time limit for a whole request would either cut large bodies on slow networks,
+// or let a client hold a connection by sending a byte now and then.
 type connection struct {
 	io.Reader
 	controller *http.ResponseController
@@ -242,8 +242,8 @@ type connection struct {
 	err        error // other than the end
 }
 
-// Read gives the sender a second more for each 64 KiB. At the end net/http lifts the limit, which a later read must not set
-// again: when it is over, the client would be taken for one that has left.
+// Read gives the sender a second more for each 64 KiB. At the end net/http lifts the limit, and a later read must not set it
+// again: when it expired, the client would seem to have left.
 func (c *connection) Read(p []byte) (int, error) {
 	if c.ended {
 		return 0, io.EOF

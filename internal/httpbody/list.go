@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// keptRows is how many bytes of decoded rows a list keeps. A row can be many times as long as its JSON, so those of a
-	// longer list stay in the body, checked, and are decoded once more when they are stored.
+	// keptRows is the most bytes of decoded rows that a list keeps. A decoded row can be many times as long as its JSON, so
+	// further rows are only checked, and decoded a second time when they are stored.
 	keptRows = 4 << 20
 	// storedRows is how many of them are decoded at a time.
 	storedRows = 2000
@@ -28,8 +28,8 @@ type List[B, R any] struct {
 	row  func(*Fields, *B) R
 }
 
-// Read reads an array of objects, one at a time: row turns an object into the row that is stored, and check sees what
-// the rows before it have to do with it.
+// Read reads an array of objects, one at a time. row turns an object into the row to store; check compares it with the rows
+// before it.
 func (l *List[B, R]) Read(dec *jsontext.Decoder, row func(*Fields, *B) R, check func(*Fields, int, *R)) error {
 	if kind := dec.PeekKind(); kind != jsontext.KindBeginArray {
 		if err := dec.SkipValue(); err != nil {
@@ -90,10 +90,10 @@ func (l *List[B, R]) next(dec *jsontext.Decoder, b *B) (r R, err error) {
 	return r, nil
 }
 
-// Len is how many rows there are.
+// Len is the number of rows.
 func (l *List[B, R]) Len() int { return l.n }
 
-// Kept is the rows that stay decoded, which are the first ones of a long list. Each hands out what a caller changed in them.
+// Kept is the rows that stay decoded: of a long list the first ones. Each hands them out with the caller's changes.
 func (l *List[B, R]) Kept() []R { return l.kept }
 
 // Warnings names the fields of the rows that the service does not know; path is that of a row, such as folds[].
@@ -133,8 +133,8 @@ func (l *List[B, R]) Each(finish func(int, *R), store func([]R) error) error {
 	return nil
 }
 
-// Parents are the ids of their parent that the rows of a list name. The parent itself may stand behind them in the body,
-// so the ids are checked later. Two different ones are enough: one of them is wrong.
+// Parents are the parent ids that the rows of a list name. The parent itself may come later in the body, so the ids are
+// checked afterwards. Two different ids are enough to keep, because one of them is wrong.
 type Parents []parent
 
 type parent struct {

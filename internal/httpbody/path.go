@@ -12,7 +12,7 @@ import (
 const maxPath = 200
 
 // pathOf writes a JSON pointer into a document as a path: folds[17].metrics."a b". A pointer alone does not tell an
-// index from a name of digits, so the document is followed along it, which reads nothing behind the fault.
+// index from a name of digits, so the document is read along with it, up to the error.
 func pathOf(body []byte, p jsontext.Pointer) string {
 	dec := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true))
 	var b strings.Builder

@@ -9,8 +9,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// What a document may have, so that PostgreSQL stores it, gives it back as it was, and neither side needs more memory
-// than the document is long.
+// The limits of a document, so that PostgreSQL stores it and returns it unchanged, and neither side needs more memory than the
+// document is long.
 const (
 	maxDepth    = 512     // levels of nesting
 	maxMembers  = 100_000 // fields of one object: the decoder keeps the names of an open object to find repeated ones
@@ -18,8 +18,8 @@ const (
 	minExponent = -400    // of a number: jsonb writes 1e-16000 in 16,002 characters
 )
 
-// scan looks, in one pass, for what the JSON grammar allows and the store does not: U+0000, numbers that are no doubles,
-// too many levels, too many fields. It takes any bytes; whether they are JSON is the decoder's question.
+// scan looks, in one pass, for what JSON allows and PostgreSQL does not: U+0000, numbers that are no doubles, too many levels,
+// too many fields. It accepts any bytes; the decoder checks whether they are JSON.
 func scan(b []byte) *ValidationError {
 	type level struct {
 		object bool
@@ -85,7 +85,7 @@ func storable(number, exponent []byte, hasExponent bool) bool {
 			return false
 		}
 	}
-	// What is not a number at all is left to the decoder.
+	// The decoder refuses texts that are no numbers at all.
 	x, err := strconv.ParseFloat(string(number), 64)
 	if err == nil && x == 0 {
 		mantissa := number

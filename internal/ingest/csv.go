@@ -25,7 +25,7 @@ const (
 	maxShown   = 40      // characters of a cell in a message
 )
 
-// Plan is what a file holds and where it goes. It is kept as JSON between two parts of an import.
+// Plan says what a file holds and where its rows go. It is kept as JSON between two parts of an import.
 type Plan struct {
 	Table   string   `json:"table"`
 	Rows    int64    `json:"rows"` // with bad ones
@@ -35,14 +35,14 @@ type Plan struct {
 	Columns []Column `json:"columns"`
 }
 
-// Column is a cell of each row beside the time.
+// Column is a column of the file other than the time.
 type Column struct {
 	Cell   int    `json:"cell"`
 	Name   string `json:"name"`
 	Symbol bool   `json:"symbol"` // its first value is not a number
 }
 
-// FileError is what is wrong with a file as a whole.
+// FileError says what is wrong with a file as a whole.
 type FileError struct{ What string }
 
 func (e *FileError) Error() string { return e.What }
@@ -145,7 +145,7 @@ func (p *Plan) name(header []string) error {
 	return nil
 }
 
-// learnUnit takes the unit of the times from the first one that can be read.
+// learnUnit takes the unit of the times from the first time that can be read.
 func (p *Plan) learnUnit(cell string) bool {
 	if number, ok := parseNumber(cell); ok {
 		p.Unit = rowread.UnitOf(number)

@@ -14,13 +14,13 @@ import (
 // MaxErrors is how many bad rows are described.
 const MaxErrors = 10
 
-// Outcome is what has come of an import so far.
+// Outcome is the result of an import so far.
 type Outcome struct {
 	Rejected int64      `json:"rejected"`
 	Errors   []RowError `json:"errors"` // of the first rows that were rejected
 }
 
-// RowError is what is wrong with a row.
+// RowError says what is wrong with a row.
 type RowError struct {
 	Row  int64  `json:"row"` // from 1
 	What string `json:"error"`
@@ -33,7 +33,7 @@ func (o *Outcome) reject(row int64, what string) {
 	}
 }
 
-// Result is what has come of an import, as callers are told.
+// Result is the outcome of an import as callers see it.
 type Result struct {
 	Table    string     `json:"measurement"`
 	Rows     int64      `json:"rows"`
@@ -43,7 +43,7 @@ type Result struct {
 	Columns  []string   `json:"columns"`
 }
 
-// Result sums an import up. Error: a *FileError when there were rows and none is good.
+// Result sums up an import. Error: a *FileError when there were rows and all are invalid.
 func (p *Plan) Result(o Outcome) (Result, error) {
 	r := Result{Table: p.Table, Rows: p.Rows, Imported: p.Rows - o.Rejected, Rejected: o.Rejected, Errors: o.Errors}
 	for _, c := range p.Columns {
@@ -86,9 +86,9 @@ var kinds = map[string]kind{
 	"SYMBOL": symbol, "DOUBLE": float, "FLOAT": float, "LONG": whole, "INT": whole, "VARCHAR": text, "STRING": text,
 }
 
-// Ready makes the table of a plan, or the columns that it lacks. Rows of the same time and the same texts replace each other in a
-// table that is made here, because a text may be all that tells two rows of one time apart: to lose one of them would
-// be worse than to keep both. Errors: a *FileError for a table that does not fit, and those of questdb.Client.Ensure.
+// Ready creates the table of a plan, or its missing columns. A table that is created here replaces rows with the same time and
+// the same texts, because a text may be the only difference between two rows of one time: losing one of them would be
+// worse than keeping both. Errors: a *FileError for a table that does not fit, and those of questdb.Client.Ensure.
 func (p *Plan) Ready(ctx context.Context, client *questdb.Client) (*Target, error) {
 	spec := questdb.Spec{Name: p.Table, PartitionBy: "MONTH", Dedup: true}
 	for _, c := range p.Columns {
@@ -122,8 +122,8 @@ func (p *Plan) Ready(ctx context.Context, client *questdb.Client) (*Target, erro
 	return t, nil
 }
 
-// Write stores the rows of a part, all that are good or none, and waits until they can be read. It returns how many rows the part has,
-// and adds the bad ones to the outcome when it succeeds. Errors: those of questdb.Writer.Flush.
+// Write stores all valid rows of a part, or none, and waits until they can be read. It returns the number of rows of the part,
+// and adds the invalid ones to the outcome when it succeeds. Errors: those of questdb.Writer.Flush.
 func (t *Target) Write(ctx context.Context, part Part, o *Outcome) (int64, error) {
 	w, err := t.client.Writer(t.table)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 // MaxCells is the most cells of one request, of eight bytes each.
 const MaxCells = 8 << 20
 
-// Destination is where the rows of a request go, and as what.
+// Destination is the table for the rows of a request, with what it derives for them.
 type Destination struct {
 	Kind     series.Kind
 	Place    *series.Place
@@ -31,7 +31,7 @@ type Tag struct {
 	Always        bool // else only rows that have no value of their own
 }
 
-// base is the table as it is made, without the columns that rows bring.
+// base is the table as it is created, without the columns of the rows.
 func (d *Destination) base(interval time.Duration) questdb.Spec {
 	name, shared := d.Place.Name, d.Place.Shared // whatever a shared one is called
 	var table questdb.Spec
@@ -67,7 +67,7 @@ func (d *Destination) synonyms() [][]string {
 	return [][]string{questdb.FoldColumns, questdb.PredictionColumns, questdb.TargetColumns, questdb.ScoreColumns}
 }
 
-// columns are those that the table has or would be made with.
+// columns are those that the table has, or would be created with.
 func (d *Destination) columns() *questdb.Table {
 	all := &questdb.Table{}
 	if d.Place.Table != nil {
@@ -81,7 +81,7 @@ func (d *Destination) columns() *questdb.Table {
 	return all
 }
 
-// Read reads all rows of a request, and stores none. Errors: io.EOF when there are no rows, those of rowread, and a
+// Read reads all rows of a request without storing them. Errors: io.EOF when there are no rows, those of rowread, and a
 // *httpbody.ValidationError.
 func (d *Destination) Read(format rowread.Format, in io.Reader) (*rowread.Batch, error) {
 	batch, err := rowread.New(format, in, rowread.Options{
@@ -139,7 +139,7 @@ func (d *Destination) means(name string) bool {
 	})
 }
 
-// complete checks that each row of a simulation's own table has what tells it apart.
+// complete checks that each row of a simulation's own table has its key.
 func (d *Destination) complete(batch *rowread.Batch) error {
 	const needed = "trade_index"
 	if d.Kind != series.Trace || d.Place.Shared {
@@ -198,7 +198,7 @@ func (d *Destination) Plan(batch *rowread.Batch) (wanted questdb.Spec, added []s
 	return wanted, added
 }
 
-// smallestStep is the smallest distance of two rows that follow each other, 0 for none.
+// smallestStep is the smallest distance between two consecutive rows, 0 for none.
 func smallestStep(micros []int64) time.Duration {
 	step := int64(0)
 	for i := 1; i < len(micros); i++ {

@@ -22,7 +22,7 @@ const TypeImport = "questdb_import"
 // schema is PostgreSQL's schema with River's tables.
 const schema = "river"
 
-// importArgs is what River keeps of an import: all else is in the table jobs.
+// importArgs is what River keeps of an import; everything else is in the table jobs.
 type importArgs struct {
 	JobID uuid.UUID `json:"job_id"`
 }
@@ -30,14 +30,14 @@ type importArgs struct {
 // Kind names the type of the job to River.
 func (importArgs) Kind() string { return TypeImport }
 
-// importState is what the next worker of an import has to know.
+// importState is what the next worker of an import needs.
 type importState struct {
 	Plan    *Plan   `json:"plan"`
 	Outcome Outcome `json:"outcome"`
 }
 
-// Queue takes jobs. River keeps them, their states and attempts in PostgreSQL; the table jobs beside it has what callers want to
-// know of them. It needs no connection before the first one.
+// Queue stores jobs. River keeps their states and attempts in PostgreSQL; the table jobs has what callers want to know besides.
+// It connects when the first job is stored.
 type Queue struct {
 	river *river.Client[pgx.Tx]
 }
@@ -59,7 +59,7 @@ type Upload struct {
 	parts   []db.CopyImportPartsParams
 }
 
-// NewUpload packs a file whose plan is made. The filename may be empty.
+// NewUpload compresses the parts of a file. The filename may be empty.
 func NewUpload(plan *Plan, parts []Part, filename string) (*Upload, error) {
 	payload := map[string]string{"measurement": plan.Table}
 	if filename != "" {

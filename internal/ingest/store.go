@@ -16,8 +16,8 @@ import (
 	"foldbook/questdb"
 )
 
-// Store makes the table what it has to be and writes the rows. Where nothing in the table tells rows apart, those that are
-// there already are left out; exclusive, if there is one, then keeps others from writing the same rows meanwhile.
+// Store creates the table or its missing columns and writes the rows. When the table has no key, rows that are already stored
+// are left out; exclusive, if given, then keeps others from writing the same rows at the same time.
 func (d *Destination) Store(ctx context.Context, client *questdb.Client, wanted questdb.Spec, batch *rowread.Batch, exclusive Exclusive) error {
 	table, err := client.Ensure(ctx, wanted)
 	if err != nil {
@@ -60,7 +60,7 @@ type tagColumn struct {
 	given *rowread.Column // the rows' own values; may be nil
 }
 
-// derivedColumn is a column that says the time of a row once more.
+// derivedColumn is a column that repeats the time of a row.
 type derivedColumn struct {
 	name  string
 	given *rowread.Column // the rows' own values; may be nil
@@ -107,7 +107,7 @@ func newTableWriter(client *questdb.Client, table *questdb.Table, d *Destination
 // cellsOfFlush is how many cells are sent at a time: some 50 MB. Fewer are one transaction.
 const cellsOfFlush = 2 << 20
 
-// write sends the rows but those that are there, and returns when they can be read.
+// write sends the rows that are not stored yet, and returns when they can be read.
 func (w *tableWriter) write(ctx context.Context, there map[string]int) error {
 	out, err := w.client.Writer(w.table)
 	if err != nil {
@@ -168,7 +168,7 @@ func (w *tableWriter) row(out *questdb.Writer, row int) {
 	out.Row(w.batch.Times[row])
 }
 
-// key is all of a row that its table does not get from elsewhere.
+// key is all values of a row that its table does not derive.
 func (w *tableWriter) key(row int) string {
 	b := strconv.AppendInt(nil, w.batch.Times[row], 10)
 	for _, column := range w.compared() {
@@ -191,7 +191,7 @@ func (w *tableWriter) key(row int) string {
 	return string(b)
 }
 
-// tagOf is what a row without the column gets.
+// tagOf is the value for a row without the column.
 func (w *tableWriter) tagOf(column string) (string, bool) {
 	for _, tag := range w.tags {
 		if strings.EqualFold(tag.Column, column) {
@@ -208,7 +208,7 @@ func appendNumber(b []byte, v float64) []byte {
 	return strconv.AppendFloat(b, v, 'g', -1, 64)
 }
 
-// compared are the columns that decide whether two rows are the same: not the designated one, nor what is always the same.
+// compared are the columns that decide whether two rows are equal: all but the designated one and those that are constant.
 func (w *tableWriter) compared() []questdb.Column {
 	return slices.DeleteFunc(slices.Clone(w.table.Columns), func(c questdb.Column) bool {
 		return c.Designated || slices.ContainsFunc(w.tags, func(tag tagColumn) bool { return tag.Always && strings.EqualFold(tag.Column, c.Name) })

@@ -19,9 +19,9 @@ import (
 	"foldbook/questdb"
 )
 
-// A task of River's is a slice of a job: it ends long before River would take its worker for dead, and a new one goes on
-// from where it was. So a worker that did die is noticed within some seconds, whatever the length of the job. rescueAfter is below the
-// 15 s after which River replaces a leader that died, so that the next leader finds the task when it first looks.
+// A River task is a slice of a job. It ends long before River would take its worker for dead, and a new task continues the
+// job. So a dead worker is noticed within seconds, whatever the length of the job. rescueAfter is below the 15 s after which
+// River replaces a dead leader, so that the next leader finds the task when it first looks.
 const (
 	sliceTime   = 4 * time.Second
 	partTimeout = 6 * time.Second  // for the rows of one part to be written and visible
@@ -56,7 +56,7 @@ func pause(attempt int) time.Duration {
 	return min(time.Second<<min(max(attempt-1, 0), 10), longestPause)
 }
 
-// errEnded says that a job is not open any more: it was cancelled, or another worker has it.
+// errEnded means that a job is no longer this worker's: it was cancelled, or another worker has it.
 var errEnded = errors.New("the job is not open any more")
 
 // Work does a slice of an import.
@@ -88,7 +88,7 @@ func (w *importer) Work(ctx context.Context, task *river.Job[importArgs]) error 
 	return errors.Join(err, note)
 }
 
-// slice imports parts until there are none left, and then returns the result, or until it is somebody else's turn.
+// slice imports parts until none are left, and then returns the result, or until the time of the slice is over.
 func (w *importer) slice(ctx context.Context, job *db.Job) (*Result, error) {
 	state := importState{}
 	if err := json.Unmarshal(job.State, &state); err != nil || state.Plan == nil {
@@ -130,7 +130,7 @@ func (w *importer) ready(ctx context.Context, plan *Plan) (*Target, error) {
 	return plan.Ready(ctx, w.series)
 }
 
-// part writes the rows of a part and notes that. A worker that dies in between leaves the part to be written again.
+// part writes the rows of a part and records that. If the worker dies in between, the part is written again.
 func (w *importer) part(ctx context.Context, job *db.Job, target *Target, state *importState, number int32, part Part) error {
 	write, cancel := context.WithTimeout(ctx, partTimeout)
 	defer cancel()
@@ -174,7 +174,7 @@ func (w *importer) fail(ctx context.Context, id uuid.UUID, cause error) error {
 	return w.end(ctx, db.EndJobParams{JobID: id, Message: "failed", Error: &why}, func(*db.Queries) error { return nil })
 }
 
-// end notes what has come of a job, unless it was cancelled meanwhile.
+// end records the result of a job, unless it was cancelled meanwhile.
 func (w *importer) end(ctx context.Context, outcome db.EndJobParams, also func(*db.Queries) error) error {
 	err := w.store.InTx(ctx, false, func(q *db.Queries) error {
 		if n, err := q.EndJob(ctx, outcome); err != nil || n == 0 {
@@ -191,7 +191,7 @@ func (w *importer) end(ctx context.Context, outcome db.EndJobParams, also func(*
 	return nil
 }
 
-// Mistake tells errors of an import that are in what was sent, so that the next attempt would meet them again, and says what it is.
+// Mistake recognises errors in the file, which the next attempt would meet again, and returns their message.
 func Mistake(err error) (what string, ok bool) {
 	refused, bad := new(questdb.Refused), new(FileError)
 	switch {
@@ -205,7 +205,7 @@ func Mistake(err error) (what string, ok bool) {
 	return "", false
 }
 
-// explain says what went wrong as callers may read it.
+// explain returns a message for callers about what went wrong.
 func explain(err error) string {
 	if what, ok := Mistake(err); ok {
 		return what

@@ -32,7 +32,7 @@ type Workers struct {
 	Ready  func(ctx context.Context) bool // whether the schema has the tables
 }
 
-// Run works jobs until ctx ends; then it hands back what was begun. While PostgreSQL is away it waits.
+// Run works on jobs until ctx ends, and then hands back the open ones. It waits while PostgreSQL is down.
 func (w Workers) Run(ctx context.Context) error {
 	client, err := w.client(ctx)
 	if err != nil {
@@ -62,7 +62,7 @@ func (w Workers) Run(ctx context.Context) error {
 	}
 }
 
-// client polls: listening would keep one of the few connections of the pool, and does not pass PgBouncer.
+// client polls, because listening would occupy a connection of the pool and does not work through PgBouncer.
 func (w Workers) client(ctx context.Context) (*river.Client[pgx.Tx], error) {
 	workers := river.NewWorkers()
 	if err := river.AddWorkerSafely(workers, &importer{store: w.Store, series: w.Series, log: w.Log, stopping: ctx}); err != nil {
@@ -94,8 +94,8 @@ func (w Workers) start(ctx context.Context, client *river.Client[pgx.Tx]) error 
 	return err
 }
 
-// sparse is the log of River: warnings and errors, each of them once a minute, because it has one for every look at a
-// database that is away.
+// sparse is the log of River: warnings and errors, each at most once a minute, because River logs one for every poll of a
+// database that is down.
 type sparse struct {
 	slog.Handler
 	last *lastSaid

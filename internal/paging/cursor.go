@@ -12,7 +12,7 @@ import (
 	"foldbook/api/spec"
 )
 
-// Cursor is a position in a list: right behind the row with these values.
+// Cursor is a position in a list: right after the row with these values.
 type Cursor struct {
 	At      time.Time // created_at, in microseconds
 	ID      uuid.UUID
@@ -20,7 +20,7 @@ type Cursor struct {
 	Missing bool    // the row has no such metric
 }
 
-// Position is a position in a series: behind so many rows of a time.
+// Position is a position in a series: after a number of rows of one time.
 type Position struct {
 	At   int64 // microseconds since 1970
 	Sent int64 // rows of that time up to here
@@ -35,7 +35,7 @@ const (
 )
 
 // Encode writes the cursor for URLs. The scope is the canonical text of the route, filters and sort of the list: a
-// cursor is good for that list alone.
+// cursor is valid for that list only.
 func (c Cursor) Encode(scope string) string {
 	b := append(make([]byte, 0, cursorSize+checkSize), cursorVersion)
 	b = binary.BigEndian.AppendUint64(b, uint64(c.At.UnixMicro()))
@@ -97,7 +97,7 @@ func unseal(text, scope string, version byte, payload int, altered string) ([]by
 	return b, nil
 }
 
-// checkOf finds accidents and edits. It is no secret: a forged cursor only names a position that a list may begin at.
+// checkOf finds accidents and edits. It needs no secret: a forged cursor only names a position at which a list may begin.
 func checkOf(scope string, payload []byte) (check [checkSize]byte) {
 	h := sha256.New()
 	h.Write([]byte("foldbook cursor\x00"))

@@ -10,8 +10,8 @@ import (
 	"foldbook/api/spec"
 )
 
-// ETag names one state of a thing: its version, the time of its creation (a thing that was removed and stored again
-// starts over with its version), and whatever else the answer shows that the version does not cover.
+// ETag names one state of a record: its version, its time of creation (a record that was deleted and stored again starts
+// with its first version), and whatever else the answer shows that the version does not cover.
 func ETag(version int64, created time.Time, shown ...string) string {
 	b := append(make([]byte, 0, 40), '"')
 	b = strconv.AppendInt(b, version, 10)
@@ -41,7 +41,7 @@ func MatchesETag(list, tag string) bool {
 	return false
 }
 
-// CheckMatch refuses a write that was meant for another state.
+// CheckMatch refuses a write whose If-Match names another state.
 func CheckMatch(ifMatch *string, what, tag string) error {
 	if ifMatch == nil || MatchesETag(*ifMatch, tag) {
 		return nil
@@ -50,7 +50,7 @@ func CheckMatch(ifMatch *string, what, tag string) error {
 		"the "+what+" has changed: its ETag is not the one in If-Match")
 }
 
-// CheckAbsent refuses a write that was meant for something that is not there.
+// CheckAbsent refuses a write whose If-Match names a record that does not exist.
 func CheckAbsent(ifMatch *string, what string) error {
 	if ifMatch == nil {
 		return nil

@@ -1,5 +1,5 @@
-// Package paging reads which page of a list is asked for, writes the page, and tells states of what is listed apart: limits
-// and offsets, cursors, counts and entity tags.
+// Package paging reads which page of a list is requested and writes it: limits and offsets, cursors, counts, and the ETags that
+// name the state of a record.
 package paging
 
 import (
@@ -13,10 +13,10 @@ import (
 	"foldbook/db"
 )
 
-// Limits of a kind of list: how many items it answers unless told, and at most.
+// Limits of a kind of list: its default number of items, and the most.
 type Limits struct{ Usual, Most int64 }
 
-// Page is the part of a list that is asked for.
+// Page is the requested part of a list.
 type Page struct {
 	Limit  int32
 	Offset int64
@@ -40,7 +40,7 @@ func (l Limits) Page(prefix string, limit, offset *int64) (Page, error) {
 	return p, nil
 }
 
-// Cut removes the row that was read beyond the page, and tells whether it was there.
+// Cut removes the extra row that was read beyond the page, and returns whether there was one.
 func Cut[T any](rows []T, p Page) ([]T, bool) {
 	if len(rows) > int(p.Limit) {
 		return rows[:p.Limit], true
@@ -61,7 +61,7 @@ const (
 // estimateUpTo is how far an estimated total is counted.
 const estimateUpTo = 10_000
 
-// Params are what a request for an envelope takes beside its filters.
+// Params are the parameters of a request for an envelope other than its filters.
 type Params struct {
 	Limit, Offset *int64
 	Cursor, Count *string

@@ -44,7 +44,7 @@ func NewClock(ctx context.Context, client *questdb.Client, dataset *db.Indicator
 	return c, nil
 }
 
-// At is the time of row number n, or behind the last row the end of its bar.
+// At is the time of row number n; after the last row it is the end of the last bar.
 func (c *Clock) At(n int64) (ms int64, ok bool) {
 	last := int64(len(c.times)) - 1
 	switch {
@@ -58,13 +58,13 @@ func (c *Clock) At(n int64) (ms int64, ok bool) {
 	return c.times[last] + c.interval, true
 }
 
-// pageOfRuns and pageOfFolds bound what one statement takes.
+// pageOfRuns and pageOfFolds bound the work of one statement.
 const (
 	pageOfRuns  = 100
 	pageOfFolds = 10_000
 )
 
-// FillFolds fills the times that the folds of a dataset's runs lack and whose rows are there. transact runs a function in
+// FillFolds sets the missing times of the folds of a dataset's runs, where QuestDB has the rows. transact runs a function in
 // a transaction, perhaps more than once.
 func FillFolds(ctx context.Context, d *db.DB, client *questdb.Client, id uuid.UUID, transact func(func(context.Context, *db.Queries) error) error) (folds int64, err error) {
 	dataset, err := d.GetDataset(ctx, id)
@@ -137,7 +137,7 @@ func fillRun(ctx context.Context, q *db.Queries, clock *Clock, run uuid.UUID, ro
 	return n, err
 }
 
-// Fold tells the four times of a fold.
+// Fold returns the four times of a fold.
 func (c *Clock) Fold(numbers ...int64) (times [4]int64, ok bool) {
 	for i, n := range numbers {
 		if times[i], ok = c.At(n); !ok {
@@ -147,11 +147,11 @@ func (c *Clock) Fold(numbers ...int64) (times [4]int64, ok bool) {
 	return times, true
 }
 
-// lookUpTime bounds what a write of a run waits for times, which can be filled in later as well.
+// lookUpTime bounds how long a write of a run waits for times, which can also be set later.
 const lookUpTime = time.Second
 
-// TimeFolds fills the times that folds of a run lack before they are stored, as far as the dataset's rows are there. Folds
-// stay as they are when QuestDB does not answer soon.
+// TimeFolds sets the missing times of folds before they are stored, where QuestDB has the dataset's rows. It leaves the folds
+// unchanged when QuestDB does not answer soon.
 func TimeFolds(ctx context.Context, d *db.DB, client *questdb.Client, dataset uuid.UUID, folds []db.CopyFoldsParams) error {
 	end, lack := int64(0), false
 	for _, f := range folds {

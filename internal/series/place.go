@@ -1,5 +1,5 @@
-// Package series knows what PostgreSQL and QuestDB hold about one thing: where the rows of a dataset, run or simulation
-// are, and what the record says of them.
+// Package series finds the rows of a dataset, run or simulation in QuestDB, reads them, and keeps what the record in PostgreSQL
+// says about them up to date.
 package series
 
 import (
@@ -25,8 +25,8 @@ const (
 
 func (k Kind) String() string { return [...]string{"bars", "indicators", "predictions", "trace"}[k] }
 
-// shared is the table that rows of a kind share, the symbol column that tells there whose they are, and a column that only
-// tables of one alone have.
+// shared is the shared table of a kind, its symbol column with the owner of each row, and a column that only tables of a
+// single owner have.
 func (k Kind) shared() (table, key, own string) {
 	switch k {
 	case Predictions:
@@ -50,8 +50,8 @@ func (p *Place) Selection() questdb.Selection {
 	return questdb.Selection{Table: p.Table, Where: p.Where}
 }
 
-// Find looks for the table of a measurement. In a shared one the rows are those with one of the names, of which empty ones
-// do not count. A table that is not there, or that cannot be one, is no error. Errors are those of a read.
+// Find looks for the table of a measurement. In a shared table the rows are those with one of the names; empty names are
+// ignored. A missing table, or an invalid name, is no error. Errors are those of a read.
 func Find(ctx context.Context, client *questdb.Client, kind Kind, measurement string, names ...string) (*Place, error) {
 	table, key, own := kind.shared()
 	p := &Place{Name: strings.ToLower(measurement)}

@@ -10,7 +10,7 @@ import (
 	"foldbook/questdb"
 )
 
-// predictionColumns are the columns of predictions with the names that tables have them by.
+// predictionColumns are the columns of predictions, each with the names that tables use for it.
 var predictionColumns = []struct {
 	name    string
 	sources []string

@@ -14,15 +14,15 @@ import (
 	"foldbook/questdb"
 )
 
-// Counted is what was counted of rows, and the dataset's version after it was noted.
+// Counted is the counts of rows, and the dataset's version after they were stored.
 type Counted struct {
 	questdb.Bounds
 	Version   int64
 	CreatedAt time.Time
 }
 
-// RefreshBars counts the bars of a dataset in QuestDB and notes it in PostgreSQL. The dataset is locked first, so that of
-// two that count at the same time the later one notes what it finds. It runs in a transaction.
+// RefreshBars counts the bars of a dataset in QuestDB and stores the counts in PostgreSQL. It locks the dataset first, so that
+// of two concurrent calls the later one stores the later counts. It runs in a transaction.
 func RefreshBars(ctx context.Context, q *db.Queries, client *questdb.Client, id uuid.UUID) (c Counted, err error) {
 	row, err := q.LockDatasetRow(ctx, id)
 	if err != nil {
@@ -49,8 +49,8 @@ func RefreshBars(ctx context.Context, q *db.Queries, client *questdb.Client, id 
 	return c, nil
 }
 
-// RefreshIndicators does the same for the indicators, with the columns that they have. Of a shared table these are the
-// columns that are noted already and those added, because the rest of its columns are others'.
+// RefreshIndicators does the same for the indicators and their columns. In a shared table these are the columns that are
+// already stored and those added: the other columns belong to other datasets.
 func RefreshIndicators(ctx context.Context, q *db.Queries, client *questdb.Client, id uuid.UUID, added ...string) (c Counted, err error) {
 	row, err := q.LockDatasetRow(ctx, id)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"foldbook/questdb"
 )
 
-// BarsName is the name of the table of bars of a dataset that none is stored for.
+// BarsName is the default name of a dataset's table of bars.
 func BarsName(slug string) string {
 	name := strings.Map(func(r rune) rune {
 		switch {
@@ -42,7 +42,7 @@ func granularityMS(text string) int64 {
 	return n * unitMS[match[2]]
 }
 
-// BarLength is the length of a bar: what is stored in milliseconds, or else what a granularity such as 4h says; 0 for unknown.
+// BarLength is the length of a bar: the stored milliseconds, or else that of a granularity such as 4h; 0 for unknown.
 func BarLength(ms int64, granularity string) time.Duration {
 	if ms <= 0 {
 		ms = granularityMS(granularity)
@@ -50,8 +50,8 @@ func BarLength(ms int64, granularity string) time.Duration {
 	return time.Duration(min(ms, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 }
 
-// CanonicalGranularity writes a bar length in the largest unit up to days that fits whole: 240m and 240min are 4h, 1440m is 1d.
-// Lengths that are not whole minutes, weeks, and texts that are no lengths, stay as they are.
+// CanonicalGranularity writes a bar length in the largest unit, up to days, that divides it: 240m and 240min are 4h, 1440m is
+// 1d. Weeks, lengths that are not whole minutes, and other texts stay unchanged.
 func CanonicalGranularity(text string) string {
 	short := text
 	if digits, ok := strings.CutSuffix(text, "min"); ok {

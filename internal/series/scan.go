@@ -113,7 +113,7 @@ func (s *Scan) Next() bool {
 	return true
 }
 
-// Err is what ended the rows early.
+// Err is the error that ended the rows early.
 func (s *Scan) Err() error { return readError(s.table, s.Rows.Err()) }
 
 func readError(table string, err error) error {
@@ -123,7 +123,7 @@ func readError(table string, err error) error {
 	return nil
 }
 
-// Index is the times of rows behind their numbers.
+// Index is rows of a number and a time.
 type Index struct {
 	*questdb.Rows
 	table string
@@ -154,10 +154,10 @@ func (x *Index) Int(i int) (int64, bool) {
 	return x.Rows.Int(0)
 }
 
-// Err is what ended the rows early.
+// Err is the error that ended the rows early.
 func (x *Index) Err() error { return readError(x.table, x.Rows.Err()) }
 
-// Aligned is the rows of a series at whose time another one has a row as well. Both are read by time.
+// Aligned is the rows of a series at times where another series has a row too. Both are read by time.
 type Aligned struct {
 	*questdb.Rows
 	More bool     // there are rows behind the last one
@@ -259,7 +259,7 @@ func (a *Aligned) advance() bool {
 	return true
 }
 
-// Err is what ended the rows early.
+// Err is the error that ended the rows early.
 func (a *Aligned) Err() error { return readError(a.table, errors.Join(a.Rows.Err(), a.other.Err())) }
 
 // Close ends both reads.

@@ -13,14 +13,14 @@ import (
 	"foldbook/questdb"
 )
 
-// Series is the rows of one dataset, run or simulation: a table of its own, or those of a shared one that carry its name.
+// Series is the rows of one dataset, run or simulation: a table of its own, or its rows in a shared table.
 type Series struct {
 	Client *questdb.Client
 	Table  *questdb.Table
 	Where  []questdb.Match
 }
 
-// Open finds the rows of a measurement as Find does; nil when there are none that could be read by time.
+// Open finds the rows of a measurement as Find does; nil when there is no table that can be read by time.
 func Open(ctx context.Context, client *questdb.Client, kind Kind, measurement string, names ...string) (*Series, error) {
 	place, err := Find(ctx, client, kind, measurement, names...)
 	if err != nil || place.Table == nil || place.Table.Designated == "" {
@@ -40,13 +40,13 @@ type Range struct {
 	After      *Position // where the page before ended
 }
 
-// Position is behind so many rows of a time.
+// Position is a place after a number of rows of one time.
 type Position struct {
 	At   int64 // microseconds since 1970
 	Sent int64 // rows of that time up to here
 }
 
-// behind is the position behind one more row.
+// behind is the position after one more row.
 func (p Position) behind(t int64) Position {
 	if p.At == t {
 		return Position{t, p.Sent + 1}
@@ -77,7 +77,7 @@ func Fields(columns []Column) []rowstream.Field {
 // IsNumeric tells whether a kind of column has numbers.
 func IsNumeric(kind questdb.Kind) bool { return kind == questdb.Float || kind == questdb.Int }
 
-// TimeColumn is what every answer begins with: the time in milliseconds, whatever else the table says about times.
+// TimeColumn begins every answer: the time in milliseconds, computed from the designated timestamp.
 func (s *Series) TimeColumn() Column {
 	return Column{rowstream.Field{Name: "timestamp_ms", Kind: questdb.Time, Millis: true}, s.Table.Designated}
 }
@@ -125,7 +125,7 @@ func UnknownColumn(parameter, name string) error {
 	return spec.InvalidParameter(parameter, "names "+strconv.Quote(name)+", which the table does not have")
 }
 
-// Total is how many rows of a range there are, of which an answer has count and more or not.
+// Total is the number of rows in a range; the answer has count of them, and more says whether there are others.
 func (s *Series) Total(ctx context.Context, r Range, count int64, more bool) (int64, error) {
 	if !more && r.After == nil && !r.Numbered && (count > 0 || r.Offset == 0) {
 		return r.Offset + count, nil
