@@ -167,7 +167,7 @@ const getDatasetSeries = `-- name: GetDatasetSeries :one
 SELECT
     questdb_tag,
     questdb_measurement AS indicator_measurement,
-    coalesce(ohlcv_measurement, questdb_tag || '_ohlcv')::text AS ohlcv_measurement
+    coalesce(ohlcv_measurement, default_bars_table(questdb_tag))::text AS ohlcv_measurement
 FROM indicator_datasets
 WHERE dataset_id = $1
 `
@@ -191,7 +191,7 @@ const getDatasetSummary = `-- name: GetDatasetSummary :one
 SELECT
     d.dataset_id, d.symbol, d.granularity, d.source, d.questdb_tag, d.questdb_measurement, d.column_schema, d.row_count, d.first_bar_ts, d.last_bar_ts, d.ohlcv_measurement, d.ohlcv_row_count, d.ohlcv_first_ts, d.ohlcv_last_ts, d.bar_interval_ms, d.lookback_rows, d.metadata, d.created_at, d.updated_at, d.version, d.search_text,
     d.questdb_tag AS dataset_slug,
-    coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv')::text AS ohlcv_table,
+    coalesce(d.ohlcv_measurement, default_bars_table(d.questdb_tag))::text AS ohlcv_table,
     epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ms,
     epoch_ms(d.ohlcv_last_ts)::bigint AS ohlcv_last_ms,
     epoch_ms(d.first_bar_ts)::bigint AS first_bar_ms,
@@ -304,7 +304,7 @@ SELECT
             'symbol', d.symbol,
             'granularity', d.granularity,
             'source', d.source,
-            'ohlcv_measurement', coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv'),
+            'ohlcv_measurement', coalesce(d.ohlcv_measurement, default_bars_table(d.questdb_tag)),
             'indicator_measurement', d.questdb_measurement,
             'bar_interval_ms', CASE WHEN d.bar_interval_ms > 0 THEN d.bar_interval_ms ELSE granularity_ms(d.granularity) END,
             'lookback_rows', d.lookback_rows,
@@ -399,7 +399,7 @@ const listDatasetSummaries = `-- name: ListDatasetSummaries :many
 SELECT
     d.dataset_id, d.symbol, d.granularity, d.source, d.questdb_tag, d.questdb_measurement, d.column_schema, d.row_count, d.first_bar_ts, d.last_bar_ts, d.ohlcv_measurement, d.ohlcv_row_count, d.ohlcv_first_ts, d.ohlcv_last_ts, d.bar_interval_ms, d.lookback_rows, d.metadata, d.created_at, d.updated_at, d.version, d.search_text,
     d.questdb_tag AS dataset_slug,
-    coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv')::text AS ohlcv_table,
+    coalesce(d.ohlcv_measurement, default_bars_table(d.questdb_tag))::text AS ohlcv_table,
     epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ms,
     epoch_ms(d.ohlcv_last_ts)::bigint AS ohlcv_last_ms,
     epoch_ms(d.first_bar_ts)::bigint AS first_bar_ms,

@@ -59,7 +59,7 @@ WHERE dataset_id = @dataset_id;
 SELECT
     questdb_tag,
     questdb_measurement AS indicator_measurement,
-    coalesce(ohlcv_measurement, questdb_tag || '_ohlcv')::text AS ohlcv_measurement
+    coalesce(ohlcv_measurement, default_bars_table(questdb_tag))::text AS ohlcv_measurement
 FROM indicator_datasets
 WHERE dataset_id = @dataset_id;
 
@@ -69,7 +69,7 @@ WHERE dataset_id = @dataset_id;
 SELECT
     d.*,
     d.questdb_tag AS dataset_slug,
-    coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv')::text AS ohlcv_table,
+    coalesce(d.ohlcv_measurement, default_bars_table(d.questdb_tag))::text AS ohlcv_table,
     epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ms,
     epoch_ms(d.ohlcv_last_ts)::bigint AS ohlcv_last_ms,
     epoch_ms(d.first_bar_ts)::bigint AS first_bar_ms,
@@ -100,7 +100,7 @@ SELECT
             'symbol', d.symbol,
             'granularity', d.granularity,
             'source', d.source,
-            'ohlcv_measurement', coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv'),
+            'ohlcv_measurement', coalesce(d.ohlcv_measurement, default_bars_table(d.questdb_tag)),
             'indicator_measurement', d.questdb_measurement,
             'bar_interval_ms', CASE WHEN d.bar_interval_ms > 0 THEN d.bar_interval_ms ELSE granularity_ms(d.granularity) END,
             'lookback_rows', d.lookback_rows,
@@ -134,7 +134,7 @@ LIMIT @page_size::int;
 SELECT
     d.*,
     d.questdb_tag AS dataset_slug,
-    coalesce(d.ohlcv_measurement, d.questdb_tag || '_ohlcv')::text AS ohlcv_table,
+    coalesce(d.ohlcv_measurement, default_bars_table(d.questdb_tag))::text AS ohlcv_table,
     epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ms,
     epoch_ms(d.ohlcv_last_ts)::bigint AS ohlcv_last_ms,
     epoch_ms(d.first_bar_ts)::bigint AS first_bar_ms,

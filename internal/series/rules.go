@@ -11,7 +11,7 @@ import (
 	"foldbook/questdb"
 )
 
-// BarsName is the default name of a dataset's table of bars.
+// BarsName is the default name of a dataset's table of bars, as the database's function default_bars_table tells it.
 func BarsName(slug string) string {
 	name := strings.Map(func(r rune) rune {
 		switch {

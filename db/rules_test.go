@@ -1,6 +1,7 @@
 package db_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +23,24 @@ func TestGranularity(t *testing.T) {
 		}
 		if got := series.BarLength(0, text); stored != want || got != time.Duration(want)*time.Millisecond {
 			t.Errorf("%q: %d ms in SQL, %v in Go, want %d ms", text, stored, got, want)
+		}
+	}
+}
+
+// The service and the database agree about the table of bars of a dataset that names none.
+func TestBarsTable(t *testing.T) {
+	t.Parallel()
+	pool := testdb.New(t)
+	for slug, want := range map[string]string{
+		"btc25_1": "btc25_1_ohlcv", "BTC-25": "btc-25_ohlcv", "BTC/USD": "btc_usd_ohlcv", "a b.c": "a_b_c_ohlcv", "--x": "x_ohlcv",
+		"é\u212aÖ": "____ohlcv", strings.Repeat("ü", 130): strings.Repeat("_", 120) + "_ohlcv", "-": "_ohlcv",
+	} {
+		var stored string
+		if err := pool.QueryRow(t.Context(), "SELECT default_bars_table($1)", slug).Scan(&stored); err != nil {
+			t.Fatal(err)
+		}
+		if got := series.BarsName(slug); stored != want || got != want {
+			t.Errorf("%q: %q in SQL, %q in Go, want %q", slug, stored, got, want)
 		}
 	}
 }
