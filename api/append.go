@@ -218,7 +218,7 @@ func (s *Server) destination(ctx context.Context, kind series.Kind, measurement,
 		return nil, errSeriesOff
 	}
 	if !questdb.ValidTable(measurement) { // nor one of QuestDB's own tables
-		return nil, conflict(fmt.Sprintf("%s is %q, which is no name of a table", field, httpbody.Shorten(measurement)), nil)
+		return nil, conflict(fmt.Sprintf("%s is %q, which is not a valid table name", field, httpbody.Shorten(measurement)), nil)
 	}
 	place, err := series.Find(ctx, s.QuestDB, kind, measurement, names...)
 	if err != nil {

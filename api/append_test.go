@@ -284,7 +284,7 @@ func TestAppendRefusals(t *testing.T) {
 		{rows(`{"timestamp": 1704070800000, "new": "x"}`), "", 400, "invalid_body", "rows[1].new: must be a number"},
 		{rows(`{"timestamp": 1704070800, "rsi_14": 1}`), "", 400, "invalid_body", "rows[1].timestamp: is too small for milliseconds since the epoch"},
 		{rows(`{"rsi_14": 1}`), "", 400, "invalid_body", "rows[1].timestamp: is missing"},
-		{rows(`{"timestamp": 1704070800000, "a-b": 1}`), "", 400, "invalid_body", `rows[1]."a-b": is no name of a column: letters, digits, _ and blanks between them, at most 127 bytes`},
+		{rows(`{"timestamp": 1704070800000, "a-b": 1}`), "", 400, "invalid_body", `rows[1]."a-b": is not a valid column name: letters, digits, _ and blanks between them, at most 127 bytes`},
 		{rows(`{"timestamp": 1704070800000, "rsi_14": 1e999}`), "", 400, "invalid_body", "rows[1].rsi_14: is out of range"},
 		{rows(`{"timestamp": 1704070800000, "rsi_14": 1`), "", 400, "invalid_json", "rows[1]: is not JSON: unexpected ']', at byte 103"},
 		{rows(`{"timestamp": 1704070800000, "rsi_14": 1}`)[:80], "", 400, "invalid_json", "rows[1]: ends early"},
@@ -341,7 +341,7 @@ func TestAppendRefusals(t *testing.T) {
 		t.Errorf("without QuestDB: %d %v", status, a)
 	}
 	h.store("/api/datasets", fmt.Sprintf(`{"dataset_id": %q, "dataset_slug": %q, "indicator_measurement": "a b/c"}`, newDataset, name), 200)
-	if status, a := h.send(http.MethodPost, indicatorsPath(), indicatorRows(0, 1)); status != 409 || a["message"] != `indicator_measurement is "a b/c", which is no name of a table` {
+	if status, a := h.send(http.MethodPost, indicatorsPath(), indicatorRows(0, 1)); status != 409 || a["message"] != `indicator_measurement is "a b/c", which is not a valid table name` {
 		t.Errorf("%d %v", status, a)
 	}
 }

@@ -103,7 +103,7 @@ func (s *Server) GetEquity(c echo.Context, simulationID string, params spec.GetE
 	case err != nil:
 		return err
 	case format == spec.Parquet:
-		return spec.InvalidParameter("format", "parquet is not made of what is computed")
+		return spec.InvalidParameter("format", "parquet is not available for computed rows")
 	case params.Source != nil && !params.Source.Valid():
 		return spec.InvalidParameter("source", "is not trades or trace")
 	}

@@ -112,7 +112,7 @@ func classify(ctx context.Context, err error) *spec.Problem {
 	case errors.As(err, &fromEcho):
 		return classifyEcho(fromEcho)
 	case errors.Is(err, pgx.ErrNoRows):
-		return spec.NewProblem(http.StatusNotFound, spec.ErrorCodeNotFound, "there is no such thing")
+		return spec.NewProblem(http.StatusNotFound, spec.ErrorCodeNotFound, "there is no such record")
 	case errors.Is(err, db.ErrPoolBusy), errors.Is(err, httpbody.ErrBusy):
 		return errBusy
 	case errors.As(err, &fromPostgres):

@@ -42,7 +42,7 @@ func (s *Server) listPredictions(c echo.Context, runID string, params spec.ListP
 	}
 	withFolds := params.With != nil
 	if withFolds && (!params.With.Valid() || a.format != spec.JSON) {
-		return spec.InvalidParameter("with", "is not folds, or does not go with this format: only JSON has a place for them")
+		return spec.InvalidParameter("with", "is not folds, or cannot be combined with this format: only JSON can include them")
 	}
 	id, err := pathID("run_id", runID)
 	if err != nil {

@@ -46,7 +46,7 @@ func (s *Server) GetIndexMap(c echo.Context, datasetID string, params spec.GetIn
 func checkIndexMap(format spec.Format, params spec.GetIndexMapParams) error {
 	switch {
 	case format == spec.Parquet:
-		return spec.InvalidParameter("format", "parquet is not made of numbered rows")
+		return spec.InvalidParameter("format", "parquet is not available for numbered rows")
 	case params.StartIdx == nil || *params.StartIdx < 0:
 		return spec.InvalidParameter("start_idx", "is missing or below 0")
 	case params.EndIdx == nil || *params.EndIdx <= *params.StartIdx:
@@ -60,10 +60,10 @@ func checkIndexMap(format spec.Format, params spec.GetIndexMapParams) error {
 // listAligned answers the indicators at times that have a bar.
 func (s *Server) listAligned(c echo.Context, id uuid.UUID, a *rowAnswer) error {
 	if a.at.Numbered {
-		return spec.InvalidParameter("aligned", "does not go with start_index or end_index: the numbers are those of all rows")
+		return spec.InvalidParameter("aligned", "cannot be combined with start_index or end_index: the numbers are those of all rows")
 	}
 	if a.format == spec.Parquet {
-		return spec.InvalidParameter("format", "parquet does not go with aligned")
+		return spec.InvalidParameter("format", "parquet cannot be combined with aligned")
 	}
 	bars, err := s.openDataset(c.Request().Context(), id, true)
 	if err != nil {

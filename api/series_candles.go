@@ -16,7 +16,7 @@ import (
 // listCandles answers candles that are longer than the bars.
 func (s *Server) listCandles(c echo.Context, a *rowAnswer, interval string) error {
 	if a.pixels > 0 || a.at.Numbered || a.at.After != nil || a.format == spec.Parquet {
-		return spec.InvalidParameter("interval", "does not go with points, width, cursor, start_index, end_index or format=parquet")
+		return spec.InvalidParameter("interval", "cannot be combined with points, width, cursor, start_index, end_index or format=parquet")
 	}
 	k := questdb.Candles{Selection: a.series.Selection(a.at.Range), Desc: a.at.Desc, Offset: a.at.Offset}
 	var err error

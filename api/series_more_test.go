@@ -138,8 +138,8 @@ func TestPredictions(t *testing.T) {
 	h.want("/api/runs/"+byName+"/predictions", 200, "timestamp_ms,bar_index,fold_number,prediction,target,score\n1,8,1,0.3,0.4,5\n2,9,,0.5,0.6,7")
 	h.want("/api/runs/"+byName+"/predictions?fold=1&format=ndjson", 200, `{"timestamp_ms":1,"bar_index":8,"fold_number":1,"prediction":0.3,"target":0.4,"score":5}`)
 	h.refused("/api/runs/"+own+"/predictions?fold=-1", 400, "invalid_parameter", "parameter fold is below 0")
-	h.refused("/api/runs/"+own+"/predictions?with=trades", 400, "invalid_parameter", "parameter with is not folds, or does not go with this format: only JSON has a place for them")
-	h.refused("/api/runs/"+own+"/predictions?with=folds&format=csv", 400, "invalid_parameter", "parameter with is not folds, or does not go with this format: only JSON has a place for them")
+	h.refused("/api/runs/"+own+"/predictions?with=trades", 400, "invalid_parameter", "parameter with is not folds, or cannot be combined with this format: only JSON can include them")
+	h.refused("/api/runs/"+own+"/predictions?with=folds&format=csv", 400, "invalid_parameter", "parameter with is not folds, or cannot be combined with this format: only JSON can include them")
 	h.refused("/api/runs/"+unknown.String()+"/predictions", 404, "not_found", "run "+unknown.String()+" does not exist")
 	h.refused("/api/runs/"+h.run(dataset, "", "").String()+"/predictions", 404, "measurement_not_found", "QuestDB has no table ")
 }

@@ -79,7 +79,7 @@ func rangeOf(c echo.Context, q rowQuery, l paging.Limits, format spec.Format) (r
 		*p.into = min(*p.value, 1<<62)
 	}
 	if r.Numbered = q.StartIndex != nil || q.EndIndex != nil; r.Numbered && (!r.From.IsZero() || !r.To.IsZero()) {
-		return r, spec.InvalidParameter("start_index or end_index", "does not go with a time: the numbers are those of all rows")
+		return r, spec.InvalidParameter("start_index or end_index", "cannot be combined with a time: the numbers are those of all rows")
 	}
 	if format == spec.JSON {
 		if q.Limit == nil {
@@ -94,7 +94,7 @@ func rangeOf(c echo.Context, q rowQuery, l paging.Limits, format spec.Format) (r
 		return r, nil
 	}
 	if r.Offset != 0 || r.Numbered {
-		return r, spec.InvalidParameter("cursor", "does not go with offset, start_index or end_index")
+		return r, spec.InvalidParameter("cursor", "cannot be combined with offset, start_index or end_index")
 	}
 	at, err := paging.DecodePosition(*q.Cursor, r.scope())
 	r.After = (*series.Position)(&at)
@@ -137,7 +137,7 @@ func timeOf(name string, text *string, alias string, other *string, rest time.Du
 		t, err = time.UnixMilli(ms).Add(rest), nil
 	}
 	if err != nil || t.Unix() < 0 || t.UnixMilli() > latest {
-		return time.Time{}, spec.InvalidParameter(name, "is no time from 1970 to 9999 in milliseconds or RFC 3339")
+		return time.Time{}, spec.InvalidParameter(name, "is not a time from 1970 to 9999 in milliseconds or RFC 3339")
 	}
 	return t.UTC(), nil
 }

@@ -24,7 +24,7 @@ func pixelsOf(points, width *int64, at rowRange) (int64, error) {
 	case points == nil && width == nil:
 		return 0, nil
 	case points != nil && width != nil:
-		return 0, spec.InvalidParameter("points", "does not go with width")
+		return 0, spec.InvalidParameter("points", "cannot be combined with width")
 	case width != nil:
 		if pixels = *width; pixels < 1 || pixels > maxPixels {
 			return 0, spec.InvalidParameter("width", "is not from 1 to "+strconv.Itoa(maxPixels))
@@ -35,7 +35,7 @@ func pixelsOf(points, width *int64, at rowRange) (int64, error) {
 		}
 	}
 	if at.Desc || at.Numbered || at.limited || at.Offset != 0 || at.After != nil {
-		return 0, spec.InvalidParameter("points or width", "does not go with desc, limit, offset, cursor, start_index or end_index")
+		return 0, spec.InvalidParameter("points or width", "cannot be combined with desc, limit, offset, cursor, start_index or end_index")
 	}
 	return pixels, nil
 }
@@ -45,7 +45,7 @@ func (s *Server) listPoints(c echo.Context, a *rowAnswer) error {
 	clock := s.streamClock(c)
 	defer clock.cancel()
 	if a.format == spec.Parquet {
-		return spec.InvalidParameter("format", "parquet does not go with points or width")
+		return spec.InvalidParameter("format", "parquet cannot be combined with points or width")
 	}
 	a.at.Limit = -1
 	grid, err := a.grid(clock)

@@ -44,7 +44,7 @@ func (s *Server) send(c echo.Context, clock *streamClock, a *rowstream.Answer) e
 // sendParquet passes on the file that QuestDB makes.
 func (s *Server) sendParquet(c echo.Context, clock *streamClock, a *rowAnswer) error {
 	if a.at.Numbered || a.at.After != nil {
-		return spec.InvalidParameter("format", "parquet does not go with cursor, start_index or end_index")
+		return spec.InvalidParameter("format", "parquet cannot be combined with cursor, start_index or end_index")
 	}
 	name := a.series.Table.Name
 	scan := questdb.Scan{Selection: a.series.Selection(a.at.Range), Desc: a.at.Desc, Offset: a.at.Offset, Limit: a.at.Limit}

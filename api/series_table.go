@@ -39,7 +39,7 @@ func (s *Server) ListSeries(c echo.Context, datasetID string, params spec.ListSe
 	}
 	a.head = func(b []byte) []byte { return rowstream.AppendMember(b, "dataset_id", id.String()) }
 	if a.pixels > 0 && bins > 0 {
-		return spec.InvalidParameter("bins", "does not go with points or width")
+		return spec.InvalidParameter("bins", "cannot be combined with points or width")
 	}
 	a.tail = func(clock *streamClock, b []byte, count int64, e rowstream.End) ([]byte, error) {
 		b = append(b, `,"next_offset":`...)

@@ -80,7 +80,7 @@ func TestSeriesHeaders(t *testing.T) {
 	}
 	next := res.Header.Get("X-Next-Cursor")
 	h.refused(own+"/indicators?format=csv&columns=n&cursor="+next, 400, "invalid_parameter", "parameter cursor is altered, or of a series with other filters")
-	h.refused(own+"/indicators?format=csv&offset=1&cursor="+next, 400, "invalid_parameter", "parameter cursor does not go with offset, start_index or end_index")
+	h.refused(own+"/indicators?format=csv&offset=1&cursor="+next, 400, "invalid_parameter", "parameter cursor cannot be combined with offset, start_index or end_index")
 	h.want(own+"/indicators?format=csv&limit=1&cursor="+next, 200, "timestamp_ms,rsi_14,TGT_315,n,ok,note\n1704247200000,0.1,123456789.123,-3,true,\"x,y\"")
 	if head := h.do(http.MethodHead, own+"/indicators?format=csv&limit=2"); head.Header.Get("Content-Length") != res.Header.Get("Content-Length") {
 		t.Errorf("HEAD has the length %q, GET %q", head.Header.Get("Content-Length"), res.Header.Get("Content-Length"))
@@ -121,27 +121,27 @@ func TestSeriesRefusals(t *testing.T) {
 		"limit=x":                      "parameter limit is not a whole number",
 		"offset=-1":                    "parameter offset is below 0",
 		"start_index=-1":               "parameter start_index is below 0",
-		"start_ts=yesterday":           "parameter start_ts is no time from 1970 to 9999 in milliseconds or RFC 3339",
+		"start_ts=yesterday":           "parameter start_ts is not a time from 1970 to 9999 in milliseconds or RFC 3339",
 		"start_ts=1704067200":          "parameter start_ts is in seconds, it seems: write milliseconds or RFC 3339",
-		"end_timestamp=-1":             "parameter end_timestamp is no time from 1970 to 9999 in milliseconds or RFC 3339",
+		"end_timestamp=-1":             "parameter end_timestamp is not a time from 1970 to 9999 in milliseconds or RFC 3339",
 		"start_ts=1&start_timestamp=2": "parameter start_timestamp says something else than start_ts",
-		"start_ts=1&start_index=2":     "parameter start_index or end_index does not go with a time: the numbers are those of all rows",
+		"start_ts=1&start_index=2":     "parameter start_index or end_index cannot be combined with a time: the numbers are those of all rows",
 		"columns=nope":                 `parameter columns names "nope", which the table does not have`,
 		"columns=a%22%3B--":            `parameter columns names "a\";--", which the table does not have`,
 		"format=xml":                   "parameter format is not json, csv, ndjson, arrow or parquet",
 		"desc=maybe":                   "parameter desc is not true or false",
 		"cursor=AA":                    "parameter cursor is not a cursor of this service",
-		"aligned=true&end_index=2":     "parameter aligned does not go with start_index or end_index: the numbers are those of all rows",
+		"aligned=true&end_index=2":     "parameter aligned cannot be combined with start_index or end_index: the numbers are those of all rows",
 	} {
 		h.refused(own+"/indicators?"+query, 400, "invalid_parameter", message)
 	}
 	for query, message := range map[string]string{
 		"points=3":             "parameter points is not from 4 to 80000",
 		"width=0":              "parameter width is not from 1 to 20000",
-		"points=100&width=10":  "parameter points does not go with width",
-		"points=100&limit=10":  "parameter points or width does not go with desc, limit, offset, cursor, start_index or end_index",
+		"points=100&width=10":  "parameter points cannot be combined with width",
+		"points=100&limit=10":  "parameter points or width cannot be combined with desc, limit, offset, cursor, start_index or end_index",
 		"interval=1y":          "parameter interval is not a number and s, m, h, d, w or M, at most a day long or 1d, 1w, 1M to 12M",
-		"interval=1d&width=10": "parameter interval does not go with points, width, cursor, start_index, end_index or format=parquet",
+		"interval=1d&width=10": "parameter interval cannot be combined with points, width, cursor, start_index, end_index or format=parquet",
 	} {
 		h.refused(own+"/ohlcv?"+query, 400, "invalid_parameter", message)
 	}

@@ -165,7 +165,7 @@ func (w *Writer) Row(micros int64) {
 		return
 	}
 	if micros < firstMicros || micros >= lastMicros {
-		w.fail(&Refused{Message: fmt.Sprintf("row %d: %d is no time in microseconds between 1973-03-03 and 2286", w.rows, micros)})
+		w.fail(&Refused{Message: fmt.Sprintf("row %d: %d is not a time in microseconds between 1973-03-03 and 2286", w.rows, micros)})
 		return
 	}
 	if !w.filled { // the line protocol has no row without a cell, but NaN, which is stored as NULL

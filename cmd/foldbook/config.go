@@ -163,13 +163,13 @@ func loadConfig(environ map[string]string) (config, error) {
 func problem(t reflect.Type, err error) string {
 	switch {
 	case t == reflect.TypeFor[time.Duration]():
-		return "is no duration: write it like 500ms, 3s or 1m"
+		return "is not a duration: write it like 500ms, 3s or 1m"
 	case t == reflect.TypeFor[slog.Level]():
 		return "is none of debug, info, warn, error"
 	case t.Kind() == reflect.Bool:
 		return "is neither true nor false"
 	case t.Kind() == reflect.Int || t.Kind() == reflect.Int32:
-		return "is no whole number"
+		return "is not a whole number"
 	}
 	return err.Error()
 }
@@ -181,13 +181,13 @@ func (c config) check() (bad []string) {
 			bad = append(bad, fmt.Sprintf(format, args...))
 		}
 	}
-	add(c.Port >= 0 && c.Port <= 65535, "PORT=%d is no port: 1 to 65535, or 0 for a free one", c.Port)
-	add(net.ParseIP(c.Host) == nil || net.ParseIP(c.Host).To4() != nil, "HOST=%q is no IPv4 address or host name", c.Host)
+	add(c.Port >= 0 && c.Port <= 65535, "PORT=%d is not a port: 1 to 65535, or 0 for a free one", c.Port)
+	add(net.ParseIP(c.Host) == nil || net.ParseIP(c.Host).To4() != nil, "HOST=%q is not an IPv4 address or host name", c.Host)
 	add(c.PoolSize >= 1 && c.PoolSize <= 1000, "POSTGRES_POOL_SIZE=%d is outside 1 to 1000", c.PoolSize)
 	if _, err := pgx.ParseConfig(c.postgres()); err != nil {
 		// pgx's own text quotes the connection string, of which a password may be a part that it does not recognise.
 		if c.PostgresURL != "" {
-			add(false, "POSTGRES_URL is no PostgreSQL URL: write postgres://user:password@host:5432/database, with %%XX for special characters")
+			add(false, "POSTGRES_URL is not a PostgreSQL URL: write postgres://user:password@host:5432/database, with %%XX for special characters")
 		} else {
 			add(false, "PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD, PGSSLMODE: one of them is not what libpq takes (a port is 1 to 65535, an sslmode one of disable, allow, prefer, require, verify-ca, verify-full)")
 		}
@@ -210,9 +210,9 @@ func (c config) check() (bad []string) {
 	add(c.BodyCacheMB >= 0 && c.BodyCacheMB <= 1<<20, "BODY_CACHE_MB=%d is not between 0 and 1048576", c.BodyCacheMB)
 	add(c.StatementTimeout < c.RequestTimeout,
 		"POSTGRES_STATEMENT_TIMEOUT=%s is not below REQUEST_TIMEOUT=%s: the database has to give up first", c.StatementTimeout, c.RequestTimeout)
-	add(c.QDBHTTPURL == questDBOff || isHTTP(c.QDBHTTPURL), "QDB_HTTP_URL is no URL: write http://host:9000, or off")
+	add(c.QDBHTTPURL == questDBOff || isHTTP(c.QDBHTTPURL), "QDB_HTTP_URL is not a URL: write http://host:9000, or off")
 	if _, err := pgx.ParseConfig(c.QDBPGURL); c.QDBPGURL != "" && (err != nil || !strings.HasPrefix(c.QDBPGURL, "postgres")) {
-		add(false, "QDB_PG_URL is no PostgreSQL URL: write postgres://user:password@host:8812/qdb, with %%XX for special characters")
+		add(false, "QDB_PG_URL is not a PostgreSQL URL: write postgres://user:password@host:8812/qdb, with %%XX for special characters")
 	}
 	add(c.QDBPoolSize >= 1 && c.QDBPoolSize <= 1000, "QDB_POOL_SIZE=%d is outside 1 to 1000", c.QDBPoolSize)
 	add(!c.Passthrough || c.QDBReadOnlyUser != "", "QDB_PASSTHROUGH=true needs QDB_READONLY_USER: QuestDB itself has to keep what callers write from changing anything")
@@ -220,7 +220,7 @@ func (c config) check() (bad []string) {
 	add(c.JobWorkers >= 0 && c.JobWorkers <= 100, "JOB_WORKERS=%d is outside 0 to 100", c.JobWorkers)
 	if c.QDBILPPort != "" {
 		port, err := strconv.Atoi(c.QDBILPPort)
-		add(err == nil && port >= 1 && port <= 65535, "QDB_ILP_PORT=%q is no port: 1 to 65535", c.QDBILPPort)
+		add(err == nil && port >= 1 && port <= 65535, "QDB_ILP_PORT=%q is not a port: 1 to 65535", c.QDBILPPort)
 	}
 	for _, origin := range c.CORSOrigins {
 		u, err := url.Parse(origin)

@@ -54,21 +54,21 @@ func TestBadSettingsAreAllListed(t *testing.T) {
   POSTGRES_EXEC_MODE="fast" is none of cache_statement, cache_describe, describe_exec, exec
   MIGRATE_ON_START="maybe" is neither true nor false
   QDB_IMPORT="perhaps" is neither true nor false
-  READ_TIMEOUT="30" is no duration: write it like 500ms, 3s or 1m
+  READ_TIMEOUT="30" is not a duration: write it like 500ms, 3s or 1m
   LOG_LEVEL="loud" is none of debug, info, warn, error
   LOG_FORMAT="xml" is neither text nor json
-  PORT=70000 is no port: 1 to 65535, or 0 for a free one
-  HOST="::1" is no IPv4 address or host name
+  PORT=70000 is not a port: 1 to 65535, or 0 for a free one
+  HOST="::1" is not an IPv4 address or host name
   POSTGRES_POOL_SIZE=0 is outside 1 to 1000
-  POSTGRES_URL is no PostgreSQL URL: write postgres://user:password@host:5432/database, with %XX for special characters
+  POSTGRES_URL is not a PostgreSQL URL: write postgres://user:password@host:5432/database, with %XX for special characters
   POSTGRES_CONNECT_TIMEOUT=0s is too short: at least 1ms
   QDB_PASSTHROUGH_TIMEOUT=0s is too short: at least 1ms
   POSTGRES_STATEMENT_TIMEOUT=3s is not below REQUEST_TIMEOUT=3s: the database has to give up first
-  QDB_HTTP_URL is no URL: write http://host:9000, or off
+  QDB_HTTP_URL is not a URL: write http://host:9000, or off
   QDB_PASSTHROUGH=true needs QDB_READONLY_USER: QuestDB itself has to keep what callers write from changing anything
   QDB_PASSTHROUGH_ROWS=0 is outside 1 to 1000000
   JOB_WORKERS=-1 is outside 0 to 100
-  QDB_ILP_PORT="x" is no port: 1 to 65535
+  QDB_ILP_PORT="x" is not a port: 1 to 65535
   CORS_ORIGINS has "https://a.example/x": write * or origins like https://dashboard.example, separated by commas
   TRADER_PREFIXES has "traders": write paths like /traders/*, separated by commas`
 	got := ""

@@ -81,7 +81,7 @@ func TestExitCodes(t *testing.T) {
 		{full, "migrate down x", exitUsage, "Run \"foldbook migrate -h\" for help."},
 		{full, "migrate", exitUsage, "expected one of"},
 		{full, "fly", exitUsage, "unexpected argument fly"},
-		{"PORT=x", "serve", exitUsage, "PORT=\"x\" is no whole number"},
+		{"PORT=x", "serve", exitUsage, "PORT=\"x\" is not a whole number"},
 		{"PORT=x", "migrate up", exitUsage, "PORT"},
 		{away, "migrate up", exitDatabase, `PostgreSQL at 127.0.0.1:1 (database "foldbook", user "foldbook") cannot be reached`},
 		{away, "migrate status", exitDatabase, "refused"},

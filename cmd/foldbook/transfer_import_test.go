@@ -88,7 +88,7 @@ func TestImportNamesTheFault(t *testing.T) {
 		"b/d_unknown.json": strings.Replace(strings.ReplaceAll(runFile(), runID, "2f6bd1c2-8c7e-4f0e-9a53-000000000000"), `"run":{`, `"colour":"red","run":{`, 1),
 	})
 	_, stderr := must(t, exitFailed, nil, "import", dir, "--server", s.url)
-	if !strings.Contains(stderr, "c_other.json: is no dataset, run or simulation") {
+	if !strings.Contains(stderr, "c_other.json: is not a dataset, run or simulation") {
 		t.Errorf("got\n%s", stderr)
 	}
 	if got := stored(t, url); !strings.HasPrefix(got, "indicator_datasets: 0 rows") {
@@ -101,7 +101,7 @@ func TestImportNamesTheFault(t *testing.T) {
 	out, stderr := must(t, exitFailed, nil, "import", "--keep-going", dir, "--server", s.url)
 	for _, want := range []string{
 		"a_bad.json: the server refuses it (400 invalid_body): folds[17].test_end_idx: ", "b_cut.json: the server refuses it (400 invalid_json): folds[",
-		"c_other.json: is no dataset", "d_unknown.json: warning: ", "colour", "3 of 7 files failed",
+		"c_other.json: is not a dataset", "d_unknown.json: warning: ", "colour", "3 of 7 files failed",
 	} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("there is no %q in\n%s", want, stderr)
@@ -268,7 +268,7 @@ func TestTransferHelpAndUsage(t *testing.T) {
 	for args, want := range map[string]string{
 		"import":       "expected \"<path> ...\"",
 		"export run 7": `"7" is not a UUID`,
-		"import x.json --server ftp://u:geheim@host": "is no address of a server",
+		"import x.json --server ftp://u:geheim@host": "is not the address of a server",
 		"import x.json --wait=-1s":                   "--wait is below 0",
 	} {
 		code, out, stderr := command(t, nil, strings.Fields(args)...)

@@ -196,7 +196,7 @@ func TestTransferSeriesRefusals(t *testing.T) {
 		{1, "rows[12345].close: must be a number", []string{"--dataset", datasetID, "late.csv"}},
 		{1, "has no rows", []string{"--dataset", datasetID, "none.csv"}},
 		{1, "has no column of times: timestamp_ms, timestamp, timestamp_unix", []string{"--dataset", datasetID, "notime.csv"}},
-		{1, `column "a-b": is no name of a column`, []string{"--dataset", datasetID, "name.csv"}},
+		{1, `column "a-b": is not a valid column name`, []string{"--dataset", datasetID, "name.csv"}},
 		{1, "in the batch that begins with rows[0]: the server refuses it (400 invalid_body): rows[0].note: must be a number", []string{"--dataset", datasetID, "text.csv"}},
 		{1, "run 00000000-0000-4000-8000-000000000000 does not exist", []string{"--run", "00000000-0000-4000-8000-000000000000", "late.csv"}},
 		{1, "is not an Arrow IPC stream, or is damaged", []string{"cut.arrow"}},

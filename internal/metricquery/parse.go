@@ -127,7 +127,7 @@ func (f Fields) sort(text string) (Sort, error) {
 	}
 	s.Key = p.key(func(s string) int { return len(s) })
 	if p.rest() != "" {
-		p.fail("expected nothing behind the key")
+		p.fail("expected nothing after the key")
 	}
 	return s, p.err
 }

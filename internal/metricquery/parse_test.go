@@ -120,7 +120,7 @@ func TestParseSort(t *testing.T) {
 		"created_at":           "at 1: created_at is sorted by descending only",
 		"name":                 "at 1: expected",
 		"-summary_metrics.":    "at 18: the key is empty",
-		`summary_metrics."a"b`: "at 20: expected nothing behind the key",
+		`summary_metrics."a"b`: "at 20: expected nothing after the key",
 	} {
 		_, err := testFields.sort(text)
 		wantFault(t, err, http.StatusBadRequest, "invalid_parameter", "parameter sort "+want)

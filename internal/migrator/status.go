@@ -38,7 +38,7 @@ func (m *Migrator) Status(ctx context.Context) ([]Status, error) {
 func Next(existing []Migration, name string) (file, text string, err error) {
 	subject := strings.ToLower(strings.Join(strings.FieldsFunc(name, func(r rune) bool { return r == ' ' || r == '-' || r == '_' }), "_"))
 	if subject == "" || strings.ContainsFunc(subject, func(r rune) bool { return r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') }) {
-		return "", "", fmt.Errorf("%q is no name for a migration: use letters, digits and underscores", name)
+		return "", "", fmt.Errorf("%q is not a name for a migration: use letters, digits and underscores", name)
 	}
 	version := int64(1)
 	if len(existing) > 0 {

@@ -91,7 +91,7 @@ func (l Limits) Request(p Params, scope string) (r Request, err error) {
 		return r, nil
 	}
 	if r.Offset != 0 {
-		return r, spec.InvalidParameter("cursor", "does not go with offset")
+		return r, spec.InvalidParameter("cursor", "cannot be combined with offset")
 	}
 	after, err := DecodeCursor(*p.Cursor, scope)
 	r.After = &after

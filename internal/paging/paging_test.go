@@ -24,7 +24,7 @@ func TestRequest(t *testing.T) {
 		{Params{Limit: new(int64(-1))}, 0, "parameter limit is below 0"},
 		{Params{Offset: new(int64(-1))}, 0, "parameter offset is below 0"},
 		{Params{Count: new("all")}, 0, "parameter count is not exact, estimated or none"},
-		{Params{Cursor: &cursor, Offset: new(int64(1))}, 0, "parameter cursor does not go with offset"},
+		{Params{Cursor: &cursor, Offset: new(int64(1))}, 0, "parameter cursor cannot be combined with offset"},
 		{Params{Cursor: new("x")}, 0, "parameter cursor is not a cursor of this service"},
 	} {
 		got, err := limits.Request(tt.params, "scope")

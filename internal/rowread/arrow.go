@@ -273,7 +273,7 @@ func (b *builder) moments(a *array.Timestamp) (func(*Column, int) error, error) 
 			return b.invalid(c.Name, "is out of range")
 		}
 		if nanos*v%int64(time.Millisecond) != 0 {
-			return b.invalid(c.Name, "is no whole number of milliseconds")
+			return b.invalid(c.Name, "is not a whole number of milliseconds")
 		}
 		if b.o.AnyUnit {
 			return b.setMicros(c.Name, nanos*v/int64(time.Microsecond))

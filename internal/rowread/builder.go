@@ -58,7 +58,7 @@ func (b *builder) column(name string) (*Column, error) {
 		return nil, b.invalid("", "has a column without a name")
 	}
 	if !questdb.ValidColumn(name) {
-		return nil, b.invalid(name, "is no name of a column: letters, digits, _ and blanks between them, at most 127 bytes")
+		return nil, b.invalid(name, "is not a valid column name: letters, digits, _ and blanks between them, at most 127 bytes")
 	}
 	if time, chosen := b.isTime(name); time {
 		c := &Column{Name: strings.Clone(name), time: chosen, skip: !chosen}
@@ -192,7 +192,7 @@ func (b *builder) setMicros(name string, micros int64) error {
 	case micros <= 0 || micros >= 1e16:
 		return b.invalid(name, "is out of range")
 	case micros%1000 != 0:
-		return b.invalid(name, "is no whole number of milliseconds")
+		return b.invalid(name, "is not a whole number of milliseconds")
 	}
 	if b.timeAt == b.nth && b.time != micros {
 		return b.invalid(name, "is another time than the one that is given beside it")

@@ -137,11 +137,11 @@ func TestJSONFaults(t *testing.T) {
 		{`{"rows": [{` + ok + `, "a": 1.}]}`, "rows[0]: is not JSON: unexpected '}', at byte 46"},
 		{`{"rows": [{` + ok + `, "a": .1}]}`, "rows[0]: is not JSON: unexpected '.', at byte 44"},
 		{`{"rows": [{` + ok + `, "a": 1, "A": 2}]}`, "rows[0].A: is there twice"},
-		{`{"rows": [{` + ok + `, "a-b": 1}]}`, `rows[0]."a-b": is no name of a column: letters, digits, _ and blanks between them, at most 127 bytes`},
+		{`{"rows": [{` + ok + `, "a-b": 1}]}`, `rows[0]."a-b": is not a valid column name: letters, digits, _ and blanks between them, at most 127 bytes`},
 		{`{"rows": [{` + ok + `, "": 1}]}`, "rows[0]: has a column without a name"},
-		{`{"rows": [{` + ok + `, "a\"": 1}]}`, `rows[0]."a\"": is no name of a column: letters, digits, _ and blanks between them, at most 127 bytes`},
+		{`{"rows": [{` + ok + `, "a\"": 1}]}`, `rows[0]."a\"": is not a valid column name: letters, digits, _ and blanks between them, at most 127 bytes`},
 		{"{\"rows\": [{" + ok + ", \"a\xff\": 1}]}", "rows[0]: has a name that is not a JSON text"},
-		{`{"rows": [{` + ok + `, "` + strings.Repeat("a", 128) + `": 1}]}`, `rows[0]."` + strings.Repeat("a", 100) + `…": is no name of a column: letters, digits, _ and blanks between them, at most 127 bytes`},
+		{`{"rows": [{` + ok + `, "` + strings.Repeat("a", 128) + `": 1}]}`, `rows[0]."` + strings.Repeat("a", 100) + `…": is not a valid column name: letters, digits, _ and blanks between them, at most 127 bytes`},
 	} {
 		_, err := all(JSON, strings.NewReader(c.body), o)
 		var f *ValidationError

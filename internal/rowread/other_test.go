@@ -39,7 +39,7 @@ func TestCSV(t *testing.T) {
 	}
 	for _, c := range []struct{ in, want string }{
 		{"", "the body is empty"},
-		{"timestamp,a-b\n", `column "a-b": is no name of a column: letters, digits, _ and blanks between them, at most 127 bytes`},
+		{"timestamp,a-b\n", `column "a-b": is not a valid column name: letters, digits, _ and blanks between them, at most 127 bytes`},
 		{"timestamp,\n", "the body has a column without a name"},
 		{"timestamp,a,A\n", "column A: is there twice"},
 		{"a\n1\n", "rows[0].timestamp: is missing"},
@@ -190,7 +190,7 @@ func TestArrowFaults(t *testing.T) {
 		}), "column b: has the type date32, which is none of numbers, texts and timestamps"},
 		{arrowBody(t, []arrow.Field{{Name: "timestamp", Type: arrow.FixedWidthTypes.Timestamp_us}}, func(b *array.RecordBuilder) {
 			b.Field(0).(*array.TimestampBuilder).Append(1704067200000001)
-		}), "rows[0].timestamp: is no whole number of milliseconds"},
+		}), "rows[0].timestamp: is not a whole number of milliseconds"},
 		{arrowBody(t, []arrow.Field{ms, {Name: "s", Type: arrow.BinaryTypes.String}}, func(b *array.RecordBuilder) {
 			times(1704067200000)(b)
 			b.Field(1).(*array.StringBuilder).Append("x")

@@ -82,7 +82,7 @@ type Client struct {
 }
 
 // ErrServer says that the address of a server makes no sense.
-var ErrServer = errors.New("is no address of a server: write http://host:port")
+var ErrServer = errors.New("is not the address of a server: write http://host:port")
 
 // New returns a client of the server at an http or https URL.
 func New(server string) (*Client, error) {

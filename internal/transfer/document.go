@@ -114,7 +114,7 @@ func (im *Import) inspect(name, path string) (*Document, error) {
 		if wrong != nil && !errors.As(wrong, &syntax) {
 			return nil, wrong
 		}
-		return nil, errors.New("is no dataset, run or simulation: there is no dataset_slug, run_id or simulation_id at the top of a JSON object")
+		return nil, errors.New("is not a dataset, run or simulation: a JSON object with dataset_slug, run_id or simulation_id at the top level")
 	}
 	if _, err := io.Copy(io.Discard, raw); err != nil {
 		return nil, err
