@@ -9,9 +9,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Query runs one statement as somebody has written it, as Config.ReadOnlyUser when there is one: only then is it QuestDB
-// that sees to it that nothing is changed. It counts as a long read. The rows have to be closed.
-// Errors: a *Refused for what QuestDB says against the statement, ErrUnavailable, ErrBusy, ErrTimeout, ErrBroken.
+// Query runs one statement that a caller wrote, as Config.ReadOnlyUser if there is one: only then does QuestDB itself make
+// sure that nothing is changed. It counts as a long read. The rows have to be closed.
+// Errors: a *Refused when QuestDB refuses the statement, ErrUnavailable, ErrBusy, ErrTimeout, ErrBroken.
 func (c *Client) Query(ctx context.Context, sql string) (*Rows, error) {
 	if !utf8.ValidString(sql) || strings.ContainsRune(sql, 0) { // a zero byte would end the statement within its message
 		return nil, &Refused{Message: "the statement is not text"}
@@ -27,7 +27,7 @@ func (c *Client) Query(ctx context.Context, sql string) (*Rows, error) {
 		if pool == nil {
 			return c.exec(ctx, sql)
 		}
-		// Described anew each time: no two are the same, and what tables look like may have changed.
+		// Described each time: statements differ, and a table may have changed.
 		return c.pgQuery(ctx, pool, pgx.QueryExecModeDescribeExec, sql, nil)
 	})
 	if as := new(refusedAs); errors.As(err, &as) && !errors.Is(err, ErrTimeout) && !errors.Is(err, ErrBroken) {

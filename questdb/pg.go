@@ -19,7 +19,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// openPool makes a pool on the PostgreSQL wire; with a user other than that of the URL unless user is empty.
+// openPool makes a pool on the PostgreSQL wire, for this user or, when it is empty, for that of the URL.
 func (cfg Config) openPool(user, password string) (*pgxpool.Pool, error) {
 	pc, err := pgxpool.ParseConfig(cfg.pgURL())
 	if err != nil { // its text may quote a password
@@ -41,8 +41,8 @@ func (cfg Config) openPool(user, password string) (*pgxpool.Pool, error) {
 		return pgproto3.NewFrontend(bufio.NewReaderSize(r, 64<<10), w)
 	}
 	pc.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler { return closeOnCancel{conn.Conn()} }
-	// The fastest mode but cache_statement, which fails once on each connection after a column was added, and gets no answer
-	// at all after a table was dropped and made anew.
+	// The fastest mode except cache_statement, which fails once on each connection after a column was added, and gets no
+	// answer at all after a table was dropped and created again.
 	pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	pc.ConnConfig.DescriptionCacheCapacity = 128
 	pool, err := pgxpool.NewWithConfig(context.Background(), pc)
@@ -68,14 +68,14 @@ func (cfg Config) pgURL() string {
 	return u.String()
 }
 
-// formats asks for numbers and times in binary, which is most of what makes this path fast, and for all else as text: the
-// binary form of a null IPv4 or GEOHASH is not valid.
+// formats asks for numbers and times in binary, which is the main reason that this path is fast, and for all other types as
+// text: the binary form of a null IPv4 or GEOHASH is not valid.
 var formats = pgx.QueryResultFormatsByOID{
 	pgtype.Float8OID: 1, pgtype.Float4OID: 1, pgtype.Int8OID: 1, pgtype.Int4OID: 1, pgtype.Int2OID: 1,
 	pgtype.BoolOID: 1, pgtype.TimestampOID: 1, pgtype.TimestamptzOID: 1,
 }
 
-// pgTypes are QuestDB's types as far as the wire tells them apart.
+// pgTypes are QuestDB's types as far as the wire distinguishes them.
 var pgTypes = map[uint32]string{
 	pgtype.Float8OID: "DOUBLE", pgtype.Float4OID: "FLOAT", pgtype.Int8OID: "LONG", pgtype.Int4OID: "INT", pgtype.Int2OID: "SHORT",
 	pgtype.BoolOID: "BOOLEAN", pgtype.TimestampOID: "TIMESTAMP", pgtype.TimestamptzOID: "TIMESTAMP",
@@ -118,7 +118,7 @@ func (p *pgSource) close(whole bool) error {
 	return err
 }
 
-// pgQuery sends a statement and waits for its first row. User statements are described anew each time.
+// pgQuery sends a statement and waits for its first row. Statements of callers are described each time.
 func (c *Client) pgQuery(ctx context.Context, pool *pgxpool.Pool, mode pgx.QueryExecMode, sql string, args []any) (*Rows, error) {
 	rows, err := c.pgAttempt(ctx, pool, mode, sql, args)
 	if errors.Is(err, errStale) {
@@ -130,7 +130,7 @@ func (c *Client) pgQuery(ctx context.Context, pool *pgxpool.Pool, mode pgx.Query
 	return rows, err
 }
 
-// errStale is a description of a statement that a change of the table has made wrong.
+// errStale is the error of a statement whose cached description no longer fits the table.
 var errStale = fmt.Errorf("%w: the table has changed", ErrBroken)
 
 func (c *Client) pgAttempt(ctx context.Context, pool *pgxpool.Pool, mode pgx.QueryExecMode, sql string, args []any) (*Rows, error) {
@@ -164,7 +164,7 @@ func (c *Client) pgAttempt(ctx context.Context, pool *pgxpool.Pool, mode pgx.Que
 	return rows, rows.err
 }
 
-// isStale recognises what QuestDB says to a statement that was described before the table changed.
+// isStale recognises QuestDB's error for a statement that was described before the table changed.
 func isStale(message string) bool {
 	return strings.Contains(message, "cached plan must not change result type") || strings.Contains(message, "inconvertible")
 }

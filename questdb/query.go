@@ -9,13 +9,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A read that found no server is tried once more, unless the first attempt took so long that the server must be away.
+// A read that found no server is tried once more, unless the first attempt took so long that the server must be down.
 const (
 	retryPause  = 20 * time.Millisecond // and as much again at random
 	retryWithin = 500 * time.Millisecond
 )
 
-// query runs a read on the path of the client, and returns when its first row is there. It holds a place of the pool until
+// query runs a read on the path of the client, and returns when its first row has arrived. It counts against the pool until
 // the rows have ended.
 func (c *Client) query(ctx context.Context, s *statement) (*Rows, error) {
 	return c.pooled(ctx, s.stream, func() (*Rows, error) {
@@ -33,7 +33,7 @@ func (c *Client) query(ctx context.Context, s *statement) (*Rows, error) {
 	})
 }
 
-// pooled runs a read that holds a place of the pool until its rows have ended.
+// pooled runs a read that counts against the pool until its rows have ended.
 func (c *Client) pooled(ctx context.Context, stream bool, read func() (*Rows, error)) (*Rows, error) {
 	release, err := c.acquire(ctx, stream)
 	if err != nil {
@@ -52,7 +52,7 @@ func (c *Client) pooled(ctx context.Context, stream bool, read func() (*Rows, er
 	return rows, nil
 }
 
-// acquire waits for a place of the pool. Long reads, which may be as slow as whoever reads them, leave some to the others.
+// acquire waits for a place in the pool. Long reads, which are as slow as their clients, leave some places to the others.
 // Error: ErrBusy.
 func (c *Client) acquire(ctx context.Context, stream bool) (release func(), err error) {
 	wait, cancel := context.WithTimeoutCause(ctx, c.cfg.AcquireTimeout, ErrBusy)

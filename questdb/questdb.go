@@ -24,7 +24,7 @@ const (
 	HTTP Path = "http" // /exec
 )
 
-// Config says where QuestDB is, who to be there, and how long it may take. Zero values stand for the defaults named.
+// Config has the address of QuestDB, the users and the time limits. Zero values stand for the defaults named.
 type Config struct {
 	HTTPURL        string
 	User, Password string // for HTTP basic authentication; no user: none
@@ -103,8 +103,8 @@ func New(cfg Config) (*Client, error) {
 		slots:   semaphore.NewWeighted(int64(cfg.PoolSize)),
 		streams: semaphore.NewWeighted(int64(max(1, cfg.PoolSize-cfg.PoolSize/4))),
 	}
-	// QuestDB 9.3 keeps the tables that it has written to over a connection. When one was dropped and made anew, it goes on
-	// writing to the old one, says 204, and the rows are lost.
+	// For each connection QuestDB 9.3 caches the tables that it has written to. When a table was dropped and created again, it
+	// writes to the old one, answers 204, and the rows are lost.
 	c.once = c.transport.Clone()
 	c.once.DisableKeepAlives = true
 	c.http = &http.Client{
@@ -127,7 +127,7 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Close closes the connections, those of reads in progress when they have ended.
+// Close closes the connections. Those of reads in progress close when the reads have ended.
 func (c *Client) Close() {
 	if c.pool != nil {
 		c.pool.Close()
@@ -138,7 +138,7 @@ func (c *Client) Close() {
 	c.transport.CloseIdleConnections()
 }
 
-// pingTimeout is long for a query that reads nothing, and short for somebody who waits to see whether QuestDB is up.
+// pingTimeout is long for a query that reads nothing, and short for a caller who waits to see whether QuestDB is up.
 const pingTimeout = 2 * time.Second
 
 // Ping returns nil when QuestDB answers a query over HTTP and, if reads take it, over the PostgreSQL wire as well. A server
@@ -158,7 +158,7 @@ func (c *Client) Ping(ctx context.Context) error {
 	return nil
 }
 
-// isOne looks for the one row with 1.
+// isOne checks that the result is one row with 1.
 func isOne(rows *Rows, err error) error {
 	if errors.As(err, new(*Refused)) {
 		return fmt.Errorf("%w: it does not take the query", ErrBroken)

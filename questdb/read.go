@@ -31,7 +31,7 @@ type Scan struct {
 	Limit   int64 // at most so many rows; below 0: all
 }
 
-// longRead is the number of rows beyond which a scan is a long read, which may not take the last places of the pool.
+// longRead is the number of rows above which a scan is a long read, which may not take the last places in the pool.
 const longRead = 10000
 
 // Scan reads rows. The rows have to be closed. A read that fails before its first row with ErrUnavailable is tried once more.
@@ -49,7 +49,7 @@ func (c *Client) Scan(ctx context.Context, s Scan) (*Rows, error) {
 	return c.query(ctx, st.rest(s))
 }
 
-// rest writes a scan behind its columns.
+// rest writes the part of a scan after its columns.
 func (st *statement) rest(s Scan) *statement {
 	st.add(" from ").table(s.Table).where(s.Selection)
 	if s.Table.Designated != "" {
@@ -102,7 +102,7 @@ func ceilMicros(t time.Time) int64 {
 	return micros
 }
 
-// match writes that a column has one of the values. Values that a column of its type cannot have are left out.
+// match writes the condition that a column has one of the values. It omits values that a column of its type cannot have.
 func (s *statement) match(t *Table, m Match) *statement {
 	c, ok := t.Column(m.Column)
 	if !ok {
@@ -153,7 +153,7 @@ func matchValue(columnType, text string) (any, bool) {
 	return text, true
 }
 
-// Bounds is how many rows a selection has, and the first and last time in them (zero when there is none).
+// Bounds is the number of rows of a selection, and their first and last time (zero when there are none).
 type Bounds struct {
 	Rows        int64
 	First, Last time.Time
@@ -171,8 +171,8 @@ func (c *Client) number(ctx context.Context, st *statement) (n int64, err error)
 	return n, err
 }
 
-// Bounds counts a selection and finds its ends. Errors as Scan. The three are found apart, which is much faster than in one
-// pass: without a condition all of them come from QuestDB's metadata.
+// Bounds counts a selection and finds its first and last time. Errors as Scan. Three separate queries are much faster than one:
+// without a condition QuestDB answers each from its metadata.
 func (c *Client) Bounds(ctx context.Context, s Selection) (Bounds, error) {
 	if s.Table.Designated == "" {
 		n, err := c.Count(ctx, s)

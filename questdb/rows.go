@@ -80,10 +80,10 @@ func (r *Rows) Next() bool {
 	return true
 }
 
-// Err is what ended the rows early, nil after the last one. Only with nil was the result whole.
+// Err is the error that ended the rows early, nil after the last one. Only then was the result complete.
 func (r *Rows) Err() error { return r.err }
 
-// Close gives the connection back, and ends the query at the server when rows are left. It may be called twice.
+// Close releases the connection, and ends the query at the server when rows are left. It may be called twice.
 func (r *Rows) Close() {
 	if !r.ended {
 		r.end(false)
@@ -101,14 +101,14 @@ func (r *Rows) end(whole bool) {
 	}
 }
 
-// peek reads the first row, so that what is wrong with the query shows before anybody has seen a row.
+// peek reads the first row, so that an error of the query shows before any row has been used.
 func (r *Rows) peek() {
 	if r.Next() {
 		r.fetched = true
 	}
 }
 
-// setTypes names the types that the catalogue knows better than the wire.
+// setTypes sets the types for which the catalogue is more precise than the wire.
 func (r *Rows) setTypes(types []string) {
 	for i, t := range types {
 		if i < len(r.Fields) && t != "" && KindOf(t) == r.Fields[i].Kind {
@@ -187,7 +187,7 @@ func (r *Rows) Text(i int) (v []byte, ok bool) {
 	return cell, true
 }
 
-// appendArray writes an array as QuestDB does, from PostgreSQL's way: {1.0,NULL} becomes [1.0,null].
+// appendArray converts an array from PostgreSQL's notation to QuestDB's: {1.0,NULL} becomes [1.0,null].
 func appendArray(to, array []byte) []byte {
 	for _, b := range array {
 		if i := slices.Index([]byte("{}NUL"), b); i >= 0 {

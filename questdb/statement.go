@@ -11,9 +11,9 @@ import (
 	"unicode/utf8"
 )
 
-// statement is SQL in the making, the only place where it is made. Its text is constant, its names are quoted, and its
-// values stand apart: they are bound where QuestDB can bind, and written as literals where it cannot. The methods return
-// the statement, so that they chain; the first thing that is wrong is kept in err and stops the statement from being sent.
+// statement builds SQL; nothing else does. Its text is constant, its names are quoted, and its values are kept apart: they are
+// bound where QuestDB can bind, and written as literals where it cannot. The methods return the statement, so that they
+// chain; err keeps the first error, and a statement with an error is not sent.
 type statement struct {
 	bound  strings.Builder // with $1, $2, …
 	args   []any
@@ -65,7 +65,7 @@ func (s *statement) read(t *Table, name string) *statement {
 	return s.column(t, name)
 }
 
-// name writes an identifier. Error: ErrInvalidName, for what quotes cannot hold.
+// name writes an identifier. Error: ErrInvalidName, for a name that cannot be quoted.
 func (s *statement) name(name string) *statement {
 	quoted, err := quote(name)
 	if err != nil {
@@ -130,14 +130,14 @@ func literalOf(v any) string {
 	panic(fmt.Sprintf("a value of type %T in a statement", v))
 }
 
-// textLiteral writes a string of SQL. QuestDB knows no escape but the doubled quote. Compare it, or cast it to STRING: in a
-// cast to VARCHAR or a function, QuestDB 9.3 takes away the quotes that the text itself begins and ends with.
+// textLiteral writes a string of SQL. QuestDB's only escape is the doubled quote. Compare the literal, or cast it to STRING: in
+// a cast to VARCHAR or a function, QuestDB 9.3 removes quotes at the beginning and end of the text itself.
 func textLiteral(v string) string { return "'" + strings.ReplaceAll(v, "'", "''") + "'" }
 
 const maxName = 127 // QuestDB's cairo.max.file.name.length
 
-// quote is the only way of a name into SQL. QuestDB has no escape for a double quote in an identifier, and no name that
-// holds one.
+// quote is the only way for a name into SQL. QuestDB has no escape for a double quote in an identifier, and no name contains
+// one.
 func quote(name string) (string, error) {
 	bad := func(r rune) bool { return r == '"' || unicode.IsControl(r) || r == utf8.RuneError || r == '\uFEFF' }
 	if name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.ContainsFunc(name, bad) {
@@ -146,7 +146,7 @@ func quote(name string) (string, error) {
 	return `"` + name + `"`, nil
 }
 
-// clip keeps what a client sent from filling a log.
+// clip shortens text from a client, so that it cannot fill a log.
 func clip(name string) string {
 	if len(name) > maxName+1 {
 		return name[:maxName] + "…"
@@ -156,7 +156,7 @@ func clip(name string) string {
 
 var tablePattern = regexp.MustCompile(`^[a-z0-9_][a-z0-9_.-]*$`)
 
-// tableName is the name in lower case, as tables are made and looked up: QuestDB does not tell cases apart.
+// tableName is the name in lower case, in which tables are created and looked up: QuestDB ignores case.
 func tableName(name string) (string, error) {
 	lower := strings.ToLower(name)
 	if len(lower) > maxName || !tablePattern.MatchString(lower) || strings.Contains(lower, "..") || strings.HasSuffix(lower, ".") {

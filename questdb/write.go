@@ -18,7 +18,7 @@ type Spec struct {
 	Columns     []Column // all but the timestamp: name, type, whether it is a Key
 }
 
-// check finds what QuestDB would not take. Error: ErrInvalidName.
+// check refuses names that QuestDB would not accept. Error: ErrInvalidName.
 func (s Spec) check() error {
 	if !slices.Contains([]string{"HOUR", "DAY", "WEEK", "MONTH", "YEAR"}, s.PartitionBy) {
 		return fmt.Errorf("%w: partition by %q", ErrInvalidName, s.PartitionBy)
@@ -34,11 +34,11 @@ func (s Spec) check() error {
 	return nil
 }
 
-// madeTypes are those that a Writer can write.
+// madeTypes are the types that a Writer can write.
 var madeTypes = []string{"DOUBLE", "LONG", "SYMBOL", "VARCHAR"}
 
-// Ensure makes the table, or adds the columns that it lacks; a table without deduplication gets that of the spec. A column
-// that has another type there keeps it. It is safe to call from several processes at once.
+// Ensure creates the table or adds its missing columns; a table without deduplication gets that of the spec. An existing
+// column keeps its type. It is safe to call from several processes at once.
 // Errors: ErrInvalidName, and those of a read.
 func (c *Client) Ensure(ctx context.Context, s Spec) (*Table, error) {
 	name, err := tableName(s.Name)
@@ -120,8 +120,8 @@ func (c *Client) alter(ctx context.Context, t *Table, s Spec) (changed bool, err
 
 const ddlTries = 5
 
-// ddl changes the schema over HTTP, which is there in any case, as somebody who may. QuestDB refuses a change for a moment
-// while another one, or a writer, holds the table.
+// ddl changes the schema over HTTP, as a user who may. QuestDB refuses a change for a moment while another change, or a writer,
+// holds the table.
 func (c *Client) ddl(ctx context.Context, s *statement) error {
 	for try := 1; ; try++ {
 		err := c.do(ctx, s)
@@ -139,7 +139,7 @@ func isBusy(message string) bool {
 	return slices.ContainsFunc([]string{"busy", "lock", "in progress"}, func(s string) bool { return strings.Contains(message, s) })
 }
 
-// Drop removes a table if it is there. Errors: ErrInvalidName, and those of a read.
+// Drop removes a table if it exists. Errors: ErrInvalidName, and those of a read.
 func (c *Client) Drop(ctx context.Context, name string) error {
 	name, err := tableName(name)
 	if err != nil {

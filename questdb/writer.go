@@ -26,11 +26,11 @@ type Writer struct {
 }
 
 const (
-	// maxBatch is the most bytes of a batch: far more than anybody should keep in memory.
+	// maxBatch is the most bytes of a batch: far more than a caller should keep in memory.
 	maxBatch = 1 << 30
-	// writeRetry is how long a batch is sent again whose answer was lost.
+	// writeRetry is how long a batch is sent again when its answer was lost.
 	writeRetry = time.Second
-	// The times that are taken: 1973-03-03 to 2286-11-20. Milliseconds or nanoseconds taken for microseconds lie outside.
+	// The accepted times: 1973-03-03 to 2286-11-20. Milliseconds or nanoseconds mistaken for microseconds are outside.
 	firstMicros, lastMicros = 1e14, 1e16
 )
 
@@ -63,8 +63,8 @@ func (w *Writer) start() bool {
 	return true
 }
 
-// sender is an encoder of the line protocol that can send what it holds. It is asked to send once, and again only where
-// that does no harm.
+// sender is an encoder of the line protocol that can send its rows. It sends them once, and again only where a repeat is
+// harmless.
 func (c *Client) sender(repeatable bool) (ilp.LineSender, error) {
 	options := []ilp.LineSenderOption{
 		ilp.WithHttp(), ilp.WithAddress(c.base.Host + c.base.Path), ilp.WithProtocolVersion(ilp.ProtocolVersion2), ilp.WithAutoFlushDisabled(),
@@ -87,10 +87,10 @@ func (c *Client) sender(repeatable bool) (ilp.LineSender, error) {
 	return sender, nil
 }
 
-// kind is that of a column that gets a cell. It has to be there: QuestDB would add it, with a type of its own choice.
+// kind is the kind of a column that gets a cell. The column has to exist: QuestDB would add it with a type of its own choice.
 func (w *Writer) kind(column string) Kind {
 	w.filled = true
-	// Rows mostly have their cells in one order, and a name is compared in no time with itself.
+	// Rows mostly have their cells in the same order, and comparing a name with itself takes no time.
 	if w.next == len(w.order) {
 		w.next = 0
 	}
@@ -118,7 +118,7 @@ func (w *Writer) fail(err error) {
 	}
 }
 
-// Symbol sets a cell of a SYMBOL column in the row in progress; in each row symbols come first. What is wrong shows in Flush.
+// Symbol sets a cell of a SYMBOL column in the row in progress; in each row symbols come first. Flush returns any error.
 func (w *Writer) Symbol(column, value string) {
 	if w.start() {
 		w.kind(column)
@@ -126,7 +126,7 @@ func (w *Writer) Symbol(column, value string) {
 	}
 }
 
-// Float sets a cell of a DOUBLE column; a LONG one takes whole numbers. What is not finite is left out, which makes it NULL.
+// Float sets a cell of a DOUBLE column; a LONG one takes whole numbers. A value that is not finite is left out, so it is NULL.
 func (w *Writer) Float(column string, v float64) {
 	if v-v != 0 || !w.start() {
 		return
@@ -199,7 +199,7 @@ func (w *Writer) Flush(ctx context.Context) error {
 		closeSender(sender)
 		return err
 	}
-	// The sender goes on with its attempts for a while after the context has ended; it is left to do so.
+	// The sender continues its attempts for a while after the context has ended; nothing waits for it.
 	sent := make(chan error, 1)
 	go func() {
 		sent <- sender.Flush(ctx)

@@ -11,7 +11,7 @@ import (
 	"foldbook/questdb"
 )
 
-// Histogram counts the values of a column in bins from its bounds, or from its lowest to its highest value.
+// Histogram counts the values of a column in bins between the given bounds, or between its lowest and its highest value.
 func Histogram(ctx context.Context, client *questdb.Client, between questdb.Between, bins int) (h spec.Histogram, err error) {
 	summary, err := client.Summary(ctx, between)
 	if err != nil {

@@ -8,17 +8,17 @@ import (
 	"foldbook/questdb"
 )
 
-// Grid is a range of time cut into pixel columns, in microseconds.
+// Grid is a time range divided into pixel columns, in microseconds.
 type Grid struct{ Start, Step int64 }
 
-// NewGrid cuts a range, both ends included, into so many columns, or as many as it has microseconds.
+// NewGrid divides a range, both ends included, into this many columns, or one per microsecond if it is shorter.
 func NewGrid(first, last, pixels int64) Grid {
 	return Grid{first, max(1, (last-first)/pixels+1)}
 }
 
 // M4 downsamples rows for a chart: of each pixel column and numeric series it keeps the rows with the first, lowest, highest and
-// last value, each row once. A chart drawn from them is the one drawn from all rows. It reads rows by time, the first of
-// whose columns is the time, and holds at most four rows of each series.
+// last value, each row once. A chart of them looks like a chart of all rows. The rows have to be ordered by time, which is
+// their first column. It holds at most four rows of each series.
 type M4 struct {
 	rows   rowstream.Rows
 	fields []rowstream.Field
@@ -66,7 +66,7 @@ func NewM4(rows rowstream.Rows, fields []rowstream.Field, grid Grid) *M4 {
 	return m
 }
 
-// Total is how many rows were read.
+// Total is the number of rows that were read.
 func (m *M4) Total() int64 { return m.total }
 
 // Next moves to the next row that is kept.
@@ -111,7 +111,7 @@ func (m *M4) readColumn() bool {
 	return true
 }
 
-// read copies the next row; nil behind the last one.
+// read copies the next row; nil after the last one.
 func (m *M4) read() *row {
 	if !m.rows.Next() {
 		return nil
@@ -178,7 +178,7 @@ func (m *M4) mark(slot **row, r *row) {
 	r.marks++
 }
 
-// Err is what ended the rows early.
+// Err is the error that ended the rows early.
 func (m *M4) Err() error { return m.rows.Err() }
 
 // Close closes the rows.

@@ -134,8 +134,8 @@ type List[T any, P Row[T]] struct {
 	estimate bool   // total is a lower bound
 }
 
-// NewList makes a page of rows, which are one more than the page when there is a next one; at tells where a row is in the
-// list.
+// NewList makes a page of rows. There is one row more than the page holds when there is a next page; at returns the position
+// of a row in the list.
 func NewList[T any, P Row[T]](key string, rows []T, r Request, at func(P) Cursor) *List[T, P] {
 	rows, more := Cut(rows, r.Page)
 	l := &List[T, P]{key: key, rows: rows, request: r}
@@ -145,10 +145,10 @@ func NewList[T any, P Row[T]](key string, rows []T, r Request, at func(P) Cursor
 	return l
 }
 
-// SetNext names the row that the next page begins behind, for rows that were cut already.
+// SetNext sets the row after which the next page begins, for rows that were already cut.
 func (l *List[T, P]) SetNext(c Cursor) { l.next = c.Encode(l.request.Scope) }
 
-// SetTotal counts the list as it was asked for, unless the page ends it and so tells its total; count stops at most.
+// SetTotal counts the list as requested, unless the page is the last one and so gives the total; count stops at most.
 func (l *List[T, P]) SetTotal(count func(most int64) (int64, error)) error {
 	r := l.request
 	most := int64(1 << 62)

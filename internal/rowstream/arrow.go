@@ -113,8 +113,8 @@ func (e *arrowEncoder) flush(b []byte) []byte {
 	return e.take(b)
 }
 
-// buffers are the validity and the cells of a column. The stream's numbers are little-endian, as those of the machines are
-// that this is built for.
+// buffers are the validity and the cells of a column. The numbers of the stream are little-endian, as on the machines that this
+// is built for.
 func (c *arrowColumn) buffers(n int) []*memory.Buffer {
 	var valid *memory.Buffer
 	if len(c.nulls) > 0 {

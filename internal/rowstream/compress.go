@@ -11,10 +11,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// WorthIt is the size from which an answer is compressed when the caller asks for it.
+// WorthIt is the smallest size of an answer that is compressed when the caller accepts it.
 const WorthIt = 1 << 10
 
-// Encoding picks the encoding that the caller likes best of those there are; zstd when it does not care.
+// Encoding picks the supported encoding that the caller prefers; zstd when it has no preference.
 func Encoding(r *http.Request) string {
 	best, bestQ := "", 0.0
 	for entry := range strings.SplitSeq(r.Header.Get("Accept-Encoding"), ",") {
@@ -27,7 +27,7 @@ func Encoding(r *http.Request) string {
 	return best
 }
 
-// Quality reads q=0.5 of a header's entry in tenths, which is all that is needed to compare two; none is 1.
+// Quality reads the q=0.5 of a header's entry, as far as its tenths, which is enough to compare two; without one it is 1.
 func Quality(params string) float64 {
 	value, ok := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q=")
 	switch {
@@ -57,7 +57,7 @@ var (
 	})
 )
 
-// pooledGzip gives its writer back when it is closed.
+// pooledGzip returns its writer to the pool when it is closed.
 type pooledGzip struct{ *gzip.Writer }
 
 func newGzip(to io.Writer) io.WriteCloser {
@@ -91,7 +91,7 @@ func compressed(encoding string, b []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Compress compresses a whole answer when that is worth it and asked for, and says in its headers, and to the caller, how.
+// Compress compresses a whole answer if it is large enough and the caller accepts it. It sets the headers and returns the encoding.
 func Compress(header http.Header, r *http.Request, b []byte) (_ []byte, used string, err error) {
 	if len(b) < WorthIt {
 		return b, Plain, nil

@@ -32,7 +32,7 @@ func MediaType(format spec.Format) string {
 	return ""
 }
 
-// FormatOf picks the format: the one named, or else the one of Accept that the caller likes best, or else usual.
+// FormatOf picks the format: the one named, else the one that Accept prefers, else usual.
 func FormatOf(named *spec.Format, r *http.Request, usual spec.Format) (spec.Format, error) {
 	if named != nil {
 		if !named.Valid() {

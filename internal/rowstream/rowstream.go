@@ -10,7 +10,7 @@ import (
 	"foldbook/questdb"
 )
 
-// Rows are read one after the other; *questdb.Rows are some. A cell is asked for as its field's kind says, and ok is false
+// Rows are read one after the other; *questdb.Rows implements it. Read a cell with the method for its field's kind; ok is false
 // for NULL. Rows are for one goroutine.
 type Rows interface {
 	Next() bool
@@ -28,7 +28,7 @@ type Field struct {
 	Millis bool // a Time that is sent as milliseconds since 1970
 }
 
-// Answer is rows and what is sent around them.
+// Answer is rows and the members that are sent around them.
 type Answer struct {
 	Fields []Field
 	Rows   Rows // Send closes them
@@ -40,14 +40,14 @@ type Answer struct {
 	End    func(count int64) (End, error) // called behind the last row
 }
 
-// End is what is known of an answer once all its rows were read.
+// End is the part of an answer that is known once all its rows were read.
 type End struct {
 	Total int64                 // NotCounted: it is not told
 	Next  string                // cursor, empty for none
 	Tail  func(b []byte) []byte // JSON: members behind count and total, each led by a comma; nil for none
 }
 
-// NotCounted is the total of an answer that does not tell it.
+// NotCounted is the total of an answer without one.
 const NotCounted = -1
 
 // encoder appends rows in one format.
@@ -57,7 +57,7 @@ type encoder interface {
 	end(b []byte, count int64, end End) []byte
 }
 
-// What fits into so many cells is sent in one piece; more is streamed in parts of some partSize bytes.
+// An answer of at most this many cells is sent in one piece; a longer one is streamed in parts of about partSize bytes.
 const (
 	wholeTextCells  = 12_000
 	wholeArrowCells = 80_000
@@ -104,9 +104,9 @@ func (a *Answer) encoder() encoder {
 	return newTextEncoder(a.Fields, a.Format, false)
 }
 
-// Send answers the rows in the goroutine of the handler: nothing has to be handed over, so that a small answer costs little,
-// and a long one is still read from QuestDB while it is encoded. begun is called when the first row is there; an error before
-// that is for the caller to answer, a later one has cut the answer.
+// Send writes the answer in the goroutine of the handler: nothing is handed over, so a small answer costs little, and QuestDB
+// still sends a long one while it is encoded. begun is called when the first row has arrived. The caller answers an error
+// before that; a later one has cut the answer.
 func (a *Answer) Send(w *Writer, begun func()) error {
 	defer a.Rows.Close()
 	e := a.encoder()
@@ -219,7 +219,7 @@ func (e *envelope) end(b []byte, count int64, end End) []byte {
 	return append(b, "}\n"...)
 }
 
-// AppendMember appends "name":"text", with a comma behind it.
+// AppendMember appends "name":"text", followed by a comma.
 func AppendMember(b []byte, name, text string) []byte {
 	b = AppendText(b, []byte(name))
 	b = append(b, ':')
@@ -227,7 +227,7 @@ func AppendMember(b []byte, name, text string) []byte {
 	return append(b, ',')
 }
 
-// AppendNumber appends "name":n, with a comma behind it.
+// AppendNumber appends "name":n, followed by a comma.
 func AppendNumber(b []byte, name string, n int64) []byte {
 	b = AppendText(b, []byte(name))
 	b = append(b, ':')

@@ -11,7 +11,7 @@ import (
 	"foldbook/questdb"
 )
 
-// textEncoder writes rows as text. What a cell looks like is the same in all formats, but for what is put around texts.
+// textEncoder writes rows as text. A cell looks the same in all formats, except for the quotes of texts.
 type textEncoder struct {
 	fields []Field
 	format spec.Format
@@ -19,7 +19,7 @@ type textEncoder struct {
 	after  string   // what stands behind a row
 }
 
-// newTextEncoder prepares what stands between the cells of a row.
+// newTextEncoder prepares the separators between the cells of a row.
 func newTextEncoder(fields []Field, format spec.Format, arrays bool) *textEncoder {
 	e := &textEncoder{fields: fields, format: format, before: make([][]byte, len(fields))}
 	first, named := "{", true
@@ -117,7 +117,7 @@ func (e *textEncoder) number(b []byte, f *Field, n int64) []byte {
 	return b
 }
 
-// Millis is the millisecond that a microsecond is in.
+// Millis is the millisecond that contains a microsecond.
 func Millis(micros int64) int64 {
 	if micros < 0 {
 		return (micros - 999) / 1000
@@ -164,7 +164,7 @@ func AppendText(b, text []byte) []byte {
 	return append(b, '"')
 }
 
-// appendCSVText appends a field of CSV, quoted where it has to be: an empty text too, for nothing at all is NULL.
+// appendCSVText appends a field of CSV, quoted where necessary. An empty text is quoted too, because an empty field is NULL.
 func appendCSVText(b, text []byte) []byte {
 	plain := len(text) > 0 && text[0] != ' ' && text[len(text)-1] != ' '
 	for _, c := range text {

@@ -10,7 +10,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Writer sends an answer, compressed when that is asked for: in one piece, or in parts when its length is not known. Each part
+// Writer sends an answer, compressed if the caller accepts it: in one piece, or in parts when its length is not known. Each part
 // has a time limit of its own, so that a client that no longer reads is dropped.
 type Writer struct {
 	http.ResponseWriter
@@ -36,7 +36,7 @@ func (w *Writer) Whole(b []byte) error {
 // Begin begins an answer in parts, which Close ends.
 func (w *Writer) Begin() error {
 	w.conn = http.NewResponseController(w.ResponseWriter)
-	// The limit for reading the request would end a stream that is longer: the server goes on reading, to see the client leave.
+	// The limit for reading the request would end a longer stream, because the server goes on reading to notice a client that leaves.
 	if err := w.conn.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
