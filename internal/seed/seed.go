@@ -99,7 +99,7 @@ func sum(all []counts) counts {
 
 func printCounts(out io.Writer, lines []counts) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "read back\tdata sets\truns\tfolds\tsimulations\tbuckets\ttrades")
+	fmt.Fprintln(w, "read back\tdatasets\truns\tfolds\tsimulations\tbuckets\ttrades")
 	for _, c := range lines {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", c.name, c.datasets, c.runs, c.folds, c.simulations, c.buckets, c.trades)
 	}
