@@ -87,7 +87,7 @@ func TestRunTwiceChangesNothing(t *testing.T) {
 	if diff := cmp.Diff([]int{2, 2, 5, 2, 3, len(books[0].trades) + len(books[1].trades)}, rowCounts(t, pool)); diff != "" {
 		t.Errorf("rows in the tables (-want +got):\n%s", diff)
 	}
-	if !strings.Contains(first.String(), "\nall        2          2     5      2            3  ") {
+	if !strings.Contains(first.String(), "\nall        2         2     5      2            3  ") {
 		t.Errorf("printed:\n%s", &first)
 	}
 	t.Logf("printed:\n%s", &first)
