@@ -30,7 +30,7 @@ type IndicatorDataset struct {
 	FirstBarTS *time.Time `json:"first_bar_ts"`
 	// Time of the last indicator row.
 	LastBarTS *time.Time `json:"last_bar_ts"`
-	// QuestDB table of the bars; null means the tag followed by _ohlcv.
+	// QuestDB table of the bars; null means the default: the tag in lower case, with _ for other signs, followed by _ohlcv.
 	OhlcvMeasurement *string `json:"ohlcv_measurement"`
 	// Number of bars.
 	OhlcvRowCount int64 `json:"ohlcv_row_count"`
