@@ -254,7 +254,10 @@ func (s *Server) append(c echo.Context, a appendRequest) error {
 	if counted.Version > 0 {
 		c.Response().Header().Set("ETag", paging.ETag(counted.Version, counted.CreatedAt))
 	}
-	return c.JSON(http.StatusOK, withBounds(answer, counted.Bounds))
+	if answer.RowCount = counted.Rows; answer.RowCount > 0 {
+		answer.FirstTS, answer.LastTS = counted.First.UnixMilli(), counted.Last.UnixMilli()
+	}
+	return c.JSON(http.StatusOK, answer)
 }
 
 // readRows reads all rows of a request.
@@ -304,15 +307,6 @@ func (s *Server) storeRows(ctx context.Context, a appendRequest, table questdb.S
 		err = fmt.Errorf("%w: %w", errNotCounted, err)
 	}
 	return counted, err
-}
-
-// withBounds adds what the table holds.
-func withBounds(a spec.RowsStored, b questdb.Bounds) spec.RowsStored {
-	a.RowCount = b.Rows
-	if b.Rows > 0 {
-		a.FirstTS, a.LastTS = b.First.UnixMilli(), b.Last.UnixMilli()
-	}
-	return a
 }
 
 // formats of rows by their Content-Type. curl's default type means JSON here, as for the other routes.

@@ -19,28 +19,26 @@ import (
 
 // ListIndicatorDatasets serves GET /api/indicators/datasets: [dataset, …].
 func (s *Server) ListIndicatorDatasets(c echo.Context, params spec.ListIndicatorDatasetsParams) error {
-	params.Granularity = granularityFilter(params.Granularity)
+	f := db.CountDatasetsParams{Symbol: params.Symbol, Granularity: granularityFilter(params.Granularity), Source: params.Source}
 	p, err := olderLimits.Page("", params.Limit, params.Offset)
 	if err != nil {
 		return err
 	}
 	ctx := c.Request().Context()
 	var rows []db.IndicatorDataset
-	if params.Symbol != nil {
+	if f.Symbol != nil {
 		rows, err = s.DB.ListDatasetsBySymbol(ctx, db.ListDatasetsBySymbolParams{
-			Symbol: *params.Symbol, Granularity: params.Granularity, Source: params.Source, PageSize: p.Limit, PageOffset: p.Offset,
+			Symbol: *f.Symbol, Granularity: f.Granularity, Source: f.Source, PageSize: p.Limit, PageOffset: p.Offset,
 		})
 	} else {
 		rows, err = s.DB.ListDatasets(ctx, db.ListDatasetsParams{
-			Granularity: params.Granularity, Source: params.Source, PageSize: p.Limit, PageOffset: p.Offset,
+			Granularity: f.Granularity, Source: f.Source, PageSize: p.Limit, PageOffset: p.Offset,
 		})
 	}
 	if err != nil {
 		return fmt.Errorf("list datasets: %w", err)
 	}
-	return writeList(c, rows, p, func() (int64, error) {
-		return s.DB.CountDatasets(ctx, db.CountDatasetsParams{Symbol: params.Symbol, Granularity: params.Granularity, Source: params.Source})
-	})
+	return writeList(c, rows, p, func() (int64, error) { return s.DB.CountDatasets(ctx, f) })
 }
 
 // GetIndicatorDataset serves GET /api/indicators/datasets/:dataset_id: a dataset.
@@ -61,40 +59,28 @@ func (s *Server) GetIndicatorDataset(c echo.Context, datasetID string, params sp
 
 // ListDatasets serves GET /api/datasets: {"datasets": […], "count": …, "total": …, "next": …}.
 func (s *Server) ListDatasets(c echo.Context, params spec.ListDatasetsParams) error {
-	params.Granularity = granularityFilter(params.Granularity)
 	q, err := pageLimits.Request(paging.Params{
 		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count),
 	}, paging.Scope("/api/datasets", c.QueryParams()))
 	if err != nil {
 		return err
 	}
-	like, err := pattern(params.Search)
-	if err != nil {
+	f := db.CountDatasetSummariesParams{Symbol: params.Symbol, Granularity: granularityFilter(params.Granularity), Source: params.Source}
+	if f.Pattern, err = pattern(params.Search); err != nil {
 		return err
 	}
-	args := db.ListDatasetSummariesParams{
-		Symbol: params.Symbol, Granularity: params.Granularity, Source: params.Source, Pattern: like, PageSize: q.Limit + 1, PageOffset: q.Offset,
-	}
-	if q.After != nil {
-		args.AfterAt, args.AfterID = &q.After.At, q.After.ID
-	}
-	ctx := c.Request().Context()
-	rows, err := s.DB.ListDatasetSummaries(ctx, args)
+	ctx, w := c.Request().Context(), window{after: q.After}
+	rows, err := s.DB.ListDatasetSummaries(ctx, db.ListDatasetSummariesParams{
+		Symbol: f.Symbol, Granularity: f.Granularity, Source: f.Source, Pattern: f.Pattern,
+		AfterAt: w.afterAt(), AfterID: w.afterID(), PageSize: q.Limit + 1, PageOffset: q.Offset,
+	})
 	if err != nil {
 		return fmt.Errorf("list datasets: %w", err)
 	}
 	list := paging.NewList("datasets", rows, q, func(last *db.ListDatasetSummariesRow) paging.Cursor {
 		return paging.Cursor{At: last.CreatedAt, ID: last.DatasetID}
 	})
-	err = list.SetTotal(func(int64) (int64, error) {
-		return s.DB.CountDatasetSummaries(ctx, db.CountDatasetSummariesParams{
-			Symbol: params.Symbol, Granularity: params.Granularity, Source: params.Source, Pattern: like,
-		})
-	})
-	if err != nil {
-		return fmt.Errorf("count datasets: %w", err)
-	}
-	return writeEnvelope(c, list)
+	return writeEnvelope(c, list, func(int64) (int64, error) { return s.DB.CountDatasetSummaries(ctx, f) })
 }
 
 // GetDataset serves GET /api/datasets/:dataset_id: a dataset in the shape of the current API.

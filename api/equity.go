@@ -39,6 +39,8 @@ type earning struct {
 
 // equity adds trades up, in the order of their entry.
 type equity struct {
+	source   spec.GetEquityParamsSource
+	table    string // of a trace
 	next     func() (earning, bool, error)
 	stop     func()
 	trade    earning // at hand
@@ -93,19 +95,14 @@ func (e *equity) Float(i int) (float64, bool) {
 	return finite(e.sum - e.peak), true
 }
 
-// finite keeps a sum within the numbers of JSON.
+// finite keeps a sum within the numbers of JSON, which NaN and the infinities are not.
 func finite(x float64) float64 { return max(-math.MaxFloat64, min(x, math.MaxFloat64)) }
 
 // GetEquity serves GET /api/simulations/:simulation_id/equity: {"simulation_id": …, "source": …, "rows": [{…}], "total_return_pct": …, …}.
 func (s *Server) GetEquity(c echo.Context, simulationID string, params spec.GetEquityParams) error {
-	format, err := rowstream.FormatOf(params.Format, c.Request(), spec.JSON)
-	switch {
-	case err != nil:
+	format, err := equityFormat(c, params)
+	if err != nil {
 		return err
-	case format == spec.Parquet:
-		return spec.InvalidParameter("format", "parquet is not available for computed rows")
-	case params.Source != nil && !params.Source.Valid():
-		return spec.InvalidParameter("source", "is not trades or trace")
 	}
 	id, err := pathID("simulation_id", simulationID)
 	if err != nil {
@@ -113,50 +110,72 @@ func (s *Server) GetEquity(c echo.Context, simulationID string, params spec.GetE
 	}
 	clock := s.streamClock(c)
 	defer clock.cancel()
-	ctx := c.Request().Context()
-	row, err := s.DB.GetSimulationSeries(ctx, id)
+	row, err := s.DB.GetSimulationSeries(c.Request().Context(), id)
 	if err != nil {
 		return notFound(err, "simulation", id)
 	}
-	var trades []db.ListTradeReturnsRow
-	source := spec.GetEquityParamsSourceTrades
-	if params.Source != nil {
-		source = *params.Source
-	}
-	if source == spec.GetEquityParamsSourceTrades {
-		if trades, err = s.tradeReturns(ctx, id, nil); err != nil {
-			return err
-		}
-		if len(trades) == 0 && params.Source == nil && s.QuestDB != nil {
-			source = spec.GetEquityParamsSourceTrace
-		}
-	}
-	curve, measurement, err := &equity{}, "", error(nil)
-	if source == spec.GetEquityParamsSourceTrades {
-		curve.next, curve.stop = s.eachTrade(clock, id, trades), func() {}
-	} else {
-		var r *series.Series
-		if r, err = s.open(ctx, series.Trace, row.QuestDBNamespace, id.String(), row.SimulationName); err == nil {
-			measurement = r.Table.Name
-			curve.next, curve.stop, err = eachTraced(clock, r)
-		}
-	}
+	curve, err := s.openEquity(c.Request().Context(), equityQuery{clock, id, &row, params.Source})
 	if err != nil {
 		return err
 	}
 	return s.send(c, clock, &rowstream.Answer{
 		Fields: equityFields, Rows: curve, Format: format, File: "equity_" + id.String(), Key: "rows",
-		Head: func(b []byte) []byte {
-			b = rowstream.AppendMember(rowstream.AppendMember(b, "simulation_id", id.String()), "source", string(source))
-			if source == spec.GetEquityParamsSourceTrades {
-				return append(b, `"measurement":null,`...)
-			}
-			return rowstream.AppendMember(b, "measurement", measurement)
-		},
+		Head: func(b []byte) []byte { return curve.head(b, id) },
 		End: func(count int64) (rowstream.End, error) {
 			return rowstream.End{Total: count, Tail: func(b []byte) []byte { return curve.tail(b, row.SummaryMetrics) }}, nil
 		},
 	})
+}
+
+// equityFormat checks the parameters.
+func equityFormat(c echo.Context, params spec.GetEquityParams) (spec.Format, error) {
+	format, err := rowstream.FormatOf(params.Format, c.Request(), spec.JSON)
+	switch {
+	case err != nil:
+		return format, err
+	case format == spec.Parquet:
+		return format, spec.InvalidParameter("format", "parquet is not available for computed rows")
+	case params.Source != nil && !params.Source.Valid():
+		return format, spec.InvalidParameter("source", "is not trades or trace")
+	}
+	return format, nil
+}
+
+// equityQuery is which trades are asked for.
+type equityQuery struct {
+	clock  *streamClock
+	id     uuid.UUID
+	row    *db.GetSimulationSeriesRow
+	source *spec.GetEquityParamsSource // nil: those that are stored, or if there are none, those of the trace
+}
+
+// openEquity begins to read the trades.
+func (s *Server) openEquity(ctx context.Context, q equityQuery) (*equity, error) {
+	e := &equity{source: orElse(q.source, spec.GetEquityParamsSourceTrades), stop: func() {}}
+	if e.source == spec.GetEquityParamsSourceTrades {
+		page, err := s.tradeReturns(ctx, q.id, nil)
+		if err != nil || len(page) > 0 || q.source != nil || s.QuestDB == nil {
+			e.next = s.eachTrade(q.clock, q.id, page)
+			return e, err
+		}
+		e.source = spec.GetEquityParamsSourceTrace
+	}
+	r, err := s.open(ctx, series.Trace, q.row.QuestDBNamespace, q.id.String(), q.row.SimulationName)
+	if err != nil {
+		return nil, err
+	}
+	e.table = r.Table.Name
+	e.next, e.stop, err = eachTraced(q.clock, r)
+	return e, err
+}
+
+// head appends what the curve is of.
+func (e *equity) head(b []byte, id uuid.UUID) []byte {
+	b = rowstream.AppendMember(rowstream.AppendMember(b, "simulation_id", id.String()), "source", string(e.source))
+	if e.source == spec.GetEquityParamsSourceTrades {
+		return append(b, `"measurement":null,`...)
+	}
+	return rowstream.AppendMember(b, "measurement", e.table)
 }
 
 // tail appends the totals of the curve.
@@ -237,7 +256,7 @@ func (s *Server) eachTrade(ctx context.Context, id uuid.UUID, page []db.ListTrad
 		at++
 		trade := earning{entry: t.BarTimestamp.UnixMicro(), exit: t.ExitTimestampMS * 1000, side: []byte(t.Side)}
 		if t.ReturnPct != nil {
-			trade.percent, trade.closed = *t.ReturnPct, !math.IsNaN(*t.ReturnPct) && !math.IsInf(*t.ReturnPct, 0)
+			trade.percent, trade.closed = *t.ReturnPct, *t.ReturnPct == finite(*t.ReturnPct)
 		}
 		return trade, true, nil
 	}

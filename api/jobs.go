@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,8 +16,6 @@ import (
 	"foldbook/internal/paging"
 	"foldbook/questdb"
 )
-
-var jobStatuses = []spec.JobStatus{"PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"}
 
 // endOfTime is later than every job.
 var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -39,6 +36,18 @@ type upload struct {
 	plan     *ingest.Plan
 	parts    []ingest.Part
 	filename string
+}
+
+// openImport begins to read an import.
+func (s *Server) openImport(c echo.Context) (*ingest.Queue, *httpbody.Body, error) {
+	queue, err := s.imports()
+	if err == nil && s.QuestDB == nil {
+		err = errSeriesOff
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return queue, s.openBody(c, maxBody), nil
 }
 
 func readUpload(body *httpbody.Body) (*upload, error) {
@@ -68,14 +77,10 @@ func readUpload(body *httpbody.Body) (*upload, error) {
 
 // ImportSeriesAsync serves POST /api/questdb/import/async: {"job_id": …, "status": "PENDING", "message": …, "poll_url": …}.
 func (s *Server) ImportSeriesAsync(c echo.Context) error {
-	queue, err := s.imports()
+	queue, body, err := s.openImport(c)
 	if err != nil {
 		return err
 	}
-	if s.QuestDB == nil {
-		return errSeriesOff
-	}
-	body := s.openBody(c, maxBody)
 	defer body.Close()
 	u, err := readUpload(body)
 	if err != nil {
@@ -100,13 +105,10 @@ func (s *Server) ImportSeriesAsync(c echo.Context) error {
 
 // ImportSeries serves POST /api/questdb/import: {"measurement": …, "rows": …, "imported": …, "rejected": …, "errors": […], "columns": […]}.
 func (s *Server) ImportSeries(c echo.Context) error {
-	if _, err := s.imports(); err != nil {
+	_, body, err := s.openImport(c)
+	if err != nil {
 		return err
 	}
-	if s.QuestDB == nil {
-		return errSeriesOff
-	}
-	body := s.openBody(c, maxBody)
 	defer body.Close()
 	u, err := readUpload(body)
 	if err != nil {
@@ -118,27 +120,26 @@ func (s *Server) ImportSeries(c echo.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.WriteTimeout)
 	defer cancel()
-	target, err := u.plan.Ready(ctx, s.QuestDB)
-	var outcome ingest.Outcome
-	for i := 0; i < len(u.parts) && err == nil; i++ {
-		_, err = target.Write(ctx, u.parts[i], &outcome)
-	}
-	var result ingest.Result
-	if err == nil {
-		result, err = u.plan.Result(outcome)
-	}
-	if err != nil {
-		return importAnswer(err)
+	result, err := u.store(ctx, s.QuestDB)
+	if what, ok := ingest.Mistake(err); ok { // what the file holds, or what QuestDB does not take of it
+		return httpbody.Invalid("data", what)
+	} else if err != nil {
+		return fmt.Errorf("import: %w", err)
 	}
 	return c.JSON(http.StatusOK, result)
 }
 
-// importAnswer is the answer to an import that failed. Errors in the file, and rows that QuestDB refuses, are the caller's.
-func importAnswer(err error) error {
-	if what, ok := ingest.Mistake(err); ok {
-		return httpbody.Invalid("data", what)
+// store writes all rows.
+func (u *upload) store(ctx context.Context, client *questdb.Client) (ingest.Result, error) {
+	target, err := u.plan.Ready(ctx, client)
+	var outcome ingest.Outcome
+	for i := 0; i < len(u.parts) && err == nil; i++ {
+		_, err = target.Write(ctx, u.parts[i], &outcome)
 	}
-	return fmt.Errorf("import: %w", err)
+	if err != nil {
+		return ingest.Result{}, err
+	}
+	return u.plan.Result(outcome)
 }
 
 // ListJobs serves GET /api/jobs: {"jobs": […], "count": …, "total": …, "next": …}.
@@ -152,29 +153,22 @@ func (s *Server) ListJobs(c echo.Context, params spec.ListJobsParams) error {
 	if err != nil {
 		return err
 	}
-	if params.Status != nil && !slices.Contains(jobStatuses, *params.Status) {
+	if params.Status != nil && !params.Status.Valid() {
 		return spec.InvalidParameter("status", "is not a status: PENDING, RUNNING, COMPLETED, FAILED or CANCELLED")
 	}
-	status := (*string)(params.Status)
-	args := db.ListJobsParams{JobType: params.JobType, Status: status, PageSize: q.Limit + 1, PageOffset: q.Offset, BeforeAt: endOfTime}
-	if q.After != nil {
-		args.BeforeAt, args.AfterID = q.After.At, q.After.ID
-	}
-	ctx := c.Request().Context()
-	rows, err := s.DB.ListJobs(ctx, args)
+	f := db.CountJobsParams{JobType: params.JobType, Status: (*string)(params.Status)}
+	ctx, w := c.Request().Context(), window{after: q.After}
+	rows, err := s.DB.ListJobs(ctx, db.ListJobsParams{
+		JobType: f.JobType, Status: f.Status,
+		BeforeAt: orElse(w.afterAt(), endOfTime), AfterID: w.afterID(), PageSize: q.Limit + 1, PageOffset: q.Offset,
+	})
 	if err != nil {
 		return fmt.Errorf("list the jobs: %w", err)
 	}
 	list := paging.NewList("jobs", rows, q, func(last *db.JobDetail) paging.Cursor {
 		return paging.Cursor{At: last.CreatedAt, ID: last.JobID}
 	})
-	err = list.SetTotal(func(int64) (int64, error) {
-		return s.DB.CountJobs(ctx, db.CountJobsParams{JobType: params.JobType, Status: status})
-	})
-	if err != nil {
-		return fmt.Errorf("count the jobs: %w", err)
-	}
-	return writeEnvelope(c, list)
+	return writeEnvelope(c, list, func(int64) (int64, error) { return s.DB.CountJobs(ctx, f) })
 }
 
 // GetJob serves GET /api/jobs/:job_id.

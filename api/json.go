@@ -83,10 +83,8 @@ type RunDetail struct {
 
 // AppendJSON appends {"run": …, "folds": […]}.
 func (d *RunDetail) AppendJSON(b []byte) []byte {
-	b = append(b, `{"run":`...)
-	b = d.Run.AppendJSON(b)
-	b = append(b, `,"folds":`...)
-	b = db.AppendRows(b, d.Folds)
+	b = d.Run.AppendJSON(append(b, `{"run":`...))
+	b = db.AppendRows(append(b, `,"folds":`...), d.Folds)
 	return append(b, '}')
 }
 
@@ -98,10 +96,8 @@ type SimulationDetail struct {
 
 // AppendJSON appends {"run": …, "buckets": […]}.
 func (d *SimulationDetail) AppendJSON(b []byte) []byte {
-	b = append(b, `{"run":`...)
-	b = d.Run.AppendJSON(b)
-	b = append(b, `,"buckets":`...)
-	b = db.AppendRows(b, d.Buckets)
+	b = d.Run.AppendJSON(append(b, `{"run":`...))
+	b = db.AppendRows(append(b, `,"buckets":`...), d.Buckets)
 	return append(b, '}')
 }
 
@@ -113,14 +109,10 @@ type runFlat struct {
 
 // AppendJSON appends the run, "folds", "total_folds", "fold_offset" and "has_more_folds" as one object.
 func (d *runFlat) AppendJSON(b []byte) []byte {
-	b = open(d.Run.AppendJSON(b))
-	b = append(b, `"folds":`...)
-	b = db.AppendRows(b, d.Folds)
-	b = append(b, `,"total_folds":`...)
-	b = strconv.AppendInt(b, d.Run.FoldCount, 10)
-	b = append(b, `,"fold_offset":`...)
-	b = strconv.AppendInt(b, d.offset, 10)
-	b = append(b, `,"has_more_folds":`...)
+	b = append(open(d.Run.AppendJSON(b)), `"folds":`...)
+	b = append(db.AppendRows(b, d.Folds), `,"total_folds":`...)
+	b = append(strconv.AppendInt(b, d.Run.FoldCount, 10), `,"fold_offset":`...)
+	b = append(strconv.AppendInt(b, d.offset, 10), `,"has_more_folds":`...)
 	b = strconv.AppendBool(b, d.offset+int64(len(d.Folds)) < d.Run.FoldCount)
 	return append(b, '}')
 }
@@ -133,10 +125,8 @@ type simulationFlat struct {
 
 // AppendJSON appends the simulation and "buckets" as one object.
 func (d *simulationFlat) AppendJSON(b []byte) []byte {
-	b = open(d.run.AppendJSON(b))
-	b = append(b, `"buckets":`...)
-	b = db.AppendRows(b, d.buckets)
-	return append(b, '}')
+	b = append(open(d.run.AppendJSON(b)), `"buckets":`...)
+	return append(db.AppendRows(b, d.buckets), '}')
 }
 
 // open makes room for more members in the object that b ends with.

@@ -85,8 +85,11 @@ func writeList[T any, P paging.Row[T]](c echo.Context, rows []T, p paging.Page, 
 	return c.JSON(http.StatusOK, list[T, P](rows))
 }
 
-// writeEnvelope answers a page, with a link to the next one.
-func writeEnvelope[T any, P paging.Row[T]](c echo.Context, list *paging.List[T, P]) error {
+// writeEnvelope answers a page with the total that count finds, and a link to the next page.
+func writeEnvelope[T any, P paging.Row[T]](c echo.Context, list *paging.List[T, P], count func(most int64) (int64, error)) error {
+	if err := list.SetTotal(count); err != nil {
+		return err
+	}
 	if link := list.Link(c.Request().URL); link != "" {
 		c.Response().Header().Set("Link", link)
 	}

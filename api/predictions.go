@@ -1,8 +1,10 @@
 package api
 
 import (
+	"context"
 	"fmt"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
@@ -40,15 +42,21 @@ func (s *Server) listPredictions(c echo.Context, runID string, params spec.ListP
 	if err != nil {
 		return err
 	}
-	withFolds := params.With != nil
-	if withFolds && (!params.With.Valid() || a.format != spec.JSON) {
+	if params.With != nil && (!params.With.Valid() || a.format != spec.JSON) {
 		return spec.InvalidParameter("with", "is not folds, or cannot be combined with this format: only JSON can include them")
 	}
 	id, err := pathID("run_id", runID)
 	if err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
+	if err := s.openPredictions(c.Request().Context(), id, params, a); err != nil {
+		return err
+	}
+	return s.listRows(c, a)
+}
+
+// openPredictions finds the predictions of a run, and its folds if they are wanted.
+func (s *Server) openPredictions(ctx context.Context, id uuid.UUID, params spec.ListPredictionsParams, a *rowAnswer) error {
 	row, err := s.DB.GetRunSeries(ctx, id)
 	if err != nil {
 		return notFound(err, "run", id)
@@ -66,7 +74,7 @@ func (s *Server) listPredictions(c echo.Context, runID string, params spec.ListP
 	}
 	a.head = func(b []byte) []byte { return rowstream.AppendMember(b, "run_id", id.String()) }
 	a.adapt = func(scan *series.Scan) rowstream.Rows { return series.FoldNumbers(scan, a.columns) }
-	if withFolds {
+	if params.With != nil {
 		folds, err := s.DB.ListFoldBounds(ctx, id)
 		if err != nil {
 			return fmt.Errorf("list the folds of run %s: %w", id, err)
@@ -75,5 +83,5 @@ func (s *Server) listPredictions(c echo.Context, runID string, params spec.ListP
 			return db.AppendRows(append(b, `,"folds":`...), folds), nil
 		}
 	}
-	return s.listRows(c, a)
+	return nil
 }

@@ -107,6 +107,12 @@ func (f *finder[T]) search(q metricquery.Query, after *paging.Cursor, p paging.P
 	return result, nil
 }
 
+// all returns one page by its offset, and what counts the rows of all pages.
+func (f *finder[T]) all(q metricquery.Query, p paging.Page) ([]T, func() (int64, error), error) {
+	got, err := f.search(q, nil, p)
+	return got.rows, func() (int64, error) { return f.count(q.Ranges, got.ids, 1<<62) }, err
+}
+
 // narrow returns the smallest set of candidates, nil when no filter is selective.
 func (f *finder[T]) narrow(ranges []metricquery.Range) ([]uuid.UUID, error) {
 	var best []uuid.UUID

@@ -182,24 +182,20 @@ func (s *Server) writeRuns(c echo.Context, route string, params spec.ListRunsPar
 	if err != nil {
 		return err
 	}
-	list, err := find("runs", s.runFinder(c.Request().Context(), f), q, page)
-	if err != nil {
-		return fmt.Errorf("list runs: %w", err)
-	}
-	return writeEnvelope(c, list)
+	return writeFound(c, "runs", s.runFinder(c.Request().Context(), f), q, page)
 }
 
-// find searches one page and counts.
-func find[T any, P paging.Row[T]](key string, f *finder[T], q metricquery.Query, page paging.Request) (*paging.List[T, P], error) {
+// writeFound answers one page of a search.
+func writeFound[T any, P paging.Row[T]](c echo.Context, key string, f *finder[T], q metricquery.Query, page paging.Request) error {
 	got, err := f.search(q, page.After, page.Page)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("list %s: %w", key, err)
 	}
 	list := paging.NewList[T, P](key, got.rows, page, nil)
 	if got.next != nil {
 		list.SetNext(*got.next)
 	}
-	return list, list.SetTotal(func(most int64) (int64, error) { return f.count(q.Ranges, got.ids, most) })
+	return writeEnvelope(c, list, func(most int64) (int64, error) { return f.count(q.Ranges, got.ids, most) })
 }
 
 // ListWalkforwardRuns serves GET /api/walkforward/runs: [run, …].
@@ -215,12 +211,16 @@ func (s *Server) ListWalkforwardRuns(c echo.Context, params spec.ListWalkforward
 	if err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
 	if f != (runFilter{dataset: f.dataset, status: f.status}) || !q.Empty() {
-		finder := s.runFinder(ctx, f)
-		got, err := finder.search(q, nil, p)
-		return listRuns(c, got.rows, err, p, func() (int64, error) { return finder.count(q.Ranges, got.ids, 1<<62) })
+		rows, count, err := s.runFinder(c.Request().Context(), f).all(q, p)
+		return listRuns(c, rows, err, p, count)
 	}
+	return s.listIndexedRuns(c, f, p)
+}
+
+// listIndexedRuns picks the query whose index serves the filters.
+func (s *Server) listIndexedRuns(c echo.Context, f runFilter, p paging.Page) error {
+	ctx := c.Request().Context()
 	count := func() (int64, error) {
 		return s.DB.CountRuns(ctx, db.CountRunsParams{DatasetID: f.dataset, Status: f.status})
 	}

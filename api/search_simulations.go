@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -128,9 +127,5 @@ func (s *Server) ListSimulations(c echo.Context, params spec.ListSimulationsPara
 	if err != nil {
 		return err
 	}
-	list, err := find("simulations", s.simulationFinder(c.Request().Context(), f), q, page)
-	if err != nil {
-		return fmt.Errorf("list simulations: %w", err)
-	}
-	return writeEnvelope(c, list)
+	return writeFound(c, "simulations", s.simulationFinder(c.Request().Context(), f), q, page)
 }

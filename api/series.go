@@ -68,6 +68,15 @@ func (a *rowAnswer) from(found *series.Series) (err error) {
 	return err
 }
 
+// openRows opens the series of a dataset that the rows are of.
+func (s *Server) openRows(c echo.Context, a *rowAnswer, datasetID string, bars bool) (uuid.UUID, error) {
+	found, id, err := s.datasetSeries(c, datasetID, bars)
+	if err == nil {
+		err = a.from(found)
+	}
+	return id, err
+}
+
 // listRows answers a range of rows.
 func (s *Server) listRows(c echo.Context, a *rowAnswer) error {
 	if a.pixels > 0 {

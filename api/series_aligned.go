@@ -13,15 +13,11 @@ import (
 
 // GetIndexMap serves GET /api/datasets/:dataset_id/index_map: {"measurement": …, "start_index": …, "end_index": …, "rows": [{"index": …, "timestamp_ms": …}]}.
 func (s *Server) GetIndexMap(c echo.Context, datasetID string, params spec.GetIndexMapParams) error {
-	format, err := rowstream.FormatOf(params.Format, c.Request(), spec.JSON)
-	if err == nil {
-		err = checkIndexMap(format, params)
-	}
+	format, err := indexMapFormat(c, params)
 	if err != nil {
 		return err
 	}
-	bars := params.Type != nil && *params.Type == spec.Ohlcv
-	found, _, err := s.datasetSeries(c, datasetID, bars)
+	found, _, err := s.datasetSeries(c, datasetID, params.Type != nil && *params.Type == spec.Ohlcv)
 	if err != nil {
 		return err
 	}
@@ -43,18 +39,22 @@ func (s *Server) GetIndexMap(c echo.Context, datasetID string, params spec.GetIn
 	})
 }
 
-func checkIndexMap(format spec.Format, params spec.GetIndexMapParams) error {
+// indexMapFormat checks the parameters.
+func indexMapFormat(c echo.Context, params spec.GetIndexMapParams) (spec.Format, error) {
+	format, err := rowstream.FormatOf(params.Format, c.Request(), spec.JSON)
 	switch {
+	case err != nil:
+		return format, err
 	case format == spec.Parquet:
-		return spec.InvalidParameter("format", "parquet is not available for numbered rows")
+		return format, spec.InvalidParameter("format", "parquet is not available for numbered rows")
 	case params.StartIdx == nil || *params.StartIdx < 0:
-		return spec.InvalidParameter("start_idx", "is missing or below 0")
+		return format, spec.InvalidParameter("start_idx", "is missing or below 0")
 	case params.EndIdx == nil || *params.EndIdx <= *params.StartIdx:
-		return spec.InvalidParameter("end_idx", "is missing or not above start_idx")
+		return format, spec.InvalidParameter("end_idx", "is missing or not above start_idx")
 	case params.Type != nil && !params.Type.Valid():
-		return spec.InvalidParameter("type", "is not indicator or ohlcv")
+		return format, spec.InvalidParameter("type", "is not indicator or ohlcv")
 	}
-	return nil
+	return format, nil
 }
 
 // listAligned answers the indicators at times that have a bar.

@@ -25,33 +25,9 @@ func binsOf(bins *int64, usual int) (int, error) {
 
 // GetHistogram serves GET /api/datasets/:dataset_id/histogram: {"column": …, "count": …, "bins": [{"lo": …, "hi": …, "count": …}], …}.
 func (s *Server) GetHistogram(c echo.Context, datasetID string, params spec.GetHistogramParams) error {
-	bins, err := binsOf(params.Bins, 50)
+	bins, between, rows, err := histogramOf(params)
 	if err != nil {
 		return err
-	}
-	between := questdb.Between{Low: math.Inf(-1), High: math.Inf(1)}
-	for _, bound := range []struct {
-		name  string
-		value *float64
-		into  *float64
-	}{{"min", params.Min, &between.Low}, {"max", params.Max, &between.High}} {
-		if bound.value == nil {
-			continue
-		}
-		if math.IsNaN(*bound.value) || math.IsInf(*bound.value, 0) {
-			return spec.InvalidParameter(bound.name, "is not a finite number")
-		}
-		*bound.into = *bound.value
-	}
-	if between.Low > between.High {
-		return spec.InvalidParameter("min", "is above max")
-	}
-	from, to, err := timesOf(params.StartTS, params.EndTS, params.StartTimestamp, params.EndTimestamp)
-	if err != nil {
-		return err
-	}
-	if params.Column == nil || *params.Column == "" {
-		return spec.InvalidParameter("column", "is missing")
 	}
 	found, _, err := s.datasetSeries(c, datasetID, false)
 	if err != nil {
@@ -64,12 +40,33 @@ func (s *Server) GetHistogram(c echo.Context, datasetID string, params spec.GetH
 	if !series.IsNumeric(questdb.KindOf(column.Type)) {
 		return spec.InvalidParameter("column", "names "+strconv.Quote(column.Name)+", which is not numeric")
 	}
-	between.Selection, between.Column = found.Selection(series.Range{From: from, To: to}), column.Name
+	between.Selection, between.Column = found.Selection(rows), column.Name
 	h, err := chart.Histogram(c.Request().Context(), s.QuestDB, between, bins)
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, (*histogramAnswer)(&h))
+}
+
+// histogramOf reads the parameters: how many bins there are, and which values of which rows go there.
+func histogramOf(p spec.GetHistogramParams) (bins int, b questdb.Between, rows series.Range, err error) {
+	if bins, err = binsOf(p.Bins, 50); err != nil {
+		return bins, b, rows, err
+	}
+	b = questdb.Between{Low: orElse(p.Min, math.Inf(-1)), High: orElse(p.Max, math.Inf(1))}
+	switch {
+	case p.Min != nil && b.Low != finite(b.Low):
+		return bins, b, rows, spec.InvalidParameter("min", "is not a finite number")
+	case p.Max != nil && b.High != finite(b.High):
+		return bins, b, rows, spec.InvalidParameter("max", "is not a finite number")
+	case b.Low > b.High:
+		return bins, b, rows, spec.InvalidParameter("min", "is above max")
+	}
+	rows.From, rows.To, err = timesOf(p.StartTS, p.EndTS, p.StartTimestamp, p.EndTimestamp)
+	if err == nil && orElse(p.Column, "") == "" {
+		err = spec.InvalidParameter("column", "is missing")
+	}
+	return bins, b, rows, err
 }
 
 // histogramAnswer is a histogram as an answer of its own.

@@ -26,17 +26,8 @@ var (
 	predictionsRoute = rowRoute{paging.Limits{Usual: 1 << 62, Most: 1 << 62}, spec.Csv, "dataset", true}
 )
 
-// rowQuery is the part of a query that all routes with rows have.
-type rowQuery struct {
-	StartTS, EndTS, StartTimestamp, EndTimestamp *string
-	StartIndex, EndIndex                         *int64
-	Columns                                      *string
-	Desc                                         *bool
-	Limit, Offset                                *int64
-	Cursor                                       *string
-	Format                                       *spec.Format
-	Points, Width                                *int64
-}
+// rowQuery is the part of a query that all routes with rows have: a trace has no more.
+type rowQuery = spec.ListTraceParams
 
 // read reads the parameters of a request for rows.
 func (route rowRoute) read(c echo.Context, q rowQuery) (*rowAnswer, error) {

@@ -17,10 +17,7 @@ func (s *Server) ListIndicators(c echo.Context, datasetID string, params spec.Li
 	if err != nil {
 		return err
 	}
-	found, id, err := s.datasetSeries(c, datasetID, false)
-	if err == nil {
-		err = a.from(found)
-	}
+	id, err := s.openRows(c, a, datasetID, false)
 	switch {
 	case err != nil:
 		return err
@@ -40,10 +37,7 @@ func (s *Server) ListOhlcv(c echo.Context, datasetID string, params spec.ListOhl
 	if err != nil {
 		return err
 	}
-	found, _, err := s.datasetSeries(c, datasetID, true)
-	if err == nil {
-		err = a.from(found)
-	}
+	_, err = s.openRows(c, a, datasetID, true)
 	switch {
 	case err != nil:
 		return err
@@ -55,11 +49,7 @@ func (s *Server) ListOhlcv(c echo.Context, datasetID string, params spec.ListOhl
 
 // ListTrace serves GET /api/simulations/:simulation_id/trace: {"measurement": …, "columns": […], "rows": [{…}], "count": …, …}.
 func (s *Server) ListTrace(c echo.Context, simulationID string, params spec.ListTraceParams) error {
-	a, err := seriesRoute.read(c, rowQuery{
-		StartTS: params.StartTS, EndTS: params.EndTS, StartTimestamp: params.StartTimestamp, EndTimestamp: params.EndTimestamp,
-		StartIndex: params.StartIndex, EndIndex: params.EndIndex, Columns: params.Columns, Desc: params.Desc, Limit: params.Limit,
-		Offset: params.Offset, Cursor: params.Cursor, Format: params.Format, Points: params.Points, Width: params.Width,
-	})
+	a, err := seriesRoute.read(c, params)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 )
 
 // ListSeries serves GET /api/datasets/:dataset_id/series: {"dataset_id": …, "columns": […], "rows": [[…]], "count": …, …}.
+// It is long, because it hands on each of its many parameters by name.
 func (s *Server) ListSeries(c echo.Context, datasetID string, params spec.ListSeriesParams) error {
 	a, err := tableRoute.read(c, rowQuery{
 		StartTS: params.StartTS, EndTS: params.EndTS, StartTimestamp: params.StartTimestamp, EndTimestamp: params.EndTimestamp,
@@ -24,33 +25,33 @@ func (s *Server) ListSeries(c echo.Context, datasetID string, params spec.ListSe
 		return err
 	}
 	bins, err := binsOf(params.Bins, 0)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if bins > 0 && (a.format != spec.JSON || a.at.Numbered) {
+	case bins > 0 && (a.format != spec.JSON || a.at.Numbered):
 		return spec.InvalidParameter("bins", "goes with format=json, and not with start_index or end_index")
 	}
-	found, id, err := s.datasetSeries(c, datasetID, false)
-	if err == nil {
-		err = a.from(found)
-	}
-	if err != nil {
+	id, err := s.openRows(c, a, datasetID, false)
+	switch {
+	case err != nil:
 		return err
-	}
-	a.head = func(b []byte) []byte { return rowstream.AppendMember(b, "dataset_id", id.String()) }
-	if a.pixels > 0 && bins > 0 {
+	case bins > 0 && a.pixels > 0:
 		return spec.InvalidParameter("bins", "cannot be combined with points or width")
 	}
+	a.head = func(b []byte) []byte { return rowstream.AppendMember(b, "dataset_id", id.String()) }
 	a.tail = func(clock *streamClock, b []byte, count int64, e rowstream.End) ([]byte, error) {
-		b = append(b, `,"next_offset":`...)
-		if e.Next == "" {
-			b = append(b, "null"...)
-		} else {
-			b = strconv.AppendInt(b, a.at.Offset+count, 10)
-		}
-		return a.appendHistograms(clock, b, bins)
+		return a.appendHistograms(clock, a.appendNextOffset(b, count, e), bins)
 	}
 	return s.listRows(c, a)
+}
+
+// appendNextOffset appends the member "next_offset".
+func (a *rowAnswer) appendNextOffset(b []byte, count int64, e rowstream.End) []byte {
+	b = append(b, `,"next_offset":`...)
+	if e.Next == "" {
+		return append(b, "null"...)
+	}
+	return strconv.AppendInt(b, a.at.Offset+count, 10)
 }
 
 // appendHistograms appends the member "histograms" with that of each numeric column, nothing without bins.

@@ -26,21 +26,19 @@ func (s *Server) ListTradesimRuns(c echo.Context, params spec.ListTradesimRunsPa
 		return err
 	}
 	ctx := c.Request().Context()
-	if f != (simulationFilter{run: f.run, dataset: f.dataset, status: f.status}) || !q.Empty() {
-		finder := s.simulationFinder(ctx, f)
-		got, err := finder.search(q, nil, p)
-		if err != nil {
-			return fmt.Errorf("list simulations: %w", err)
-		}
-		return writeList(c, got.rows, p, func() (int64, error) { return finder.count(q.Ranges, got.ids, 1<<62) })
+	count := func() (int64, error) {
+		return s.DB.CountSimulations(ctx, db.CountSimulationsParams{RunID: f.run, DatasetID: f.dataset, Status: f.status})
 	}
-	rows, err := s.simulations(ctx, f, p)
+	var rows []db.SimulationRun
+	if f == (simulationFilter{run: f.run, dataset: f.dataset, status: f.status}) && q.Empty() {
+		rows, err = s.simulations(ctx, f, p)
+	} else {
+		rows, count, err = s.simulationFinder(ctx, f).all(q, p)
+	}
 	if err != nil {
 		return fmt.Errorf("list simulations: %w", err)
 	}
-	return writeList(c, rows, p, func() (int64, error) {
-		return s.DB.CountSimulations(ctx, db.CountSimulationsParams{RunID: f.run, DatasetID: f.dataset, Status: f.status})
-	})
+	return writeList(c, rows, p, count)
 }
 
 // simulations picks the query whose index serves the filters.

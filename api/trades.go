@@ -35,10 +35,8 @@ func (s *Server) ListTrades(c echo.Context, simulationID string, params spec.Lis
 	list := paging.NewList("trades", rows, q, func(last *db.ListTradePageRow) paging.Cursor {
 		return paging.Cursor{At: last.BarTimestamp, ID: last.TradeID}
 	})
-	if err := list.SetTotal(func(int64) (int64, error) { return s.countTrades(ctx, id, (*string)(params.Side)) }); err != nil {
-		return err
-	}
-	return writeEnvelope(c, list)
+	f := db.CountTradesParams{SimulationID: id, Side: (*string)(params.Side)}
+	return writeEnvelope(c, list, func(int64) (int64, error) { return s.DB.CountTrades(ctx, f) })
 }
 
 // ListTradesimTrades serves GET /api/tradesim/runs/:simulation_id/trades: [trade, …].
@@ -59,7 +57,8 @@ func (s *Server) ListTradesimTrades(c echo.Context, simulationID string, params 
 	if err != nil {
 		return err
 	}
-	return writeList(c, rows, p, func() (int64, error) { return s.countTrades(ctx, id, (*string)(params.Side)) })
+	f := db.CountTradesParams{SimulationID: id, Side: (*string)(params.Side)}
+	return writeList(c, rows, p, func() (int64, error) { return s.DB.CountTrades(ctx, f) })
 }
 
 // tradesUnchanged checks that there is such a simulation, and answers 304 when the caller has this list of its trades.
@@ -86,12 +85,4 @@ func (s *Server) tradePage(
 		return nil, fmt.Errorf("list the trades of simulation %s: %w", id, err)
 	}
 	return rows, nil
-}
-
-func (s *Server) countTrades(ctx context.Context, id uuid.UUID, side *string) (int64, error) {
-	n, err := s.DB.CountTrades(ctx, db.CountTradesParams{SimulationID: id, Side: side})
-	if err != nil {
-		return 0, fmt.Errorf("count the trades of simulation %s: %w", id, err)
-	}
-	return n, nil
 }

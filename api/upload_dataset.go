@@ -135,18 +135,10 @@ func (u *datasetUpload) fill() {
 	take(u, &u.BarIntervalMS, "bar_interval_ms", m.BarIntervalMS, countOf)
 	u.BarIntervalMS = known(u.BarIntervalMS)
 	take(u, &u.LookbackRows, "lookback_rows", m.LookbackRows, countOf)
-	take(u, &u.OhlcvFirstTS, "first_ohlcv_timestamp_ms", m.FirstOhlcv, func(f *httpbody.Fields, name string, v httpbody.Raw) *time.Time {
-		return notAfter(f, name, f.Moment(name, v), u.OhlcvLastTS)
-	})
-	take(u, &u.OhlcvLastTS, "last_ohlcv_timestamp_ms", m.LastOhlcv, func(f *httpbody.Fields, name string, v httpbody.Raw) *time.Time {
-		return notBefore(f, name, f.Moment(name, v), u.OhlcvFirstTS)
-	})
-	take(u, &u.FirstBarTS, "first_indicator_timestamp_ms", m.FirstIndicator, func(f *httpbody.Fields, name string, v httpbody.Raw) *time.Time {
-		return notAfter(f, name, f.Moment(name, v), u.LastBarTS)
-	})
-	take(u, &u.LastBarTS, "last_indicator_timestamp_ms", m.LastIndicator, func(f *httpbody.Fields, name string, v httpbody.Raw) *time.Time {
-		return notBefore(f, name, f.Moment(name, v), u.FirstBarTS)
-	})
+	take(u, &u.OhlcvFirstTS, "first_ohlcv_timestamp_ms", m.FirstOhlcv, momentIn(nil, u.OhlcvLastTS))
+	take(u, &u.OhlcvLastTS, "last_ohlcv_timestamp_ms", m.LastOhlcv, momentIn(u.OhlcvFirstTS, nil))
+	take(u, &u.FirstBarTS, "first_indicator_timestamp_ms", m.FirstIndicator, momentIn(nil, u.LastBarTS))
+	take(u, &u.LastBarTS, "last_indicator_timestamp_ms", m.LastIndicator, momentIn(u.FirstBarTS, nil))
 }
 
 func take[T any](u *datasetUpload, into **T, name string, v httpbody.Raw, read func(*httpbody.Fields, string, httpbody.Raw) *T) {
@@ -177,18 +169,18 @@ func countOf(f *httpbody.Fields, name string, v httpbody.Raw) *int64 {
 	return f.Count(name, &n)
 }
 
-func notAfter(f *httpbody.Fields, name string, t, last *time.Time) *time.Time {
-	if before(last, t) {
-		f.Fail(name, "is after the last one")
+// momentIn reads a time that is neither before first nor after last.
+func momentIn(first, last *time.Time) func(*httpbody.Fields, string, httpbody.Raw) *time.Time {
+	return func(f *httpbody.Fields, name string, v httpbody.Raw) *time.Time {
+		t := f.Moment(name, v)
+		switch {
+		case before(last, t):
+			f.Fail(name, "is after the last one")
+		case before(t, first):
+			f.Fail(name, "is before the first one")
+		}
+		return t
 	}
-	return t
-}
-
-func notBefore(f *httpbody.Fields, name string, t, first *time.Time) *time.Time {
-	if before(t, first) {
-		f.Fail(name, "is before the first one")
-	}
-	return t
 }
 
 func before(a, b *time.Time) bool { return a != nil && b != nil && a.Before(*b) }

@@ -3,10 +3,12 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/semaphore"
@@ -47,15 +49,34 @@ func (s *Server) writeTagged(c echo.Context, dryRun bool, f func(ctx context.Con
 	return err
 }
 
-// remove runs f, which deletes something with all below it, and answers the number of rows of each kind that f returns.
-func (s *Server) remove(c echo.Context, id uuid.UUID, dryRun bool, f func(ctx context.Context, q *db.Queries) (map[string]int64, error)) error {
-	answer := spec.Deleted{Success: true, ID: id, DryRun: dryRun}
-	err := s.write(c, dryRun, func(ctx context.Context, q *db.Queries) (err error) {
-		answer.Deleted, err = f(ctx, q)
-		return err
-	})
+// removal is a request to delete something with all below it.
+type removal struct {
+	what, name, id       string // "run", "run_id" and the id in the path
+	spec.DeleteRunParams        // those of the other routes are the same
+}
+
+// remove runs f, which deletes what r names, and answers how many rows of each kind f says there were. The version of each
+// dataset that f returns is raised.
+func (s *Server) remove(
+	c echo.Context, r removal, f func(context.Context, *db.Queries, uuid.UUID) (map[string]int64, []uuid.UUID, error),
+) error {
+	id, err := pathID(r.name, r.id)
 	if err != nil {
 		return err
+	}
+	answer := spec.Deleted{Success: true, ID: id, DryRun: isTrue(r.DryRun)}
+	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
+		deleted, touched, err := f(ctx, q, id)
+		if err != nil {
+			return err
+		}
+		answer.Deleted = deleted
+		return touchDatasets(ctx, q, touched...)
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return spec.NoSuch(r.what, id)
+	} else if err != nil {
+		return fmt.Errorf("delete %s %s: %w", r.what, id, err)
 	}
 	return c.JSON(http.StatusOK, answer)
 }

@@ -87,34 +87,28 @@ func orEmpty(texts []string) []string {
 
 // DeleteDataset serves DELETE /api/datasets/:dataset_id: {"success": true, "deleted": {…}}.
 func (s *Server) DeleteDataset(c echo.Context, datasetID string, params spec.DeleteDatasetParams) error {
-	id, err := pathID("dataset_id", datasetID)
-	if err != nil {
-		return err
-	}
-	return s.remove(c, id, isTrue(params.DryRun), func(ctx context.Context, q *db.Queries) (map[string]int64, error) {
-		// No slug is empty, so this finds by the id alone.
-		stored, err := q.LockDataset(ctx, db.LockDatasetParams{DatasetID: id})
-		if err != nil {
-			return nil, notFound(err, "dataset", id)
+	r := removal{"dataset", "dataset_id", datasetID, spec.DeleteRunParams(params)}
+	return s.remove(c, r, func(ctx context.Context, q *db.Queries, id uuid.UUID) (map[string]int64, []uuid.UUID, error) {
+		stored, err := q.LockDataset(ctx, db.LockDatasetParams{DatasetID: id}) // by the id alone: no slug is empty
+		if err == nil {
+			err = paging.CheckMatch(params.IfMatch, "dataset", paging.ETag(stored.Version, stored.CreatedAt))
 		}
-		if err := paging.CheckMatch(params.IfMatch, "dataset", paging.ETag(stored.Version, stored.CreatedAt)); err != nil {
-			return nil, err
+		if err != nil {
+			return nil, nil, err
 		}
 		n, err := q.CountDatasetChildren(ctx, id)
 		if err != nil {
-			return nil, fmt.Errorf("count what is below dataset %s: %w", id, err)
+			return nil, nil, fmt.Errorf("count what is below: %w", err)
 		}
 		below := map[string]int64{"runs": n.Runs, "folds": n.Folds, "simulations": n.Simulations, "buckets": n.Buckets, "trades": n.Trades}
 		if err := dependants("dataset", params.Cascade, below); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		touched, err := q.DeleteSimulationsByDataset(ctx, id)
 		if err != nil {
-			return nil, fmt.Errorf("delete the simulations of dataset %s: %w", id, err)
+			return nil, nil, fmt.Errorf("delete its simulations: %w", err)
 		}
-		if below["datasets"], err = q.DeleteDataset(ctx, id); err != nil {
-			return nil, fmt.Errorf("delete dataset %s: %w", id, err)
-		}
-		return below, touchDatasets(ctx, q, touched...)
+		below["datasets"], err = q.DeleteDataset(ctx, id)
+		return below, touched, err
 	})
 }

@@ -203,30 +203,25 @@ func appendFolds(ctx context.Context, q *db.Queries, folds *foldList, params spe
 
 // DeleteRun serves DELETE /api/runs/:run_id: {"success": true, "deleted": {…}}.
 func (s *Server) DeleteRun(c echo.Context, runID string, params spec.DeleteRunParams) error {
-	id, err := pathID("run_id", runID)
-	if err != nil {
-		return err
-	}
-	return s.remove(c, id, isTrue(params.DryRun), func(ctx context.Context, q *db.Queries) (map[string]int64, error) {
+	r := removal{"run", "run_id", runID, params}
+	return s.remove(c, r, func(ctx context.Context, q *db.Queries, id uuid.UUID) (map[string]int64, []uuid.UUID, error) {
 		stored, err := lockRun(ctx, q, id, params.IfMatch)
 		if err != nil {
-			return nil, notFound(err, "run", id)
+			return nil, nil, err
 		}
 		n, err := q.CountRunChildren(ctx, id)
 		if err != nil {
-			return nil, fmt.Errorf("count what is below run %s: %w", id, err)
+			return nil, nil, fmt.Errorf("count what is below: %w", err)
 		}
 		below := map[string]int64{"folds": n.Folds, "simulations": n.Simulations, "buckets": n.Buckets, "trades": n.Trades}
 		if err := dependants("run", params.Cascade, below); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		touched, err := q.DeleteSimulationsByRun(ctx, id)
 		if err != nil {
-			return nil, fmt.Errorf("delete the simulations of run %s: %w", id, err)
+			return nil, nil, fmt.Errorf("delete its simulations: %w", err)
 		}
-		if below["runs"], err = q.DeleteRun(ctx, id); err != nil {
-			return nil, fmt.Errorf("delete run %s: %w", id, err)
-		}
-		return below, touchDatasets(ctx, q, append(touched, stored.DatasetID)...)
+		below["runs"], err = q.DeleteRun(ctx, id)
+		return below, append(touched, stored.DatasetID), err
 	})
 }

@@ -157,26 +157,21 @@ func patchSimulation(ctx context.Context, q *db.Queries, patch *db.PatchSimulati
 
 // DeleteSimulation serves DELETE /api/simulations/:simulation_id: {"success": true, "deleted": {…}}.
 func (s *Server) DeleteSimulation(c echo.Context, simulationID string, params spec.DeleteSimulationParams) error {
-	id, err := pathID("simulation_id", simulationID)
-	if err != nil {
-		return err
-	}
-	return s.remove(c, id, isTrue(params.DryRun), func(ctx context.Context, q *db.Queries) (map[string]int64, error) {
+	r := removal{"simulation", "simulation_id", simulationID, spec.DeleteRunParams(params)}
+	return s.remove(c, r, func(ctx context.Context, q *db.Queries, id uuid.UUID) (map[string]int64, []uuid.UUID, error) {
 		stored, err := lockSimulation(ctx, q, id, params.IfMatch)
 		if err != nil {
-			return nil, notFound(err, "simulation", id)
+			return nil, nil, err
 		}
 		n, err := q.CountSimulationChildren(ctx, id)
 		if err != nil {
-			return nil, fmt.Errorf("count what is below simulation %s: %w", id, err)
+			return nil, nil, fmt.Errorf("count what is below: %w", err)
 		}
 		below := map[string]int64{"buckets": n.Buckets, "trades": n.Trades}
 		if err := dependants("simulation", params.Cascade, below); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if below["simulations"], err = q.DeleteSimulation(ctx, id); err != nil {
-			return nil, fmt.Errorf("delete simulation %s: %w", id, err)
-		}
-		return below, touchDatasets(ctx, q, stored.DatasetID)
+		below["simulations"], err = q.DeleteSimulation(ctx, id)
+		return below, []uuid.UUID{stored.DatasetID}, err
 	})
 }

@@ -162,8 +162,11 @@ func (l *List[T, P]) SetTotal(count func(most int64) (int64, error)) error {
 		most = estimateUpTo
 	}
 	n, err := count(most)
+	if err != nil {
+		return fmt.Errorf("count the %s: %w", l.key, err)
+	}
 	l.total, l.estimate = &n, n == most
-	return err
+	return nil
 }
 
 // Link is the value of a Link header to the next page; empty on the last.
