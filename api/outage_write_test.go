@@ -260,8 +260,8 @@ func TestKilledAtCommit(t *testing.T) {
 func TestFrozenWhileStoring(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
+	o.store("/api/datasets", datasetBody(newDataset, "btc25_1"), 201) // may take longer than the limit that follows
 	o.harness = harnessOn(t, o.server.URL("foldbook"), func(opts *api.Options) { opts.WriteTimeout = time.Second })
-	o.store("/api/datasets", datasetBody(newDataset, "btc25_1"), 201)
 	o.server.Freeze()
 	a := <-o.posted("/api/runs", runBody(50))
 	o.server.Thaw()
