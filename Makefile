@@ -56,7 +56,7 @@ race: ## Run all tests with the race detector.
 	go test -race ./...
 
 loop-test: build tools ## Edit a copy of the repository beside make dev: mutations, the recipes of the docs, the time to an answer.
-	LOOP_TEST=1 go test ./cmd/dev -count=1 -v -timeout 30m -run 'TestMutations|TestRecipes|TestEditToAnswer' | grep -v '^=== '
+	LOOP_TEST=1 go test ./cmd/dev -count=1 -v -timeout 30m -run 'TestMutations|TestRecipes|TestEditToAnswer'
 
 smoke: ## Try what a new user does in a clean clone of HEAD: make run, ask all six routes, stop, again.
 	.ci/smoke
