@@ -65,7 +65,9 @@ func (s *Server) ListDatasets(c echo.Context, params spec.ListDatasetsParams) er
 	if err != nil {
 		return err
 	}
-	f := db.CountDatasetSummariesParams{Symbol: params.Symbol, Granularity: granularityFilter(params.Granularity), Source: params.Source}
+	f := db.CountDatasetSummariesParams{
+		Symbol: params.Symbol, Granularity: granularityFilter(params.Granularity), Source: params.Source,
+	}
 	if f.Pattern, err = pattern(params.Search); err != nil {
 		return err
 	}
