@@ -108,6 +108,7 @@ func (r *arrowReader) begin() error {
 		if err != nil {
 			return r.inHeader(err)
 		}
+		c.whole = true
 		r.header = append(r.header, c)
 	}
 	return nil

@@ -21,8 +21,7 @@ type builder struct {
 	times   []int64
 	before  int64 // rows of earlier batches
 	cells   int
-	nth     int   // of the row that is being read, from 1
-	timeAt  int   // the nth row, once it has a time
+	timed   bool  // the row that is being read has a time
 	time    int64 // of this row, in microseconds
 	ended   bool
 
@@ -33,8 +32,8 @@ type builder struct {
 func (b *builder) clear() {
 	b.before += int64(len(b.times))
 	b.times, b.cells = b.times[:0], 0
-	for _, c := range b.columns {
-		c.floats, c.ints, c.texts = c.floats[:0], c.ints[:0], c.texts[:0]
+	for _, c := range b.names {
+		c.floats, c.ints, c.texts, c.given = c.floats[:0], c.ints[:0], c.texts[:0], c.given[:0]
 		c.dict, c.codes = nil, nil
 	}
 }
@@ -122,12 +121,16 @@ func (b *builder) chooseTime(has func(name string) bool) error {
 	return &ValidationError{Row: -1, What: "has no column of times: " + strings.Join(b.o.Time, ", ")}
 }
 
-// meet notes that the row has the column.
+// meet notes that the row has a cell in the column.
 func (b *builder) meet(c *Column, name string) error {
-	if c.seen == b.nth {
+	row := len(b.times)
+	if c.Given(row) {
 		return b.invalid(name, "is there twice")
 	}
-	c.seen = b.nth
+	for len(c.given) <= row/64 {
+		c.given = append(c.given, 0)
+	}
+	c.given[row/64] |= 1 << (row % 64)
 	return nil
 }
 
@@ -194,10 +197,10 @@ func (b *builder) setMicros(name string, micros int64) error {
 	case micros%1000 != 0:
 		return b.invalid(name, "is not a whole number of milliseconds")
 	}
-	if b.timeAt == b.nth && b.time != micros {
+	if b.timed && b.time != micros {
 		return b.invalid(name, "is another time than the one that is given beside it")
 	}
-	b.time, b.timeAt = micros, b.nth
+	b.time, b.timed = micros, true
 	return nil
 }
 
@@ -254,7 +257,7 @@ func scale(v, unit int64) int64 {
 
 // endRow closes the row.
 func (b *builder) endRow() error {
-	if b.timeAt != b.nth {
+	if !b.timed {
 		name := b.timeName
 		if name == "" {
 			name = b.o.Time[0]
@@ -262,7 +265,7 @@ func (b *builder) endRow() error {
 		return b.invalid(name, "is missing")
 	}
 	b.times = append(b.times, b.time)
-	b.nth++
+	b.timed = false
 	return nil
 }
 

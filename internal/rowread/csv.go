@@ -75,6 +75,7 @@ func (r *csvReader) begin() error {
 		if err != nil {
 			return r.inHeader(err)
 		}
+		c.whole = true
 		r.header = append(r.header, c)
 	}
 	return nil

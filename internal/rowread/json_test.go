@@ -160,6 +160,42 @@ func TestJSONFaults(t *testing.T) {
 	}
 }
 
+// A null is a cell, and tells other things than none.
+func TestGiven(t *testing.T) {
+	t.Parallel()
+	for format, in := range map[Format]string{
+		NDJSON: `{"timestamp": 1704067200000, "a": 1, "b": null}` + "\n" + `{"a": null, "timestamp": 1704067200001}` + "\n" + `{"timestamp": 1704067200002, "B": null}`,
+		CSV:    "timestamp,a,b\n1704067200000,1,\n1704067200001,,\n1704067200002,,\n",
+	} {
+		for _, rows := range []int{1, 100} {
+			o := service()
+			o.Rows = rows
+			var got strings.Builder
+			for r := New(format, strings.NewReader(in), o); ; {
+				batch, err := r.Next()
+				if errors.Is(err, io.EOF) {
+					break
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				for row := range batch.Times {
+					for _, name := range []string{"a", "b"} {
+						c := batch.Column(name)
+						fmt.Fprint(&got, map[bool]string{true: "given", false: "none"}[c.Given(row)], map[bool]string{true: " null ", false: " value "}[c.Missing(row)])
+					}
+				}
+			}
+			want := "given value given null given null none null none null given null "
+			if format == CSV {
+				want = "given value given null given null given null given null given null "
+			}
+			if got.String() != want {
+				t.Errorf("format %d, %d rows at a time: %s", format, rows, got.String())
+			}
+		}
+	}
+}
+
 func TestBatches(t *testing.T) {
 	t.Parallel()
 	var lines strings.Builder

@@ -72,7 +72,8 @@ type Column struct {
 	dict   []string
 
 	codes map[string]int32
-	seen  int // the nth row, which last had it
+	given []uint64 // a bit for each row that has a cell, null or not
+	whole bool     // every row has one: the column stands in a header
 	time  bool
 	skip  bool // a second time beside the one that was chosen, or what is not wanted
 	label bool
@@ -114,6 +115,12 @@ func (c *Column) Missing(row int) bool {
 		return !ok
 	}
 	return true
+}
+
+// Given tells whether a row has a cell in the column. One that is given and Missing is a null; one that is not given says nothing
+// of what is stored. A row of CSV or Arrow has a cell in every column, a JSON object in those that it names.
+func (c *Column) Given(row int) bool {
+	return c.whole || (row/64 < len(c.given) && c.given[row/64]&(1<<(row%64)) != 0)
 }
 
 // Empty reports whether none of so many rows has the column.
@@ -210,7 +217,7 @@ type source interface{ read() error }
 
 // New makes a reader. Errors of in come back as they are; everything else is a *ValidationError.
 func New(format Format, in io.Reader, o Options) *Reader {
-	b := &builder{o: o, nth: 1, names: map[string]*Column{}, folded: map[string]*Column{}}
+	b := &builder{o: o, names: map[string]*Column{}, folded: map[string]*Column{}}
 	r := &Reader{b: b}
 	switch format {
 	case JSON, NDJSON:
