@@ -11,24 +11,30 @@ import (
 	"foldbook/internal/seed/experiment"
 )
 
-// bookOf is an experiment as the rows of the tables.
-func bookOf(e *experiment.Experiment) book {
-	run, simulation := e.Run, e.Simulation
-	b := book{
-		dataset: datasetRow(e.Dataset),
-		runs: []db.UpsertRunParams{{
-			RunID: run.ID, DatasetID: run.DatasetID, PredictionMeasurement: run.PredictionMeasurement, TargetColumn: run.TargetColumn,
-			FeatureColumns: encode(run.FeatureColumns), Hyperparameters: encode(run.Hyperparameters),
-			WalkConfig: encode(run.WalkConfig), SummaryMetrics: encode(run.SummaryMetrics),
-			Status: run.Status, RequestedBy: &run.RequestedBy, StartedAt: &run.StartedAt, CompletedAt: &run.CompletedAt, DurationMS: &run.DurationMS,
-		}},
-		simulations: []db.UpsertSimulationParams{{
-			SimulationID: simulation.ID, RunID: simulation.RunID, DatasetID: simulation.DatasetID,
-			InputRunMeasurement: simulation.InputRunMeasurement, QuestDBNamespace: simulation.QuestDBNamespace, Mode: simulation.Mode,
-			Config: encode(simulation.Config), SummaryMetrics: encode(simulation.SummaryMetrics),
-			Status: simulation.Status, StartedAt: &simulation.StartedAt, CompletedAt: &simulation.CompletedAt,
-		}},
+// bookOf is experiments on one dataset as the rows of the tables.
+func bookOf(all ...*experiment.Experiment) book {
+	b := book{dataset: datasetRow(all[0].Dataset)}
+	for _, e := range all {
+		b.add(e)
 	}
+	b.sort()
+	return b
+}
+
+func (b *book) add(e *experiment.Experiment) {
+	run, simulation := e.Run, e.Simulation
+	b.runs = append(b.runs, db.UpsertRunParams{
+		RunID: run.ID, DatasetID: run.DatasetID, PredictionMeasurement: run.PredictionMeasurement, TargetColumn: run.TargetColumn,
+		FeatureColumns: encode(run.FeatureColumns), Hyperparameters: encode(run.Hyperparameters),
+		WalkConfig: encode(run.WalkConfig), SummaryMetrics: encode(run.SummaryMetrics),
+		Status: run.Status, RequestedBy: &run.RequestedBy, StartedAt: &run.StartedAt, CompletedAt: &run.CompletedAt, DurationMS: &run.DurationMS,
+	})
+	b.simulations = append(b.simulations, db.UpsertSimulationParams{
+		SimulationID: simulation.ID, RunID: simulation.RunID, DatasetID: simulation.DatasetID,
+		InputRunMeasurement: simulation.InputRunMeasurement, QuestDBNamespace: simulation.QuestDBNamespace, Mode: simulation.Mode,
+		Config: encode(simulation.Config), SummaryMetrics: encode(simulation.SummaryMetrics),
+		Status: simulation.Status, StartedAt: &simulation.StartedAt, CompletedAt: &simulation.CompletedAt,
+	})
 	for _, fd := range e.Folds {
 		b.folds = append(b.folds, foldRow(run.ID, fd))
 	}
@@ -38,8 +44,6 @@ func bookOf(e *experiment.Experiment) book {
 	for _, t := range simulation.Trades {
 		b.trades = append(b.trades, tradeRow(simulation.ID, t))
 	}
-	b.sort()
-	return b
 }
 
 func datasetRow(d experiment.Dataset) db.UpsertDatasetParams {
@@ -59,7 +63,7 @@ func foldRow(run uuid.UUID, fd experiment.Fold) db.CopyFoldsParams {
 		RunID: run, FoldNumber: int32(fd.Number),
 		TrainStartIdx: int64(fd.TrainStart), TrainEndIdx: int64(fd.TrainEnd), TestStartIdx: int64(fd.TestStart), TestEndIdx: int64(fd.TestEnd),
 		SamplesTrain: int64(fd.SamplesTrain), SamplesTest: int64(fd.SamplesTest),
-		BestScore: &fd.Score, Thresholds: encode(fd.Thresholds), Metrics: encode(fd.Metrics),
+		BestIteration: fd.Trees, BestScore: &fd.Score, Thresholds: encode(fd.Thresholds), Metrics: encode(fd.Metrics),
 		TrainStartTSMS: &fd.TrainStartMS, TrainEndTSMS: &fd.TrainEndMS, TestStartTSMS: &fd.TestStartMS, TestEndTSMS: &fd.TestEndMS,
 	}
 }

@@ -28,8 +28,13 @@ var (
 	BTCSimulationID = experiment.SimulationID("btc19_1_sim1")
 )
 
-func experiments() ([]*experiment.Experiment, error) {
+// experiments are those of each dataset.
+func experiments() ([][]*experiment.Experiment, error) {
 	btc, err := experiment.BTC()
+	if err != nil {
+		return nil, fmt.Errorf("compute the seed: %w", err)
+	}
+	boosted, err := experiment.BoostedBTC()
 	if err != nil {
 		return nil, fmt.Errorf("compute the seed: %w", err)
 	}
@@ -37,10 +42,10 @@ func experiments() ([]*experiment.Experiment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compute the seed: %w", err)
 	}
-	return []*experiment.Experiment{btc, eth}, nil
+	return [][]*experiment.Experiment{{btc, boosted}, {eth}}, nil
 }
 
-// Run stores the BTC and the ETH dataset with a run and a simulation each, in one transaction, and then their series,
+// Run stores the BTC and the ETH dataset with their runs, each with a simulation, in one transaction, and then their series,
 // and writes the number of rows read back from the databases to out. It fails when what is read back is not what was
 // written. series is nil when there is to be no QuestDB; one that is away is said, and what it lacks is stored next time.
 func Run(ctx context.Context, pool *pgxpool.Pool, series *questdb.Client, out io.Writer) error {
@@ -52,13 +57,13 @@ func Run(ctx context.Context, pool *pgxpool.Pool, series *questdb.Client, out io
 	var tables []table
 	err = db.Wrap(pool).InTx(ctx, false, func(q *db.Queries) error {
 		for _, e := range all {
-			b := bookOf(e)
+			b := bookOf(e...)
 			stored, err := b.put(ctx, q)
 			if err != nil {
 				return err
 			}
 			found = append(found, stored.counts(b.dataset.QuestDBTag))
-			tables = append(tables, tablesOf(e)...)
+			tables = append(tables, tablesOf(e...)...)
 		}
 		return nil
 	})

@@ -23,7 +23,7 @@ func theBooks(t *testing.T) []book {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []book{bookOf(all[0]), bookOf(all[1])}
+	return []book{bookOf(all[0]...), bookOf(all[1]...)}
 }
 
 func field[T any](t *testing.T, object json.RawMessage, name string) T {
@@ -84,10 +84,10 @@ func TestRunTwiceChangesNothing(t *testing.T) {
 		t.Errorf("output (-first +second):\n%s", diff)
 	}
 	books := theBooks(t)
-	if diff := cmp.Diff([]int{2, 2, 5, 2, 3, len(books[0].trades) + len(books[1].trades)}, rowCounts(t, pool)); diff != "" {
+	if diff := cmp.Diff([]int{2, 3, 8, 3, 5, len(books[0].trades) + len(books[1].trades)}, rowCounts(t, pool)); diff != "" {
 		t.Errorf("rows in the tables (-want +got):\n%s", diff)
 	}
-	if !strings.Contains(first.String(), "\nall        2         2     5      2            3  ") {
+	if !strings.Contains(first.String(), "\nall        2         3     8      3            5  ") {
 		t.Errorf("printed:\n%s", &first)
 	}
 	t.Logf("printed:\n%s", &first)
@@ -121,14 +121,14 @@ func TestRunRepairsItsRowsAndKeepsOthers(t *testing.T) {
 		t.Errorf("dataset after seeding again: symbol %q, error %v", dataset.Symbol, err)
 	}
 	books := theBooks(t)
-	if got, want := rowCounts(t, pool), []int{2, 3, 5, 2, 3, len(books[0].trades) + len(books[1].trades)}; cmp.Diff(want, got) != "" {
+	if got, want := rowCounts(t, pool), []int{2, 4, 8, 3, 5, len(books[0].trades) + len(books[1].trades)}; cmp.Diff(want, got) != "" {
 		t.Errorf("rows after seeding again: got %v, want %v", got, want)
 	}
 	folds, err := db.First(q.ListFolds(t.Context(), []uuid.UUID{BTCRunID}).Query)
 	if err != nil || len(folds) != 3 || field[int](t, folds[1].Metrics, "n_signals") == 0 {
 		t.Errorf("folds after seeding again: %d, error %v", len(folds), err)
 	}
-	if runs, err := q.CountRuns(t.Context(), db.CountRunsParams{DatasetID: &BTCDatasetID}); err != nil || runs != 2 {
-		t.Errorf("runs of the dataset: %d, error %v; want the seed's and the other one", runs, err)
+	if runs, err := q.CountRuns(t.Context(), db.CountRunsParams{DatasetID: &BTCDatasetID}); err != nil || runs != 3 {
+		t.Errorf("runs of the dataset: %d, error %v; want the seed's two and the other one", runs, err)
 	}
 }

@@ -26,18 +26,23 @@ type table struct {
 	series experiment.Series
 }
 
-func tablesOf(e *experiment.Experiment) []table {
+// tablesOf are the tables of experiments on one dataset.
+func tablesOf(all ...*experiment.Experiment) []table {
+	e := all[0]
 	interval := time.Duration(e.Dataset.BarIntervalMS) * time.Millisecond
 	var indicators []string
 	for _, c := range e.Indicators.Columns {
 		indicators = append(indicators, c.Name)
 	}
-	return []table{
+	tables := []table{
 		{questdb.BarsSpec(e.Bars.Measurement, interval), e.Bars},
 		{questdb.IndicatorsSpec(e.Indicators.Measurement, interval, indicators...), e.Indicators},
-		{questdb.PredictionsSpec(e.Predictions.Measurement), e.Predictions},
-		{questdb.TracesSpec(e.Trace.Measurement), e.Trace},
 	}
+	for _, e := range all {
+		tables = append(tables, table{questdb.PredictionsSpec(e.Predictions.Measurement), e.Predictions},
+			table{questdb.TracesSpec(e.Trace.Measurement), e.Trace})
+	}
+	return tables
 }
 
 // storedTable is what was read back of a table.

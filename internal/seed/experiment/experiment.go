@@ -45,7 +45,8 @@ type plan struct {
 	barMS                             int64
 	walk                              WalkConfig
 	folds                             int
-	lambda                            float64  // ridge penalty as a share of the rows
+	number                            string // of the run and its simulation
+	model                             Hyperparameters
 	sides                             []string // one bucket each, in the order of the alphabet
 	at                                time.Time
 }
@@ -56,12 +57,27 @@ var simConfig = SimConfig{
 	LongThreshold: "long_optimal", ShortThreshold: "short_optimal", EntryPrice: "next_open", ExitPrice: "close",
 }
 
+// ridgeModel has a penalty as a share of the rows.
+var ridgeModel = Hyperparameters{
+	Model: "ridge", Lambda: 0.1, Standardize: true, Objective: "squared_error", Score: "rmse_test_pct", ThresholdMethod: "train_t_statistic",
+}
+
 // BTC is the experiment on real prices: 4-hour bars made from hourly candles, three folds.
 func BTC() (*Experiment, error) {
 	p, err := btcPlan()
 	if err != nil {
 		return nil, err
 	}
+	return p.compute()
+}
+
+// BoostedBTC is a second run on the dataset of BTC, with boosted trees.
+func BoostedBTC() (*Experiment, error) {
+	p, err := btcPlan()
+	if err != nil {
+		return nil, err
+	}
+	p.number, p.model = "2", boosting
 	return p.compute()
 }
 
@@ -75,7 +91,7 @@ func btcPlan() (plan, error) {
 		about: Provenance{Origin: "hourly BTC-USD candles of Coinbase as collected by CryptoDataDownload, resampled to 4h"},
 		bars:  resample(hourly, hourMS, 4*hourMS), barMS: 4 * hourMS,
 		walk:  WalkConfig{TrainSize: 2400, TestSize: 800, TrainTestGap: horizon, FoldStep: 800},
-		folds: 3, lambda: 0.1, sides: []string{sideLong, sideShort},
+		folds: 3, number: "1", model: ridgeModel, sides: []string{sideLong, sideShort},
 		at: time.Date(2026, time.January, 2, 12, 0, 0, 0, time.UTC),
 	}, err
 }
@@ -86,7 +102,7 @@ func ethPlan() plan {
 		about: Provenance{Synthetic: true, Origin: "random walk from a fixed seed, because no hourly ETH candles are at hand; nothing can be learned from it"},
 		bars:  randomWalk(4800, time.Date(2024, time.January, 1, 0, 0, 0, 0, time.UTC).UnixMilli(), 2300), barMS: hourMS,
 		walk:  WalkConfig{TrainSize: 2000, TestSize: 600, TrainTestGap: horizon, FoldStep: 600},
-		folds: 2, lambda: 0.1, sides: []string{sideDual},
+		folds: 2, number: "1", model: ridgeModel, sides: []string{sideDual},
 		at: time.Date(2026, time.January, 3, 12, 0, 0, 0, time.UTC),
 	}
 }
@@ -97,7 +113,7 @@ func (p plan) compute() (*Experiment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dataset %s: %w", p.slug, err)
 	}
-	folds, err := walkForward(f, p.walk, p.folds, p.lambda)
+	folds, err := walkForward(f, p.walk, p.folds, p.model)
 	if err != nil {
 		return nil, fmt.Errorf("dataset %s: %w", p.slug, err)
 	}

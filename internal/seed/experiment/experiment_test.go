@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -29,6 +30,42 @@ func experiments(t *testing.T) ([]plan, []*Experiment) {
 		all = append(all, e)
 	}
 	return plans(t), all
+}
+
+// Boosted trees find a step that no straight line fits.
+func TestBoostedTreesFindAStep(t *testing.T) {
+	t.Parallel()
+	noise := rand.New(rand.NewPCG(1, 2))
+	var rows [][]float64
+	var step []float64
+	for range 1000 {
+		x := noise.Float64()*2 - 1
+		rows = append(rows, []float64{noise.Float64(), x, noise.Float64()})
+		step = append(step, map[bool]float64{true: 3, false: -1}[math.Abs(x) < 0.5])
+	}
+	model := fitBoosted(rows, step, boosting)
+	if got := rootMeanSquareError(model.predict(rows), step); got > 0.8 { // a straight line leaves 2
+		t.Errorf("a step of 4 is predicted with an error of %v", got)
+	}
+}
+
+// The second run on the bars of BTC is one of boosted trees, with what dashboards show of those.
+func TestBoostedRun(t *testing.T) {
+	t.Parallel()
+	e, err := BoostedBTC()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.Dataset.ID != DatasetID("btc19_1") || e.Run.ID != RunID("btc19_1_run2") || e.Simulation.RunID != e.Run.ID || e.Run.WalkConfig.StepSize != 800 {
+		t.Errorf("the run %+v of %s", e.Run, e.Dataset.Slug)
+	}
+	for _, fd := range e.Folds {
+		m := fd.Metrics
+		dual := (m.SumWins + m.SumShortWins) / (m.SumLosses + m.SumShortLosses)
+		if fd.Trees == nil || *fd.Trees < 10 || m.ProfitFactorDual == nil || !near(*m.ProfitFactorDual, dual) {
+			t.Errorf("fold %d: %v trees, profit factor %v, want %v", fd.Number, fd.Trees, m.ProfitFactorDual, dual)
+		}
+	}
 }
 
 // near allows for a sum made in another order.

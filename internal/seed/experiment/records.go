@@ -71,11 +71,18 @@ type Run struct {
 // Hyperparameters say how the models of a run were made.
 type Hyperparameters struct {
 	Model           string  `json:"model"`
-	Lambda          float64 `json:"lambda"`
-	Standardize     bool    `json:"standardize"`
+	Lambda          float64 `json:"lambda,omitempty"`
+	Standardize     bool    `json:"standardize,omitempty"`
 	Objective       string  `json:"objective"`
 	Score           string  `json:"score"`
 	ThresholdMethod string  `json:"threshold_method"`
+
+	LearningRate        float64 `json:"learning_rate,omitempty"`
+	MaxDepth            int     `json:"max_depth,omitempty"`
+	MaxRounds           int     `json:"max_rounds,omitempty"`
+	MinRounds           int     `json:"min_rounds,omitempty"`
+	MinBoostRounds      int     `json:"min_boost_rounds,omitempty"` // the same, as the desktop client reads it
+	EarlyStoppingRounds int     `json:"early_stopping_rounds,omitempty"`
 }
 
 // Simulation is a simulation as it is posted.
@@ -113,23 +120,20 @@ func (p plan) dataset(f frame) Dataset {
 }
 
 func (p plan) run(d Dataset, folds []Fold) Run {
-	name := p.slug + "_run1"
+	name := p.slug + "_run" + p.number
 	walk := p.walk
-	walk.EndFold, walk.PredictionMeasurement = p.folds, name
+	walk.StepSize, walk.EndFold, walk.PredictionMeasurement = walk.FoldStep, p.folds, name
 	started := p.at.Add(time.Hour)
 	return Run{
 		ID: RunID(name), DatasetID: d.ID, PredictionMeasurement: name, TargetColumn: targetColumn, FeatureColumns: featureNames(),
-		Hyperparameters: Hyperparameters{
-			Model: "ridge", Lambda: p.lambda, Standardize: true, Objective: "squared_error",
-			Score: "rmse_test_pct", ThresholdMethod: "train_t_statistic",
-		},
-		WalkConfig: walk, SummaryMetrics: summarizeRun(folds), Status: "COMPLETED", RequestedBy: "seed",
+		Hyperparameters: p.model, WalkConfig: walk,
+		SummaryMetrics: summarizeRun(folds), Status: "COMPLETED", RequestedBy: "seed",
 		StartedAt: started, CompletedAt: started.Add(4 * time.Second), DurationMS: 4000,
 	}
 }
 
 func (p plan) simulation(run Run, f frame, folds []Fold) Simulation {
-	name := p.slug + "_sim1"
+	name := p.slug + "_sim" + p.number
 	started := p.at.Add(2 * time.Hour)
 	s := Simulation{
 		ID: SimulationID(name), RunID: run.ID, DatasetID: run.DatasetID, InputRunMeasurement: run.PredictionMeasurement,

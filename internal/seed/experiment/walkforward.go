@@ -13,6 +13,7 @@ type WalkConfig struct {
 	TestSize              int    `json:"test_size"`
 	TrainTestGap          int    `json:"train_test_gap"`
 	FoldStep              int    `json:"fold_step"`
+	StepSize              int    `json:"step_size"` // the same, as the dashboard reads it
 	InitialOffset         int    `json:"initial_offset"`
 	StartFold             int    `json:"start_fold"`
 	EndFold               int    `json:"end_fold"`
@@ -38,6 +39,7 @@ type FoldMetrics struct {
 	ProfitFactorTrain           *float64 `json:"profit_factor_train"`
 	ProfitFactorShortTest       *float64 `json:"profit_factor_short_test"`
 	ProfitFactorShortTrain      *float64 `json:"profit_factor_short_train"`
+	ProfitFactorDual            *float64 `json:"profit_factor_dual"` // of both sides, test window
 	NSignals                    int      `json:"n_signals"`
 	NShortSignals               int      `json:"n_short_signals"`
 	SignalSum                   float64  `json:"signal_sum"`
@@ -56,6 +58,8 @@ type FoldMetrics struct {
 	SumLosses                   float64  `json:"sum_losses"`
 	SumShortWins                float64  `json:"sum_short_wins"`
 	SumShortLosses              float64  `json:"sum_short_losses"`
+	ModelLearnedNothing         bool     `json:"model_learned_nothing"`
+	UsedCachedModel             bool     `json:"used_cached_model"`
 }
 
 // Fold is one step of a walk-forward as it is posted: row ranges are half-open, and the time of a window's end is
@@ -68,7 +72,8 @@ type Fold struct {
 	TestEnd      int         `json:"test_end_idx"`
 	SamplesTrain int         `json:"samples_train"`
 	SamplesTest  int         `json:"samples_test"`
-	Score        float64     `json:"best_score"` // root mean square error over the test window, percent
+	Trees        *int32      `json:"best_iteration,omitempty"` // of boosted trees, how many
+	Score        float64     `json:"best_score"`               // root mean square error over the test window, percent
 	Thresholds   Thresholds  `json:"thresholds"`
 	Metrics      FoldMetrics `json:"metrics"`
 	TrainStartMS int64       `json:"train_start_ts_ms"`
@@ -79,8 +84,8 @@ type Fold struct {
 	predictions []float64 // of the test window, percent
 }
 
-// walkForward fits a ridge model on each training window and judges it on the test window that follows.
-func walkForward(f frame, cfg WalkConfig, folds int, lambda float64) ([]Fold, error) {
+// walkForward fits a model on each training window and judges it on the test window that follows.
+func walkForward(f frame, cfg WalkConfig, folds int, h Hyperparameters) ([]Fold, error) {
 	if end := cfg.InitialOffset + (folds-1)*cfg.FoldStep + cfg.TrainSize + cfg.TrainTestGap + cfg.TestSize; end > len(f.rows) {
 		return nil, fmt.Errorf("lay out folds: they end at row %d of %d", end, len(f.rows))
 	}
@@ -95,15 +100,15 @@ func walkForward(f frame, cfg WalkConfig, folds int, lambda float64) ([]Fold, er
 		fd.TestStartMS, fd.TestEndMS = f.span(fd.TestStart, fd.TestEnd)
 
 		train, trainTarget := f.rows[fd.TrainStart:fd.TrainEnd], f.target[fd.TrainStart:fd.TrainEnd]
-		model, err := fitRidge(train, trainTarget, lambda)
+		predict, err := fd.fit(train, trainTarget, h)
 		if err != nil {
 			return nil, fmt.Errorf("fit fold %d: %w", n, err)
 		}
-		trainPredictions := model.predict(train)
+		trainPredictions := predict(train)
 		fd.Thresholds = chooseThresholds(trainPredictions, trainTarget)
 
 		testTarget := f.target[fd.TestStart:fd.TestEnd]
-		fd.predictions = model.predict(f.rows[fd.TestStart:fd.TestEnd])
+		fd.predictions = predict(f.rows[fd.TestStart:fd.TestEnd])
 		fd.Score = widened(rootMeanSquareError(fd.predictions, testTarget))
 		fd.Metrics = judge(fd.Thresholds, trainPredictions, trainTarget, fd.predictions, testTarget)
 		long += fd.Metrics.SignalSum
@@ -112,6 +117,17 @@ func walkForward(f frame, cfg WalkConfig, folds int, lambda float64) ([]Fold, er
 		out[n] = fd
 	}
 	return out, nil
+}
+
+// fit fits the model that is asked for, and returns its predictions.
+func (fd *Fold) fit(rows [][]float64, target []float64, h Hyperparameters) (predict func([][]float64) []float64, err error) {
+	if h.LearningRate > 0 {
+		model := fitBoosted(rows, target, h)
+		fd.Trees = new(int32(len(model.trees))) //nolint:gosec // at most MaxRounds
+		return model.predict, nil
+	}
+	model, err := fitRidge(rows, target, h.Lambda)
+	return model.predict, err
 }
 
 // widened is x as a client holds it that computes in 32 bits and sends 64.
@@ -144,7 +160,8 @@ func judge(t Thresholds, trainPredictions, trainTarget, predictions, target []fl
 		HitRate: long.hitRate(), ShortHitRate: short.hitRate(),
 		ProfitFactorTest: ratio(long.wins, long.losses), ProfitFactorTrain: ratio(longTrain.wins, longTrain.losses),
 		ProfitFactorShortTest: ratio(short.wins, short.losses), ProfitFactorShortTrain: ratio(shortTrain.wins, shortTrain.losses),
-		NSignals: len(long.returns), NShortSignals: len(short.returns),
+		ProfitFactorDual: ratio(long.wins+short.wins, long.losses+short.losses),
+		NSignals:         len(long.returns), NShortSignals: len(short.returns),
 		SignalSum: long.wins - long.losses, ShortSignalSum: short.wins - short.losses,
 		SignalRate:      float64(len(long.returns)) / float64(len(target)),
 		ShortSignalRate: float64(len(short.returns)) / float64(len(target)),
