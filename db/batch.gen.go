@@ -21,9 +21,8 @@ var (
 
 const getRun = `-- name: GetRun :batchone
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text,
-    d.questdb_tag AS dataset_slug,
-    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text, r.fold_count,
+    d.questdb_tag AS dataset_slug
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE r.run_id = $1
@@ -53,12 +52,12 @@ type GetRunRow struct {
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
 	SearchText            string          `json:"-"`
-	DatasetSlug           string          `json:"dataset_slug"`
 	FoldCount             int64           `json:"fold_count"`
+	DatasetSlug           string          `json:"dataset_slug"`
 }
 
 // GetRun returns one run; a batch form, so that it travels with ListFolds. Called by GET /api/walkforward/runs/{id}.
-// index: walkforward_runs_pkey, walkforward_folds_pkey. cost: 1 row and an index scan of its folds.
+// index: walkforward_runs_pkey. cost: 1 row.
 func (q *Queries) GetRun(ctx context.Context, runID []uuid.UUID) *GetRunBatchResults {
 	batch := &pgx.Batch{}
 	for _, a := range runID {
@@ -100,8 +99,8 @@ func (b *GetRunBatchResults) QueryRow(f func(int, GetRunRow, error)) {
 			&i.CreatedAt,
 			&i.Version,
 			&i.SearchText,
-			&i.DatasetSlug,
 			&i.FoldCount,
+			&i.DatasetSlug,
 		)
 		if f != nil {
 			f(t, i, err)

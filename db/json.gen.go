@@ -203,10 +203,10 @@ func (r *GetRunRow) AppendJSON(b []byte) []byte {
 	b = appendTime(b, r.CreatedAt)
 	b = append(b, `,"version":`...)
 	b = appendInt(b, r.Version)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
 	b = append(b, `,"fold_count":`...)
 	b = appendInt(b, r.FoldCount)
+	b = append(b, `,"dataset_slug":`...)
+	b = appendString(b, r.DatasetSlug)
 	return append(b, '}')
 }
 
@@ -629,10 +629,10 @@ func (r *ListRunsByDatasetRow) AppendJSON(b []byte) []byte {
 	b = appendTime(b, r.CreatedAt)
 	b = append(b, `,"version":`...)
 	b = appendInt(b, r.Version)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
 	b = append(b, `,"fold_count":`...)
 	b = appendInt(b, r.FoldCount)
+	b = append(b, `,"dataset_slug":`...)
+	b = appendString(b, r.DatasetSlug)
 	return append(b, '}')
 }
 
@@ -690,10 +690,10 @@ func (r *ListRunsByStatusRow) AppendJSON(b []byte) []byte {
 	b = appendTime(b, r.CreatedAt)
 	b = append(b, `,"version":`...)
 	b = appendInt(b, r.Version)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
 	b = append(b, `,"fold_count":`...)
 	b = appendInt(b, r.FoldCount)
+	b = append(b, `,"dataset_slug":`...)
+	b = appendString(b, r.DatasetSlug)
 	return append(b, '}')
 }
 
@@ -751,10 +751,10 @@ func (r *ListRunsRow) AppendJSON(b []byte) []byte {
 	b = appendTime(b, r.CreatedAt)
 	b = append(b, `,"version":`...)
 	b = appendInt(b, r.Version)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
 	b = append(b, `,"fold_count":`...)
 	b = appendInt(b, r.FoldCount)
+	b = append(b, `,"dataset_slug":`...)
+	b = appendString(b, r.DatasetSlug)
 	return append(b, '}')
 }
 
@@ -969,10 +969,10 @@ func (r *SearchRunsByMetricRow) AppendJSON(b []byte) []byte {
 	b = appendTime(b, r.CreatedAt)
 	b = append(b, `,"version":`...)
 	b = appendInt(b, r.Version)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
 	b = append(b, `,"fold_count":`...)
 	b = appendInt(b, r.FoldCount)
+	b = append(b, `,"dataset_slug":`...)
+	b = appendString(b, r.DatasetSlug)
 	return append(b, '}')
 }
 
@@ -1030,10 +1030,10 @@ func (r *SearchRunsRow) AppendJSON(b []byte) []byte {
 	b = appendTime(b, r.CreatedAt)
 	b = append(b, `,"version":`...)
 	b = appendInt(b, r.Version)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
 	b = append(b, `,"fold_count":`...)
 	b = appendInt(b, r.FoldCount)
+	b = append(b, `,"dataset_slug":`...)
+	b = appendString(b, r.DatasetSlug)
 	return append(b, '}')
 }
 
@@ -1210,10 +1210,10 @@ func (r *SortRunsByMetricDescRow) AppendJSON(b []byte) []byte {
 	b = appendTime(b, r.CreatedAt)
 	b = append(b, `,"version":`...)
 	b = appendInt(b, r.Version)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
 	b = append(b, `,"fold_count":`...)
 	b = appendInt(b, r.FoldCount)
+	b = append(b, `,"dataset_slug":`...)
+	b = appendString(b, r.DatasetSlug)
 	return append(b, '}')
 }
 
@@ -1271,10 +1271,10 @@ func (r *SortRunsByMetricRow) AppendJSON(b []byte) []byte {
 	b = appendTime(b, r.CreatedAt)
 	b = append(b, `,"version":`...)
 	b = appendInt(b, r.Version)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
 	b = append(b, `,"fold_count":`...)
 	b = appendInt(b, r.FoldCount)
+	b = append(b, `,"dataset_slug":`...)
+	b = appendString(b, r.DatasetSlug)
 	return append(b, '}')
 }
 

@@ -44,3 +44,27 @@ func TestBarsTable(t *testing.T) {
 		}
 	}
 }
+
+// The number of folds of a run is right after every statement that adds or removes folds, also one that no route makes.
+func TestFoldCount(t *testing.T) {
+	t.Parallel()
+	store := seeded(t)
+	for _, sql := range []string{
+		"SELECT", // the seed has copied folds
+		"DELETE FROM walkforward_folds WHERE fold_number = 1",
+		`INSERT INTO walkforward_folds (run_id, fold_number, train_start_idx, train_end_idx, test_start_idx, test_end_idx, samples_train, samples_test)
+		SELECT r.run_id, 1000 + n, 0, 0, 0, 0, 0, 0 FROM walkforward_runs AS r, generate_series(1, 3) AS n`,
+		"DELETE FROM walkforward_folds",
+		"DELETE FROM indicator_datasets",
+	} {
+		exec(t, store, sql)
+		var wrong int
+		if err := store.Pool.QueryRow(t.Context(), `SELECT count(*) FROM walkforward_runs AS r
+			WHERE r.fold_count <> (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)`).Scan(&wrong); err != nil {
+			t.Fatal(err)
+		}
+		if wrong > 0 {
+			t.Errorf("after %s: %d runs have another number of folds than they say", sql, wrong)
+		}
+	}
+}

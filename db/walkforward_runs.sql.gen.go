@@ -276,7 +276,7 @@ WITH numbers AS (
 )
 SELECT
     d.questdb_tag AS dataset_slug,
-    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = s.run_id)::bigint AS folds
+    s.fold_count AS folds
 FROM walkforward_runs AS s
 INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
 WHERE s.run_id = $1
@@ -296,8 +296,8 @@ type FinishRunRow struct {
 // written, and raises the versions of the datasets that it is in and was in. Those are locked in one order, so that two writers
 // cannot wait for each other, and last, because other writers of the dataset wait for them.
 // Called by every write of a run and by the seed.
-// index: walkforward_runs_pkey, walkforward_run_metrics_pkey, indicator_datasets_pkey, walkforward_folds_pkey.
-// cost: the metrics of the run and an index scan of its folds.
+// index: walkforward_runs_pkey, walkforward_run_metrics_pkey, indicator_datasets_pkey.
+// cost: the metrics of the run.
 func (q *Queries) FinishRun(ctx context.Context, arg FinishRunParams) (FinishRunRow, error) {
 	row := q.db.QueryRow(ctx, finishRun, arg.RunID, arg.DatasetIds)
 	var i FinishRunRow
@@ -435,9 +435,8 @@ func (q *Queries) ListRunMeasurements(ctx context.Context, arg ListRunMeasuremen
 
 const listRuns = `-- name: ListRuns :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text,
-    d.questdb_tag AS dataset_slug,
-    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text, r.fold_count,
+    d.questdb_tag AS dataset_slug
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 ORDER BY r.created_at DESC, r.run_id
@@ -467,12 +466,12 @@ type ListRunsRow struct {
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
 	SearchText            string          `json:"-"`
-	DatasetSlug           string          `json:"dataset_slug"`
 	FoldCount             int64           `json:"fold_count"`
+	DatasetSlug           string          `json:"dataset_slug"`
 }
 
 // ListRuns returns runs, newest first. Called by GET /api/walkforward/runs.
-// index: walkforward_runs_created_at_idx, walkforward_folds_pkey. cost: page_offset + page_size rows and an index scan of their folds.
+// index: walkforward_runs_created_at_idx. cost: page_offset + page_size rows.
 func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]ListRunsRow, error) {
 	rows, err := q.db.Query(ctx, listRuns, arg.PageOffset, arg.PageSize)
 	if err != nil {
@@ -500,8 +499,8 @@ func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]ListRunsR
 			&i.CreatedAt,
 			&i.Version,
 			&i.SearchText,
-			&i.DatasetSlug,
 			&i.FoldCount,
+			&i.DatasetSlug,
 		); err != nil {
 			return nil, err
 		}
@@ -515,9 +514,8 @@ func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]ListRunsR
 
 const listRunsByDataset = `-- name: ListRunsByDataset :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text,
-    d.questdb_tag AS dataset_slug,
-    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text, r.fold_count,
+    d.questdb_tag AS dataset_slug
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE
@@ -552,13 +550,13 @@ type ListRunsByDatasetRow struct {
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
 	SearchText            string          `json:"-"`
-	DatasetSlug           string          `json:"dataset_slug"`
 	FoldCount             int64           `json:"fold_count"`
+	DatasetSlug           string          `json:"dataset_slug"`
 }
 
 // ListRunsByDataset returns the runs of one dataset, newest first, in one status if that is given.
 // Called by GET /api/walkforward/runs?dataset_id=.
-// index: walkforward_runs_dataset_id_idx, walkforward_folds_pkey. cost: as ListRuns, within the dataset.
+// index: walkforward_runs_dataset_id_idx. cost: as ListRuns, within the dataset.
 func (q *Queries) ListRunsByDataset(ctx context.Context, arg ListRunsByDatasetParams) ([]ListRunsByDatasetRow, error) {
 	rows, err := q.db.Query(ctx, listRunsByDataset,
 		arg.DatasetID,
@@ -591,8 +589,8 @@ func (q *Queries) ListRunsByDataset(ctx context.Context, arg ListRunsByDatasetPa
 			&i.CreatedAt,
 			&i.Version,
 			&i.SearchText,
-			&i.DatasetSlug,
 			&i.FoldCount,
+			&i.DatasetSlug,
 		); err != nil {
 			return nil, err
 		}
@@ -606,9 +604,8 @@ func (q *Queries) ListRunsByDataset(ctx context.Context, arg ListRunsByDatasetPa
 
 const listRunsByStatus = `-- name: ListRunsByStatus :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text,
-    d.questdb_tag AS dataset_slug,
-    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text, r.fold_count,
+    d.questdb_tag AS dataset_slug
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE r.status = $1
@@ -640,12 +637,12 @@ type ListRunsByStatusRow struct {
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
 	SearchText            string          `json:"-"`
-	DatasetSlug           string          `json:"dataset_slug"`
 	FoldCount             int64           `json:"fold_count"`
+	DatasetSlug           string          `json:"dataset_slug"`
 }
 
 // ListRunsByStatus returns the runs in one status, newest first. Called by GET /api/walkforward/runs?status=.
-// index: walkforward_runs_status_idx, walkforward_folds_pkey. cost: as ListRuns, within the status.
+// index: walkforward_runs_status_idx. cost: as ListRuns, within the status.
 func (q *Queries) ListRunsByStatus(ctx context.Context, arg ListRunsByStatusParams) ([]ListRunsByStatusRow, error) {
 	rows, err := q.db.Query(ctx, listRunsByStatus, arg.Status, arg.PageOffset, arg.PageSize)
 	if err != nil {
@@ -673,8 +670,8 @@ func (q *Queries) ListRunsByStatus(ctx context.Context, arg ListRunsByStatusPara
 			&i.CreatedAt,
 			&i.Version,
 			&i.SearchText,
-			&i.DatasetSlug,
 			&i.FoldCount,
+			&i.DatasetSlug,
 		); err != nil {
 			return nil, err
 		}
@@ -903,9 +900,8 @@ func (q *Queries) PatchRun(ctx context.Context, arg PatchRunParams) (PatchRunRow
 
 const searchRuns = `-- name: SearchRuns :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text,
-    d.questdb_tag AS dataset_slug,
-    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text, r.fold_count,
+    d.questdb_tag AS dataset_slug
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE
@@ -967,8 +963,8 @@ type SearchRunsRow struct {
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
 	SearchText            string          `json:"-"`
-	DatasetSlug           string          `json:"dataset_slug"`
 	FoldCount             int64           `json:"fold_count"`
+	DatasetSlug           string          `json:"dataset_slug"`
 }
 
 // SearchRuns returns the runs that meet every filter given, newest first, from a cursor on when one is given. It is planned
@@ -977,7 +973,7 @@ type SearchRunsRow struct {
 // OFFSET 0 keeps the metric filter from becoming an anti join, of which the planner expects one row: it would then sort the
 // whole table for a page, and join it row by row.
 // Called by GET /api/runs, /api/datasets/{id}/runs and /api/walkforward/runs.
-// index: walkforward_runs_created_at_idx, walkforward_folds_pkey, indicator_datasets_pkey.
+// index: walkforward_runs_created_at_idx, indicator_datasets_pkey.
 // cost: page_offset + page_size rows, and those that the filters skip between them.
 func (q *Queries) SearchRuns(ctx context.Context, arg SearchRunsParams) ([]SearchRunsRow, error) {
 	rows, err := q.db.Query(ctx, searchRuns,
@@ -1022,8 +1018,8 @@ func (q *Queries) SearchRuns(ctx context.Context, arg SearchRunsParams) ([]Searc
 			&i.CreatedAt,
 			&i.Version,
 			&i.SearchText,
-			&i.DatasetSlug,
 			&i.FoldCount,
+			&i.DatasetSlug,
 		); err != nil {
 			return nil, err
 		}
@@ -1037,9 +1033,8 @@ func (q *Queries) SearchRuns(ctx context.Context, arg SearchRunsParams) ([]Searc
 
 const searchRunsByMetric = `-- name: SearchRunsByMetric :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text,
-    d.questdb_tag AS dataset_slug,
-    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text, r.fold_count,
+    d.questdb_tag AS dataset_slug
 FROM walkforward_run_metrics AS o
 INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
@@ -1089,14 +1084,14 @@ type SearchRunsByMetricRow struct {
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
 	SearchText            string          `json:"-"`
-	DatasetSlug           string          `json:"dataset_slug"`
 	FoldCount             int64           `json:"fold_count"`
+	DatasetSlug           string          `json:"dataset_slug"`
 }
 
 // SearchRunsByMetric returns what SearchRuns does when nothing but metrics filters and many runs match: it walks those that have
 // one of the metrics, and not all, of which the newest may have none. With a custom plan (DB.CustomPlans).
 // Called by GET /api/runs and the other lists of runs. It looks across all runs.
-// index: walkforward_run_metrics_created_at_idx, walkforward_runs_pkey, walkforward_folds_pkey.
+// index: walkforward_run_metrics_created_at_idx, walkforward_runs_pkey.
 // cost: page_offset + page_size rows, and the index entries that the filters skip between them.
 func (q *Queries) SearchRunsByMetric(ctx context.Context, arg SearchRunsByMetricParams) ([]SearchRunsByMetricRow, error) {
 	rows, err := q.db.Query(ctx, searchRunsByMetric,
@@ -1137,8 +1132,8 @@ func (q *Queries) SearchRunsByMetric(ctx context.Context, arg SearchRunsByMetric
 			&i.CreatedAt,
 			&i.Version,
 			&i.SearchText,
-			&i.DatasetSlug,
 			&i.FoldCount,
+			&i.DatasetSlug,
 		); err != nil {
 			return nil, err
 		}
@@ -1152,9 +1147,8 @@ func (q *Queries) SearchRunsByMetric(ctx context.Context, arg SearchRunsByMetric
 
 const sortRunsByMetric = `-- name: SortRunsByMetric :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text,
-    d.questdb_tag AS dataset_slug,
-    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text, r.fold_count,
+    d.questdb_tag AS dataset_slug
 FROM walkforward_run_metrics AS o
 INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
@@ -1220,14 +1214,14 @@ type SortRunsByMetricRow struct {
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
 	SearchText            string          `json:"-"`
-	DatasetSlug           string          `json:"dataset_slug"`
 	FoldCount             int64           `json:"fold_count"`
+	DatasetSlug           string          `json:"dataset_slug"`
 }
 
 // SortRunsByMetric returns the runs that have a metric and meet every filter given, ascending by it, from a cursor on when one is given;
 // those without the metric come after them by SearchRuns. With a custom plan (DB.CustomPlans).
 // Called by GET /api/runs?sort= and the other lists of runs. It looks across all runs.
-// index: walkforward_run_metrics_value_idx, walkforward_runs_pkey, walkforward_folds_pkey.
+// index: walkforward_run_metrics_value_idx, walkforward_runs_pkey.
 // cost: page_offset + page_size rows, and those that the filters skip between them.
 func (q *Queries) SortRunsByMetric(ctx context.Context, arg SortRunsByMetricParams) ([]SortRunsByMetricRow, error) {
 	rows, err := q.db.Query(ctx, sortRunsByMetric,
@@ -1276,8 +1270,8 @@ func (q *Queries) SortRunsByMetric(ctx context.Context, arg SortRunsByMetricPara
 			&i.CreatedAt,
 			&i.Version,
 			&i.SearchText,
-			&i.DatasetSlug,
 			&i.FoldCount,
+			&i.DatasetSlug,
 		); err != nil {
 			return nil, err
 		}
@@ -1291,9 +1285,8 @@ func (q *Queries) SortRunsByMetric(ctx context.Context, arg SortRunsByMetricPara
 
 const sortRunsByMetricDesc = `-- name: SortRunsByMetricDesc :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text,
-    d.questdb_tag AS dataset_slug,
-    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text, r.fold_count,
+    d.questdb_tag AS dataset_slug
 FROM walkforward_run_metrics AS o
 INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
@@ -1359,14 +1352,14 @@ type SortRunsByMetricDescRow struct {
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
 	SearchText            string          `json:"-"`
-	DatasetSlug           string          `json:"dataset_slug"`
 	FoldCount             int64           `json:"fold_count"`
+	DatasetSlug           string          `json:"dataset_slug"`
 }
 
 // SortRunsByMetricDesc returns the runs that have a metric and meet every filter given, descending by it, from a cursor on
 // when one is given; those without the metric come after them by SearchRuns. With a custom plan (DB.CustomPlans).
 // Called by GET /api/runs?sort= and the other lists of runs. It looks across all runs.
-// index: walkforward_run_metrics_value_idx, walkforward_runs_pkey, walkforward_folds_pkey.
+// index: walkforward_run_metrics_value_idx, walkforward_runs_pkey.
 // cost: page_offset + page_size rows, and those that the filters skip between them.
 func (q *Queries) SortRunsByMetricDesc(ctx context.Context, arg SortRunsByMetricDescParams) ([]SortRunsByMetricDescRow, error) {
 	rows, err := q.db.Query(ctx, sortRunsByMetricDesc,
@@ -1415,8 +1408,8 @@ func (q *Queries) SortRunsByMetricDesc(ctx context.Context, arg SortRunsByMetric
 			&i.CreatedAt,
 			&i.Version,
 			&i.SearchText,
-			&i.DatasetSlug,
 			&i.FoldCount,
+			&i.DatasetSlug,
 		); err != nil {
 			return nil, err
 		}

@@ -96,8 +96,8 @@ WHERE run_id = @run_id;
 -- written, and raises the versions of the datasets that it is in and was in. Those are locked in one order, so that two writers
 -- cannot wait for each other, and last, because other writers of the dataset wait for them.
 -- Called by every write of a run and by the seed.
--- index: walkforward_runs_pkey, walkforward_run_metrics_pkey, indicator_datasets_pkey, walkforward_folds_pkey.
--- cost: the metrics of the run and an index scan of its folds.
+-- index: walkforward_runs_pkey, walkforward_run_metrics_pkey, indicator_datasets_pkey.
+-- cost: the metrics of the run.
 WITH numbers AS (
     SELECT s.run_id, c.name || '.' || e.key AS key, metric_number(e.value) AS value, s.created_at
     FROM walkforward_runs AS s
@@ -145,18 +145,17 @@ WITH numbers AS (
 )
 SELECT
     d.questdb_tag AS dataset_slug,
-    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = s.run_id)::bigint AS folds
+    s.fold_count AS folds
 FROM walkforward_runs AS s
 INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
 WHERE s.run_id = @run_id;
 
 -- name: GetRun :batchone
 -- GetRun returns one run; a batch form, so that it travels with ListFolds. Called by GET /api/walkforward/runs/{id}.
--- index: walkforward_runs_pkey, walkforward_folds_pkey. cost: 1 row and an index scan of its folds.
+-- index: walkforward_runs_pkey. cost: 1 row.
 SELECT
     r.*,
-    d.questdb_tag AS dataset_slug,
-    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+    d.questdb_tag AS dataset_slug
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE r.run_id = @run_id;
@@ -208,11 +207,10 @@ LIMIT @page_size::int;
 
 -- name: ListRuns :many
 -- ListRuns returns runs, newest first. Called by GET /api/walkforward/runs.
--- index: walkforward_runs_created_at_idx, walkforward_folds_pkey. cost: page_offset + page_size rows and an index scan of their folds.
+-- index: walkforward_runs_created_at_idx. cost: page_offset + page_size rows.
 SELECT
     r.*,
-    d.questdb_tag AS dataset_slug,
-    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+    d.questdb_tag AS dataset_slug
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 ORDER BY r.created_at DESC, r.run_id
@@ -221,11 +219,10 @@ LIMIT @page_size::int OFFSET @page_offset::bigint;
 -- name: ListRunsByDataset :many
 -- ListRunsByDataset returns the runs of one dataset, newest first, in one status if that is given.
 -- Called by GET /api/walkforward/runs?dataset_id=.
--- index: walkforward_runs_dataset_id_idx, walkforward_folds_pkey. cost: as ListRuns, within the dataset.
+-- index: walkforward_runs_dataset_id_idx. cost: as ListRuns, within the dataset.
 SELECT
     r.*,
-    d.questdb_tag AS dataset_slug,
-    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+    d.questdb_tag AS dataset_slug
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE
@@ -236,11 +233,10 @@ LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: ListRunsByStatus :many
 -- ListRunsByStatus returns the runs in one status, newest first. Called by GET /api/walkforward/runs?status=.
--- index: walkforward_runs_status_idx, walkforward_folds_pkey. cost: as ListRuns, within the status.
+-- index: walkforward_runs_status_idx. cost: as ListRuns, within the status.
 SELECT
     r.*,
-    d.questdb_tag AS dataset_slug,
-    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+    d.questdb_tag AS dataset_slug
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE r.status = @status
@@ -332,12 +328,11 @@ RETURNING version, created_at;
 -- OFFSET 0 keeps the metric filter from becoming an anti join, of which the planner expects one row: it would then sort the
 -- whole table for a page, and join it row by row.
 -- Called by GET /api/runs, /api/datasets/{id}/runs and /api/walkforward/runs.
--- index: walkforward_runs_created_at_idx, walkforward_folds_pkey, indicator_datasets_pkey.
+-- index: walkforward_runs_created_at_idx, indicator_datasets_pkey.
 -- cost: page_offset + page_size rows, and those that the filters skip between them.
 SELECT
     r.*,
-    d.questdb_tag AS dataset_slug,
-    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+    d.questdb_tag AS dataset_slug
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE
@@ -366,12 +361,11 @@ LIMIT @page_size::int OFFSET @page_offset::bigint;
 -- SearchRunsByMetric returns what SearchRuns does when nothing but metrics filters and many runs match: it walks those that have
 -- one of the metrics, and not all, of which the newest may have none. With a custom plan (DB.CustomPlans).
 -- Called by GET /api/runs and the other lists of runs. It looks across all runs.
--- index: walkforward_run_metrics_created_at_idx, walkforward_runs_pkey, walkforward_folds_pkey.
+-- index: walkforward_run_metrics_created_at_idx, walkforward_runs_pkey.
 -- cost: page_offset + page_size rows, and the index entries that the filters skip between them.
 SELECT
     r.*,
-    d.questdb_tag AS dataset_slug,
-    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+    d.questdb_tag AS dataset_slug
 FROM walkforward_run_metrics AS o
 INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
@@ -392,12 +386,11 @@ LIMIT @page_size::int OFFSET @page_offset::bigint;
 -- SortRunsByMetric returns the runs that have a metric and meet every filter given, ascending by it, from a cursor on when one is given;
 -- those without the metric come after them by SearchRuns. With a custom plan (DB.CustomPlans).
 -- Called by GET /api/runs?sort= and the other lists of runs. It looks across all runs.
--- index: walkforward_run_metrics_value_idx, walkforward_runs_pkey, walkforward_folds_pkey.
+-- index: walkforward_run_metrics_value_idx, walkforward_runs_pkey.
 -- cost: page_offset + page_size rows, and those that the filters skip between them.
 SELECT
     r.*,
-    d.questdb_tag AS dataset_slug,
-    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+    d.questdb_tag AS dataset_slug
 FROM walkforward_run_metrics AS o
 INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
@@ -426,12 +419,11 @@ LIMIT @page_size::int OFFSET @page_offset::bigint;
 -- SortRunsByMetricDesc returns the runs that have a metric and meet every filter given, descending by it, from a cursor on
 -- when one is given; those without the metric come after them by SearchRuns. With a custom plan (DB.CustomPlans).
 -- Called by GET /api/runs?sort= and the other lists of runs. It looks across all runs.
--- index: walkforward_run_metrics_value_idx, walkforward_runs_pkey, walkforward_folds_pkey.
+-- index: walkforward_run_metrics_value_idx, walkforward_runs_pkey.
 -- cost: page_offset + page_size rows, and those that the filters skip between them.
 SELECT
     r.*,
-    d.questdb_tag AS dataset_slug,
-    (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = r.run_id)::bigint AS fold_count
+    d.questdb_tag AS dataset_slug
 FROM walkforward_run_metrics AS o
 INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
