@@ -19,8 +19,16 @@ type arrowEncoder struct {
 	held    int // rows in the columns
 	columns []arrowColumn
 	schema  *arrow.Schema
-	out     bytes.Buffer
+	out     appender
 	writer  *ipc.Writer
+}
+
+// appender is where Arrow writes to: the answer's own bytes, so that a batch is not copied once more.
+type appender []byte
+
+func (a *appender) Write(b []byte) (int, error) {
+	*a = append(*a, b...)
+	return len(b), nil
 }
 
 // arrowColumn is the cells that are held of a column.
@@ -102,6 +110,7 @@ func (e *arrowEncoder) flush(b []byte) []byte {
 		data := array.NewData(e.schema.Field(i).Type, e.held, c.buffers(e.held), nil, len(c.nulls), 0)
 		arrays[i] = array.MakeFromData(data)
 	}
+	e.out = b
 	if err := e.writer.Write(array.NewRecordBatch(e.schema, arrays, int64(e.held))); err != nil {
 		panic(err) // it goes into memory, and the schema is its own
 	}
@@ -110,7 +119,7 @@ func (e *arrowEncoder) flush(b []byte) []byte {
 		c.floats, c.ints, c.text, c.ends, c.nulls = c.floats[:0], c.ints[:0], c.text[:0], c.ends[:0], c.nulls[:0]
 	}
 	e.held = 0
-	return e.take(b)
+	return e.out
 }
 
 // buffers are the validity and the cells of a column. The numbers of the stream are little-endian, as on the machines that this
@@ -144,14 +153,9 @@ func (e *arrowEncoder) end(b []byte, _ int64, _ End) []byte {
 	if e.held > 0 {
 		b = e.flush(b)
 	}
+	e.out = b
 	if err := e.writer.Close(); err != nil { // writes the schema if there was no row
 		panic(err) // it goes into memory
 	}
-	return e.take(b)
-}
-
-func (e *arrowEncoder) take(b []byte) []byte {
-	b = append(b, e.out.Bytes()...)
-	e.out.Reset()
-	return b
+	return e.out
 }
