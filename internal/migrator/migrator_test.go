@@ -303,6 +303,16 @@ func TestFailureNamesTheLineAndLeavesNothing(t *testing.T) {
 	}
 }
 
+// What goose cannot read is named with its file, and changes nothing.
+func TestUnreadableMigration(t *testing.T) {
+	t.Parallel()
+	m, _ := open(t, testdb.EmptyURL(t), fstest.MapFS{"00001_a.sql": file("-- +goose Up\nCREATE TABLE a (id int)\n-- +goose Down\nDROP TABLE a;\n")})
+	n, err := m.Up(t.Context(), false)
+	if n != 0 || err == nil || !strings.Contains(err.Error(), "migrations/00001_a.sql") || !strings.Contains(err.Error(), "missing semicolon") {
+		t.Errorf("got %d applied and %v, want the file and what is missing", n, err)
+	}
+}
+
 // What is left to do is not done on another connection, which would be without the lock.
 func TestLostConnection(t *testing.T) {
 	t.Parallel()

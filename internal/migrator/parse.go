@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/pressly/goose/v3"
 )
@@ -69,8 +69,8 @@ func parseWritten(fsys fs.FS) ([]Migration, error) {
 	return slices.DeleteFunc(migrations, Migration.Empty), err
 }
 
-// Parse reads the goose migrations NNNNN_name.sql of a folder, sorted by version. It fails on two files of one
-// version, and with an *Error on a file that goose would not take.
+// Parse reads the goose migrations NNNNN_name.sql of a folder, sorted by version. It fails on two files of one version, and with an
+// *Error on a migration that steers its own transaction. What else goose would not take, it says when it is applied.
 func Parse(fsys fs.FS) ([]Migration, error) {
 	names, err := fs.Glob(fsys, "*.sql")
 	if err != nil {
@@ -82,12 +82,15 @@ func Parse(fsys fs.FS) ([]Migration, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read migration: %w", err)
 		}
-		m := Migration{File: name, Transactional: true, text: string(text)}
+		m := Migration{File: name, Transactional: !noTransaction.Match(text), text: string(text), down: len(text)}
 		if m.Version, err = goose.NumericComponent(name); err != nil {
 			return nil, fmt.Errorf("%s%s: the name of a migration starts with its number and an underscore", folder, name)
 		}
-		if line, problem := m.check(); problem != "" {
-			return nil, &Error{File: name, Line: line, Err: errors.New(problem)}
+		if at := downPart.FindIndex(text); at != nil {
+			m.down = at[1]
+		}
+		if line := m.steers(); line > 0 && m.Transactional {
+			return nil, &Error{File: name, Line: line, Err: errSteers}
 		}
 		migrations = append(migrations, m)
 	}
@@ -100,79 +103,23 @@ func Parse(fsys fs.FS) ([]Migration, error) {
 	return migrations, nil
 }
 
-// check finds the parts of the file, and what goose would refuse later and without a line.
-func (m *Migration) check() (line int, problem string) {
-	const noUp = "a migration starts with -- +goose Up"
-	m.down = len(m.text)
-	var part Direction
-	block, open := 0, 0 // the lines of a StatementBegin and of a statement that did not end yet
-	offset, number, steers := 0, 0, 0
-	for line := range strings.Lines(m.text) {
-		offset, number = offset+len(line), number+1
-		trimmed := strings.TrimSpace(line)
-		if !strings.HasPrefix(trimmed, "--") || !strings.Contains(trimmed, "+goose") {
-			switch {
-			case open == 0 && (trimmed == "" || strings.HasPrefix(trimmed, "--")):
-			case part == "":
-				return number, noUp
-			default:
-				if open == 0 {
-					open = number
-					if steersTransaction(line) {
-						steers = number
-					}
-				}
-				if block == 0 && endsStatement(line) {
-					open = 0
-				}
-			}
-			continue
-		}
-		switch annotation := strings.ToUpper(strings.TrimSpace(strings.Replace(strings.ReplaceAll(trimmed, "--", ""), "+goose", "", 1))); {
-		case annotation == "UP" && part == "":
-			part = Up
-		case annotation == "DOWN" && part == Up && block == 0:
-			if open > 0 {
-				return open, "this statement has no semicolon at its end"
-			}
-			part, m.down = Down, offset
-		case annotation == "STATEMENTBEGIN" && part != "" && block == 0 && open == 0:
-			block = number
-		case annotation == "STATEMENTEND" && block > 0:
-			block, open = 0, 0
-		case annotation == "NO TRANSACTION":
-			m.Transactional = false
-		default:
-			return number, "the annotation +goose " + annotation + " is unknown, or has no place here"
-		}
-	}
-	switch {
-	case part == "":
-		return 1, noUp
-	case block > 0:
-		return max(block, open), "-- +goose StatementEnd is missing"
-	case open > 0:
-		return open, "this statement has no semicolon at its end"
-	case steers > 0 && m.Transactional:
-		return steers, "a migration cannot steer its own transaction; mark it -- +goose NO TRANSACTION"
-	}
-	return 0, ""
-}
+// goose's annotations, as it takes them, and what begins a statement on its own line.
+var (
+	noTransaction = regexp.MustCompile(`(?im)^\s*--\s*\+goose\s+NO\s+TRANSACTION\s*$`)
+	downPart      = regexp.MustCompile(`(?im)^\s*--\s*\+goose\s+Down\s*?(\n|$)`)
+	block         = regexp.MustCompile(`(?is)\+goose\s+StatementBegin.*?\+goose\s+StatementEnd`)
+	steering      = regexp.MustCompile(`(?im)^\s*(BEGIN|START\s+TRANSACTION|COMMIT|END|ROLLBACK|ABORT)\b[^;\n]*;`)
+)
 
-// steersTransaction guards all-or-nothing and the dry run: a COMMIT in a migration would make both untrue.
-func steersTransaction(statement string) bool {
-	words := strings.FieldsFunc(strings.ToUpper(statement), func(r rune) bool { return r == ';' || unicode.IsSpace(r) })
-	return len(words) > 0 && slices.Contains([]string{"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT"}, words[0])
-}
+var errSteers = errors.New("a migration cannot steer its own transaction; mark it -- +goose NO TRANSACTION")
 
-// endsStatement reports, as goose does, whether the last word of the line before a comment ends in a semicolon.
-func endsStatement(line string) bool {
-	last := ""
-	for word := range strings.FieldsSeq(line) {
-		if strings.HasPrefix(word, "--") {
-			break
-		}
-		last = word
+// steers returns the line in which the migration begins or ends a transaction, or 0. That would make its all-or-nothing and the dry
+// run untrue. The body of a function, in which BEGIN and END mean something else, is in a block.
+func (m Migration) steers() (line int) {
+	plain := block.ReplaceAllStringFunc(m.text, func(b string) string { return strings.Repeat("\n", strings.Count(b, "\n")) })
+	at := steering.FindStringSubmatchIndex(plain)
+	if at == nil {
+		return 0
 	}
-	return strings.HasSuffix(last, ";")
+	return 1 + strings.Count(plain[:at[2]], "\n")
 }
