@@ -68,49 +68,11 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// privateQuestDB is a server that the test may kill.
-func privateQuestDB(t *testing.T) *devstack.QuestDB {
-	t.Helper()
-	testdb.QuestDB(t) // skips where there is none
-	root, err := devstack.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	state, err := devstack.StateDir(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, err := devstack.FindQuestDB(t.Context(), state, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	home := filepath.Join(state, "test")
-	lock, err := devstack.LockScratch(home)
-	if err != nil {
-		t.Fatal(err)
-	}
-	scratch, err := devstack.NewScratch(t.Context(), home)
-	if err = errors.Join(err, lock.Close()); err != nil {
-		t.Fatal(err)
-	}
-	server, err := devstack.StartTestQuestDB(t.Context(), scratch.Dir, program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		server.Thaw()
-		if err := errors.Join(server.Stop(), scratch.Remove()); err != nil {
-			t.Error(err)
-		}
-	})
-	return server
-}
-
 // A stream whose QuestDB dies is cut, so that it cannot look whole, in every format; afterwards rows are 503 at once with
 // Retry-After while metadata is served, and all is well when QuestDB is back.
 func TestQuestDBDiesInStream(t *testing.T) {
 	t.Parallel()
-	server := privateQuestDB(t)
+	server := testdb.PrivateQuestDB(t)
 	var log logged
 	h := seriesOn(t, server, logTo(&log))
 	base := h.longRows(400_000)

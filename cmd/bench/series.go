@@ -105,7 +105,7 @@ func (s *stack) startQuestDB(ctx context.Context) error {
 	if err := os.Mkdir(dir, 0o755); err != nil { // QuestDB may run as another user
 		return err
 	}
-	s.questdb, err = devstack.StartQuestDB(ctx, dir, program)
+	s.questdb, err = devstack.StartQuestDB(ctx, dir, program, false)
 	return err
 }
 

@@ -87,13 +87,7 @@ func (s *stack) startPostgres(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	home := filepath.Join(state, "bench")
-	lock, err := devstack.LockScratch(home)
-	if err != nil {
-		return err
-	}
-	s.scratch, err = devstack.NewScratch(ctx, home)
-	if err = errors.Join(err, lock.Close()); err != nil {
+	if s.scratch, err = devstack.NewScratch(ctx, filepath.Join(state, "bench")); err != nil {
 		return err
 	}
 	if s.admin = os.Getenv("POSTGRES_URL"); s.admin != "" {

@@ -14,15 +14,18 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-const about = `Runs foldbook for development, with a PostgreSQL and a QuestDB of this clone's own. The Makefile calls it: make run, make dev, make reset.
+const about = `Runs foldbook for development, with a PostgreSQL and a QuestDB of this clone's own. The Makefile calls it: make
+run, make dev, make reset.
 
-All it keeps is in .dev: data, logs and fetched programs. HOST and PORT say where the service listens (127.0.0.1:33931). With POSTGRES_URL or QDB_HTTP_URL set, in the environment or in .env, that server is used and none is started. DEV_QUESTDB=off goes without QuestDB.`
+All it keeps is in .dev: data, logs and fetched programs. HOST and PORT say where the service listens (127.0.0.1:33931). With
+POSTGRES_URL or QDB_HTTP_URL set, in the environment or in .env, that server is used and none is started. DEV_QUESTDB=off goes
+without QuestDB.`
 
 type cli struct {
 	Run   runCmd   `cmd:"" help:"Start the databases, migrate, seed and serve, until Ctrl-C. Data is kept between runs."`
-	Watch watchCmd `cmd:"" help:"The same, and on a change of the sources: generate, build, migrate and restart the server. It stays up until the new one is ready. Migrations that were edited are undone and applied again."`
+	Watch watchCmd `cmd:"" help:"The same, and have each change of the sources generated, built, migrated and served."`
 	Seed  seedCmd  `cmd:"" help:"Store sample data in PostgreSQL and QuestDB, as run does."`
-	With  withCmd  `cmd:"" help:"Run a command with POSTGRES_URL and DATABASE_URL of a new, migrated database, which is dropped afterwards. Example: dev with -- psql"`
+	With  withCmd  `cmd:"" help:"Run a command, as in dev with -- psql, with POSTGRES_URL and DATABASE_URL of a new, migrated database."`
 	Reset resetCmd `cmd:"" help:"Remove .dev with all data, unless something runs there."`
 }
 
@@ -46,25 +49,17 @@ func main() {
 	}
 }
 
-type runCmd struct {
-	BuildSeconds int `hidden:"" env:"DEV_BUILD_SECONDS"` // how long make built before, for the summary
-}
+type runCmd struct{}
 
-func (c *runCmd) Run(ctx context.Context) error {
-	return serveStack(ctx, c.BuildSeconds, false)
-}
+func (runCmd) Run(ctx context.Context) error { return serveStack(ctx, false) }
 
-type watchCmd struct {
-	BuildSeconds int `hidden:"" env:"DEV_BUILD_SECONDS"`
-}
+type watchCmd struct{}
 
-func (c *watchCmd) Run(ctx context.Context) error {
-	return serveStack(ctx, c.BuildSeconds, true)
-}
+func (watchCmd) Run(ctx context.Context) error { return serveStack(ctx, true) }
 
 // serveStack starts all, follows the sources if that is wanted, and stops all when the context ends.
-func serveStack(ctx context.Context, buildSeconds int, follow bool) (err error) {
-	s, err := open(buildSeconds)
+func serveStack(ctx context.Context, follow bool) (err error) {
+	s, err := open()
 	if err != nil {
 		return err
 	}
@@ -88,17 +83,10 @@ func serveStack(ctx context.Context, buildSeconds int, follow bool) (err error) 
 		s.say("\nstopping", "")
 		return nil
 	case <-s.server.Done():
-		return fmt.Errorf("the server ended by itself: %s", howEnded(s.server.Err()))
+		return fmt.Errorf("the server ended by itself: %s", s.server.HowEnded())
 	case <-s.postgresDone():
 		return fmt.Errorf("PostgreSQL ended by itself; its log is %s", s.postgres.LogFile())
 	}
-}
-
-func howEnded(err error) string {
-	if err == nil {
-		return "exit status 0"
-	}
-	return err.Error()
 }
 
 func round(d time.Duration) time.Duration {

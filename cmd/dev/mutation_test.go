@@ -36,8 +36,7 @@ func TestMutations(t *testing.T) {
 		{"break the SQL", `sed -i '0,/^SELECT /s//SELEC /' sql/simulation_trades.sql`, `sql/simulation_trades.sql%syntax error at or near "SELEC"`, ""},
 		{"break openapi.yaml", `sed -i '201s/:/: :/' api/spec/openapi.yaml`, `api/spec/openapi.yaml:201:\d+: mapping values are not allowed`, ""},
 		{"a reference to nothing", `sed -i '0,/schemas\/IndicatorDataset/s//schemas\/Nope/' api/spec/openapi.yaml`, `api/spec/openapi.yaml%there is no #/components/schemas/Nope`, ""},
-		{"a wrong type in a query", `printf -- '-- name: GetWrong :one\n-- GetWrong is wrong.\nSELECT count(*)::bigint AS n FROM indicator_datasets WHERE symbol = 5;\n' > sql/wrong.sql`,
-			`sql/wrong.sql:1:1: GetWrong: operator does not exist: text = integer`, ""},
+		{"a wrong type in a query", wrongType, refusedType, ""},
 		{"a server that does not start", `printf 'package main\n\nfunc init() { panic("on purpose") }\n' > cmd/foldbook/broken.go`, `panic: on purpose`, ""},
 	} {
 		t.Run(m.name, func(t *testing.T) {
@@ -66,7 +65,20 @@ func TestMutations(t *testing.T) {
 			l.restore(t)
 		})
 	}
+	t.Run("a wrong type in a query, then an edit of Go", func(t *testing.T) {
+		l.edit(t, wrongType)
+		if said := l.edit(t, `echo >> api/server.go`); !place(refusedType).MatchString(said) || strings.Contains(said, ends[0]) {
+			t.Errorf("make dev says, want that the query is refused still:\n%s", said)
+		}
+		l.restore(t)
+	})
 }
+
+const (
+	wrongType = `printf -- '-- name: GetWrong :one\n-- GetWrong is wrong.\nSELECT count(*)::bigint AS n FROM indicator_datasets ` +
+		`WHERE symbol = 5;\n' > sql/wrong.sql`
+	refusedType = `sql/wrong.sql:1:1: GetWrong: operator does not exist: text = integer`
+)
 
 // From a saved query to its answer: the time of twenty edits is printed.
 func TestEditToAnswer(t *testing.T) {

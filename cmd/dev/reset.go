@@ -13,11 +13,7 @@ import (
 type resetCmd struct{}
 
 func (c *resetCmd) Run(ctx context.Context) error {
-	root, err := devstack.Root()
-	if err != nil {
-		return err
-	}
-	state, err := devstack.StateDir(root)
+	root, state, err := devstack.Dirs()
 	if err != nil {
 		return err
 	}

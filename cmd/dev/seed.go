@@ -14,12 +14,15 @@ import (
 )
 
 type seedCmd struct {
-	Scale int `placeholder:"N" help:"Store random rows for benchmarks instead: N times 50 datasets, 200 runs and 200 simulations, and series of N million rows."`
+	Scale int `placeholder:"N" help:"Store random rows instead: N times 50 datasets, 200 runs, 200 simulations, and N million rows of series."`
 }
 
 // Help is the text below the summary.
 func (seedCmd) Help() string {
-	return `Stores two datasets with runs, folds, simulations and trades in PostgreSQL, and their bars, indicators, predictions and traces in QuestDB, and prints what was read back. Running it again changes nothing; when QuestDB was away, it stores what is missing there. POSTGRES_URL and QDB_HTTP_URL, in the environment or in .env, say where; QDB_HTTP_URL=off goes without QuestDB.`
+	return `Stores two datasets with runs, folds, simulations and trades in PostgreSQL, and their bars, indicators, predictions and
+traces in QuestDB, and prints what was read back. Running it again changes nothing; when QuestDB was away, it stores
+what is missing there. POSTGRES_URL and QDB_HTTP_URL, in the environment or in .env, say where; QDB_HTTP_URL=off goes
+without QuestDB.`
 }
 
 // Run stores the sample data.
@@ -43,7 +46,8 @@ func (c seedCmd) Run(ctx context.Context) error {
 	var series *questdb.Client
 	if address := cmp.Or(given["QDB_HTTP_URL"], "http://127.0.0.1:9000"); address != "off" {
 		series, err = questdb.New(questdb.Config{
-			HTTPURL: address, User: given["QDB_USER"], Password: given["QDB_PASSWORD"], PGURL: given["QDB_PG_URL"], Read: questdb.Path(given["QDB_READ"]),
+			HTTPURL: address, User: given["QDB_USER"], Password: given["QDB_PASSWORD"],
+			PGURL: given["QDB_PG_URL"], Read: questdb.Path(given["QDB_READ"]),
 		})
 		if err != nil {
 			return err

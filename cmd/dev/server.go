@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -33,7 +32,7 @@ func cleanEnv() []string {
 	var env []string
 	for _, kv := range os.Environ() {
 		key, _, _ := strings.Cut(kv, "=")
-		if key != "MAKEFLAGS" && key != "MFLAGS" && key != "MAKELEVEL" && key != "DEV_BUILD_SECONDS" {
+		if key != "MAKEFLAGS" && key != "MFLAGS" && key != "MAKELEVEL" {
 			env = append(env, kv)
 		}
 	}
@@ -105,21 +104,18 @@ func (s *stack) serve(ctx context.Context) error {
 	if err := s.waitPortFree(ctx); err != nil {
 		return err
 	}
-	server, err := s.start(s.foldbook("serve"), &s.console)
-	if err != nil {
+	cmd := s.foldbook("serve")
+	cmd.Env = append(cmd.Env, "SHUTDOWN_NOTICE=1ms") // nobody balances load here, and an edit is to be served soon
+	cmd.Stdout, cmd.Stderr = &s.console, &s.console
+	var err error
+	if s.server, err = devstack.Start(cmd, syscall.SIGTERM); err != nil {
 		return err
 	}
-	s.server = server
-	if err := waitReady(ctx, server, s.address()); err != nil {
+	if err := waitReady(ctx, s.server, s.address()); err != nil {
 		return err
 	}
 	s.say("server", fmt.Sprintf("%-19s http://%s", "ready in "+round(time.Since(began)).String(), s.address()))
 	return nil
-}
-
-func (s *stack) start(cmd *exec.Cmd, out io.Writer) (*devstack.Process, error) {
-	cmd.Stdout, cmd.Stderr = out, out
-	return devstack.Start(cmd, syscall.SIGTERM)
 }
 
 // try starts the freshly built server beside the one that runs, waits until it is ready, and ends it.
@@ -128,21 +124,18 @@ func (s *stack) try(ctx context.Context, binary string) error {
 	if err != nil {
 		return err
 	}
-	address := listener.Addr().String()
+	address := listener.Addr().(*net.TCPAddr) //nolint:forcetypeassert // it is of a TCP listener
 	_ = listener.Close()
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return err
-	}
 	cmd := s.foldbook("serve")
 	cmd.Path = binary
-	cmd.Env = append(cmd.Env, "HOST=127.0.0.1", "PORT="+port, "JOB_WORKERS=0")
+	cmd.Env = append(cmd.Env, "HOST=127.0.0.1", fmt.Sprintf("PORT=%d", address.Port), "JOB_WORKERS=0")
 	var out bytes.Buffer
-	server, err := s.start(cmd, &out)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	server, err := devstack.Start(cmd, syscall.SIGTERM)
 	if err != nil {
 		return err
 	}
-	ready := waitReady(ctx, server, address)
+	ready := waitReady(ctx, server, address.String())
 	if err := server.Stop(5*time.Second, syscall.SIGKILL); err != nil {
 		return err
 	}
@@ -154,60 +147,30 @@ func (s *stack) try(ctx context.Context, binary string) error {
 
 // waitPortFree keeps another program's answers, such as a second clone's, from being taken for our server's.
 func (s *stack) waitPortFree(ctx context.Context) error {
-	poll := time.NewTicker(100 * time.Millisecond)
-	defer poll.Stop()
-	for deadline := time.Now().Add(5 * time.Second); ; {
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		conn, err := net.DialTimeout("tcp", s.address(), time.Second)
-		if err != nil {
-			return nil
+		if err != nil || ctx.Err() != nil {
+			return ctx.Err()
 		}
 		_ = conn.Close()
 		if time.Now().After(deadline) {
 			return fmt.Errorf("another program listens on %s: stop it, or choose a port, as in PORT=8080 make run", s.address())
-		}
-		select {
-		case <-poll.C:
-		case <-ctx.Done():
-			return ctx.Err()
 		}
 	}
 }
 
 // waitReady waits until /readyz is 200.
 func waitReady(ctx context.Context, server *devstack.Process, address string) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	poll := time.NewTicker(10 * time.Millisecond)
-	defer poll.Stop()
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
-	answer := "nothing"
-	for {
-		if status, body, err := get(ctx, client, "http://"+address+"/readyz"); err == nil {
-			if status == http.StatusOK {
-				return nil
-			}
-			answer = fmt.Sprintf("%d %s", status, body)
-		}
-		select {
-		case <-poll.C:
-		case <-server.Done():
-			return fmt.Errorf("the server ended at once: %s", howEnded(server.Err()))
-		case <-ctx.Done():
-			return fmt.Errorf("the server is not ready; /readyz answers %s", answer)
-		}
+	status, body := 0, ""
+	err := server.WaitFor(ctx, 30*time.Second, func() bool {
+		status, body = devstack.Answer(ctx, "http://"+address+"/readyz")
+		return status == http.StatusOK
+	})
+	if err != nil && status > 0 {
+		return fmt.Errorf("the server: %w; /readyz answers %d %s", err, status, body)
 	}
-}
-
-func get(ctx context.Context, client *http.Client, url string) (status int, body string, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return 0, "", err
+		return fmt.Errorf("the server: %w", err)
 	}
-	res, err := client.Do(req)
-	if err != nil {
-		return 0, "", err
-	}
-	defer res.Body.Close() //nolint:errcheck // only read
-	text, err := io.ReadAll(io.LimitReader(res.Body, 4096))
-	return res.StatusCode, strings.TrimSpace(string(text)), err
+	return nil
 }

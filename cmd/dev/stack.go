@@ -31,7 +31,6 @@ type stack struct {
 	state   string // what is kept: .dev
 	lock    *os.File
 	began   time.Time
-	built   int               // seconds that make built before
 	given   map[string]string // settings of the environment and of .env
 	console console
 
@@ -41,20 +40,19 @@ type stack struct {
 	server   *devstack.Process
 	tools    chan struct{} // closed when those of make generate are built, or toolsErr says why not
 	toolsErr error
+	// ungenerated and unserved are the sources that changed since make generate succeeded, and since the server was built.
+	ungenerated, unserved []string
 }
 
 // open takes the clone's lock; close frees it.
-func open(buildSeconds int) (*stack, error) {
-	s := &stack{began: time.Now(), built: buildSeconds}
+func open() (*stack, error) {
+	s := &stack{began: time.Now()}
 	var err error
-	if s.root, err = devstack.Root(); err != nil {
+	if s.root, s.state, err = devstack.Dirs(); err != nil {
 		return nil, err
 	}
 	if err := os.Chdir(s.root); err != nil {
 		return nil, fmt.Errorf("go to the module's root: %w", err)
-	}
-	if s.state, err = devstack.StateDir(s.root); err != nil {
-		return nil, err
 	}
 	if s.lock, err = lockState(s.state); err != nil {
 		return nil, err
@@ -77,15 +75,10 @@ func lockState(state string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(lock.Truncate(0), lockPID(lock)); err != nil {
+	if err := os.WriteFile(path, fmt.Appendln(nil, os.Getpid()), 0o644); err != nil {
 		return nil, fmt.Errorf("write the lock file: %w", err)
 	}
 	return lock, nil
-}
-
-func lockPID(lock *os.File) error {
-	_, err := lock.WriteAt(fmt.Appendln(nil, os.Getpid()), 0)
-	return err
 }
 
 // settings returns the environment over what the .env file sets, as foldbook itself reads them.
@@ -235,7 +228,7 @@ func (s *stack) startQuestDB(ctx context.Context) error {
 		return nil
 	}
 	began := time.Now()
-	quest, err := devstack.StartQuestDB(ctx, filepath.Join(s.state, "questdb"), program)
+	quest, err := devstack.StartQuestDB(ctx, filepath.Join(s.state, "questdb"), program, false)
 	if err != nil {
 		return err
 	}
@@ -252,13 +245,9 @@ func (s *stack) postgresDone() <-chan struct{} {
 }
 
 func (s *stack) printWelcome() {
-	took := round(time.Since(s.began)).String()
-	if s.built > 0 {
-		took += fmt.Sprintf(" after %d s of building", s.built)
-	}
 	address := "http://" + s.address()
 	lines := []string{
-		fmt.Sprintf("\nUp in %s. Ctrl-C stops all; data and logs are in %s. Try:\n", took, s.relative(s.state)),
+		fmt.Sprintf("\nUp in %s. Ctrl-C stops all; data and logs are in %s. Try:\n", round(time.Since(s.began)), s.relative(s.state)),
 		"  curl " + address + "/api/datasets",
 		"  curl " + address + "/api/runs",
 		"  curl " + address + "/api/simulations",

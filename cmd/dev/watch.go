@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	watchEvery = 250 * time.Millisecond
+	watchEvery = 100 * time.Millisecond
 	specDir    = "api/spec/" // of the API description
 )
 
@@ -56,6 +56,15 @@ func (w *watcher) changed() []string {
 	return paths
 }
 
+// skipGenerated takes note of what was generated, and leaves what a person edited meanwhile to the next call of changed.
+func (w *watcher) skipGenerated() {
+	for _, path := range w.changed() {
+		if !strings.Contains(path, ".gen.") && path != specDir+"openapi.yaml" {
+			w.files[path] = fileState{}
+		}
+	}
+}
+
 func (w *watcher) scan() map[string]fileState {
 	files := make(map[string]fileState, len(w.files))
 	_ = filepath.WalkDir(w.root, func(path string, d fs.DirEntry, err error) error {
@@ -85,18 +94,21 @@ func isGo(path string) bool {
 	return strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go")
 }
 
-// isInput reports whether code is generated from the file.
+// isInput reports whether code is generated from the file, or by it.
 func isInput(path string) bool {
-	dir, name := filepath.Split(path)
-	switch dir {
-	case "sql/", "migrations/":
-		return strings.HasSuffix(name, ".sql")
-	}
-	return path == "sqlc.yaml" || dir == specDir && (name == "openapi.yaml" || name == "oapi-codegen.yaml")
+	return isSQL(path) || isGenerator(path) || path == specDir+"openapi.yaml" || path == specDir+"oapi-codegen.yaml"
 }
 
+// isGenerator reports whether make generate is built from the file.
+func isGenerator(path string) bool { return strings.HasPrefix(path, "internal/gen/") && isGo(path) }
+
 // isSQL reports whether the file may change what a query does.
-func isSQL(path string) bool { return isInput(path) && !strings.HasPrefix(path, specDir) }
+func isSQL(path string) bool { return isQuery(path) || isMigration(path) || path == "sqlc.yaml" }
+
+func isQuery(path string) bool { return filepath.Dir(path) == "sql" && filepath.Ext(path) == ".sql" }
+func isMigration(path string) bool {
+	return filepath.Dir(path) == "migrations" && filepath.Ext(path) == ".sql"
+}
 
 // watch follows the sources until ctx ends. What fails is shown and waits for the next change; the server that runs stays.
 func (s *stack) watch(ctx context.Context, w *watcher) error {
@@ -110,7 +122,7 @@ func (s *stack) watch(ctx context.Context, w *watcher) error {
 		case <-s.postgresDone():
 			return fmt.Errorf("PostgreSQL ended by itself; its log is %s", s.postgres.LogFile())
 		case <-server:
-			s.say("server", "ended by itself: "+howEnded(s.server.Err())+"; waiting for a change")
+			s.say("server", "ended by itself: "+s.server.HowEnded()+"; waiting for a change")
 			server = nil
 		case <-poll.C:
 			paths := w.changed()
@@ -140,27 +152,16 @@ func (s *stack) renew(ctx context.Context, w *watcher, paths []string) error {
 		what = fmt.Sprintf("%s and %d more", what, len(paths)-1)
 	}
 	s.say("watch", what+" changed")
-	if slices.ContainsFunc(paths, isInput) {
-		if err := s.waitTools(ctx); err != nil {
-			return err
+	s.unserved = append(s.unserved, paths...)
+	for _, path := range paths {
+		if isInput(path) {
+			s.ungenerated = append(s.ungenerated, path)
 		}
-		if err := s.show(ctx, "generating", s.command("make", "--no-print-directory", "generate")); err != nil {
-			return err
-		}
-		w.changed() // what was generated is part of this round
 	}
-	fresh := filepath.Join(s.root, ".dev", "bin", "foldbook.new")
-	vet := make(chan vetted, 1)
-	go func() { vet <- s.vet(ctx, paths) }()
-	err := s.show(ctx, "building", s.command("go", "build", "-o", fresh, "./cmd/foldbook"))
-	checked := <-vet
-	if err != nil {
+	if err := s.prepare(ctx, w); err != nil {
 		return err
 	}
-	if s.printFailure(checked.findings); checked.refused != nil {
-		return s.failed(checked.refused)
-	}
-	undone, err := s.change(ctx, fresh)
+	undone, err := s.change(ctx)
 	if err != nil {
 		return s.failed(err)
 	}
@@ -170,13 +171,59 @@ func (s *stack) renew(ctx context.Context, w *watcher, paths []string) error {
 	if err := s.serve(ctx); err != nil {
 		return fmt.Errorf("%w; waiting for a change", err)
 	}
+	s.unserved = nil
 	s.say("watch", "serving the change after "+round(time.Since(began)).String())
 	if undone == 0 {
 		return nil
 	}
-	seed := s.command("go", "run", "./cmd/dev", "seed") // as the sources are now
+	seed := s.command("make", "seed") // as the sources are now
 	seed.Env = append(seed.Env, s.env...)
 	return s.show(ctx, "seeding", seed)
+}
+
+// prepare generates and builds, while PostgreSQL prepares the queries.
+func (s *stack) prepare(ctx context.Context, w *watcher) error {
+	if len(s.ungenerated) > 0 {
+		if err := s.waitTools(ctx); err != nil {
+			return err
+		}
+	}
+	vetCtx, giveUp := context.WithCancel(ctx)
+	vet := make(chan vetted, 1)
+	go func() { vet <- s.vet(vetCtx) }()
+	err := s.generate(ctx, w)
+	if err == nil {
+		err = s.show(ctx, "building", s.command("make", "quick"))
+	}
+	if err != nil {
+		giveUp()
+	}
+	checked := <-vet
+	giveUp()
+	if err != nil {
+		return err
+	}
+	if s.printFailure(checked.findings); checked.refused != nil {
+		return s.failed(checked.refused)
+	}
+	return nil
+}
+
+// generate makes the generated files of the inputs that changed.
+func (s *stack) generate(ctx context.Context, w *watcher) error {
+	if len(s.ungenerated) == 0 {
+		return nil
+	}
+	cmd := s.command("make", "-o", "tools", "generate")
+	if !slices.ContainsFunc(s.ungenerated, func(path string) bool { return !isQuery(path) }) {
+		cmd.Args = append(cmd.Args, "GENFLAGS=-queries")
+	}
+	if err := s.show(ctx, "generating", cmd); err != nil {
+		return err
+	}
+	s.ungenerated = nil
+	w.skipGenerated()
+	return nil
 }
 
 // failed prints a cause, whose first line may begin with a place, and returns what that means.
@@ -187,7 +234,7 @@ func (s *stack) failed(cause error) error {
 
 // unwritten reports whether the file is a migration without statements, such as one that was just created.
 func (s *stack) unwritten(path string) bool {
-	if filepath.Dir(path) != "migrations" {
+	if !isMigration(path) {
 		return false
 	}
 	all, err := migrator.Parse(os.DirFS(filepath.Join(s.root, "migrations")))
@@ -199,9 +246,11 @@ func (s *stack) unwritten(path string) bool {
 	return true
 }
 
-// change migrates, tries the new server on the new schema and returns how many migrations were undone. When that does not get ready, the schema goes back.
-func (s *stack) change(ctx context.Context, fresh string) (undone int, err error) {
+// change migrates, tries the new server on the new schema and returns how many migrations were undone. When that server does not get
+// ready, the schema goes back.
+func (s *stack) change(ctx context.Context) (undone int, err error) {
 	binary := filepath.Join(s.root, ".dev", "bin", "foldbook")
+	fresh := binary + ".new"
 	if s.postgres == nil { // somebody else's database: as in production, and nothing goes back
 		if err := os.Rename(fresh, binary); err != nil {
 			return 0, err
@@ -229,25 +278,29 @@ type vetted struct {
 	refused  error // not served
 }
 
-// vet migrates an empty database after a change of SQL and lets PostgreSQL prepare every query there: one with a wrong type, or with
-// a column that is gone, generates and builds. What it refuses is not served; a broken rule of sqlc.yaml is only shown.
-func (s *stack) vet(ctx context.Context, paths []string) vetted {
-	if s.postgres == nil || !slices.ContainsFunc(paths, isSQL) {
+// vet lets PostgreSQL prepare every query after a change of SQL, when migrations changed on an empty database with the new schema: a
+// query with a wrong type, or with a column that is gone, generates and builds. What PostgreSQL refuses is not served; a broken rule
+// of sqlc.yaml is only shown.
+func (s *stack) vet(ctx context.Context) vetted {
+	if s.postgres == nil || !slices.ContainsFunc(s.unserved, isSQL) {
 		return vetted{}
 	}
 	check := s.schema()
-	check.url, check.say = s.postgres.URL(checkDatabase), func(string) {}
-	if err := createDatabase(ctx, s.postgres, checkDatabase, true); err != nil {
-		return vetted{refused: err}
+	if slices.ContainsFunc(s.unserved, isMigration) {
+		check.url, check.say = s.postgres.URL(checkDatabase), func(string) {}
+		err := createDatabase(ctx, s.postgres, checkDatabase, true)
+		var now files
+		if err == nil {
+			now, err = check.read()
+		}
+		if err == nil {
+			_, err = check.up(ctx, now)
+		}
+		if err != nil {
+			return vetted{refused: err}
+		}
 	}
-	now, err := check.read()
-	if err == nil {
-		_, err = check.up(ctx, now)
-	}
-	if err != nil {
-		return vetted{refused: err}
-	}
-	cmd := s.command("make", "--no-print-directory", "vet-queries")
+	cmd := s.command("make", "-o", "tools", "vet-queries")
 	cmd.Env = append(cmd.Env, "DATABASE_URL="+check.url)
 	out, err := output(ctx, cmd)
 	if err == nil {
@@ -285,16 +338,18 @@ func (s *stack) buildTools(ctx context.Context) {
 func (s *stack) waitTools(ctx context.Context) error {
 	select {
 	case <-s.tools:
-		return s.toolsErr
 	default:
+		s.say("tools", "are not ready yet: generating waits for them")
+		select {
+		case <-s.tools:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	s.say("tools", "are not ready yet: generating waits for them")
-	select {
-	case <-s.tools:
+	if s.toolsErr != nil || !slices.ContainsFunc(s.ungenerated, isGenerator) {
 		return s.toolsErr
-	case <-ctx.Done():
-		return ctx.Err()
 	}
+	return s.show(ctx, "building the generator", s.command("make", "-s", "tools"))
 }
 
 func (s *stack) command(name string, args ...string) *exec.Cmd {

@@ -26,11 +26,7 @@ func (c *withCmd) Run(ctx context.Context) (err error) {
 	if len(command) == 0 {
 		return errors.New("with: no command given, as in: dev with -- psql")
 	}
-	root, err := devstack.Root()
-	if err != nil {
-		return err
-	}
-	state, err := devstack.StateDir(root)
+	root, state, err := devstack.Dirs()
 	if err != nil {
 		return err
 	}
@@ -38,13 +34,8 @@ func (c *withCmd) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	home := filepath.Join(state, "with")
-	lock, err := devstack.LockScratch(home)
+	scratch, err := devstack.NewScratch(ctx, filepath.Join(state, "with"))
 	if err != nil {
-		return err
-	}
-	scratch, err := devstack.NewScratch(ctx, home)
-	if err = errors.Join(err, lock.Close()); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, scratch.Remove()) }()

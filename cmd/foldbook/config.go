@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/url"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,7 +36,7 @@ type config struct {
 	ConnectTimeout   time.Duration `env:"POSTGRES_CONNECT_TIMEOUT" envDefault:"1s"`
 	AcquireTimeout   time.Duration `env:"POSTGRES_ACQUIRE_TIMEOUT" envDefault:"2s"`
 	StatementTimeout time.Duration `env:"POSTGRES_STATEMENT_TIMEOUT" envDefault:"2500ms"`
-	ExecMode         execMode      `env:"POSTGRES_EXEC_MODE" envDefault:"cache_statement"`
+	ExecMode         string        `env:"POSTGRES_EXEC_MODE" envDefault:"cache_statement"`
 	MigrateOnStart   bool          `env:"MIGRATE_ON_START" envDefault:"false"`
 
 	QDBHTTPURL  string `env:"QDB_HTTP_URL" envDefault:"http://127.0.0.1:9000" secret:"url"`
@@ -47,7 +46,7 @@ type config struct {
 	QDBILPPort  string `env:"QDB_ILP_PORT"`
 
 	QDBPGURL            string        `env:"QDB_PG_URL" secret:"url"`
-	QDBRead             readPath      `env:"QDB_READ" envDefault:"pg"`
+	QDBRead             string        `env:"QDB_READ" envDefault:"pg"`
 	QDBReadOnlyUser     string        `env:"QDB_READONLY_USER"`
 	QDBReadOnlyPassword string        `env:"QDB_READONLY_PASSWORD" secret:"all"`
 	QDBPoolSize         int           `env:"QDB_POOL_SIZE" envDefault:"16"`
@@ -69,6 +68,7 @@ type config struct {
 	ReadHeaderTimeout time.Duration `env:"READ_HEADER_TIMEOUT" envDefault:"5s"`
 	ReadTimeout       time.Duration `env:"READ_TIMEOUT" envDefault:"10s"`
 	IdleTimeout       time.Duration `env:"IDLE_TIMEOUT" envDefault:"60s"`
+	ShutdownNotice    time.Duration `env:"SHUTDOWN_NOTICE" envDefault:"1s"`
 	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"8s"`
 
 	BodyCacheMB    int64    `env:"BODY_CACHE_MB" envDefault:"64"`
@@ -76,52 +76,18 @@ type config struct {
 	TraderPrefixes []string `env:"TRADER_PREFIXES" envDefault:"/traders/*"`
 
 	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info"`
-	LogFormat logFormat  `env:"LOG_FORMAT" envDefault:"text"`
+	LogFormat string     `env:"LOG_FORMAT" envDefault:"text"`
 }
 
 // questDBOff as the QuestDB URL goes without series.
 const questDBOff = "off"
 
-// execMode is pgx's way to run queries.
-type execMode string
-
-var execModes = map[execMode]pgx.QueryExecMode{
+// execModes are pgx's ways to run queries.
+var execModes = map[string]pgx.QueryExecMode{
 	"cache_statement": pgx.QueryExecModeCacheStatement,
 	"cache_describe":  pgx.QueryExecModeCacheDescribe,
 	"describe_exec":   pgx.QueryExecModeDescribeExec,
 	"exec":            pgx.QueryExecModeExec,
-}
-
-// UnmarshalText accepts the names of execModes.
-func (m *execMode) UnmarshalText(text []byte) error {
-	*m = execMode(text)
-	if _, ok := execModes[*m]; !ok {
-		return errors.New("is none of cache_statement, cache_describe, describe_exec, exec")
-	}
-	return nil
-}
-
-// readPath is the way that reads of QuestDB take.
-type readPath questdb.Path
-
-// UnmarshalText accepts pg and http.
-func (p *readPath) UnmarshalText(text []byte) error {
-	*p = readPath(text)
-	if questdb.Path(*p) != questdb.PG && questdb.Path(*p) != questdb.HTTP {
-		return errors.New("is neither pg nor http")
-	}
-	return nil
-}
-
-type logFormat string
-
-// UnmarshalText accepts text and json.
-func (f *logFormat) UnmarshalText(text []byte) error {
-	*f = logFormat(text)
-	if *f != "text" && *f != "json" {
-		return errors.New("is neither text nor json")
-	}
-	return nil
 }
 
 // configError lists everything that is wrong with the settings.
@@ -189,23 +155,18 @@ func (c config) check() (bad []string) {
 		if c.PostgresURL != "" {
 			add(false, "POSTGRES_URL is not a PostgreSQL URL: write postgres://user:password@host:5432/database, with %%XX for special characters")
 		} else {
-			add(false, "PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD, PGSSLMODE: one of them is not what libpq takes (a port is 1 to 65535, an sslmode one of disable, allow, prefer, require, verify-ca, verify-full)")
+			add(false, "PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD, PGSSLMODE: one of them is not what libpq takes "+
+				"(a port is 1 to 65535, an sslmode one of disable, allow, prefer, require, verify-ca, verify-full)")
 		}
 	}
-	for _, d := range []struct {
-		name  string
-		value time.Duration
-	}{
-		{"POSTGRES_CONNECT_TIMEOUT", c.ConnectTimeout}, {"POSTGRES_ACQUIRE_TIMEOUT", c.AcquireTimeout},
-		{"POSTGRES_STATEMENT_TIMEOUT", c.StatementTimeout}, {"REQUEST_TIMEOUT", c.RequestTimeout}, {"WRITE_TIMEOUT", c.WriteTimeout},
-		{"STREAM_TIMEOUT", c.StreamTimeout}, {"STREAM_WRITE_TIMEOUT", c.StreamWrite},
-		{"READ_HEADER_TIMEOUT", c.ReadHeaderTimeout}, {"READ_TIMEOUT", c.ReadTimeout},
-		{"QDB_CONNECT_TIMEOUT", c.QDBConnectTimeout}, {"QDB_ACQUIRE_TIMEOUT", c.QDBAcquireTimeout},
-		{"QDB_ANSWER_TIMEOUT", c.QDBAnswerTimeout}, {"QDB_STALL_TIMEOUT", c.QDBStallTimeout},
-		{"QDB_PASSTHROUGH_TIMEOUT", c.PassthroughTimeout},
-		{"IDLE_TIMEOUT", c.IdleTimeout}, {"SHUTDOWN_TIMEOUT", c.ShutdownTimeout},
-	} {
-		add(d.value >= time.Millisecond, "%s=%s is too short: at least 1ms", d.name, d.value)
+	_, known := execModes[c.ExecMode]
+	add(known, "POSTGRES_EXEC_MODE=%q is none of cache_statement, cache_describe, describe_exec, exec", c.ExecMode)
+	add(c.QDBRead == string(questdb.PG) || c.QDBRead == string(questdb.HTTP), "QDB_READ=%q is neither pg nor http", c.QDBRead)
+	add(c.LogFormat == "text" || c.LogFormat == "json", "LOG_FORMAT=%q is neither text nor json", c.LogFormat)
+	for v, i := reflect.ValueOf(c), 0; i < v.NumField(); i++ {
+		if d, ok := v.Field(i).Interface().(time.Duration); ok {
+			add(d >= time.Millisecond, "%s=%s is too short: at least 1ms", v.Type().Field(i).Tag.Get("env"), d)
+		}
 	}
 	add(c.BodyCacheMB >= 0 && c.BodyCacheMB <= 1<<20, "BODY_CACHE_MB=%d is not between 0 and 1048576", c.BodyCacheMB)
 	add(c.StatementTimeout < c.RequestTimeout,
@@ -215,7 +176,8 @@ func (c config) check() (bad []string) {
 		add(false, "QDB_PG_URL is not a PostgreSQL URL: write postgres://user:password@host:8812/qdb, with %%XX for special characters")
 	}
 	add(c.QDBPoolSize >= 1 && c.QDBPoolSize <= 1000, "QDB_POOL_SIZE=%d is outside 1 to 1000", c.QDBPoolSize)
-	add(!c.Passthrough || c.QDBReadOnlyUser != "", "QDB_PASSTHROUGH=true needs QDB_READONLY_USER: QuestDB itself has to keep what callers write from changing anything")
+	add(!c.Passthrough || c.QDBReadOnlyUser != "",
+		"QDB_PASSTHROUGH=true needs QDB_READONLY_USER: QuestDB itself has to keep what callers write from changing anything")
 	add(c.PassthroughRows >= 1 && c.PassthroughRows <= 1e6, "QDB_PASSTHROUGH_ROWS=%d is outside 1 to 1000000", c.PassthroughRows)
 	add(c.JobWorkers >= 0 && c.JobWorkers <= 100, "JOB_WORKERS=%d is outside 0 to 100", c.JobWorkers)
 	if c.QDBILPPort != "" {
@@ -246,7 +208,8 @@ func (c config) postgres() string {
 	}
 	var parts []string
 	for _, s := range [][2]string{
-		{"host", c.PGHost}, {"port", c.PGPort}, {"dbname", c.PGDatabase}, {"user", c.PGUser}, {"password", c.PGPassword}, {"sslmode", c.PGSSLMode},
+		{"host", c.PGHost}, {"port", c.PGPort}, {"dbname", c.PGDatabase},
+		{"user", c.PGUser}, {"password", c.PGPassword}, {"sslmode", c.PGSSLMode},
 	} {
 		if s[1] != "" {
 			parts = append(parts, s[0]+"='"+strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s[1])+"'")
@@ -278,7 +241,7 @@ type setting struct {
 func (c config) settings(environ map[string]string) []setting {
 	var list []setting
 	v := reflect.ValueOf(c)
-	for i, field := range slices.Collect(fields()) {
+	for i, field := range reflect.VisibleFields(v.Type()) {
 		s := setting{name: field.Tag.Get("env")}
 		s.given = environ[s.name] != ""
 		switch value := v.Field(i).Interface().(type) {
@@ -300,17 +263,6 @@ func (c config) settings(environ map[string]string) []setting {
 		list = append(list, s)
 	}
 	return list
-}
-
-func fields() func(yield func(reflect.StructField) bool) {
-	return func(yield func(reflect.StructField) bool) {
-		t := reflect.TypeFor[config]()
-		for i := range t.NumField() {
-			if !yield(t.Field(i)) {
-				return
-			}
-		}
-	}
 }
 
 // maskURL replaces what may be a password: in the user part of a URL, in its parameters, and in a key=value string.

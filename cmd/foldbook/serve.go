@@ -24,7 +24,6 @@ import (
 const (
 	bindPatience   = 5 * time.Second // for a busy port: an outgoing connection may hold it for a moment
 	bindPause      = 100 * time.Millisecond
-	drainTime      = time.Second // in which clients learn not to send more on a connection
 	maxHeaderBytes = 32 << 10
 	// gcPercent is GOGC unless that is set. What lives is a few megabytes and one large answer allocates one, so at Go's
 	// 100 every few answers would wait for a collection: 12 % of the CPU time of a large one, against some 20 MB.
@@ -73,7 +72,8 @@ func (serveCmd) Run(a *app) error {
 		defer series.Close()
 	}
 	if cfg.QDBILPHost != "" || cfg.QDBILPPort != "" {
-		log.Warn("QDB_ILP_HOST and QDB_ILP_PORT are recognised and not used: series are written over HTTP, because the TCP line protocol cannot report errors")
+		log.Warn("QDB_ILP_HOST and QDB_ILP_PORT are recognised and not used: series are written over HTTP, " +
+			"because the TCP line protocol cannot report errors")
 	}
 	var queue *ingest.Queue
 	if cfg.Import {
@@ -142,7 +142,7 @@ func (c config) serve(ctx context.Context, listener net.Listener, server *api.Se
 	}
 	log.Info("stopping: not ready any more, open requests are answered")
 	server.Drain()
-	time.Sleep(drainTime) // clients with kept connections are told to open no more requests on them
+	time.Sleep(c.ShutdownNotice) // clients with kept connections are told to open no more requests on them
 	stop, cancel := context.WithTimeout(context.Background(), c.ShutdownTimeout)
 	defer cancel()
 	if err := listener.Close(); err != nil {
@@ -220,7 +220,8 @@ func (s starter) found(ctx context.Context, have, want int64) bool {
 		s.log.Info("the schema is older than this build; it is brought up to date", "schema", have, "wanted", want)
 		return false
 	case have < want:
-		s.log.Warn("the schema is older than this build, so the service is not ready: run foldbook migrate up, or set MIGRATE_ON_START", "schema", have, "wanted", want)
+		s.log.Warn("the schema is older than this build, so the service is not ready: run foldbook migrate up, or set MIGRATE_ON_START",
+			"schema", have, "wanted", want)
 		return true
 	case have > want:
 		s.log.Warn("the schema is newer than this build, so the service is not ready: run the newer build", "schema", have, "wanted", want)

@@ -65,13 +65,7 @@ func scratch(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	home := filepath.Join(state, "test")
-	lock, err := LockScratch(home)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Close()
-	s, err := NewScratch(t.Context(), home)
+	s, err := NewScratch(t.Context(), filepath.Join(state, "test"))
 	if err != nil {
 		t.Fatal(err)
 	}

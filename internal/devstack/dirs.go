@@ -29,6 +29,14 @@ func Root() (string, error) {
 	}
 }
 
+// Dirs returns the module's root and its state folder.
+func Dirs() (root, state string, err error) {
+	if root, err = Root(); err == nil {
+		state, err = StateDir(root)
+	}
+	return root, state, err
+}
+
 // StateDir returns the folder that holds everything the stack of the module at root keeps (programs, data, sockets,
 // logs), and makes it. That is root/.dev, or, when the caller is root and the user that the servers run as may not
 // enter it, a folder below /var/tmp whose name is a hash of root.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -14,41 +13,35 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // QuestDB is a running series store of this program's own, on two loopback ports below 32768 (above it, the system hands
 // ports to outgoing connections) that stay the same from run to run while they are free. It ends with this program.
 type QuestDB struct {
+	server
 	program  QuestDBProgram
-	quick    bool   // see StartTestQuestDB
+	quick    bool   // see StartQuestDB
 	dir      string // QuestDB's root folder and questdb.log, questdb.pid, ports
 	httpPort int
 	pgPort   int
-	proc     *Process
 }
 
-// StartQuestDB starts a server on the folder dir, which may be new, and waits until it answers queries. It runs as QuestDB
-// comes, so that what is measured on it holds for an installation. The caller sees to it that dir is used once at a time.
-func StartQuestDB(ctx context.Context, dir string, program QuestDBProgram) (*QuestDB, error) {
-	return startQuestDB(ctx, &QuestDB{program: program, dir: dir})
-}
-
-// StartTestQuestDB starts a server for tests: it is ready sooner and takes about 200 MiB of memory, but with one worker and
-// without the optimizing compiler it is two to five times slower than QuestDB is.
-func StartTestQuestDB(ctx context.Context, dir string, program QuestDBProgram) (*QuestDB, error) {
-	return startQuestDB(ctx, &QuestDB{program: program, dir: dir, quick: true})
-}
-
-func startQuestDB(ctx context.Context, q *QuestDB) (*QuestDB, error) {
+// StartQuestDB starts a server on the folder dir, which may be new, and waits until it answers queries. The caller sees to it that dir
+// is used once at a time. It runs as QuestDB comes, so that what is measured on it holds for an installation. A quick one, for tests,
+// is ready sooner and takes about 200 MiB of memory, but with one worker and without the optimizing compiler it is two to five times
+// slower.
+func StartQuestDB(ctx context.Context, dir string, program QuestDBProgram, quick bool) (*QuestDB, error) {
 	cred, err := serverUser()
 	if err != nil {
 		return nil, err
 	}
-	if q.dir, err = filepath.Abs(q.dir); err != nil {
+	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, fmt.Errorf("start QuestDB: %w", err)
 	}
-	if err := makeDir(q.dir); err != nil {
+	q := &QuestDB{program: program, dir: dir, quick: quick, server: server{
+		name: "QuestDB", log: filepath.Join(dir, "questdb.log"), cred: cred, stop: []syscall.Signal{syscall.SIGTERM},
+	}}
+	if err := makeDir(dir); err != nil {
 		return nil, err
 	}
 	if err := makePrivateDir(q.root(), cred); err != nil { // QuestDB does not make it
@@ -74,38 +67,8 @@ const (
 	QuestDBReaderPassword = "reader"
 )
 
-// PID returns the process id.
-func (q *QuestDB) PID() int { return q.proc.PID() }
-
-// LogFile returns the path of the server's log.
-func (q *QuestDB) LogFile() string { return filepath.Join(q.dir, "questdb.log") }
-
-// Done is closed when the server that runs now has ended, for whatever reason.
-func (q *QuestDB) Done() <-chan struct{} { return q.proc.Done() }
-
-// Stop ends the server in its own way; after 10 s it is killed.
-func (q *QuestDB) Stop() error {
-	if err := q.proc.Stop(stopPatience, syscall.SIGTERM); err != nil {
-		return fmt.Errorf("stop QuestDB: %w", err)
-	}
-	return nil
-}
-
-// Kill ends the server at once, as a crash would.
-func (q *QuestDB) Kill() {
-	_ = syscall.Kill(q.PID(), syscall.SIGKILL)
-	<-q.Done()
-}
-
-// Freeze halts the server: it takes connections and answers nothing.
-func (q *QuestDB) Freeze() { _ = syscall.Kill(q.PID(), syscall.SIGSTOP) }
-
-// Thaw lets a frozen server go on.
-func (q *QuestDB) Thaw() { _ = syscall.Kill(q.PID(), syscall.SIGCONT) }
-
 // Restart starts the server anew on the same data and the same ports, after Stop or Kill or while it runs.
 func (q *QuestDB) Restart(ctx context.Context) error {
-	q.Thaw()
 	if err := q.Stop(); err != nil {
 		return err
 	}
@@ -134,7 +97,7 @@ func (q *QuestDB) start(ctx context.Context) error {
 		if err = q.tryStart(ctx); err == nil {
 			return os.WriteFile(portsFile, fmt.Appendf(nil, "%d %d\n", q.httpPort, q.pgPort), 0o644)
 		}
-		if !errors.Is(err, errEndedAtOnce) {
+		if !errors.Is(err, ErrEnded) {
 			return err
 		}
 		q.httpPort, q.pgPort = 0, 0
@@ -142,41 +105,22 @@ func (q *QuestDB) start(ctx context.Context) error {
 	return err
 }
 
-var errEndedAtOnce = errors.New("it ended at once")
-
 func (q *QuestDB) tryStart(ctx context.Context) error {
-	cred, err := serverUser()
-	if err != nil {
-		return err
-	}
-	logFile, err := os.OpenFile(q.LogFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
-	if err != nil {
-		return fmt.Errorf("open the server's log: %w", err)
-	}
-	defer logFile.Close() //nolint:errcheck // the child has its own descriptor
-	from, err := logFile.Seek(0, io.SeekEnd)
-	if err != nil {
-		return fmt.Errorf("open the server's log: %w", err)
-	}
-	cmd := exec.Command(q.program.Java, append(q.javaOptions(), "-p", q.program.Jar, "-m", "io.questdb/io.questdb.ServerMain", "-d", q.root())...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = q.root(), logFile, logFile
+	arguments := append(q.javaOptions(), "-p", q.program.Jar, "-m", "io.questdb/io.questdb.ServerMain", "-d", q.root())
+	cmd := exec.Command(q.program.Java, arguments...)
+	cmd.Dir = q.root()
 	for _, kv := range os.Environ() {
 		if !strings.HasPrefix(kv, "QDB_") { // the product's settings begin like QuestDB's own
 			cmd.Env = append(cmd.Env, kv)
 		}
 	}
 	cmd.Env = append(cmd.Env, q.settings()...)
-	if q.proc, err = startAs(cmd, syscall.SIGTERM, cred); err != nil {
-		return fmt.Errorf("start QuestDB: %w", err)
-	}
-	if err := os.WriteFile(filepath.Join(q.dir, questdbPID), fmt.Appendln(nil, q.PID()), 0o644); err != nil {
-		return errors.Join(fmt.Errorf("write the pid file: %w", err), q.Stop())
-	}
-	if err := q.waitReady(ctx); err != nil {
-		_ = q.Stop()
-		return fmt.Errorf("start QuestDB: %w; its log %s ends:\n%s", err, q.LogFile(), tail(q.LogFile(), from))
-	}
-	return nil
+	noted := false // in the pid file
+	return q.run(ctx, cmd, func(pid int) bool {
+		noted = noted || os.WriteFile(filepath.Join(q.dir, questdbPID), fmt.Appendln(nil, pid), 0o644) == nil
+		status, _ := Answer(ctx, q.HTTPURL()+"/exec?query=select%201")
+		return noted && status == http.StatusOK
+	})
 }
 
 // javaOptions are those of QuestDB's launcher (core/src/main/bin/questdb.sh: -ea -Dnoebug -XX:+UnlockExperimentalVMOptions
@@ -187,7 +131,8 @@ func (q *QuestDB) javaOptions() []string {
 	if q.quick {
 		return append(options, "-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 	}
-	return append(options, "-Xms128m", "-Xmx1g", "-ea", "-Dnoebug", "-XX:+UnlockExperimentalVMOptions", "-XX:+AlwaysPreTouch", "-XX:+UseParallelGC")
+	return append(options, "-Xms128m", "-Xmx1g", "-ea", "-Dnoebug", "-XX:+UnlockExperimentalVMOptions", "-XX:+AlwaysPreTouch",
+		"-XX:+UseParallelGC")
 }
 
 // settings are QuestDB's defaults but for where it listens, what it logs, and the disk that each column takes in advance.
@@ -198,7 +143,7 @@ func (q *QuestDB) settings() []string {
 		"QDB_HTTP_MIN_ENABLED=false", "QDB_LINE_TCP_ENABLED=false", "QDB_LINE_UDP_ENABLED=false",
 		"QDB_PG_READONLY_USER_ENABLED=true", "QDB_PG_READONLY_USER=" + QuestDBReader, "QDB_PG_READONLY_PASSWORD=" + QuestDBReaderPassword,
 		"QDB_METRICS_ENABLED=false", "QDB_TELEMETRY_ENABLED=false",
-		"QDB_LOG_W_STDOUT_LEVEL=ERROR", // at INFO, three lines for each query: more work than a small query itself, and a log that grows by megabytes a second
+		"QDB_LOG_W_STDOUT_LEVEL=ERROR", // at INFO, three lines for each query are more work than a small query itself
 		"QDB_CAIRO_WRITER_DATA_APPEND_PAGE_SIZE=128k", "QDB_CAIRO_WAL_WRITER_DATA_APPEND_PAGE_SIZE=64k",
 		"QDB_CAIRO_O3_COLUMN_MEMORY_SIZE=64k", "QDB_CAIRO_WAL_PURGE_INTERVAL=5s",
 	}
@@ -211,40 +156,6 @@ func (q *QuestDB) settings() []string {
 		)
 	}
 	return settings
-}
-
-// waitReady waits until a query is answered.
-func (q *QuestDB) waitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startPatience)
-	defer cancel()
-	poll := time.NewTicker(10 * pollEvery)
-	defer poll.Stop()
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
-	for {
-		if answers(ctx, client, q.HTTPURL()+"/exec?query=select%201") {
-			return nil
-		}
-		select {
-		case <-poll.C:
-		case <-q.Done():
-			return fmt.Errorf("%w: %w", errEndedAtOnce, q.proc.Err())
-		case <-ctx.Done():
-			return fmt.Errorf("not ready: %w", ctx.Err())
-		}
-	}
-}
-
-func answers(ctx context.Context, client *http.Client, url string) bool {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return false
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		return false
-	}
-	defer res.Body.Close() //nolint:errcheck // only the status matters
-	return res.StatusCode == http.StatusOK
 }
 
 // freePort returns the wanted port when it is free on loopback, else another below 32768.

@@ -28,7 +28,7 @@ func TestQuestDBComesBackOnTheSamePortsAfterAKill(t *testing.T) {
 		}
 		t.Skip(err)
 	}
-	q, err := StartTestQuestDB(t.Context(), scratch(t), program)
+	q, err := StartQuestDB(t.Context(), scratch(t), program, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,8 +54,8 @@ func TestQuestDBComesBackOnTheSamePortsAfterAKill(t *testing.T) {
 
 func checkQuestDB(t *testing.T, q *QuestDB) {
 	t.Helper()
-	if !answers(t.Context(), http.DefaultClient, q.HTTPURL()+"/exec?query=select%201") {
-		t.Errorf("%s does not answer a query", q.HTTPURL())
+	if status, body := Answer(t.Context(), q.HTTPURL()+"/exec?query=select%201"); status != http.StatusOK {
+		t.Errorf("%s answers a query with %d %s", q.HTTPURL(), status, body)
 	}
 	conn, err := pgx.Connect(t.Context(), q.PGURL())
 	if err != nil {

@@ -23,8 +23,18 @@ func LockScratch(home string) (*os.File, error) {
 	return Lock(filepath.Join(home, "lock"), true)
 }
 
-// NewScratch makes a folder below home and removes those of processes that were killed. The caller holds [LockScratch].
+// NewScratch makes a folder below home and removes those of processes that were killed.
 func NewScratch(ctx context.Context, home string) (*Scratch, error) {
+	lock, err := LockScratch(home)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close() //nolint:errcheck // frees the lock
+	return NewScratchLocked(ctx, home)
+}
+
+// NewScratchLocked is [NewScratch] for a caller that holds [LockScratch].
+func NewScratchLocked(ctx context.Context, home string) (*Scratch, error) {
 	old, err := filepath.Glob(filepath.Join(home, "run_*"))
 	if err != nil {
 		return nil, err

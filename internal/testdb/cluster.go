@@ -3,21 +3,18 @@ package testdb
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
-
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver that goose connects with
-	"github.com/pressly/goose/v3"
+	"time"
 
 	"foldbook/internal/devstack"
+	"foldbook/internal/migrator"
 	"foldbook/migrations"
 )
 
@@ -29,17 +26,9 @@ type cluster struct {
 
 func (c *cluster) stop() error { return errors.Join(c.Stop(), c.scratch.Remove()) }
 
-func stateDir() (string, error) {
-	root, err := devstack.Root()
-	if err != nil {
-		return "", err
-	}
-	return devstack.StateDir(root)
-}
-
 // startCluster copies the template, which it makes when there is none for these migrations, and starts a server on it.
 func startCluster(ctx context.Context, durable bool) (*cluster, error) {
-	state, err := stateDir()
+	_, state, err := devstack.Dirs()
 	if err != nil {
 		return nil, err
 	}
@@ -79,12 +68,13 @@ func copyTemplate(ctx context.Context, home string, binaries devstack.Binaries) 
 			return nil, fmt.Errorf("make the template of the test databases: %w", err)
 		}
 	}
-	scratch, err := devstack.NewScratch(ctx, home)
+	scratch, err := devstack.NewScratchLocked(ctx, home)
 	if err != nil {
 		return nil, err
 	}
-	if err := copyTree(filepath.Join(template, "data"), filepath.Join(scratch.Dir, "data")); err != nil {
-		return nil, errors.Join(fmt.Errorf("copy the template: %w", err), scratch.Remove())
+	// With owners and modes: a server refuses a data folder that is not its own.
+	if out, err := exec.CommandContext(ctx, "cp", "-a", filepath.Join(template, "data"), scratch.Dir).CombinedOutput(); err != nil {
+		return nil, errors.Join(fmt.Errorf("copy the template: %w: %s", err, out), scratch.Remove())
 	}
 	return scratch, nil
 }
@@ -153,56 +143,11 @@ func createMigrated(ctx context.Context, server *devstack.Postgres) error {
 	return migrate(ctx, server.URL(templateDB))
 }
 
-func migrate(ctx context.Context, dsn string) (err error) {
-	db, err := sql.Open("pgx", dsn)
+func migrate(ctx context.Context, dsn string) error {
+	m, err := migrator.Open(ctx, dsn, 10*time.Second, migrations.FS, migrator.Report{})
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, migrations.FS)
-	if err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	return nil
-}
-
-// copyTree copies folders and files with their owners and modes: a server refuses a data folder that is not its own.
-func copyTree(from, to string) error {
-	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		dst := to + strings.TrimPrefix(path, from)
-		if d.IsDir() {
-			err = os.Mkdir(dst, info.Mode().Perm())
-		} else {
-			err = copyFile(path, dst, info.Mode().Perm())
-		}
-		if st, ok := info.Sys().(*syscall.Stat_t); ok && err == nil && os.Geteuid() == 0 {
-			err = os.Chown(dst, int(st.Uid), int(st.Gid))
-		}
-		return err
-	})
-}
-
-func copyFile(from, to string, mode fs.FileMode) (err error) {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close() //nolint:errcheck // only read
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	_, err = io.Copy(out, in)
-	return err
+	_, err = m.Up(ctx, false)
+	return errors.Join(err, m.Close())
 }

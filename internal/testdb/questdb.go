@@ -11,22 +11,25 @@ import (
 	"foldbook/internal/devstack"
 )
 
-var (
-	questOnce sync.Once
-	quest     struct {
-		*devstack.QuestDB
-		scratch *devstack.Scratch
-		missing error // no Java or no jar
-		err     error
-	}
-)
+// quest is the server that the tests of this process share.
+var quest struct {
+	sync.Once
+	questServer
+}
+
+type questServer struct {
+	*devstack.QuestDB
+	scratch *devstack.Scratch
+	missing error // no Java or no jar
+	err     error
+}
 
 // QuestDB returns a QuestDB that the tests of this process share; it starts with the first call and is empty then. The
 // test is skipped, with the reason, where there is no Java or no jar, unless REQUIRE_QUESTDB is 1: then it fails.
 func QuestDB(t testing.TB) *devstack.QuestDB {
 	t.Helper()
 	Slow(t)
-	questOnce.Do(startQuestDB)
+	quest.Do(func() { quest.questServer = newQuestDB() })
 	switch {
 	case quest.err != nil:
 		t.Fatalf("start QuestDB: %v", quest.err)
@@ -38,32 +41,32 @@ func QuestDB(t testing.TB) *devstack.QuestDB {
 	return quest.QuestDB
 }
 
-func startQuestDB() {
-	quest.QuestDB, quest.scratch, quest.missing, quest.err = newQuestDB()
-}
-
-// newQuestDB starts an empty server. missing says why there cannot be one.
-func newQuestDB() (server *devstack.QuestDB, scratch *devstack.Scratch, missing, err error) {
-	state, err := stateDir()
+// newQuestDB starts an empty server.
+func newQuestDB() (q questServer) {
+	_, state, err := devstack.Dirs()
 	if err != nil {
-		return nil, nil, nil, err
+		return questServer{err: err}
 	}
 	ctx := context.Background()
 	program, err := devstack.FindQuestDB(ctx, state, nil)
 	if err != nil {
-		return nil, nil, err, nil
+		return questServer{missing: err}
 	}
-	home := filepath.Join(state, "test")
-	lock, err := devstack.LockScratch(home)
-	if err != nil {
-		return nil, nil, nil, err
+	if q.scratch, q.err = devstack.NewScratch(ctx, filepath.Join(state, "test")); q.err == nil {
+		q.QuestDB, q.err = devstack.StartQuestDB(ctx, q.scratch.Dir, program, true)
 	}
-	scratch, err = devstack.NewScratch(ctx, home)
-	if err = errors.Join(err, lock.Close()); err != nil {
-		return nil, scratch, nil, err
+	return q
+}
+
+// stop ends the server, if there is one, and removes its folder.
+func (q questServer) stop() (err error) {
+	if q.QuestDB != nil {
+		err = q.Stop()
 	}
-	server, err = devstack.StartTestQuestDB(ctx, scratch.Dir, program)
-	return server, scratch, nil, err
+	if q.scratch != nil {
+		err = errors.Join(err, q.scratch.Remove())
+	}
+	return err
 }
 
 // PrivateQuestDB starts a QuestDB for this test alone, which nobody else writes to and which it may kill. It is skipped
@@ -71,31 +74,14 @@ func newQuestDB() (server *devstack.QuestDB, scratch *devstack.Scratch, missing,
 func PrivateQuestDB(t testing.TB) *devstack.QuestDB {
 	t.Helper()
 	QuestDB(t)
-	server, scratch, _, err := newQuestDB()
+	q := newQuestDB()
 	t.Cleanup(func() {
-		if server != nil {
-			err = errors.Join(err, server.Stop())
-		}
-		if scratch != nil {
-			err = errors.Join(err, scratch.Remove())
-		}
-		if err != nil {
+		if err := q.stop(); err != nil {
 			t.Errorf("stop the private QuestDB: %v", err)
 		}
 	})
-	if err != nil {
-		t.Fatalf("start a private QuestDB: %v", err)
+	if q.err != nil {
+		t.Fatalf("start a private QuestDB: %v", q.err)
 	}
-	return server
-}
-
-func stopQuestDB() error {
-	if quest.scratch == nil {
-		return nil
-	}
-	var err error
-	if quest.err == nil {
-		err = quest.Stop()
-	}
-	return errors.Join(err, quest.scratch.Remove())
+	return q.QuestDB
 }

@@ -31,7 +31,7 @@ const templateDB = "foldbook"
 // Main runs a package's tests and stops what they started: call it from TestMain. It does not return.
 func Main(m *testing.M) {
 	code := m.Run()
-	if err := errors.Join(stopServer(), stopQuestDB()); err != nil {
+	if err := errors.Join(stopServer(), quest.stop()); err != nil {
 		fmt.Fprintln(os.Stderr, "testdb:", err)
 		code = max(code, 1)
 	}

@@ -208,11 +208,7 @@ func TestGivenServerIsUsedAndLeftClean(t *testing.T) {
 func newModule(t *testing.T) string {
 	t.Helper()
 	testdb.Slow(t)
-	root, err := devstack.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	state, err := devstack.StateDir(root)
+	_, state, err := devstack.Dirs()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,11 +216,6 @@ func newModule(t *testing.T) string {
 		t.Fatal(err)
 	}
 	home := filepath.Join(state, "test")
-	lock, err := devstack.LockScratch(home)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Close()
 	scratch, err := devstack.NewScratch(t.Context(), home)
 	if err != nil {
 		t.Fatal(err)
