@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"text/tabwriter"
 
@@ -120,39 +121,16 @@ func versionText() string {
 	if err != nil || len(known) == 0 {
 		panic(fmt.Sprintf("the migrations of this binary: %v", err)) // a test parses them
 	}
-	return fmt.Sprintf("foldbook %s (%s), schema %d", buildVersion(), goVersion(), known[len(known)-1].Version)
+	return fmt.Sprintf("foldbook %s (%s), schema %d", buildVersion(), runtime.Version(), known[len(known)-1].Version)
 }
 
 // version is set by the linker for a release: -ldflags "-X main.version=1.2.3".
 var version string
 
-// buildVersion is the release, or the commit that was built.
+// buildVersion is the release, or what Go derives from the commit that was built.
 func buildVersion() string {
-	if version != "" {
-		return version
+	if info, ok := debug.ReadBuildInfo(); ok && version == "" {
+		return info.Main.Version
 	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	revision, modified := "", ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value[:min(len(s.Value), 12)]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			modified = "-modified"
-		}
-	}
-	if revision == "" {
-		return "development"
-	}
-	return revision + modified
-}
-
-func goVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.GoVersion
-	}
-	return "unknown Go"
+	return version
 }

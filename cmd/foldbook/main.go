@@ -33,7 +33,8 @@ const (
 	exitDataLoss = 4 // refused, because data would be lost
 )
 
-const about = `Serves the research data of a trading dashboard over HTTP: datasets, walk-forward runs and simulations from PostgreSQL, series from QuestDB.
+const about = `Serves the research data of a trading dashboard over HTTP: datasets, walk-forward runs and simulations from
+PostgreSQL, series from QuestDB.
 
 Examples:
 
@@ -44,9 +45,12 @@ Examples:
 	foldbook doctor         compare the two databases
 	foldbook migrate -h     more about a command
 
-Settings come from the environment and from a file .env in the working directory; the environment wins. POSTGRES_URL says where the database is. In a clone in which make run is at work, its databases and its server are used unless others are named. "foldbook config" prints all settings, .env.example explains them.
+Settings come from the environment and from a file .env in the working directory; the environment wins. POSTGRES_URL says where
+the database is. In a clone in which make run is at work, its databases and its server are used unless others are named. "foldbook
+config" prints all settings, .env.example explains them.
 
-Exit codes: 0 done, 1 failed, 2 wrong command line or settings, 3 PostgreSQL, QuestDB, or the server to import into or export from, cannot be reached, 4 refused because data would be lost.`
+Exit codes: 0 done, 1 failed, 2 wrong command line or settings, 3 PostgreSQL, QuestDB, or the server to import into or export
+from, cannot be reached, 4 refused because data would be lost.`
 
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Serve the API until SIGTERM or Ctrl-C."`
@@ -190,7 +194,9 @@ func (a *app) readStack(file string) error {
 		}
 		return false
 	}
-	for _, prefixes := range [][]string{{"POSTGRES_URL", "PGHOST", "PGPORT", "PGDATABASE", "PGSERVICE"}, {"QDB_HTTP_URL", "QDB_PG_URL", "QDB_READONLY"}, {"FOLDBOOK_SERVER"}} {
+	for _, prefixes := range [][]string{
+		{"POSTGRES_URL", "PGHOST", "PGPORT", "PGDATABASE", "PGSERVICE"}, {"QDB_HTTP_URL", "QDB_PG_URL", "QDB_READONLY"}, {"FOLDBOOK_SERVER"},
+	} {
 		if given(prefixes...) {
 			continue
 		}

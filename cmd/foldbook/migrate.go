@@ -26,7 +26,8 @@ type migrateCmd struct {
 
 // Help is the text below the summary.
 func (migrateCmd) Help() string {
-	return `Each migration runs in a transaction of its own, one migrator at a time: a second one waits. A failure names file and line and leaves nothing of that migration.
+	return `Each migration runs in a transaction of its own, one migrator at a time: a second one waits. A failure names file and line
+and leaves nothing of that migration.
 
 down, reset and redo first print what each table would lose, through cascades too, and refuse with exit code 4 unless --yes is given.
 
@@ -215,7 +216,8 @@ func (a *app) migrate(dryRun bool, f func(*migrator.Migrator, *printer) error) e
 		return err
 	}
 	p := newPrinter(a)
-	mig, err := migrator.Open(a.ctx, cfg.postgres(), cfg.ConnectTimeout, migrations.FS, migrator.Report{Step: p.step, Losses: p.losses, Note: p.note})
+	report := migrator.Report{Step: p.step, Losses: p.losses, Note: p.note}
+	mig, err := migrator.Open(a.ctx, cfg.postgres(), cfg.ConnectTimeout, migrations.FS, report)
 	if err != nil {
 		return err
 	}
