@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -78,50 +77,31 @@ func (h *seriesHarness) exec1(statement string) {
 // dataset stores a dataset whose tables are named so.
 func (h *seriesHarness) dataset(slug, indicators string, bars *string) uuid.UUID {
 	h.t.Helper()
-	id := uuid.New()
-	if _, err := h.db.UpsertDataset(context.Background(), db.UpsertDatasetParams{
-		DatasetID: id, Symbol: "BTCUSD", Granularity: "odd", Source: "test", QuestDBTag: slug, QuestDBMeasurement: indicators, OhlcvMeasurement: bars,
-		ColumnSchema: raw(`[]`), Metadata: raw(`{}`),
-	}); err != nil {
-		h.t.Fatal(err)
-	}
-	return id
+	return testdb.Dataset(h.t, h.db.Queries, func(d *db.UpsertDatasetParams) {
+		d.Symbol, d.Granularity, d.QuestDBTag, d.QuestDBMeasurement, d.OhlcvMeasurement = "BTCUSD", "odd", slug, indicators, bars
+	})
 }
 
 // run stores a run with two folds whose predictions are in that table, by that name when it is shared.
 func (h *seriesHarness) run(dataset uuid.UUID, measurement, name string) uuid.UUID {
 	h.t.Helper()
-	id := uuid.New()
-	err := h.db.InTx(context.Background(), false, func(q *db.Queries) error {
-		if _, err := q.UpsertRun(context.Background(), db.UpsertRunParams{
-			RunID: id, DatasetID: dataset, PredictionMeasurement: measurement, FeatureColumns: raw(`[]`), Hyperparameters: raw(`{}`),
-			WalkConfig: raw(fmt.Sprintf(`{"prediction_measurement": %q}`, name)), SummaryMetrics: raw(`{}`), Status: "COMPLETED",
-		}); err != nil {
-			return err
-		}
-		_, err := q.CopyFolds(context.Background(), []db.CopyFoldsParams{
-			{RunID: id, FoldNumber: 0, TrainEndIdx: 5, TestStartIdx: 5, TestEndIdx: 7, SamplesTrain: 5, SamplesTest: 2, Thresholds: raw(`{"long_optimal": 0.4}`), Metrics: raw(`{}`)},
-			{RunID: id, FoldNumber: 1, TrainStartIdx: 2, TrainEndIdx: 7, TestStartIdx: 7, TestEndIdx: 9, SamplesTrain: 5, SamplesTest: 2, Thresholds: raw(`{}`), Metrics: raw(`{}`)},
-		})
-		return err
+	run := testdb.Run(h.t, h.db.Queries, dataset, func(r *db.UpsertRunParams) {
+		r.PredictionMeasurement, r.WalkConfig = measurement, raw(fmt.Sprintf(`{"prediction_measurement": %q}`, name))
 	})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return id
+	testdb.Folds(h.t, h.db.Queries, run, 2, func(f *db.CopyFoldsParams) {
+		if f.FoldNumber == 0 {
+			f.Thresholds = raw(`{"long_optimal": 0.4}`)
+		}
+	})
+	return run
 }
 
 // simulation stores a simulation whose trace is in that table.
 func (h *seriesHarness) simulation(dataset, run uuid.UUID, namespace, name, summary string) uuid.UUID {
 	h.t.Helper()
-	id := uuid.New()
-	if _, err := h.db.UpsertSimulation(context.Background(), db.UpsertSimulationParams{
-		SimulationID: id, RunID: run, DatasetID: dataset, QuestDBNamespace: namespace, Mode: "dual", Config: raw(fmt.Sprintf(`{"questdb_namespace": %q}`, name)),
-		SummaryMetrics: raw(summary), Status: "COMPLETED",
-	}); err != nil {
-		h.t.Fatal(err)
-	}
-	return id
+	return testdb.Simulation(h.t, h.db.Queries, dataset, run, func(s *db.UpsertSimulationParams) {
+		s.QuestDBNamespace, s.Config, s.SummaryMetrics = namespace, raw(fmt.Sprintf(`{"questdb_namespace": %q}`, name)), raw(summary)
+	})
 }
 
 // want checks an answer's status and body.

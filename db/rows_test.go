@@ -2,8 +2,8 @@ package db_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"math"
@@ -20,6 +20,7 @@ import (
 
 	"foldbook/db"
 	"foldbook/internal/seed"
+	"foldbook/internal/testdb"
 )
 
 // sameJSON compares what a row makes of itself with what encoding/json makes of it: the same keys in the same order and
@@ -249,11 +250,18 @@ func TestSeededRowsEncode(t *testing.T) {
 func TestBareRows(t *testing.T) {
 	t.Parallel()
 	store := open(t)
-	dataset, run, lonely, simulation, idle := uuid.New(), uuid.New(), uuid.New(), uuid.New(), uuid.New()
-	empty := json.RawMessage(`{}`)
-	if err := store.InTx(t.Context(), false, func(q *db.Queries) error {
-		return putBare(t.Context(), q, dataset, run, lonely, simulation, idle, empty)
-	}); err != nil {
+	q, empty := store.Queries, json.RawMessage(`{}`)
+	dataset := testdb.Dataset(t, q, nil)
+	pending := func(r *db.UpsertRunParams) { r.Status = "PENDING" }
+	run, lonely := testdb.Run(t, q, dataset, pending), testdb.Run(t, q, dataset, pending)
+	long := func(s *db.UpsertSimulationParams) { s.Mode, s.Status = "long", "PENDING" }
+	simulation, idle := testdb.Simulation(t, q, dataset, run, long), testdb.Simulation(t, q, dataset, run, long)
+	_, err1 := q.CopyFolds(t.Context(), []db.CopyFoldsParams{{RunID: run, Thresholds: empty, Metrics: empty}})
+	_, err2 := q.CopyBuckets(t.Context(), []db.CopyBucketsParams{{SimulationID: simulation, Side: "long"}})
+	_, err3 := q.CopyTrades(t.Context(), []db.CopyTradesParams{
+		{SimulationID: simulation, TradeID: uuid.New(), BarTimestamp: time.Now(), Side: "long", Metadata: empty},
+	})
+	if err := errors.Join(err1, err2, err3); err != nil {
 		t.Fatal(err)
 	}
 	found := allRows(t, store)
@@ -278,35 +286,6 @@ func TestBareRows(t *testing.T) {
 	if buckets, err := db.First(store.ListBuckets(t.Context(), []uuid.UUID{idle}).Query); err != nil || buckets == nil || len(buckets) != 0 {
 		t.Errorf("a simulation without buckets: %v, %v", buckets, err)
 	}
-}
-
-func putBare(ctx context.Context, q *db.Queries, dataset, run, lonely, simulation, idle uuid.UUID, empty json.RawMessage) error {
-	if _, err := q.UpsertDataset(ctx, bareDataset(dataset)); err != nil {
-		return err
-	}
-	for _, id := range []uuid.UUID{run, lonely} {
-		if _, err := q.UpsertRun(ctx, db.UpsertRunParams{
-			RunID: id, DatasetID: dataset, PredictionMeasurement: "p", FeatureColumns: json.RawMessage(`[]`), Hyperparameters: empty, WalkConfig: empty,
-			SummaryMetrics: empty, Status: "PENDING",
-		}); err != nil {
-			return err
-		}
-	}
-	for _, id := range []uuid.UUID{simulation, idle} {
-		if _, err := q.UpsertSimulation(ctx, db.UpsertSimulationParams{
-			SimulationID: id, RunID: run, DatasetID: dataset, Mode: "long", Config: empty, SummaryMetrics: empty, Status: "PENDING",
-		}); err != nil {
-			return err
-		}
-	}
-	if _, err := q.CopyFolds(ctx, []db.CopyFoldsParams{{RunID: run, Thresholds: empty, Metrics: empty}}); err != nil {
-		return err
-	}
-	if _, err := q.CopyBuckets(ctx, []db.CopyBucketsParams{{SimulationID: simulation, Side: "long"}}); err != nil {
-		return err
-	}
-	_, err := q.CopyTrades(ctx, []db.CopyTradesParams{{SimulationID: simulation, TradeID: uuid.New(), BarTimestamp: time.Now(), Side: "long", Metadata: empty}})
-	return err
 }
 
 // nullsAreNil tells a nullable column that got a value of its own on the way.
