@@ -82,7 +82,7 @@ func (s *Server) AppendIndicators(c echo.Context, datasetID string, params spec.
 
 // datasetOf reads the dataset of a request that adds rows.
 func (s *Server) datasetOf(c echo.Context, datasetID string) (row db.IndicatorDataset, err error) {
-	id, err := pathID("dataset_id", datasetID)
+	id, err := s.datasetID(c, datasetID)
 	if err != nil {
 		return row, err
 	}

@@ -314,7 +314,7 @@ func TestAppendRefusals(t *testing.T) {
 		t.Errorf("too large when it is decompressed: %d %v", status, a)
 	}
 	for path, want := range map[string]int{
-		"/api/datasets/x/ohlcv/append": 400, "/api/datasets/" + unknown.String() + "/ohlcv/append": 404, "/api/datasets/" + unknown.String() + "/indicators/append": 404,
+		"/api/datasets/x/ohlcv/append": 404, "/api/datasets/" + unknown.String() + "/ohlcv/append": 404, "/api/datasets/" + unknown.String() + "/indicators/append": 404,
 		"/api/runs/" + unknown.String() + "/predictions": 404, "/api/simulations/" + unknown.String() + "/trace": 404,
 	} {
 		if status, a := h.send(http.MethodPost, path, indicatorRows(0, 1)); status != want {

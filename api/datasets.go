@@ -43,7 +43,7 @@ func (s *Server) ListIndicatorDatasets(c echo.Context, params spec.ListIndicator
 
 // GetIndicatorDataset serves GET /api/indicators/datasets/:dataset_id: a dataset.
 func (s *Server) GetIndicatorDataset(c echo.Context, datasetID string, params spec.GetIndicatorDatasetParams) error {
-	id, err := pathID("dataset_id", datasetID)
+	id, err := s.datasetID(c, datasetID)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (s *Server) ListDatasets(c echo.Context, params spec.ListDatasetsParams) er
 	ctx, w := c.Request().Context(), window{after: q.After}
 	rows, err := s.DB.ListDatasetSummaries(ctx, db.ListDatasetSummariesParams{
 		Symbol: f.Symbol, Granularity: f.Granularity, Source: f.Source, Pattern: f.Pattern,
-		AfterAt: w.afterAt(), AfterID: w.afterID(), PageSize: q.Limit + 1, PageOffset: q.Offset,
+		AfterAt: w.afterAt(), AfterID: w.cursor().ID, PageSize: q.Limit + 1, PageOffset: q.Offset,
 	})
 	if err != nil {
 		return fmt.Errorf("list datasets: %w", err)
@@ -87,7 +87,7 @@ func (s *Server) ListDatasets(c echo.Context, params spec.ListDatasetsParams) er
 
 // GetDataset serves GET /api/datasets/:dataset_id: a dataset in the shape of the current API.
 func (s *Server) GetDataset(c echo.Context, datasetID string, params spec.GetDatasetParams) error {
-	id, err := pathID("dataset_id", datasetID)
+	id, err := s.datasetID(c, datasetID)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (s *Server) GetDataset(c echo.Context, datasetID string, params spec.GetDat
 
 // GetDatasetManifest serves GET /api/datasets/:dataset_id/manifest: the export manifest.
 func (s *Server) GetDatasetManifest(c echo.Context, datasetID string, params spec.GetDatasetManifestParams) error {
-	id, err := pathID("dataset_id", datasetID)
+	id, err := s.datasetID(c, datasetID)
 	if err != nil {
 		return err
 	}

@@ -160,7 +160,7 @@ func (s *Server) ListJobs(c echo.Context, params spec.ListJobsParams) error {
 	ctx, w := c.Request().Context(), window{after: q.After}
 	rows, err := s.DB.ListJobs(ctx, db.ListJobsParams{
 		JobType: f.JobType, Status: f.Status,
-		BeforeAt: orElse(w.afterAt(), endOfTime), AfterID: w.afterID(), PageSize: q.Limit + 1, PageOffset: q.Offset,
+		BeforeAt: orElse(w.afterAt(), endOfTime), AfterID: w.cursor().ID, PageSize: q.Limit + 1, PageOffset: q.Offset,
 	})
 	if err != nil {
 		return fmt.Errorf("list the jobs: %w", err)

@@ -1,7 +1,10 @@
 package api
 
 import (
+	"context"
+	"fmt"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -9,13 +12,18 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
+	"foldbook/db"
+	"foldbook/internal/httpbody"
 	"foldbook/internal/paging"
 	"foldbook/internal/series"
 )
 
+// deepest is the most rows that an offset may skip: PostgreSQL reads each of them.
+const deepest = 100_000
+
 var (
-	olderLimits = paging.Limits{Usual: 1000, Most: 5000}
-	pageLimits  = paging.Limits{Usual: 50, Most: 1000}
+	olderLimits = paging.Limits{Usual: 1000, Most: 5000, Deepest: deepest}
+	pageLimits  = paging.Limits{Usual: 50, Most: 1000, Deepest: deepest}
 	tradeLimits = paging.Limits{Usual: 1000, Most: 50000}
 	foldLimits  = paging.Limits{Usual: 1 << 30, Most: 1 << 30}
 )
@@ -29,17 +37,66 @@ func pathID(name, text string) (uuid.UUID, error) {
 	return id, nil
 }
 
-// queryID reads an optional id in a query.
-func queryID(name string, text *string) (*uuid.UUID, error) {
-	if text == nil {
+// datasetID reads the id of a dataset in a path, or looks up its slug.
+func (s *Server) datasetID(c echo.Context, text string) (uuid.UUID, error) {
+	if id, err := spec.ParseUUID(text); err == nil {
+		return id, nil
+	}
+	var id uuid.UUID
+	err := retry(c.Request().Context(), transient, func() (err error) { id, err = s.DB.GetDatasetID(c.Request().Context(), text); return err })
+	return id, notFound(err, "dataset", slug(text))
+}
+
+// slug is a dataset's in a message.
+type slug string
+
+func (s slug) String() string { return httpbody.Shorten(string(s)) }
+
+// datasetsOf finds the datasets that a list is filtered by: ids or slugs, slugs, symbols. No filter is nil, and none that fits is empty.
+func (s *Server) datasetsOf(ctx context.Context, ids, slugs, symbols *[]string) ([]uuid.UUID, error) {
+	var f db.MatchDatasetsParams
+	if ids != nil {
+		f.Ids, f.IDSlugs = []uuid.UUID{}, []string{}
+		for _, text := range *ids {
+			if id, err := spec.ParseUUID(text); err == nil {
+				f.Ids = append(f.Ids, id)
+			} else {
+				f.IDSlugs = append(f.IDSlugs, text)
+			}
+		}
+		if slugs == nil && symbols == nil && len(f.IDSlugs) == 0 {
+			return f.Ids, nil
+		}
+	}
+	if ids == nil && slugs == nil && symbols == nil {
 		return nil, nil
 	}
-	id, err := spec.ParseUUID(*text)
+	f.Slugs, f.Symbols = orElse(slugs, nil), orElse(symbols, nil)
+	found, err := s.DB.CustomPlans().MatchDatasets(ctx, f)
 	if err != nil {
-		return nil, spec.InvalidParameter(name, "is not a UUID")
+		return nil, fmt.Errorf("match datasets: %w", err)
 	}
-	return &id, nil
+	return found, nil
 }
+
+// queryIDs reads a list of ids in a query; nil when there is none.
+func queryIDs(name string, texts *[]string) ([]uuid.UUID, error) {
+	if texts == nil {
+		return nil, nil
+	}
+	ids := []uuid.UUID{}
+	for _, text := range *texts {
+		id, err := spec.ParseUUID(text)
+		if err != nil {
+			return nil, spec.InvalidParameter(name, "is not a UUID, or several separated by commas")
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// isZero tells whether none of the fields of a filter is set.
+func isZero(v any) bool { return reflect.ValueOf(v).IsZero() }
 
 func orElse[T any](v *T, other T) T {
 	if v == nil {
@@ -61,14 +118,14 @@ func pattern(search *string) (*string, error) {
 
 var likeSpecial = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
-func queryStatus(status *spec.Status) (*string, error) {
-	if status == nil {
-		return nil, nil
+func queryStatus(statuses *[]spec.Status) (texts []string, err error) {
+	for _, status := range orElse(statuses, nil) {
+		if !status.Valid() {
+			return nil, spec.InvalidParameter("status", "is not a status: PENDING, QUEUED, RUNNING, COMPLETED, INCOMPLETE, FAILED or CANCELLED")
+		}
+		texts = append(texts, string(status))
 	}
-	if !status.Valid() {
-		return nil, spec.InvalidParameter("status", "is not a status: PENDING, QUEUED, RUNNING, COMPLETED, INCOMPLETE, FAILED or CANCELLED")
-	}
-	return (*string)(status), nil
+	return texts, nil
 }
 
 // writeList answers a bare array with the number of rows that match in X-Total-Count; they are counted only when the

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -29,6 +30,7 @@ func (r router) GET(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *
 	if r.prefix != "" && !isOlder(strings.TrimPrefix(path, r.prefix)) {
 		return nil
 	}
+	h = checked(http.MethodGet, strings.TrimPrefix(path, r.prefix), h)
 	// A wildcard in the middle of a path is a parameter to Echo's router.
 	path = strings.ReplaceAll(path, "/*/", "/:trader/")
 	r.HEAD(path, h, m...)
@@ -57,7 +59,20 @@ func (r router) write(method, path string, h echo.HandlerFunc, m []echo.Middlewa
 	if r.prefix != "" {
 		return nil
 	}
-	return r.Add(method, path, h, m...)
+	return r.Add(method, path, checked(method, path, h), m...)
+}
+
+var pathParameter = regexp.MustCompile(`:(\w+)`)
+
+// checked refuses a request with a query parameter that openapi.yaml does not have for the route, before the handler does anything.
+func checked(method, path string, h echo.HandlerFunc) echo.HandlerFunc {
+	parameters := spec.Query(method, pathParameter.ReplaceAllString(path, "{$1}"))
+	return func(c echo.Context) error {
+		if err := parameters.Check(c.Request().URL.RawQuery); err != nil {
+			return err
+		}
+		return h(c)
+	}
 }
 
 func isOlder(path string) bool {

@@ -92,7 +92,7 @@ func TestRefusals(t *testing.T) {
 		code    spec.ErrorCode
 		message string
 	}{
-		{"/api/indicators/datasets/x", 400, "invalid_id", "dataset_id is not a UUID"},
+		{"/api/indicators/datasets/x", 404, "not_found", "dataset x does not exist"},
 		{"/api/walkforward/runs/1", 400, "invalid_id", "run_id is not a UUID"},
 		{"/api/walkforward/runs/" + strings.ReplaceAll(id, "-", ""), 400, "invalid_id", "run_id is not a UUID"},
 		{"/api/walkforward/runs/%7B" + id + "%7D", 400, "invalid_id", "run_id is not a UUID"},
@@ -111,8 +111,7 @@ func TestRefusals(t *testing.T) {
 		{"/api/tradesim/runs?offset=-1", 400, "invalid_parameter", "parameter offset is below 0"},
 		{"/api/tradesim/runs?offset=NaN", 400, "invalid_parameter", "parameter offset is not a whole number"},
 		{"/api/indicators/datasets?offset=x", 400, "invalid_parameter", "parameter offset is not a whole number"},
-		{"/api/walkforward/runs?dataset_id=x", 400, "invalid_parameter", "parameter dataset_id is not a UUID"},
-		{"/api/tradesim/runs?run_id=", 400, "invalid_parameter", "parameter run_id is not a UUID"},
+		{"/api/tradesim/runs?run_id=", 400, "invalid_parameter", "parameter run_id is not a UUID, or several separated by commas"},
 		{"/api/tradesim/runs?status=completed", 400, "invalid_parameter", "parameter status is not a status: PENDING, QUEUED, RUNNING, COMPLETED, INCOMPLETE, FAILED or CANCELLED"},
 		{"/api/indicators/datasets?symbol=a%00b", 400, "invalid_parameter", "a parameter has a value that cannot be stored or compared"},
 		{"/api/indicators/datasets?source=%ff", 400, "invalid_parameter", "a parameter has a value that cannot be stored or compared"},

@@ -16,12 +16,14 @@ type stored struct {
 	attrs   map[string]string // by query parameter
 	texts   []string          // that search= looks into
 	numbers map[string]float64
+	words   map[string]string // texts, true and false
 }
 
 // condition is one metric filter of the model.
 type condition struct {
 	key, op string
 	value   float64
+	words   []string // instead of value
 }
 
 func (c condition) String() string {
@@ -32,16 +34,30 @@ func (c condition) String() string {
 	if c.op == "exists" || c.op == "missing" {
 		return column + "." + key + " " + c.op
 	}
+	if c.words != nil {
+		quoted := make([]string, len(c.words))
+		for i, w := range c.words {
+			quoted[i] = strconv.Quote(w)
+		}
+		return column + "." + key + c.op + strings.Join(quoted, ",")
+	}
 	return column + "." + key + c.op + strconv.FormatFloat(c.value, 'g', -1, 64)
 }
 
 func (c condition) holds(s *stored) bool {
 	v, ok := s.numbers[c.key]
+	word, isWord := s.words[c.key]
+	switch {
+	case c.words != nil && c.op == "=":
+		return isWord && slices.Contains(c.words, word)
+	case c.words != nil:
+		return isWord && !slices.Contains(c.words, word)
+	}
 	switch c.op {
 	case "missing":
-		return !ok
+		return !ok && !isWord
 	case "exists":
-		return ok
+		return ok || isWord
 	case ">=":
 		return ok && v >= c.value
 	case ">":
@@ -96,7 +112,7 @@ func (q *question) answer(rows []*stored) []string {
 	for _, s := range rows {
 		ok := true
 		for name, value := range q.attrs {
-			ok = ok && s.attrs[name] == value
+			ok = ok && slices.Contains(strings.Split(value, ","), s.attrs[name])
 		}
 		if q.search != "" {
 			ok = ok && slices.ContainsFunc(s.texts, func(t string) bool { return strings.Contains(strings.ToLower(t), strings.ToLower(q.search)) })
@@ -113,13 +129,12 @@ func (q *question) answer(rows []*stored) []string {
 		if q.sort == "" {
 			return newest(a, b)
 		}
-		x, hasX := a.numbers[q.sort]
-		y, hasY := b.numbers[q.sort]
+		hasX, hasY := condition{key: q.sort, op: "exists"}.holds(a), condition{key: q.sort, op: "exists"}.holds(b)
 		switch {
 		case hasX && hasY && q.descending:
-			return cmp.Or(cmp.Compare(y, x), cmp.Compare(b.id, a.id))
+			return q.ascending(b, a)
 		case hasX && hasY:
-			return cmp.Or(cmp.Compare(x, y), cmp.Compare(a.id, b.id))
+			return q.ascending(a, b)
 		case hasX:
 			return -1
 		case hasY:
@@ -132,4 +147,17 @@ func (q *question) answer(rows []*stored) []string {
 		ids[i] = s.id
 	}
 	return ids
+}
+
+// ascending compares two rows that have what is sorted by: numbers, then texts.
+func (q *question) ascending(a, b *stored) int {
+	v, aIsWord := a.words[q.sort]
+	w, bIsWord := b.words[q.sort]
+	switch {
+	case aIsWord && !bIsWord:
+		return 1
+	case bIsWord && !aIsWord:
+		return -1
+	}
+	return cmp.Or(cmp.Compare(v, w), cmp.Compare(a.numbers[q.sort], b.numbers[q.sort]), cmp.Compare(a.id, b.id))
 }

@@ -25,6 +25,7 @@ func TestSearchBothPlans(t *testing.T) {
 			jsonb_build_object('n', i, 'mod', i % 7) || CASE WHEN i % 3 = 0 THEN '{"third": 1.5}' ELSE '{}' END::jsonb, 'COMPLETED',
 			timestamptz '2026-01-02T00:00:00Z' + make_interval(secs => i / 10)
 		FROM generate_series(0, $2::int - 1) AS i`, newDataset, n)
+	h.exec(`INSERT INTO walkforward_run_metrics SELECT run_id, 'status' || chr(1) || '=' || status, 0, created_at FROM walkforward_runs`)
 	h.exec(`INSERT INTO walkforward_run_metrics SELECT run_id, 'summary_metrics.' || e.key, e.value::text::float8, created_at FROM walkforward_runs, jsonb_each(summary_metrics) AS e`)
 	h.exec(`INSERT INTO simulation_runs (simulation_id, run_id, dataset_id, input_run_measurement, mode, summary_metrics, status, created_at)
 		SELECT run_id, run_id, dataset_id, prediction_measurement, 'dual', summary_metrics, status, created_at FROM walkforward_runs`)
@@ -48,32 +49,32 @@ func TestSearchBothPlans(t *testing.T) {
 			rows[i].numbers["summary_metrics.third"] = 1.5
 		}
 	}
-	wide := condition{"summary_metrics.n", ">=", 0}
-	narrow := condition{"summary_metrics.n", "<", 120}
-	mod := condition{"summary_metrics.mod", "=", 3}
-	third := condition{"summary_metrics.third", "exists", 0}
+	wide := condition{"summary_metrics.n", ">=", 0, nil}
+	narrow := condition{"summary_metrics.n", "<", 120, nil}
+	mod := condition{"summary_metrics.mod", "=", 3, nil}
+	third := condition{"summary_metrics.third", "exists", 0, nil}
 	for name, q := range map[string]*question{
 		"all, wide":                   {conditions: []condition{wide}},
-		"just too many":               {conditions: []condition{{"summary_metrics.n", "<", 5001}}},
-		"just few enough":             {conditions: []condition{{"summary_metrics.n", "<", 5000}}},
+		"just too many":               {conditions: []condition{{"summary_metrics.n", "<", 5001, nil}}},
+		"just few enough":             {conditions: []condition{{"summary_metrics.n", "<", 5000, nil}}},
 		"narrow":                      {conditions: []condition{narrow}},
-		"wide and narrow":             {conditions: []condition{wide, {"summary_metrics.mod", "<=", 6}, narrow, mod}},
-		"wide, not selective":         {conditions: []condition{wide, {"summary_metrics.mod", "!=", 3}, {"summary_metrics.third", "missing", 0}}},
+		"wide and narrow":             {conditions: []condition{wide, {"summary_metrics.mod", "<=", 6, nil}, narrow, mod}},
+		"wide, not selective":         {conditions: []condition{wide, {"summary_metrics.mod", "!=", 3, nil}, {"summary_metrics.third", "missing", 0, nil}}},
 		"wide text":                   {search: "USUAL"},
 		"wide text and narrow":        {search: "bulk", conditions: []condition{narrow}},
 		"narrow text":                 {search: "rare", conditions: []condition{wide}},
 		"text with a sort":            {search: "analyst", sort: "summary_metrics.third", descending: true},
 		"wide with a sort":            {conditions: []condition{wide}, sort: "summary_metrics.mod", descending: true},
-		"wide with a sort, missing":   {conditions: []condition{wide, {"summary_metrics.mod", ">=", 5}}, sort: "summary_metrics.third"},
+		"wide with a sort, missing":   {conditions: []condition{wide, {"summary_metrics.mod", ">=", 5, nil}}, sort: "summary_metrics.third"},
 		"narrow with a sort, missing": {conditions: []condition{narrow}, sort: "summary_metrics.third"},
 		"sorted by its filter":        {conditions: []condition{wide, mod}, sort: "summary_metrics.n", descending: true},
 		"status and sort":             {attrs: map[string]string{"status": "COMPLETED"}, sort: "summary_metrics.third", conditions: []condition{third}},
-		"nothing":                     {conditions: []condition{wide, {"summary_metrics.n", "<", 0}}},
+		"nothing":                     {conditions: []condition{wide, {"summary_metrics.n", "<", 0, nil}}},
 		"many filters": {conditions: []condition{
-			wide, {"summary_metrics.mod", "<=", 5}, {"summary_metrics.mod", "!=", 2}, {"summary_metrics.none", "missing", 0}, {"summary_metrics.third", "missing", 0},
+			wide, {"summary_metrics.mod", "<=", 5, nil}, {"summary_metrics.mod", "!=", 2, nil}, {"summary_metrics.none", "missing", 0, nil}, {"summary_metrics.third", "missing", 0, nil},
 		}},
 		"many filters and a status": {attrs: map[string]string{"status": "COMPLETED"}, conditions: []condition{
-			wide, {"summary_metrics.mod", "<=", 5}, {"summary_metrics.mod", "!=", 2}, {"summary_metrics.none", "missing", 0}, {"summary_metrics.third", "exists", 0},
+			wide, {"summary_metrics.mod", "<=", 5, nil}, {"summary_metrics.mod", "!=", 2, nil}, {"summary_metrics.none", "missing", 0, nil}, {"summary_metrics.third", "exists", 0, nil},
 		}},
 	} {
 		for _, k := range []kind{runKind, simulationKind} {
@@ -118,7 +119,7 @@ func TestBadSearches(t *testing.T) {
 		{"metric", "summary_metrics." + strings.Repeat("k", 1001) + ">1", 17}, {"metric", "summary_metrics.\xff>1", 17}, {"metric", "summary_metrics.\x00>1", 17},
 		{"metric", "summary_metrics.a>1;DROP", 19},
 		{"sort", "summary_metrics", 1}, {"sort", "-", 2}, {"sort", "--created_at", 2}, {"sort", "name", 1}, {"sort", "-summary_metrics.", 18}, {"sort", `summary_metrics."a"x`, 20},
-		{"sort", "created_at,run_id", 11}, {"sort", "created_at", 1}, {"sort", "summary_metrics.\x00", 17},
+		{"sort", "created_at,run_id", 11}, {"metric", "summary_metrics.a=1,2", 19}, {"metric", `summary_metrics.a="x" y`, 23}, {"metric", `summary_metrics.a="x`, 19}, {"sort", "summary_metrics.\x00", 17},
 	} {
 		for _, path := range []string{"/api/runs", "/api/walkforward/runs", "/api/simulations", "/api/tradesim/runs", "/api/datasets/" + newDataset + "/runs"} {
 			res := h.plain(http.MethodGet, path+"?"+tc.parameter+"="+url.QueryEscape(tc.value))
@@ -129,7 +130,7 @@ func TestBadSearches(t *testing.T) {
 	}
 	for _, tc := range []struct{ path, query string }{
 		{"/api/runs", "metric=hyperparameters.a>1&metric=config.a>1"}, {"/api/simulations", "metric=hyperparameters.a>1"}, {"/api/simulations", "sort=walk_config.a"},
-		{"/api/runs", "status=DONE"}, {"/api/runs", "dataset_id=x"}, {"/api/runs", "count=maybe"}, {"/api/runs", "limit=-1"}, {"/api/runs", "limit=x"}, {"/api/runs", "offset=-1"},
+		{"/api/runs", "status=DONE"}, {"/api/runs", "status=COMPLETED,DONE"}, {"/api/runs", "run_id=x"}, {"/api/runs", "offset=100001"}, {"/api/walkforward/runs", "offset=900000"}, {"/api/runs", "count=maybe"}, {"/api/runs", "limit=-1"}, {"/api/runs", "limit=x"}, {"/api/runs", "offset=-1"},
 		{"/api/runs", "search=" + strings.Repeat("x", 201)}, {"/api/runs", "search=%00"}, {"/api/runs", "search=%ff"}, {"/api/runs", "measurement=%ff"}, {"/api/simulations", "mode=both"},
 		{"/api/simulations", "run_id=1"}, {"/api/simulations", "namespace=%00"}, {"/api/runs", "sort=created_at&sort=-created_at"},
 	} {

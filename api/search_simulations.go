@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,70 +17,80 @@ import (
 var simulationNumbers = metricquery.Fields{
 	Columns: []string{"summary_metrics", "config"},
 	Numbers: []string{"created_at", "started_at", "completed_at"},
+	Texts:   []string{"status", "mode", "input_run_measurement", "questdb_namespace"},
 }
 
-// simulationFilter holds the filters of a list of simulations other than numbers; see runFilter.
+// simulationFilter holds the filters of a list of simulations other than metrics; see runFilter.
 type simulationFilter struct {
-	run, dataset                                  *uuid.UUID
-	status, mode, measurement, namespace, pattern *string
+	runs, datasets                        []uuid.UUID
+	statuses                              []string
+	mode, measurement, namespace, pattern *string
+}
+
+// simulationSearch is what a list of simulations is asked for.
+type simulationSearch struct {
+	simulationFilter
+	metricquery.Query
 }
 
 // simulationSearchOf reads the filters that both lists of simulations take.
-func simulationSearchOf(p spec.ListSimulationsParams) (f simulationFilter, q metricquery.Query, err error) {
-	f = simulationFilter{mode: (*string)(p.Mode), measurement: p.Measurement, namespace: p.Namespace}
-	if f.run, err = queryID("run_id", p.RunID); err != nil {
-		return f, q, err
+func (s *Server) simulationSearchOf(ctx context.Context, p spec.ListSimulationsParams) (q simulationSearch, err error) {
+	q.simulationFilter = simulationFilter{mode: (*string)(p.Mode), measurement: p.Measurement, namespace: p.Namespace}
+	if q.runs, err = queryIDs("run_id", p.RunID); err != nil {
+		return q, err
 	}
-	if f.dataset, err = queryID("dataset_id", p.DatasetID); err != nil {
-		return f, q, err
+	if q.statuses, err = queryStatus(p.Status); err != nil {
+		return q, err
 	}
-	if f.status, err = queryStatus(p.Status); err != nil {
-		return f, q, err
+	if q.mode != nil && *q.mode != "long" && *q.mode != "short" && *q.mode != "dual" {
+		return q, spec.InvalidParameter("mode", "is not long, short or dual")
 	}
-	if f.mode != nil && *f.mode != "long" && *f.mode != "short" && *f.mode != "dual" {
-		return f, q, spec.InvalidParameter("mode", "is not long, short or dual")
+	if q.pattern, err = pattern(p.Search); err != nil {
+		return q, err
 	}
-	if f.pattern, err = pattern(p.Search); err != nil {
-		return f, q, err
+	if q.Query, err = simulationNumbers.Parse(p.Metric, p.Sort); err != nil {
+		return q, err
 	}
-	q, err = simulationNumbers.Parse(p.Metric, p.Sort)
-	return f, q, err
+	q.datasets, err = s.datasetsOf(ctx, p.DatasetID, p.DatasetSlug, p.Symbol)
+	return q, err
 }
 
-func (s *Server) simulationFinder(ctx context.Context, f simulationFilter) *finder[db.SimulationRun] {
-	q := s.DB.CustomPlans()
+func (s *Server) simulationFinder(ctx context.Context, f simulationSearch) *finder[db.SimulationRun] {
+	q, plain := s.DB.CustomPlans(), isZero(f.simulationFilter)
 	return &finder[db.SimulationRun]{
+		what: "simulation",
 		list: func(ranges []metricquery.Range, w window) ([]db.SimulationRun, error) {
-			if first, others, ok := metricquery.Leading(ranges); ok && f == (simulationFilter{}) && w.ids == nil {
+			if first, others, ok := metricquery.Leading(ranges); ok && plain && w.ids == nil {
 				m := metricquery.ListsOf(others)
 				return q.SearchSimulationsByMetric(ctx, db.SearchSimulationsByMetricParams{
 					LeadKey: first.Key, LeadLow: first.Low, LeadHigh: first.High,
 					MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
-					AfterAt: w.afterAt(), AfterID: w.afterID(), PageSize: w.size, PageOffset: w.offset,
+					AfterAt: w.afterAt(), AfterID: w.cursor().ID, PageSize: w.size, PageOffset: w.offset,
 				})
 			}
 			m := metricquery.ListsOf(ranges)
 			return q.SearchSimulations(ctx, db.SearchSimulationsParams{
-				RunID: f.run, DatasetID: f.dataset, Status: f.status, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace, Pattern: f.pattern,
+				RunIds: f.runs, DatasetIds: f.datasets, Statuses: f.statuses, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace, Pattern: f.pattern,
 				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
-				Ids: w.ids, AfterAt: w.afterAt(), AfterID: w.afterID(), PageSize: w.size, PageOffset: w.offset,
+				Ids: w.ids, AfterAt: w.afterAt(), AfterID: w.cursor().ID, PageSize: w.size, PageOffset: w.offset,
 			})
 		},
-		sorted: func(order metricquery.Range, descending bool, ranges []metricquery.Range, w window) ([]db.SimulationRun, error) {
-			m := metricquery.ListsOf(ranges)
+		sorted: func(o order, ranges []metricquery.Range, w window) ([]db.SimulationRun, error) {
+			m, after := metricquery.ListsOf(ranges), w.cursor()
 			args := db.SortSimulationsByMetricParams{
-				SortKey: order.Key, SortLow: order.Low, SortHigh: order.High,
-				RunID: f.run, DatasetID: f.dataset, Status: f.status, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace, Pattern: f.pattern,
-				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
-				Ids: w.ids, HasCursor: w.after != nil, AfterValue: w.afterValue(), AfterID: w.afterID(), PageSize: w.size, PageOffset: w.offset,
+				FirstKey: o.first, LastKey: o.last, SortLow: o.low, SortHigh: o.high,
+				RunIds: f.runs, DatasetIds: f.datasets, Statuses: f.statuses, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace, Pattern: f.pattern,
+				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs, Ids: w.ids,
+				HasCursor: w.after != nil, AfterKey: o.first + after.Key, AfterValue: after.Value, AfterID: after.ID,
+				PageSize: w.size, PageOffset: w.offset,
 			}
-			if descending {
+			if o.descending {
 				return q.SortSimulationsByMetricDesc(ctx, db.SortSimulationsByMetricDescParams(args))
 			}
 			return q.SortSimulationsByMetric(ctx, args)
 		},
 		count: func(ranges []metricquery.Range, ids []uuid.UUID, most int64) (int64, error) {
-			if first, others, ok := metricquery.Leading(ranges); ok && f == (simulationFilter{}) && (ids == nil || len(others) == 0) {
+			if first, others, ok := metricquery.Leading(ranges); ok && plain && (ids == nil || len(others) == 0) {
 				j, m := joinable(others, nil)
 				return q.CountSimulationsByMetrics(ctx, db.CountSimulationsByMetricsParams{
 					Key: first.Key, Low: first.Low, High: first.High, MaxCount: most,
@@ -91,7 +100,7 @@ func (s *Server) simulationFinder(ctx context.Context, f simulationFilter) *find
 			}
 			j, m := joinable(ranges, ids)
 			return q.CountSearchedSimulations(ctx, db.CountSearchedSimulationsParams{
-				RunID: f.run, DatasetID: f.dataset, Status: f.status, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace, Pattern: f.pattern,
+				RunIds: f.runs, DatasetIds: f.datasets, Statuses: f.statuses, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace, Pattern: f.pattern,
 				JoinedKeys: j.Keys, JoinedWanted: j.Wanted, JoinedLows: j.Lows, JoinedHighs: j.Highs,
 				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs, Ids: ids, MaxCount: most,
 			})
@@ -103,21 +112,17 @@ func (s *Server) simulationFinder(ctx context.Context, f simulationFilter) *find
 			return q.MatchSimulationsByText(ctx, db.MatchSimulationsByTextParams{Pattern: pattern, PageSize: most})
 		}),
 		position: func(r *db.SimulationRun) (time.Time, uuid.UUID) { return r.CreatedAt, r.SimulationID },
-		column: func(r *db.SimulationRun, name string) json.RawMessage {
-			if name == "config" {
-				return r.Config
-			}
-			return r.SummaryMetrics
+		sortKey: func(id uuid.UUID, o order) (string, float64, error) {
+			row, err := q.GetSimulationSortKey(ctx, db.GetSimulationSortKeyParams{SimulationID: id, FirstKey: o.first, LastKey: o.last})
+			return row.Key, row.Value, err
 		},
-		field: func(r *db.SimulationRun, name string) float64 {
-			return timeField(name, r.CreatedAt, r.StartedAt, r.CompletedAt)
-		},
+		known: func(keys []string) ([]string, error) { return q.ListSimulationSearchKeys(ctx, keys) },
 	}
 }
 
 // ListSimulations serves GET /api/simulations: {"simulations": […], "count": …, "total": …, "next": …}.
 func (s *Server) ListSimulations(c echo.Context, params spec.ListSimulationsParams) error {
-	f, q, err := simulationSearchOf(params)
+	q, err := s.simulationSearchOf(c.Request().Context(), params)
 	if err != nil {
 		return err
 	}
@@ -127,5 +132,5 @@ func (s *Server) ListSimulations(c echo.Context, params spec.ListSimulationsPara
 	if err != nil {
 		return err
 	}
-	return writeFound(c, "simulations", s.simulationFinder(c.Request().Context(), f), q, page)
+	return writeFound(c, "simulations", s.simulationFinder(c.Request().Context(), q), q.Query, page)
 }

@@ -123,17 +123,21 @@ func (h *harness) follow(k kind, path string, query url.Values, size, total int)
 }
 
 // metricKeys are what the random objects have; each has values of several kinds.
-var metricKeys = []string{"pf_long", "folds", "a.b", "neg", "huge", "mixed", "flag", "nest", "none", "a>=b", "ключ"}
+var metricKeys = []string{"pf_long", "folds", "a.b", "neg", "huge", "mixed", "flag", "nest", "nest.pf_long", "nest.deep.er", "none", "a>=b", "ключ"}
 
-// randomObject returns a JSON object, and the numbers in it by key.
-func randomObject(r *rand.Rand) (string, map[string]float64) {
-	numbers := map[string]float64{}
+// randomObject returns a JSON object, and the numbers and the texts in it by path.
+func randomObject(r *rand.Rand) (string, map[string]float64, map[string]string) {
+	numbers, words := map[string]float64{}, map[string]string{}
 	var members []string
 	add := func(key, value string) {
 		name, _ := json.Marshal(key)
 		members = append(members, string(name)+":"+value)
 		if x, err := strconv.ParseFloat(value, 64); err == nil && value != "NaN" {
 			numbers[key] = x
+		} else if text, err := strconv.Unquote(value); err == nil {
+			words[key] = text
+		} else if value == "true" || value == "false" {
+			words[key] = value
 		}
 	}
 	pick := func(values ...string) string { return values[r.IntN(len(values))] }
@@ -157,12 +161,21 @@ func randomObject(r *rand.Rand) (string, map[string]float64) {
 		case "flag":
 			add(key, pick("true", "false", "1"))
 		case "nest":
-			add(key, pick(`{"pf_long": 7}`, "[7]", "7"))
+			switch r.IntN(4) {
+			case 0:
+				add(key, `{"pf_long": 7, "deep": {"er": "yes, \"no\""}}`)
+				numbers["nest.pf_long"], words["nest.deep.er"] = 7, `yes, "no"`
+			case 1:
+				add(key, `{"pf_long": "7", "deep": {"er": -1.5}}`)
+				words["nest.pf_long"], numbers["nest.deep.er"] = "7", -1.5
+			default:
+				add(key, pick("[7]", "7"))
+			}
 		case "none":
 			add(key, pick("null", "3"))
 		}
 	}
-	return "{" + strings.Join(members, ",") + "}", numbers
+	return "{" + strings.Join(members, ",") + "}", numbers, words
 }
 
 var (
@@ -190,10 +203,13 @@ func seedSearch(h *harness, r *rand.Rand, n int) (runs, simulations []*stored) {
 		}
 	}
 	one := func(k kind, created time.Time, attrs map[string]string, texts ...string) (*stored, string) {
-		s := &stored{id: uuid.Must(uuid.NewRandomFromReader(readerOf{r})).String(), created: created, attrs: attrs, texts: texts, numbers: map[string]float64{}}
+		s := &stored{id: uuid.Must(uuid.NewRandomFromReader(readerOf{r})).String(), created: created, attrs: attrs, texts: texts, numbers: map[string]float64{}, words: map[string]string{}}
 		objects := ""
 		for _, column := range k.columns {
-			object, numbers := randomObject(r)
+			object, numbers, words := randomObject(r)
+			for key, text := range words {
+				s.words[column+"."+key] = text
+			}
 			objects += fmt.Sprintf(`, %q: %s`, column, object)
 			for key, x := range numbers {
 				s.numbers[column+"."+key] = x
@@ -242,6 +258,9 @@ func randomQuestion(r *rand.Rand, k kind, rows []*stored) *question {
 		c := condition{key: key(), op: []string{">=", ">", "<=", "<", "=", "!=", "exists", "missing"}[r.IntN(8)]}
 		if c.value = some.numbers[c.key]; r.IntN(3) == 0 {
 			c.value = []float64{0, 9, -1e-300, 1e300, 5e-324, -1.7976931348623157e308}[r.IntN(6)]
+		}
+		if word, ok := some.words[c.key]; ok && (c.op == "=" || c.op == "!=") {
+			c.words = []string{word, "88", "true", ""}[:1+r.IntN(4)]
 		}
 		q.conditions = append(q.conditions, c)
 	}
@@ -372,8 +391,8 @@ func TestSearchFollowsWrites(t *testing.T) {
 			t.Errorf("%s: not found by what it was changed to", path)
 		}
 		h.send(http.MethodPatch, path, `{"summary_metrics": {"x": "9"}}`)
-		if find("summary_metrics.x=9") != 0 || find("summary_metrics.x missing") != 1 {
-			t.Errorf("%s: found by a number that is a text now", path)
+		if find("summary_metrics.x=9") != 0 || find(`summary_metrics.x="9"`) != 1 || find("summary_metrics.x exists") != 1 {
+			t.Errorf("%s: found by a number that is a text now, or not by the text", path)
 		}
 	}
 	h.send(http.MethodDelete, "/api/runs/"+newRun+"?cascade=true", "")

@@ -27,7 +27,7 @@ func (s *Server) open(ctx context.Context, kind series.Kind, measurement string,
 
 // datasetSeries opens the indicators of a dataset, or its bars.
 func (s *Server) datasetSeries(c echo.Context, datasetID string, bars bool) (*series.Series, uuid.UUID, error) {
-	id, err := pathID("dataset_id", datasetID)
+	id, err := s.datasetID(c, datasetID)
 	if err != nil {
 		return nil, id, err
 	}

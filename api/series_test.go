@@ -115,7 +115,7 @@ func TestSeriesRefusals(t *testing.T) {
 	h.refused(gone+"/ohlcv", 404, "measurement_not_found", "QuestDB has no table "+h.prefix+"gone_ohlcv")
 	h.refused(odd+"/indicators", 404, "measurement_not_found", `QuestDB has no table a"b`)
 	h.refused("/api/datasets/"+unknown.String()+"/ohlcv", 404, "not_found", "dataset "+unknown.String()+" does not exist")
-	h.refused("/api/datasets/x/ohlcv", 400, "invalid_id", "dataset_id is not a UUID")
+	h.refused("/api/datasets/x/ohlcv", 404, "not_found", "dataset x does not exist")
 	for query, message := range map[string]string{
 		"limit=-1":                     "parameter limit is below 0",
 		"limit=x":                      "parameter limit is not a whole number",

@@ -18,44 +18,26 @@ func (s *Server) ListTradesimRuns(c echo.Context, params spec.ListTradesimRunsPa
 	if err != nil {
 		return err
 	}
-	f, q, err := simulationSearchOf(spec.ListSimulationsParams{
-		RunID: params.RunID, DatasetID: params.DatasetID, Status: params.Status, Mode: (*spec.ListSimulationsParamsMode)(params.Mode),
-		Measurement: params.Measurement, Namespace: params.Namespace, Search: params.Search, Metric: params.Metric, Sort: params.Sort,
+	ctx := c.Request().Context()
+	q, err := s.simulationSearchOf(ctx, spec.ListSimulationsParams{
+		RunID: params.RunID, DatasetID: params.DatasetID, DatasetSlug: params.DatasetSlug, Symbol: params.Symbol, Status: params.Status,
+		Mode: (*spec.ListSimulationsParamsMode)(params.Mode), Measurement: params.Measurement, Namespace: params.Namespace,
+		Search: params.Search, Metric: params.Metric, Sort: params.Sort,
 	})
 	if err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
-	count := func() (int64, error) {
-		return s.DB.CountSimulations(ctx, db.CountSimulationsParams{RunID: f.run, DatasetID: f.dataset, Status: f.status})
-	}
 	var rows []db.SimulationRun
-	if f == (simulationFilter{run: f.run, dataset: f.dataset, status: f.status}) && q.Empty() {
-		rows, err = s.simulations(ctx, f, p)
+	count := func() (int64, error) { return s.DB.CountSimulations(ctx) }
+	if isZero(q.simulationFilter) && q.Empty() {
+		rows, err = s.DB.ListSimulations(ctx, db.ListSimulationsParams{PageSize: p.Limit, PageOffset: p.Offset})
 	} else {
-		rows, count, err = s.simulationFinder(ctx, f).all(q, p)
+		rows, count, err = s.simulationFinder(ctx, q).all(q.Query, p)
 	}
 	if err != nil {
 		return fmt.Errorf("list simulations: %w", err)
 	}
 	return writeList(c, rows, p, count)
-}
-
-// simulations picks the query whose index serves the filters.
-func (s *Server) simulations(ctx context.Context, f simulationFilter, p paging.Page) ([]db.SimulationRun, error) {
-	switch {
-	case f.run != nil:
-		return s.DB.ListSimulationsByRun(ctx, db.ListSimulationsByRunParams{
-			RunID: *f.run, DatasetID: f.dataset, Status: f.status, PageSize: p.Limit, PageOffset: p.Offset,
-		})
-	case f.dataset != nil:
-		return s.DB.ListSimulationsByDataset(ctx, db.ListSimulationsByDatasetParams{
-			DatasetID: *f.dataset, Status: f.status, PageSize: p.Limit, PageOffset: p.Offset,
-		})
-	case f.status != nil:
-		return s.DB.ListSimulationsByStatus(ctx, db.ListSimulationsByStatusParams{Status: *f.status, PageSize: p.Limit, PageOffset: p.Offset})
-	}
-	return s.DB.ListSimulations(ctx, db.ListSimulationsParams{PageSize: p.Limit, PageOffset: p.Offset})
 }
 
 // GetTradesimRun serves GET /api/tradesim/runs/:simulation_id: {"run": …, "buckets": […]}.

@@ -49,7 +49,7 @@ func readDataset(body *httpbody.Body) (*datasetUpload, error) {
 	}
 	f := &httpbody.Fields{}
 	metadata := metadataObject(f, b.Metadata)
-	u := &datasetUpload{Warnings: b.Unknown.Warnings(""), MergeDatasetParams: db.MergeDatasetParams{
+	u := &datasetUpload{Warnings: append(body.Warnings(), b.Unknown.Warnings("")...), MergeDatasetParams: db.MergeDatasetParams{
 		DatasetID:          f.RequiredID("dataset_id", b.DatasetID),
 		QuestDBTag:         httpbody.Required(f, "dataset_slug", f.Name("dataset_slug", b.DatasetSlug)),
 		Symbol:             f.Name("symbol", b.Symbol),

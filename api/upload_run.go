@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -50,7 +51,7 @@ func readRun(body *httpbody.Body) (*runUpload, error) {
 		return nil, err
 	}
 	f, run := httpbody.Fields{}, &b.runFields
-	warnings := run.Unknown.Warnings("")
+	warnings := append(body.Warnings(), run.Unknown.Warnings("")...)
 	if b.Run != nil {
 		if run.RunID != nil || run.DatasetID != nil {
 			f.Fail("run", "is given beside the fields of a run")
@@ -235,7 +236,7 @@ func readFolds(body *httpbody.Body, runID uuid.UUID) (*foldList, []string, error
 	if wrong := b.Folds.of(runID); wrong != nil {
 		return nil, nil, wrong
 	}
-	return b.Folds, append(b.Unknown.Warnings(""), b.Folds.Warnings("folds[]")...), nil
+	return b.Folds, slices.Concat(body.Warnings(), b.Unknown.Warnings(""), b.Folds.Warnings("folds[]")), nil
 }
 
 // patchFields are the fields that a run and a simulation both let change.

@@ -50,7 +50,7 @@ func readSimulation(body *httpbody.Body) (*simulationUpload, error) {
 		return nil, err
 	}
 	f, simulation := httpbody.Fields{}, &b.simulationFields
-	warnings := simulation.Unknown.Warnings("")
+	warnings := append(body.Warnings(), simulation.Unknown.Warnings("")...)
 	name, nested := "simulation", b.Simulation
 	if nested == nil {
 		name, nested = "run", b.Run

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,6 +27,7 @@ const maxBody = 64 << 20
 type change struct {
 	dryRun  bool
 	ifMatch *string
+	replace bool // of what is final
 }
 
 func isTrue(b *bool) bool { return b != nil && *b }
@@ -83,7 +86,14 @@ func (s *Server) remove(
 
 // openBody begins to read a body of at most limit bytes. Values that are decoded from it may be used until it is closed.
 func (s *Server) openBody(c echo.Context, limit int64) *httpbody.Body {
-	return s.receiver.Open(c.Response(), c.Request(), limit)
+	b := s.receiver.Open(c.Response(), c.Request(), limit)
+	switch value, given := c.QueryParams()["nonfinite"]; {
+	case given && value[0] == "null":
+		b.TakeNonfinite()
+	case given:
+		b.Refuse(spec.InvalidParameter("nonfinite", "is not null"))
+	}
+	return b
 }
 
 // acquire waits for a semaphore. When the time of ctx is over, the database is busy.
@@ -137,17 +147,17 @@ func repeatable(err error) bool {
 }
 
 // replaceRows stores the rows of a parent by COPY, in the pieces that each hands out, after remove has deleted the old rows of
-// a parent that is not new.
+// a parent that is not new. It returns what remove does.
 func replaceRows[R any](
 	ctx context.Context, parent uuid.UUID, isNew bool, remove func(context.Context, uuid.UUID) (int64, error),
 	each func(uuid.UUID, func([]R) error) error, store func(context.Context, []R) (int64, error),
-) error {
+) (removed int64, err error) {
 	if !isNew {
-		if _, err := remove(ctx, parent); err != nil {
-			return err
+		if removed, err = remove(ctx, parent); err != nil {
+			return removed, err
 		}
 	}
-	return each(parent, func(rows []R) error {
+	return removed, each(parent, func(rows []R) error {
 		_, err := store(ctx, rows)
 		return err
 	})
@@ -175,6 +185,33 @@ var statusRank = map[string]int{"PENDING": 0, "QUEUED": 1, "RUNNING": 2, "COMPLE
 const finalRank = 3
 
 func isFinal(status string) bool { return statusRank[status] == finalRank }
+
+// checkFinal refuses to store a record over one in a final state that would lose something. lost names it: fields, or a number of rows
+// below. A caller who names the state that he replaces knows what he does.
+func (ch change) checkFinal(what, from, to string, lost ...string) error {
+	if !isFinal(from) || ch.replace || ch.ifMatch != nil {
+		return nil
+	}
+	lost = slices.DeleteFunc(lost, func(s string) bool { return s == "" })
+	if !isFinal(to) {
+		lost = append(lost, "the status, which would become "+to)
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	return &spec.Problem{
+		Status: http.StatusConflict, Code: spec.ErrorCodeFinal, Details: map[string]any{"status": from, "lost": lost},
+		Message: "the stored " + what + " is " + from + ", which is final, and would lose " + strings.Join(lost, "; ") + ": replace=true, or If-Match, replaces it",
+	}
+}
+
+// rows says how many there are; nothing of none.
+func rows(n int64, what string) string {
+	if n <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
 
 // checkTransition refuses a change of status that goes back, or away from a final one.
 func checkTransition(from string, to *string, force bool) error {

@@ -16,16 +16,16 @@ import (
 
 // StoreDataset serves POST /api/datasets: {"success": true, "dataset_id": …, "created": …}.
 func (s *Server) StoreDataset(c echo.Context, params spec.StoreDatasetParams) error {
-	return s.storeDataset(c, nil, change{isTrue(params.DryRun), params.IfMatch})
+	return s.storeDataset(c, nil, change{dryRun: isTrue(params.DryRun), ifMatch: params.IfMatch})
 }
 
 // PutDataset serves PUT /api/datasets/:dataset_id, with the effect of POST.
 func (s *Server) PutDataset(c echo.Context, datasetID string, params spec.PutDatasetParams) error {
-	id, err := pathID("dataset_id", datasetID)
+	id, err := s.datasetID(c, datasetID)
 	if err != nil {
 		return err
 	}
-	return s.storeDataset(c, &id, change{isTrue(params.DryRun), params.IfMatch})
+	return s.storeDataset(c, &id, change{dryRun: isTrue(params.DryRun), ifMatch: params.IfMatch})
 }
 
 func (s *Server) storeDataset(c echo.Context, path *uuid.UUID, ch change) error {
@@ -63,7 +63,9 @@ func mergeDataset(ctx context.Context, q *db.Queries, up *datasetUpload, ifMatch
 		if stored.DatasetID != up.DatasetID {
 			answer.DatasetID, answer.MatchedBy = stored.DatasetID, new(spec.Slug)
 		}
-		err = paging.CheckMatch(ifMatch, "dataset", paging.ETag(stored.Version, stored.CreatedAt))
+		if err = paging.CheckMatch(ifMatch, "dataset", paging.ETag(stored.Version, stored.CreatedAt)); err == nil && stored.SlugTaken {
+			err = conflict("dataset_slug: is another one's already", nil)
+		}
 	}
 	if err != nil {
 		return "", err
@@ -87,7 +89,11 @@ func orEmpty(texts []string) []string {
 
 // DeleteDataset serves DELETE /api/datasets/:dataset_id: {"success": true, "deleted": {…}}.
 func (s *Server) DeleteDataset(c echo.Context, datasetID string, params spec.DeleteDatasetParams) error {
-	r := removal{"dataset", "dataset_id", datasetID, spec.DeleteRunParams(params)}
+	found, err := s.datasetID(c, datasetID)
+	if err != nil {
+		return err
+	}
+	r := removal{"dataset", "dataset_id", found.String(), spec.DeleteRunParams(params)}
 	return s.remove(c, r, func(ctx context.Context, q *db.Queries, id uuid.UUID) (map[string]int64, []uuid.UUID, error) {
 		stored, err := q.LockDataset(ctx, db.LockDatasetParams{DatasetID: id}) // by the id alone: no slug is empty
 		if err == nil {

@@ -19,7 +19,7 @@ import (
 
 // StoreRun serves POST /api/runs: {"success": true, "run_id": …, "folds_received": …, "folds_stored": …, "created": …}.
 func (s *Server) StoreRun(c echo.Context, params spec.StoreRunParams) error {
-	return s.storeRun(c, nil, change{isTrue(params.DryRun), params.IfMatch})
+	return s.storeRun(c, nil, change{isTrue(params.DryRun), params.IfMatch, isTrue(params.Replace)})
 }
 
 // PutRun serves PUT /api/runs/:run_id, with the effect of POST.
@@ -28,7 +28,7 @@ func (s *Server) PutRun(c echo.Context, runID string, params spec.PutRunParams) 
 	if err != nil {
 		return err
 	}
-	return s.storeRun(c, &id, change{isTrue(params.DryRun), params.IfMatch})
+	return s.storeRun(c, &id, change{isTrue(params.DryRun), params.IfMatch, isTrue(params.Replace)})
 }
 
 func (s *Server) storeRun(c echo.Context, path *uuid.UUID, ch change) error {
@@ -49,7 +49,7 @@ func (s *Server) storeRun(c echo.Context, path *uuid.UUID, ch change) error {
 		s.timeFolds(c, up.Run.DatasetID, up.Folds.Kept())
 	}
 	err = s.writeTagged(c, ch.dryRun, func(ctx context.Context, q *db.Queries) (string, error) {
-		return upsertRun(ctx, q, up, ch.ifMatch, &answer)
+		return upsertRun(ctx, q, up, ch, &answer)
 	})
 	if err != nil {
 		return err
@@ -58,11 +58,11 @@ func (s *Server) storeRun(c echo.Context, path *uuid.UUID, ch change) error {
 }
 
 // upsertRun stores a run and completes the answer. It returns the ETag of the run.
-func upsertRun(ctx context.Context, q *db.Queries, up *runUpload, ifMatch *string, answer *spec.RunStored) (string, error) {
+func upsertRun(ctx context.Context, q *db.Queries, up *runUpload, ch change, answer *spec.RunStored) (string, error) {
 	id := up.Run.RunID
-	if ifMatch != nil {
-		if _, err := lockRun(ctx, q, id, ifMatch); errors.Is(err, pgx.ErrNoRows) {
-			return "", paging.CheckAbsent(ifMatch, "run")
+	if ch.ifMatch != nil {
+		if _, err := lockRun(ctx, q, id, ch.ifMatch); errors.Is(err, pgx.ErrNoRows) {
+			return "", paging.CheckAbsent(ch.ifMatch, "run")
 		} else if err != nil {
 			return "", err
 		}
@@ -74,10 +74,17 @@ func upsertRun(ctx context.Context, q *db.Queries, up *runUpload, ifMatch *strin
 	if !row.Created && row.FormerDatasetID == uuid.Nil {
 		return "", errRaced
 	}
+	var lost int64
 	if up.Folds != nil {
-		if err := replaceRows(ctx, id, row.Created, q.DeleteFolds, up.Folds.store, q.CopyFolds); err != nil {
+		remove := func(ctx context.Context, id uuid.UUID) (int64, error) {
+			return q.DeleteFolds(ctx, db.DeleteFoldsParams{RunID: id, Kept: slices.Collect(maps.Keys(up.Folds.numbers))})
+		}
+		if lost, err = replaceRows(ctx, id, row.Created, remove, up.Folds.store, q.CopyFolds); err != nil {
 			return "", fmt.Errorf("store the folds of run %s: %w", id, err)
 		}
+	}
+	if err := ch.checkFinal("run", row.FormerStatus, up.Run.Status, row.Lost, rows(lost, "of its folds")); err != nil {
+		return "", err
 	}
 	after, err := finishRun(ctx, q, id, up.Run.DatasetID, row.FormerDatasetID)
 	answer.Created, answer.Version, answer.FoldsStored = row.Created, row.Version, int(after.Folds)
@@ -123,7 +130,7 @@ func (s *Server) PatchRun(c echo.Context, runID string, params spec.PatchRunPara
 		return err
 	}
 	patch.RunID = id
-	answer := spec.Changed{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
+	answer := spec.Changed{Success: true, ID: id, DryRun: isTrue(params.DryRun), Warnings: orEmpty(body.Warnings())}
 	err = s.writeTagged(c, answer.DryRun, func(ctx context.Context, q *db.Queries) (string, error) {
 		return patchRun(ctx, q, patch, params, &answer)
 	})
@@ -189,7 +196,7 @@ func appendFolds(ctx context.Context, q *db.Queries, folds *foldList, params spe
 	replaced := func(ctx context.Context, id uuid.UUID) (int64, error) {
 		return q.DeleteFoldsByNumber(ctx, db.DeleteFoldsByNumberParams{RunID: id, FoldNumbers: slices.Collect(maps.Keys(folds.numbers))})
 	}
-	if err := replaceRows(ctx, id, false, replaced, folds.store, q.CopyFolds); err != nil {
+	if _, err := replaceRows(ctx, id, false, replaced, folds.store, q.CopyFolds); err != nil {
 		return "", fmt.Errorf("store folds of run %s: %w", id, err)
 	}
 	row, err := q.PatchRun(ctx, db.PatchRunParams{RunID: id})

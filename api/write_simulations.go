@@ -17,7 +17,7 @@ import (
 
 // StoreSimulation serves POST /api/simulations: {"success": true, "simulation_id": …, "buckets_stored": …, "trades_stored": …, "created": …}.
 func (s *Server) StoreSimulation(c echo.Context, params spec.StoreSimulationParams) error {
-	return s.storeSimulation(c, nil, change{isTrue(params.DryRun), params.IfMatch})
+	return s.storeSimulation(c, nil, change{isTrue(params.DryRun), params.IfMatch, isTrue(params.Replace)})
 }
 
 // PutSimulation serves PUT /api/simulations/:simulation_id, with the effect of POST.
@@ -26,7 +26,7 @@ func (s *Server) PutSimulation(c echo.Context, simulationID string, params spec.
 	if err != nil {
 		return err
 	}
-	return s.storeSimulation(c, &id, change{isTrue(params.DryRun), params.IfMatch})
+	return s.storeSimulation(c, &id, change{isTrue(params.DryRun), params.IfMatch, isTrue(params.Replace)})
 }
 
 func (s *Server) storeSimulation(c echo.Context, path *uuid.UUID, ch change) error {
@@ -42,7 +42,7 @@ func (s *Server) storeSimulation(c echo.Context, path *uuid.UUID, ch change) err
 	}
 	answer := spec.SimulationStored{Success: true, Message: "simulation stored", SimulationID: id, DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings)}
 	err = s.writeTagged(c, ch.dryRun, func(ctx context.Context, q *db.Queries) (string, error) {
-		return upsertSimulation(ctx, q, up, ch.ifMatch, &answer)
+		return upsertSimulation(ctx, q, up, ch, &answer)
 	})
 	if err != nil {
 		return err
@@ -51,11 +51,11 @@ func (s *Server) storeSimulation(c echo.Context, path *uuid.UUID, ch change) err
 }
 
 // upsertSimulation stores a simulation and completes the answer. It returns the ETag of the simulation.
-func upsertSimulation(ctx context.Context, q *db.Queries, up *simulationUpload, ifMatch *string, answer *spec.SimulationStored) (string, error) {
+func upsertSimulation(ctx context.Context, q *db.Queries, up *simulationUpload, ch change, answer *spec.SimulationStored) (string, error) {
 	id := up.Simulation.SimulationID
-	if ifMatch != nil {
-		if _, err := lockSimulation(ctx, q, id, ifMatch); errors.Is(err, pgx.ErrNoRows) {
-			return "", paging.CheckAbsent(ifMatch, "simulation")
+	if ch.ifMatch != nil {
+		if _, err := lockSimulation(ctx, q, id, ch.ifMatch); errors.Is(err, pgx.ErrNoRows) {
+			return "", paging.CheckAbsent(ch.ifMatch, "simulation")
 		} else if err != nil {
 			return "", err
 		}
@@ -67,7 +67,12 @@ func upsertSimulation(ctx context.Context, q *db.Queries, up *simulationUpload, 
 	if !row.Created && row.FormerDatasetID == uuid.Nil {
 		return "", errRaced
 	}
-	n, err := replaceChildren(ctx, q, up, row.Created)
+	n, former, err := replaceChildren(ctx, q, up, row.Created)
+	if err != nil {
+		return "", err
+	}
+	err = ch.checkFinal("simulation", row.FormerStatus, up.Simulation.Status, row.Lost,
+		rows(former.Buckets-n.Buckets, "of its buckets"), rows(former.Trades-n.Trades, "of its trades"))
 	if err != nil {
 		return "", err
 	}
@@ -84,27 +89,28 @@ func lockSimulation(ctx context.Context, q *db.Queries, id uuid.UUID, ifMatch *s
 	return row, paging.CheckMatch(ifMatch, "simulation", paging.ETag(row.Version, row.CreatedAt))
 }
 
-// replaceChildren stores the given buckets and trades in place of the old ones, and returns how many the simulation then has.
-func replaceChildren(ctx context.Context, q *db.Queries, up *simulationUpload, created bool) (n db.CountSimulationChildrenRow, err error) {
+// replaceChildren stores the given buckets and trades in place of the old ones. It returns how many the simulation then has, and how
+// many old ones it removed.
+func replaceChildren(ctx context.Context, q *db.Queries, up *simulationUpload, created bool) (n, former db.CountSimulationChildrenRow, err error) {
 	id := up.Simulation.SimulationID
 	if !created && (up.Buckets == nil || up.Trades == nil) {
 		if n, err = q.CountSimulationChildren(ctx, id); err != nil {
-			return n, fmt.Errorf("count what is below simulation %s: %w", id, err)
+			return n, former, fmt.Errorf("count what is below simulation %s: %w", id, err)
 		}
 	}
 	if up.Buckets != nil {
 		n.Buckets = int64(up.Buckets.Len())
-		if err := replaceRows(ctx, id, created, q.DeleteBuckets, up.Buckets.store, q.CopyBuckets); err != nil {
-			return n, fmt.Errorf("store the buckets of simulation %s: %w", id, err)
+		if former.Buckets, err = replaceRows(ctx, id, created, q.DeleteBuckets, up.Buckets.store, q.CopyBuckets); err != nil {
+			return n, former, fmt.Errorf("store the buckets of simulation %s: %w", id, err)
 		}
 	}
 	if up.Trades != nil {
 		n.Trades = int64(up.Trades.Len())
-		if err := replaceRows(ctx, id, created, q.DeleteTrades, up.Trades.store, q.CopyTrades); err != nil {
-			return n, fmt.Errorf("store the trades of simulation %s: %w", id, err)
+		if former.Trades, err = replaceRows(ctx, id, created, q.DeleteTrades, up.Trades.store, q.CopyTrades); err != nil {
+			return n, former, fmt.Errorf("store the trades of simulation %s: %w", id, err)
 		}
 	}
-	return n, nil
+	return n, former, nil
 }
 
 // finishSimulation ends a write of a simulation that is, or was, in these datasets.
@@ -128,7 +134,7 @@ func (s *Server) PatchSimulation(c echo.Context, simulationID string, params spe
 		return err
 	}
 	patch.SimulationID = id
-	answer := spec.Changed{Success: true, ID: id, DryRun: isTrue(params.DryRun)}
+	answer := spec.Changed{Success: true, ID: id, DryRun: isTrue(params.DryRun), Warnings: orEmpty(body.Warnings())}
 	err = s.writeTagged(c, answer.DryRun, func(ctx context.Context, q *db.Queries) (string, error) {
 		return patchSimulation(ctx, q, patch, params, &answer)
 	})

@@ -169,7 +169,7 @@ func TestSetsAreReplaced(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	h.storeAll(5, 5)
-	if a := h.store("/api/runs", runBody(3), 200); a["folds_stored"] != 3.0 {
+	if a := h.store("/api/runs?replace=true", runBody(3), 200); a["folds_stored"] != 3.0 {
 		t.Errorf("a smaller set: %v", a)
 	}
 	without, _, _ := strings.Cut(runBody(3), `,
@@ -178,10 +178,10 @@ func TestSetsAreReplaced(t *testing.T) {
 	if a := h.store("/api/runs", without, 200); a["folds_received"] != 0.0 || a["folds_stored"] != 3.0 {
 		t.Errorf("no folds given: %v", a)
 	}
-	if a := h.store("/api/runs", strings.Replace(runBody(0), `"folds": 0`, `"folds": 7`, 1), 200); a["folds_stored"] != 0.0 || len(a["warnings"].([]any)) != 1 {
+	if a := h.store("/api/runs?replace=true", strings.Replace(runBody(0), `"folds": 0`, `"folds": 7`, 1), 200); a["folds_stored"] != 0.0 || len(a["warnings"].([]any)) != 1 {
 		t.Errorf("an empty set: %v", a)
 	}
-	if a := h.store("/api/simulations", simulationBody(2), 200); a["trades_stored"] != 2.0 {
+	if a := h.store("/api/simulations?replace=true", simulationBody(2), 200); a["trades_stored"] != 2.0 {
 		t.Errorf("fewer trades: %v", a)
 	}
 }

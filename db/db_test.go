@@ -125,8 +125,11 @@ func TestAcquireTimeout(t *testing.T) {
 			return err
 		},
 		"query row": func(ctx context.Context) error { _, err := store.GetDataset(ctx, id[0]); return err },
-		"exec":      func(ctx context.Context) error { _, err := store.DeleteFolds(ctx, id[0]); return err },
-		"copy":      func(ctx context.Context) error { _, err := store.CopyFolds(ctx, []db.CopyFoldsParams{{}}); return err },
+		"exec": func(ctx context.Context) error {
+			_, err := store.DeleteFolds(ctx, db.DeleteFoldsParams{RunID: id[0]})
+			return err
+		},
+		"copy": func(ctx context.Context) error { _, err := store.CopyFolds(ctx, []db.CopyFoldsParams{{}}); return err },
 		"batch": func(ctx context.Context) error {
 			_, err := db.First(store.GetRun(ctx, id).QueryRow)
 			return err

@@ -63,7 +63,7 @@ WHERE
     ($1::text IS NULL OR d.symbol = $1)
     AND ($2::text IS NULL OR d.granularity = $2)
     AND ($3::text IS NULL OR d.source = $3)
-    AND ($4::text IS NULL OR d.search_text ILIKE $4)
+    AND ($4::text IS NULL OR d.search_text LIKE fold_case($4))
 `
 
 type CountDatasetSummariesParams struct {
@@ -161,6 +161,21 @@ func (q *Queries) GetDataset(ctx context.Context, datasetID uuid.UUID) (Indicato
 		&i.SearchText,
 	)
 	return i, err
+}
+
+const getDatasetID = `-- name: GetDatasetID :one
+SELECT dataset_id
+FROM indicator_datasets
+WHERE questdb_tag = $1
+`
+
+// GetDatasetID returns the dataset of a slug. Called where a request has a slug in the place of an id.
+// index: indicator_datasets_questdb_tag_key. cost: 1 row.
+func (q *Queries) GetDatasetID(ctx context.Context, slug string) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, getDatasetID, slug)
+	var dataset_id uuid.UUID
+	err := row.Scan(&dataset_id)
+	return dataset_id, err
 }
 
 const getDatasetSeries = `-- name: GetDatasetSeries :one
@@ -411,7 +426,7 @@ WHERE
     ($1::text IS NULL OR d.symbol = $1)
     AND ($2::text IS NULL OR d.granularity = $2)
     AND ($3::text IS NULL OR d.source = $3)
-    AND ($4::text IS NULL OR d.search_text ILIKE $4)
+    AND ($4::text IS NULL OR d.search_text LIKE fold_case($4))
     AND (
         $5::timestamptz IS NULL
         OR (d.created_at <= $5 AND (d.created_at < $5 OR d.dataset_id > $6))
@@ -662,32 +677,43 @@ func (q *Queries) ListDatasetsBySymbol(ctx context.Context, arg ListDatasetsBySy
 }
 
 const lockDataset = `-- name: LockDataset :one
-SELECT dataset_id, version, created_at
-FROM indicator_datasets
-WHERE dataset_id = $1 OR questdb_tag = $2
-ORDER BY (dataset_id = $1) DESC
+SELECT
+    d.dataset_id,
+    d.version,
+    d.created_at,
+    EXISTS (SELECT FROM indicator_datasets AS o WHERE o.questdb_tag = $1 AND o.dataset_id <> d.dataset_id)::boolean AS slug_taken
+FROM indicator_datasets AS d
+WHERE d.dataset_id = $2 OR d.questdb_tag = $1
+ORDER BY (d.dataset_id = $2) DESC
 LIMIT 1
 FOR UPDATE
 `
 
 type LockDatasetParams struct {
-	DatasetID  uuid.UUID `json:"dataset_id"`
 	QuestDBTag string    `json:"questdb_tag"`
+	DatasetID  uuid.UUID `json:"dataset_id"`
 }
 
 type LockDatasetRow struct {
 	DatasetID uuid.UUID `json:"dataset_id"`
 	Version   int64     `json:"version"`
 	CreatedAt time.Time `json:"created_at"`
+	SlugTaken bool      `json:"slug_taken"`
 }
 
-// LockDataset finds a dataset by id, or else by slug, and keeps others from writing it until the transaction ends.
+// LockDataset finds a dataset by id, or else by slug, and keeps others from writing it until the transaction ends. slug_taken tells
+// that another one has the slug.
 // Called by the writes of datasets.
 // index: indicator_datasets_pkey, indicator_datasets_questdb_tag_key. cost: at most 2 rows.
 func (q *Queries) LockDataset(ctx context.Context, arg LockDatasetParams) (LockDatasetRow, error) {
-	row := q.db.QueryRow(ctx, lockDataset, arg.DatasetID, arg.QuestDBTag)
+	row := q.db.QueryRow(ctx, lockDataset, arg.QuestDBTag, arg.DatasetID)
 	var i LockDatasetRow
-	err := row.Scan(&i.DatasetID, &i.Version, &i.CreatedAt)
+	err := row.Scan(
+		&i.DatasetID,
+		&i.Version,
+		&i.CreatedAt,
+		&i.SlugTaken,
+	)
 	return i, err
 }
 
@@ -728,6 +754,52 @@ func (q *Queries) LockDatasetRow(ctx context.Context, datasetID uuid.UUID) (Indi
 		&i.SearchText,
 	)
 	return i, err
+}
+
+const matchDatasets = `-- name: MatchDatasets :many
+SELECT dataset_id
+FROM indicator_datasets
+WHERE
+    ($1::uuid[] IS NULL OR dataset_id = ANY($1) OR questdb_tag = ANY($2::text[]))
+    AND ($3::text[] IS NULL OR questdb_tag = ANY($3))
+    AND ($4::text[] IS NULL OR symbol = ANY($4))
+ORDER BY dataset_id
+`
+
+type MatchDatasetsParams struct {
+	Ids     []uuid.UUID `json:"ids"`
+	IDSlugs []string    `json:"id_slugs"`
+	Slugs   []string    `json:"slugs"`
+	Symbols []string    `json:"symbols"`
+}
+
+// MatchDatasets returns the datasets with one of the ids or slugs and one of the symbols given. Not limited: they are what a list of
+// runs or simulations is filtered by, and there are few datasets. Called by those lists.
+// index: none, the filters decide. cost: at most one pass over the datasets.
+// @sqlc-vet-disable list-has-limit
+func (q *Queries) MatchDatasets(ctx context.Context, arg MatchDatasetsParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, matchDatasets,
+		arg.Ids,
+		arg.IDSlugs,
+		arg.Slugs,
+		arg.Symbols,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var dataset_id uuid.UUID
+		if err := rows.Scan(&dataset_id); err != nil {
+			return nil, err
+		}
+		items = append(items, dataset_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const mergeDataset = `-- name: MergeDataset :one

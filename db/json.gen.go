@@ -220,6 +220,15 @@ func (r *GetRunSeriesRow) AppendJSON(b []byte) []byte {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *GetRunSortKeyRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"key":`...)
+	b = appendString(b, r.Key)
+	b = append(b, `,"value":`...)
+	b = AppendFloat(b, r.Value)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *GetRunVersionRow) AppendJSON(b []byte) []byte {
 	b = append(b, `{"version":`...)
 	b = appendInt(b, r.Version)
@@ -255,6 +264,15 @@ func (r *GetSimulationSeriesRow) AppendJSON(b []byte) []byte {
 	b = appendString(b, r.SimulationName)
 	b = append(b, `,"summary_metrics":`...)
 	b = appendRaw(b, r.SummaryMetrics)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetSimulationSortKeyRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"key":`...)
+	b = appendString(b, r.Key)
+	b = append(b, `,"value":`...)
+	b = AppendFloat(b, r.Value)
 	return append(b, '}')
 }
 
@@ -576,128 +594,6 @@ func (r *ListRunMeasurementsRow) AppendJSON(b []byte) []byte {
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *ListRunsByDatasetRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"run_id":`...)
-	b = appendUUID(b, r.RunID)
-	b = append(b, `,"dataset_id":`...)
-	b = appendUUID(b, r.DatasetID)
-	b = append(b, `,"prediction_measurement":`...)
-	b = appendString(b, r.PredictionMeasurement)
-	b = append(b, `,"target_column":`...)
-	b = appendString(b, r.TargetColumn)
-	b = append(b, `,"feature_columns":`...)
-	b = appendRaw(b, r.FeatureColumns)
-	b = append(b, `,"hyperparameters":`...)
-	b = appendRaw(b, r.Hyperparameters)
-	b = append(b, `,"walk_config":`...)
-	b = appendRaw(b, r.WalkConfig)
-	b = append(b, `,"summary_metrics":`...)
-	b = appendRaw(b, r.SummaryMetrics)
-	b = append(b, `,"status":`...)
-	b = appendString(b, r.Status)
-	b = append(b, `,"requested_by":`...)
-	if r.RequestedBy == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.RequestedBy)
-	}
-	b = append(b, `,"started_at":`...)
-	if r.StartedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.StartedAt)
-	}
-	b = append(b, `,"completed_at":`...)
-	if r.CompletedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.CompletedAt)
-	}
-	b = append(b, `,"duration_ms":`...)
-	if r.DurationMS == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendInt(b, *r.DurationMS)
-	}
-	b = append(b, `,"serialized_config":`...)
-	if r.SerializedConfig == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.SerializedConfig)
-	}
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"fold_count":`...)
-	b = appendInt(b, r.FoldCount)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
-	return append(b, '}')
-}
-
-// AppendJSON appends the row as a JSON object to b.
-func (r *ListRunsByStatusRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"run_id":`...)
-	b = appendUUID(b, r.RunID)
-	b = append(b, `,"dataset_id":`...)
-	b = appendUUID(b, r.DatasetID)
-	b = append(b, `,"prediction_measurement":`...)
-	b = appendString(b, r.PredictionMeasurement)
-	b = append(b, `,"target_column":`...)
-	b = appendString(b, r.TargetColumn)
-	b = append(b, `,"feature_columns":`...)
-	b = appendRaw(b, r.FeatureColumns)
-	b = append(b, `,"hyperparameters":`...)
-	b = appendRaw(b, r.Hyperparameters)
-	b = append(b, `,"walk_config":`...)
-	b = appendRaw(b, r.WalkConfig)
-	b = append(b, `,"summary_metrics":`...)
-	b = appendRaw(b, r.SummaryMetrics)
-	b = append(b, `,"status":`...)
-	b = appendString(b, r.Status)
-	b = append(b, `,"requested_by":`...)
-	if r.RequestedBy == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.RequestedBy)
-	}
-	b = append(b, `,"started_at":`...)
-	if r.StartedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.StartedAt)
-	}
-	b = append(b, `,"completed_at":`...)
-	if r.CompletedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.CompletedAt)
-	}
-	b = append(b, `,"duration_ms":`...)
-	if r.DurationMS == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendInt(b, *r.DurationMS)
-	}
-	b = append(b, `,"serialized_config":`...)
-	if r.SerializedConfig == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.SerializedConfig)
-	}
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"fold_count":`...)
-	b = appendInt(b, r.FoldCount)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
-	return append(b, '}')
-}
-
-// AppendJSON appends the row as a JSON object to b.
 func (r *ListRunsRow) AppendJSON(b []byte) []byte {
 	b = append(b, `{"run_id":`...)
 	b = appendUUID(b, r.RunID)
@@ -835,6 +731,8 @@ func (r *LockDatasetRow) AppendJSON(b []byte) []byte {
 	b = appendInt(b, r.Version)
 	b = append(b, `,"created_at":`...)
 	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"slug_taken":`...)
+	b = appendBool(b, r.SlugTaken)
 	return append(b, '}')
 }
 
@@ -1288,6 +1186,10 @@ func (r *UpsertRunRow) AppendJSON(b []byte) []byte {
 	b = appendTime(b, r.CreatedAt)
 	b = append(b, `,"former_dataset_id":`...)
 	b = appendUUID(b, r.FormerDatasetID)
+	b = append(b, `,"former_status":`...)
+	b = appendString(b, r.FormerStatus)
+	b = append(b, `,"lost":`...)
+	b = appendString(b, r.Lost)
 	return append(b, '}')
 }
 
@@ -1301,6 +1203,10 @@ func (r *UpsertSimulationRow) AppendJSON(b []byte) []byte {
 	b = appendTime(b, r.CreatedAt)
 	b = append(b, `,"former_dataset_id":`...)
 	b = appendUUID(b, r.FormerDatasetID)
+	b = append(b, `,"former_status":`...)
+	b = appendString(b, r.FormerStatus)
+	b = append(b, `,"lost":`...)
+	b = appendString(b, r.Lost)
 	return append(b, '}')
 }
 

@@ -48,7 +48,7 @@ type IndicatorDataset struct {
 	UpdatedAt time.Time       `json:"updated_at"`
 	// Raised by every change of the dataset, its runs and its simulations.
 	Version int64 `json:"version"`
-	// What search= looks into.
+	// What search= looks into, folded by fold_case.
 	SearchText string `json:"-"`
 }
 
@@ -128,7 +128,7 @@ type SimulationRun struct {
 	CreatedAt        time.Time `json:"created_at"`
 	// Raised by every change of the simulation, its buckets and its trades.
 	Version int64 `json:"version"`
-	// What search= looks into.
+	// What search= looks into, folded by fold_case.
 	SearchText string `json:"-"`
 }
 

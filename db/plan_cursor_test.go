@@ -36,7 +36,7 @@ func cursorPlans(t *testing.T, store *db.DB) {
 	} {
 		q := queries[slices.IndexFunc(queries, func(q query) bool { return q.name == tc.name })]
 		values := maps.Clone(first)
-		values["sort_key"] = quoted(tc.key)
+		values["first_key"], values["last_key"], values["after_key"] = quoted(tc.key), quoted(tc.key+"\x02"), quoted(tc.key)
 		one := blocks(t, explain(t, store, q, values, "no filter"))
 		at := strings.Split(lines(t, store, "SELECT concat_ws('|', a, b, c) FROM (SELECT "+tc.position+" LIMIT 1) AS p (a, b, c)")[0], "|")
 		values["after_at"], values["after_id"], values["after_value"], values["has_cursor"] = quoted(at[0]), quoted(at[1]), quoted(at[2]), "true"

@@ -140,7 +140,7 @@ func TestPlans(t *testing.T) {
 		"page_size": "100", "page_offset": "0", "max_count": "1000000", "after": "-1", "fold_numbers": "'{1,2}'", "after_id": "'" + uuid.Nil.String() + "'",
 		"after_at": "'2020-01-01'", "has_cursor": "false", "after_value": "0", "metric_keys": "'{}'", "metric_wanted": "'{}'", "metric_lows": "'{}'",
 		"metric_highs": "'{}'", "pattern": "'%0042_run3%'", "key": "'summary_metrics.sharpe'", "low": "3", "high": "'Infinity'",
-		"sort_key": "'summary_metrics.sharpe'", "sort_low": "'-Infinity'", "sort_high": "'Infinity'",
+		"first_key": "'summary_metrics.sharpe'", "last_key": "'summary_metrics.sharpe'", "after_key": "''", "keys": "'{summary_metrics.sharpe}'", "slug": "'bench_0001'", "kept": "'{}'", "sort_low": "'-Infinity'", "sort_high": "'Infinity'",
 		"lead_key": "'summary_metrics.sharpe'", "lead_low": "'-Infinity'", "lead_high": "'Infinity'", "statement_ms": "'1'", "lock_ms": "'1'",
 		"ohlcv_measurement": "'m'", "ohlcv_row_count": "1000", "ohlcv_first_ts": "'2024-01-01'", "ohlcv_last_ts": "'2024-01-01'", "row_count": "1000", "first_bar_ts": "'2024-01-01'",
 		"last_bar_ts": "'2024-01-01'", "column_schema": "'[]'", "train_starts": "'{1,2}'", "train_ends": "'{1,2}'", "test_starts": "'{1,2}'", "test_ends": "'{1,2}'",
@@ -238,7 +238,7 @@ func grow(t *testing.T, store *db.DB) {
 		"simulation_runs", "simulation_trade_buckets", "simulation_trades", "simulation_run_metrics",
 	} {
 		var copied []string
-		columns := lines(t, store, "SELECT attname::text FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND attgenerated = '' ORDER BY attnum", table)
+		columns := lines(t, store, "SELECT attname::text FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum", table)
 		for _, column := range columns {
 			switch {
 			case slices.Contains(ids, column):

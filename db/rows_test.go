@@ -180,10 +180,8 @@ func allRows(t *testing.T, store *db.DB) map[string][]db.Appender {
 	for _, d := range datasets {
 		one, err := store.GetDataset(ctx, d.DatasetID)
 		keep(t, found, "GetDataset", []db.IndicatorDataset{one}, err)
-		runs, err := store.ListRunsByDataset(ctx, db.ListRunsByDatasetParams{DatasetID: d.DatasetID, PageSize: 1000})
-		keep(t, found, "ListRunsByDataset", runs, err)
-		simulations, err := store.ListSimulationsByDataset(ctx, db.ListSimulationsByDatasetParams{DatasetID: d.DatasetID, PageSize: 1000})
-		keep(t, found, "ListSimulationsByDataset", simulations, err)
+		runs, err := store.SearchRuns(ctx, db.SearchRunsParams{DatasetIds: []uuid.UUID{d.DatasetID}, PageSize: 1000})
+		keep(t, found, "SearchRuns", runs, err)
 	}
 	runs, err := store.ListRuns(ctx, db.ListRunsParams{PageSize: 1000})
 	keep(t, found, "ListRuns", runs, err)
@@ -191,12 +189,8 @@ func allRows(t *testing.T, store *db.DB) map[string][]db.Appender {
 		run, folds, err := readRun(ctx, store, r.RunID)
 		keep(t, found, "GetRun", []db.GetRunRow{run}, err)
 		keep(t, found, "ListFolds", folds, err)
-		simulations, err := store.ListSimulationsByRun(ctx, db.ListSimulationsByRunParams{RunID: r.RunID, PageSize: 1000})
-		keep(t, found, "ListSimulationsByRun", simulations, err)
-	}
-	for _, status := range []string{"COMPLETED", "PENDING"} {
-		runs, err := store.ListRunsByStatus(ctx, db.ListRunsByStatusParams{Status: status, PageSize: 1000})
-		keep(t, found, "ListRunsByStatus", runs, err)
+		simulations, err := store.SearchSimulations(ctx, db.SearchSimulationsParams{RunIds: []uuid.UUID{r.RunID}, PageSize: 1000})
+		keep(t, found, "SearchSimulations", simulations, err)
 	}
 	simulations, err := store.ListSimulations(ctx, db.ListSimulationsParams{PageSize: 1000})
 	keep(t, found, "ListSimulations", simulations, err)
@@ -266,8 +260,8 @@ func TestBareRows(t *testing.T) {
 	}
 	found := allRows(t, store)
 	want := map[string]int{
-		"ListDatasets": 1, "GetDataset": 1, "ListRunsByDataset": 2, "ListRuns": 2, "ListRunsByStatus": 2, "GetRun": 2, "ListFolds": 1, "ListSimulations": 2,
-		"ListSimulationsByDataset": 2, "ListSimulationsByRun": 2, "GetSimulation": 2, "ListBuckets": 1, "ListTrades": 1,
+		"ListDatasets": 1, "GetDataset": 1, "SearchRuns": 2, "ListRuns": 2, "GetRun": 2, "ListFolds": 1, "ListSimulations": 2,
+		"SearchSimulations": 2, "GetSimulation": 2, "ListBuckets": 1, "ListTrades": 1,
 	}
 	got := map[string]int{}
 	for query, rows := range found {

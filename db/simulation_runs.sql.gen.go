@@ -19,31 +19,31 @@ FROM (
     SELECT
     FROM simulation_runs AS s
     LEFT JOIN simulation_run_metrics AS m1
-        ON s.simulation_id = m1.simulation_id AND m1.key = coalesce(($1::text[])[1], '')
+        ON s.simulation_id = m1.simulation_id AND m1.key = ANY(string_to_array(($1::text[])[1], E'\x02'))
         AND m1.value BETWEEN coalesce(($2::double precision[])[1], 0) AND coalesce(($3::double precision[])[1], 0)
     LEFT JOIN simulation_run_metrics AS m2
-        ON s.simulation_id = m2.simulation_id AND m2.key = coalesce(($1::text[])[2], '')
+        ON s.simulation_id = m2.simulation_id AND m2.key = ANY(string_to_array(($1::text[])[2], E'\x02'))
         AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
     WHERE
-        ($4::uuid IS NULL OR s.run_id = $4)
-        AND ($5::uuid IS NULL OR s.dataset_id = $5)
-        AND ($6::text IS NULL OR s.status = $6)
+        ($4::uuid[] IS NULL OR s.run_id = ANY($4))
+        AND ($5::uuid[] IS NULL OR s.dataset_id = ANY($5))
+        AND ($6::text[] IS NULL OR s.status = ANY($6))
         AND ($7::text IS NULL OR s.mode = $7)
         AND ($8::text IS NULL OR s.input_run_measurement = $8)
         AND ($9::text IS NULL OR s.questdb_namespace = $9)
         AND (
             $10::text IS NULL
-            OR s.search_text ILIKE $10
+            OR s.search_text LIKE fold_case($10)
             OR s.dataset_id = ANY(ARRAY(
                 SELECT d.dataset_id
                 FROM indicator_datasets AS d
-                WHERE d.search_text ILIKE $10
+                WHERE d.search_text LIKE fold_case($10)
             ))
             OR EXISTS (
                 SELECT
                 FROM walkforward_runs AS r
                 WHERE r.run_id = s.run_id
-                    AND r.search_text ILIKE $10
+                    AND r.search_text LIKE fold_case($10)
             )
         )
         AND ($11::uuid[] IS NULL OR s.simulation_id = ANY($11))
@@ -61,9 +61,9 @@ type CountSearchedSimulationsParams struct {
 	JoinedKeys   []string    `json:"joined_keys"`
 	JoinedLows   []float64   `json:"joined_lows"`
 	JoinedHighs  []float64   `json:"joined_highs"`
-	RunID        *uuid.UUID  `json:"run_id"`
-	DatasetID    *uuid.UUID  `json:"dataset_id"`
-	Status       *string     `json:"status"`
+	RunIds       []uuid.UUID `json:"run_ids"`
+	DatasetIds   []uuid.UUID `json:"dataset_ids"`
+	Statuses     []string    `json:"statuses"`
 	Mode         *string     `json:"mode"`
 	Measurement  *string     `json:"measurement"`
 	Namespace    *string     `json:"namespace"`
@@ -85,9 +85,9 @@ func (q *Queries) CountSearchedSimulations(ctx context.Context, arg CountSearche
 		arg.JoinedKeys,
 		arg.JoinedLows,
 		arg.JoinedHighs,
-		arg.RunID,
-		arg.DatasetID,
-		arg.Status,
+		arg.RunIds,
+		arg.DatasetIds,
+		arg.Statuses,
 		arg.Mode,
 		arg.Measurement,
 		arg.Namespace,
@@ -128,22 +128,12 @@ func (q *Queries) CountSimulationChildren(ctx context.Context, simulationID uuid
 const countSimulations = `-- name: CountSimulations :one
 SELECT count(*)::bigint AS total
 FROM simulation_runs
-WHERE
-    ($1::uuid IS NULL OR run_id = $1)
-    AND ($2::uuid IS NULL OR dataset_id = $2)
-    AND ($3::text IS NULL OR status = $3)
 `
-
-type CountSimulationsParams struct {
-	RunID     *uuid.UUID `json:"run_id"`
-	DatasetID *uuid.UUID `json:"dataset_id"`
-	Status    *string    `json:"status"`
-}
 
 // CountSimulations counts the simulations that their lists page through. Called for X-Total-Count when a page is full.
 // index: any of simulation_runs. cost: one pass over the simulations.
-func (q *Queries) CountSimulations(ctx context.Context, arg CountSimulationsParams) (int64, error) {
-	row := q.db.QueryRow(ctx, countSimulations, arg.RunID, arg.DatasetID, arg.Status)
+func (q *Queries) CountSimulations(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, countSimulations)
 	var total int64
 	err := row.Scan(&total)
 	return total, err
@@ -155,13 +145,13 @@ FROM (
     SELECT
     FROM simulation_run_metrics AS m
     LEFT JOIN simulation_run_metrics AS m1
-        ON m.simulation_id = m1.simulation_id AND m1.key = coalesce(($1::text[])[1], '')
+        ON m.simulation_id = m1.simulation_id AND m1.key = ANY(string_to_array(($1::text[])[1], E'\x02'))
         AND m1.value BETWEEN coalesce(($2::double precision[])[1], 0) AND coalesce(($3::double precision[])[1], 0)
     LEFT JOIN simulation_run_metrics AS m2
-        ON m.simulation_id = m2.simulation_id AND m2.key = coalesce(($1::text[])[2], '')
+        ON m.simulation_id = m2.simulation_id AND m2.key = ANY(string_to_array(($1::text[])[2], E'\x02'))
         AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
     WHERE
-        m.key = $4 AND m.value BETWEEN $5::double precision AND $6::double precision
+        m.key = ANY(string_to_array($4::text, E'\x02')) AND m.value BETWEEN $5::double precision AND $6::double precision
         AND (($1::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = ($7::boolean[])[1])
         AND (($1::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = ($7::boolean[])[2])
         AND (coalesce(cardinality($8::text[]), 0) = 0
@@ -300,26 +290,18 @@ func (q *Queries) DeleteSimulationsByRun(ctx context.Context, runID uuid.UUID) (
 
 const finishSimulation = `-- name: FinishSimulation :exec
 WITH numbers AS (
-    SELECT s.simulation_id, c.name || '.' || e.key AS key, metric_number(e.value) AS value, s.created_at
+    SELECT s.simulation_id, v.key, v.value, s.created_at
     FROM simulation_runs AS s
-    CROSS JOIN LATERAL (
-        SELECT unnest(ARRAY['summary_metrics', 'config']) AS name, unnest(ARRAY[s.summary_metrics, s.config]) AS object
-    ) AS c
-    CROSS JOIN LATERAL jsonb_each(c.object) AS e
-    WHERE s.simulation_id = $2 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
-    UNION ALL
-    SELECT s.simulation_id, f.key, f.value, s.created_at
-    FROM simulation_runs AS s
-    CROSS JOIN LATERAL (
-        SELECT
-            unnest(ARRAY['created_at', 'started_at', 'completed_at']) AS key,
-            unnest(ARRAY[
-                (extract(EPOCH FROM s.created_at) * 1000)::double precision,
-                (extract(EPOCH FROM s.started_at) * 1000)::double precision,
-                (extract(EPOCH FROM s.completed_at) * 1000)::double precision
-            ]) AS value
-    ) AS f
-    WHERE s.simulation_id = $2 AND f.value IS NOT NULL
+    CROSS JOIN LATERAL search_values(
+        ARRAY['summary_metrics', 'config'], ARRAY[s.summary_metrics, s.config],
+        ARRAY['created_at', 'started_at', 'completed_at'],
+        ARRAY[
+            extract(EPOCH FROM s.created_at) * 1000, extract(EPOCH FROM s.started_at) * 1000, extract(EPOCH FROM s.completed_at) * 1000
+        ]::double precision[],
+        ARRAY['status', 'mode', 'input_run_measurement', 'questdb_namespace'],
+        ARRAY[s.status, s.mode, s.input_run_measurement, s.questdb_namespace]
+    ) AS v (key, value)
+    WHERE s.simulation_id = $2
 ), gone AS (
     DELETE FROM simulation_run_metrics AS m
     WHERE m.simulation_id = $2 AND m.key <> ALL (ARRAY(SELECT n.key FROM numbers AS n))
@@ -411,6 +393,35 @@ func (q *Queries) GetSimulationSeries(ctx context.Context, simulationID uuid.UUI
 	return i, err
 }
 
+const getSimulationSortKey = `-- name: GetSimulationSortKey :one
+SELECT m.key, m.value
+FROM simulation_run_metrics AS m
+WHERE
+    m.simulation_id = $1
+    AND m.key BETWEEN $2::text AND $3::text
+    AND m.key <> $2::text || E'\x01'
+`
+
+type GetSimulationSortKeyParams struct {
+	SimulationID uuid.UUID `json:"simulation_id"`
+	FirstKey     string    `json:"first_key"`
+	LastKey      string    `json:"last_key"`
+}
+
+type GetSimulationSortKeyRow struct {
+	Key   string  `json:"key"`
+	Value float64 `json:"value"`
+}
+
+// GetSimulationSortKey returns where a simulation is in an order by what it has at a path. Called for the cursor behind a page of a sorted list.
+// index: simulation_run_metrics_pkey. cost: 1 row.
+func (q *Queries) GetSimulationSortKey(ctx context.Context, arg GetSimulationSortKeyParams) (GetSimulationSortKeyRow, error) {
+	row := q.db.QueryRow(ctx, getSimulationSortKey, arg.SimulationID, arg.FirstKey, arg.LastKey)
+	var i GetSimulationSortKeyRow
+	err := row.Scan(&i.Key, &i.Value)
+	return i, err
+}
+
 const getSimulationVersion = `-- name: GetSimulationVersion :one
 SELECT version, created_at
 FROM simulation_runs
@@ -475,6 +486,37 @@ func (q *Queries) ListSimulationMeasurements(ctx context.Context, arg ListSimula
 	return items, nil
 }
 
+const listSimulationSearchKeys = `-- name: ListSimulationSearchKeys :many
+SELECT k.key::text AS key
+FROM unnest($1::text[]) AS k (key)
+WHERE EXISTS (SELECT FROM simulation_run_metrics AS m WHERE m.key = k.key)
+ORDER BY k.key
+LIMIT 1000
+`
+
+// ListSimulationSearchKeys returns those of some keys that any simulation has. Called for the warnings of a search that finds nothing.
+// It looks across all simulations.
+// index: simulation_run_metrics_value_idx. cost: an index entry each.
+func (q *Queries) ListSimulationSearchKeys(ctx context.Context, keys []string) ([]string, error) {
+	rows, err := q.db.Query(ctx, listSimulationSearchKeys, keys)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			return nil, err
+		}
+		items = append(items, key)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listSimulations = `-- name: ListSimulations :many
 SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version, search_text
 FROM simulation_runs
@@ -491,183 +533,6 @@ type ListSimulationsParams struct {
 // index: simulation_runs_created_at_idx. cost: page_offset + page_size rows.
 func (q *Queries) ListSimulations(ctx context.Context, arg ListSimulationsParams) ([]SimulationRun, error) {
 	rows, err := q.db.Query(ctx, listSimulations, arg.PageOffset, arg.PageSize)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []SimulationRun{}
-	for rows.Next() {
-		var i SimulationRun
-		if err := rows.Scan(
-			&i.SimulationID,
-			&i.RunID,
-			&i.DatasetID,
-			&i.InputRunMeasurement,
-			&i.QuestDBNamespace,
-			&i.Mode,
-			&i.Config,
-			&i.SummaryMetrics,
-			&i.Status,
-			&i.StartedAt,
-			&i.CompletedAt,
-			&i.SerializedConfig,
-			&i.CreatedAt,
-			&i.Version,
-			&i.SearchText,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listSimulationsByDataset = `-- name: ListSimulationsByDataset :many
-SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version, search_text
-FROM simulation_runs
-WHERE
-    dataset_id = $1
-    AND ($2::text IS NULL OR status = $2)
-ORDER BY created_at DESC, simulation_id
-LIMIT $4::int OFFSET $3::bigint
-`
-
-type ListSimulationsByDatasetParams struct {
-	DatasetID  uuid.UUID `json:"dataset_id"`
-	Status     *string   `json:"status"`
-	PageOffset int64     `json:"page_offset"`
-	PageSize   int32     `json:"page_size"`
-}
-
-// ListSimulationsByDataset returns the simulations of one dataset, newest first, in one status if that is given.
-// Called by GET /api/tradesim/runs?dataset_id=.
-// index: simulation_runs_dataset_id_idx. cost: page_offset + page_size rows, more when the status skips some.
-func (q *Queries) ListSimulationsByDataset(ctx context.Context, arg ListSimulationsByDatasetParams) ([]SimulationRun, error) {
-	rows, err := q.db.Query(ctx, listSimulationsByDataset,
-		arg.DatasetID,
-		arg.Status,
-		arg.PageOffset,
-		arg.PageSize,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []SimulationRun{}
-	for rows.Next() {
-		var i SimulationRun
-		if err := rows.Scan(
-			&i.SimulationID,
-			&i.RunID,
-			&i.DatasetID,
-			&i.InputRunMeasurement,
-			&i.QuestDBNamespace,
-			&i.Mode,
-			&i.Config,
-			&i.SummaryMetrics,
-			&i.Status,
-			&i.StartedAt,
-			&i.CompletedAt,
-			&i.SerializedConfig,
-			&i.CreatedAt,
-			&i.Version,
-			&i.SearchText,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listSimulationsByRun = `-- name: ListSimulationsByRun :many
-SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version, search_text
-FROM simulation_runs
-WHERE
-    run_id = $1
-    AND ($2::uuid IS NULL OR dataset_id = $2)
-    AND ($3::text IS NULL OR status = $3)
-ORDER BY created_at DESC, simulation_id
-LIMIT $5::int OFFSET $4::bigint
-`
-
-type ListSimulationsByRunParams struct {
-	RunID      uuid.UUID  `json:"run_id"`
-	DatasetID  *uuid.UUID `json:"dataset_id"`
-	Status     *string    `json:"status"`
-	PageOffset int64      `json:"page_offset"`
-	PageSize   int32      `json:"page_size"`
-}
-
-// ListSimulationsByRun returns the simulations of one run, newest first, of one dataset and in one status if those are given.
-// Called by GET /api/tradesim/runs?run_id=.
-// index: simulation_runs_run_id_idx. cost: page_offset + page_size rows, more when a filter skips some.
-func (q *Queries) ListSimulationsByRun(ctx context.Context, arg ListSimulationsByRunParams) ([]SimulationRun, error) {
-	rows, err := q.db.Query(ctx, listSimulationsByRun,
-		arg.RunID,
-		arg.DatasetID,
-		arg.Status,
-		arg.PageOffset,
-		arg.PageSize,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []SimulationRun{}
-	for rows.Next() {
-		var i SimulationRun
-		if err := rows.Scan(
-			&i.SimulationID,
-			&i.RunID,
-			&i.DatasetID,
-			&i.InputRunMeasurement,
-			&i.QuestDBNamespace,
-			&i.Mode,
-			&i.Config,
-			&i.SummaryMetrics,
-			&i.Status,
-			&i.StartedAt,
-			&i.CompletedAt,
-			&i.SerializedConfig,
-			&i.CreatedAt,
-			&i.Version,
-			&i.SearchText,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listSimulationsByStatus = `-- name: ListSimulationsByStatus :many
-SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version, search_text
-FROM simulation_runs
-WHERE status = $1
-ORDER BY created_at DESC, simulation_id
-LIMIT $3::int OFFSET $2::bigint
-`
-
-type ListSimulationsByStatusParams struct {
-	Status     string `json:"status"`
-	PageOffset int64  `json:"page_offset"`
-	PageSize   int32  `json:"page_size"`
-}
-
-// ListSimulationsByStatus returns the simulations in one status, newest first. Called by GET /api/tradesim/runs?status=.
-// index: simulation_runs_status_idx. cost: page_offset + page_size rows.
-func (q *Queries) ListSimulationsByStatus(ctx context.Context, arg ListSimulationsByStatusParams) ([]SimulationRun, error) {
-	rows, err := q.db.Query(ctx, listSimulationsByStatus, arg.Status, arg.PageOffset, arg.PageSize)
 	if err != nil {
 		return nil, err
 	}
@@ -734,10 +599,16 @@ func (q *Queries) LockSimulation(ctx context.Context, simulationID uuid.UUID) (L
 }
 
 const matchSimulationsByMetric = `-- name: MatchSimulationsByMetric :many
-SELECT m.simulation_id
-FROM simulation_run_metrics AS m
-WHERE m.key = $1 AND m.value BETWEEN $2::double precision AND $3::double precision
-ORDER BY m.value, m.simulation_id
+SELECT o.simulation_id::uuid AS simulation_id
+FROM unnest(string_to_array($1::text, E'\x02')) AS k (key)
+CROSS JOIN LATERAL (
+    SELECT m.simulation_id
+    FROM simulation_run_metrics AS m
+    WHERE m.key = k.key AND m.value BETWEEN $2::double precision AND $3::double precision
+    ORDER BY m.value, m.simulation_id
+    LIMIT $4::int
+) AS o
+ORDER BY o.simulation_id
 LIMIT $4::int
 `
 
@@ -782,7 +653,7 @@ FROM (
     (
         SELECT s.simulation_id
         FROM simulation_runs AS s
-        WHERE s.search_text ILIKE $1
+        WHERE s.search_text LIKE fold_case($1)
         LIMIT $2::int
     )
     UNION
@@ -790,7 +661,7 @@ FROM (
         SELECT s.simulation_id
         FROM walkforward_runs AS r
         INNER JOIN simulation_runs AS s ON r.run_id = s.run_id
-        WHERE r.search_text ILIKE $1
+        WHERE r.search_text LIKE fold_case($1)
         LIMIT $2::int
     )
     UNION
@@ -798,7 +669,7 @@ FROM (
         SELECT s.simulation_id
         FROM indicator_datasets AS d
         INNER JOIN simulation_runs AS s ON d.dataset_id = s.dataset_id
-        WHERE d.search_text ILIKE $1
+        WHERE d.search_text LIKE fold_case($1)
         LIMIT $2::int
     )
 ) AS ids
@@ -807,7 +678,7 @@ LIMIT $2::int
 `
 
 type MatchSimulationsByTextParams struct {
-	Pattern  string `json:"-"`
+	Pattern  string `json:"pattern"`
 	PageSize int32  `json:"page_size"`
 }
 
@@ -883,17 +754,17 @@ FROM simulation_runs AS s
 INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
 WHERE
-    ($1::uuid IS NULL OR s.run_id = $1)
-    AND ($2::uuid IS NULL OR s.dataset_id = $2)
-    AND ($3::text IS NULL OR s.status = $3)
+    ($1::uuid[] IS NULL OR s.run_id = ANY($1))
+    AND ($2::uuid[] IS NULL OR s.dataset_id = ANY($2))
+    AND ($3::text[] IS NULL OR s.status = ANY($3))
     AND ($4::text IS NULL OR s.mode = $4)
     AND ($5::text IS NULL OR s.input_run_measurement = $5)
     AND ($6::text IS NULL OR s.questdb_namespace = $6)
     AND (
         $7::text IS NULL
-        OR s.search_text ILIKE $7
-        OR r.search_text ILIKE $7
-        OR d.search_text ILIKE $7
+        OR s.search_text LIKE fold_case($7)
+        OR r.search_text LIKE fold_case($7)
+        OR d.search_text LIKE fold_case($7)
     )
     AND ($8::uuid[] IS NULL OR s.simulation_id = ANY($8))
     AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
@@ -908,9 +779,9 @@ LIMIT $16::int OFFSET $15::bigint
 `
 
 type SearchSimulationsParams struct {
-	RunID        *uuid.UUID  `json:"run_id"`
-	DatasetID    *uuid.UUID  `json:"dataset_id"`
-	Status       *string     `json:"status"`
+	RunIds       []uuid.UUID `json:"run_ids"`
+	DatasetIds   []uuid.UUID `json:"dataset_ids"`
+	Statuses     []string    `json:"statuses"`
 	Mode         *string     `json:"mode"`
 	Measurement  *string     `json:"measurement"`
 	Namespace    *string     `json:"namespace"`
@@ -932,9 +803,9 @@ type SearchSimulationsParams struct {
 // cost: page_offset + page_size rows, and those that the filters skip between them.
 func (q *Queries) SearchSimulations(ctx context.Context, arg SearchSimulationsParams) ([]SimulationRun, error) {
 	rows, err := q.db.Query(ctx, searchSimulations,
-		arg.RunID,
-		arg.DatasetID,
-		arg.Status,
+		arg.RunIds,
+		arg.DatasetIds,
+		arg.Statuses,
 		arg.Mode,
 		arg.Measurement,
 		arg.Namespace,
@@ -985,20 +856,31 @@ func (q *Queries) SearchSimulations(ctx context.Context, arg SearchSimulationsPa
 
 const searchSimulationsByMetric = `-- name: SearchSimulationsByMetric :many
 SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version, s.search_text
-FROM simulation_run_metrics AS o
+FROM (
+    SELECT l.simulation_id, l.created_at
+    FROM unnest(string_to_array($1::text, E'\x02')) AS k (key)
+    CROSS JOIN LATERAL (
+        SELECT m.simulation_id, m.created_at
+        FROM simulation_run_metrics AS m
+        WHERE
+            m.key = k.key
+            AND m.value BETWEEN $2::double precision AND $3::double precision
+            AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+                m.simulation_id, $4::text[], $5::boolean[], $6::float8[], $7::float8[]
+            ) OFFSET 0)
+            AND (
+                $8::timestamptz IS NULL
+                OR (m.created_at <= $8 AND (m.created_at < $8 OR m.simulation_id > $9))
+            )
+        ORDER BY m.created_at DESC, m.simulation_id
+        LIMIT $10::int + $11::bigint
+    ) AS l
+    ORDER BY l.created_at DESC, l.simulation_id
+    LIMIT $10::int OFFSET $11::bigint
+) AS o
 INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
-WHERE
-    o.key = $1
-    AND o.value BETWEEN $2::double precision AND $3::double precision
-    AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
-        o.simulation_id, $4::text[], $5::boolean[], $6::float8[], $7::float8[]
-    ) OFFSET 0)
-    AND (
-        $8::timestamptz IS NULL
-        OR (o.created_at <= $8 AND (o.created_at < $8 OR o.simulation_id > $9))
-    )
 ORDER BY o.created_at DESC, o.simulation_id
-LIMIT $11::int OFFSET $10::bigint
+LIMIT $10::int
 `
 
 type SearchSimulationsByMetricParams struct {
@@ -1011,8 +893,8 @@ type SearchSimulationsByMetricParams struct {
 	MetricHighs  []float64  `json:"metric_highs"`
 	AfterAt      *time.Time `json:"after_at"`
 	AfterID      uuid.UUID  `json:"after_id"`
-	PageOffset   int64      `json:"page_offset"`
 	PageSize     int32      `json:"page_size"`
+	PageOffset   int64      `json:"page_offset"`
 }
 
 // SearchSimulationsByMetric returns what SearchSimulations does when nothing but metrics filters and many simulations match:
@@ -1031,8 +913,8 @@ func (q *Queries) SearchSimulationsByMetric(ctx context.Context, arg SearchSimul
 		arg.MetricHighs,
 		arg.AfterAt,
 		arg.AfterID,
-		arg.PageOffset,
 		arg.PageSize,
+		arg.PageOffset,
 	)
 	if err != nil {
 		return nil, err
@@ -1075,39 +957,42 @@ INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
 INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
 WHERE
-    o.key = $1
-    AND o.value BETWEEN $2::double precision AND $3::double precision
-    AND (NOT $4::boolean OR (o.value, o.simulation_id) > ($5::double precision, $6::uuid))
-    AND ($7::uuid IS NULL OR s.run_id = $7)
-    AND ($8::uuid IS NULL OR s.dataset_id = $8)
-    AND ($9::text IS NULL OR s.status = $9)
-    AND ($10::text IS NULL OR s.mode = $10)
-    AND ($11::text IS NULL OR s.input_run_measurement = $11)
-    AND ($12::text IS NULL OR s.questdb_namespace = $12)
+    o.key BETWEEN $1::text AND $2::text
+    AND o.key <> $1::text || E'\x01'
+    AND o.value BETWEEN $3::double precision AND $4::double precision
+    AND (NOT $5::boolean OR (o.key, o.value, o.simulation_id) > ($6::text, $7::double precision, $8::uuid))
+    AND ($9::uuid[] IS NULL OR s.run_id = ANY($9))
+    AND ($10::uuid[] IS NULL OR s.dataset_id = ANY($10))
+    AND ($11::text[] IS NULL OR s.status = ANY($11))
+    AND ($12::text IS NULL OR s.mode = $12)
+    AND ($13::text IS NULL OR s.input_run_measurement = $13)
+    AND ($14::text IS NULL OR s.questdb_namespace = $14)
     AND (
-        $13::text IS NULL
-        OR s.search_text ILIKE $13
-        OR r.search_text ILIKE $13
-        OR d.search_text ILIKE $13
+        $15::text IS NULL
+        OR s.search_text LIKE fold_case($15)
+        OR r.search_text LIKE fold_case($15)
+        OR d.search_text LIKE fold_case($15)
     )
-    AND ($14::uuid[] IS NULL OR o.simulation_id = ANY($14))
+    AND ($16::uuid[] IS NULL OR o.simulation_id = ANY($16))
     AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
-        o.simulation_id, $15::text[], $16::boolean[], $17::float8[], $18::float8[]
+        o.simulation_id, $17::text[], $18::boolean[], $19::float8[], $20::float8[]
     ) OFFSET 0)
-ORDER BY o.value, o.simulation_id
-LIMIT $20::int OFFSET $19::bigint
+ORDER BY o.key, o.value, o.simulation_id
+LIMIT $22::int OFFSET $21::bigint
 `
 
 type SortSimulationsByMetricParams struct {
-	SortKey      string      `json:"sort_key"`
+	FirstKey     string      `json:"first_key"`
+	LastKey      string      `json:"last_key"`
 	SortLow      float64     `json:"sort_low"`
 	SortHigh     float64     `json:"sort_high"`
 	HasCursor    bool        `json:"has_cursor"`
+	AfterKey     string      `json:"after_key"`
 	AfterValue   float64     `json:"after_value"`
 	AfterID      uuid.UUID   `json:"after_id"`
-	RunID        *uuid.UUID  `json:"run_id"`
-	DatasetID    *uuid.UUID  `json:"dataset_id"`
-	Status       *string     `json:"status"`
+	RunIds       []uuid.UUID `json:"run_ids"`
+	DatasetIds   []uuid.UUID `json:"dataset_ids"`
+	Statuses     []string    `json:"statuses"`
 	Mode         *string     `json:"mode"`
 	Measurement  *string     `json:"measurement"`
 	Namespace    *string     `json:"namespace"`
@@ -1128,15 +1013,17 @@ type SortSimulationsByMetricParams struct {
 // cost: page_offset + page_size rows, and those that the filters skip between them.
 func (q *Queries) SortSimulationsByMetric(ctx context.Context, arg SortSimulationsByMetricParams) ([]SimulationRun, error) {
 	rows, err := q.db.Query(ctx, sortSimulationsByMetric,
-		arg.SortKey,
+		arg.FirstKey,
+		arg.LastKey,
 		arg.SortLow,
 		arg.SortHigh,
 		arg.HasCursor,
+		arg.AfterKey,
 		arg.AfterValue,
 		arg.AfterID,
-		arg.RunID,
-		arg.DatasetID,
-		arg.Status,
+		arg.RunIds,
+		arg.DatasetIds,
+		arg.Statuses,
 		arg.Mode,
 		arg.Measurement,
 		arg.Namespace,
@@ -1190,39 +1077,42 @@ INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
 INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
 WHERE
-    o.key = $1
-    AND o.value BETWEEN $2::double precision AND $3::double precision
-    AND (NOT $4::boolean OR (o.value, o.simulation_id) < ($5::double precision, $6::uuid))
-    AND ($7::uuid IS NULL OR s.run_id = $7)
-    AND ($8::uuid IS NULL OR s.dataset_id = $8)
-    AND ($9::text IS NULL OR s.status = $9)
-    AND ($10::text IS NULL OR s.mode = $10)
-    AND ($11::text IS NULL OR s.input_run_measurement = $11)
-    AND ($12::text IS NULL OR s.questdb_namespace = $12)
+    o.key BETWEEN $1::text AND $2::text
+    AND o.key <> $1::text || E'\x01'
+    AND o.value BETWEEN $3::double precision AND $4::double precision
+    AND (NOT $5::boolean OR (o.key, o.value, o.simulation_id) < ($6::text, $7::double precision, $8::uuid))
+    AND ($9::uuid[] IS NULL OR s.run_id = ANY($9))
+    AND ($10::uuid[] IS NULL OR s.dataset_id = ANY($10))
+    AND ($11::text[] IS NULL OR s.status = ANY($11))
+    AND ($12::text IS NULL OR s.mode = $12)
+    AND ($13::text IS NULL OR s.input_run_measurement = $13)
+    AND ($14::text IS NULL OR s.questdb_namespace = $14)
     AND (
-        $13::text IS NULL
-        OR s.search_text ILIKE $13
-        OR r.search_text ILIKE $13
-        OR d.search_text ILIKE $13
+        $15::text IS NULL
+        OR s.search_text LIKE fold_case($15)
+        OR r.search_text LIKE fold_case($15)
+        OR d.search_text LIKE fold_case($15)
     )
-    AND ($14::uuid[] IS NULL OR o.simulation_id = ANY($14))
+    AND ($16::uuid[] IS NULL OR o.simulation_id = ANY($16))
     AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
-        o.simulation_id, $15::text[], $16::boolean[], $17::float8[], $18::float8[]
+        o.simulation_id, $17::text[], $18::boolean[], $19::float8[], $20::float8[]
     ) OFFSET 0)
-ORDER BY o.value DESC, o.simulation_id DESC
-LIMIT $20::int OFFSET $19::bigint
+ORDER BY o.key DESC, o.value DESC, o.simulation_id DESC
+LIMIT $22::int OFFSET $21::bigint
 `
 
 type SortSimulationsByMetricDescParams struct {
-	SortKey      string      `json:"sort_key"`
+	FirstKey     string      `json:"first_key"`
+	LastKey      string      `json:"last_key"`
 	SortLow      float64     `json:"sort_low"`
 	SortHigh     float64     `json:"sort_high"`
 	HasCursor    bool        `json:"has_cursor"`
+	AfterKey     string      `json:"after_key"`
 	AfterValue   float64     `json:"after_value"`
 	AfterID      uuid.UUID   `json:"after_id"`
-	RunID        *uuid.UUID  `json:"run_id"`
-	DatasetID    *uuid.UUID  `json:"dataset_id"`
-	Status       *string     `json:"status"`
+	RunIds       []uuid.UUID `json:"run_ids"`
+	DatasetIds   []uuid.UUID `json:"dataset_ids"`
+	Statuses     []string    `json:"statuses"`
 	Mode         *string     `json:"mode"`
 	Measurement  *string     `json:"measurement"`
 	Namespace    *string     `json:"namespace"`
@@ -1243,15 +1133,17 @@ type SortSimulationsByMetricDescParams struct {
 // cost: page_offset + page_size rows, and those that the filters skip between them.
 func (q *Queries) SortSimulationsByMetricDesc(ctx context.Context, arg SortSimulationsByMetricDescParams) ([]SimulationRun, error) {
 	rows, err := q.db.Query(ctx, sortSimulationsByMetricDesc,
-		arg.SortKey,
+		arg.FirstKey,
+		arg.LastKey,
 		arg.SortLow,
 		arg.SortHigh,
 		arg.HasCursor,
+		arg.AfterKey,
 		arg.AfterValue,
 		arg.AfterID,
-		arg.RunID,
-		arg.DatasetID,
-		arg.Status,
+		arg.RunIds,
+		arg.DatasetIds,
+		arg.Statuses,
 		arg.Mode,
 		arg.Measurement,
 		arg.Namespace,
@@ -1300,7 +1192,19 @@ func (q *Queries) SortSimulationsByMetricDesc(ctx context.Context, arg SortSimul
 
 const upsertSimulation = `-- name: UpsertSimulation :one
 WITH former AS MATERIALIZED (
-    SELECT s.dataset_id
+    SELECT
+        s.dataset_id,
+        s.status,
+        lost_keys(
+            jsonb_build_object(
+                'summary_metrics', s.summary_metrics, 'config', s.config, 'started_at', s.started_at, 'completed_at', s.completed_at,
+                'serialized_config', s.serialized_config
+            ),
+            jsonb_build_object(
+                'summary_metrics', $8::jsonb, 'config', $7::jsonb, 'started_at', $10::timestamptz,
+                'completed_at', $11::timestamptz, 'serialized_config', $12::text
+            )
+        ) AS lost
     FROM simulation_runs AS s
     WHERE s.simulation_id = $1
     FOR UPDATE
@@ -1331,7 +1235,9 @@ RETURNING
     (xmax = 0)::boolean AS created,
     version,
     created_at,
-    coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id
+    coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id,
+    coalesce((SELECT f.status FROM former AS f), '')::text AS former_status,
+    coalesce((SELECT array_to_string(f.lost, ', ') FROM former AS f), '')::text AS lost
 `
 
 type UpsertSimulationParams struct {
@@ -1354,6 +1260,8 @@ type UpsertSimulationRow struct {
 	Version         int64     `json:"version"`
 	CreatedAt       time.Time `json:"created_at"`
 	FormerDatasetID uuid.UUID `json:"former_dataset_id"`
+	FormerStatus    string    `json:"former_status"`
+	Lost            string    `json:"lost"`
 }
 
 // UpsertSimulation creates a simulation or replaces all of it but created_at, as UpsertRun does a run. Called by POST and PUT
@@ -1380,6 +1288,8 @@ func (q *Queries) UpsertSimulation(ctx context.Context, arg UpsertSimulationPara
 		&i.Version,
 		&i.CreatedAt,
 		&i.FormerDatasetID,
+		&i.FormerStatus,
+		&i.Lost,
 	)
 	return i, err
 }

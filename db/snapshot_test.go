@@ -94,7 +94,7 @@ func TestSnapshotAgrees(t *testing.T) {
 // replaceFolds gives a run as many folds as size says, and says so in its duration.
 func replaceFolds(ctx context.Context, store *db.DB, r db.GetRunRow, size int) error {
 	return store.InTx(ctx, false, func(q *db.Queries) error {
-		if _, err := q.DeleteFolds(ctx, r.RunID); err != nil {
+		if _, err := q.DeleteFolds(ctx, db.DeleteFoldsParams{RunID: r.RunID}); err != nil {
 			return err
 		}
 		var folds []db.CopyFoldsParams
@@ -123,7 +123,7 @@ func TestSnapshotTakesBatchesOnly(t *testing.T) {
 	if _, err := snap.ListRuns(t.Context(), db.ListRunsParams{PageSize: 1}); err == nil {
 		t.Error("ListRuns: no error")
 	}
-	if _, err := snap.DeleteFolds(t.Context(), seed.BTCRunID); err == nil {
+	if _, err := snap.DeleteFolds(t.Context(), db.DeleteFoldsParams{RunID: seed.BTCRunID}); err == nil {
 		t.Error("DeleteFolds: no error")
 	}
 	if _, err := snap.CopyFolds(t.Context(), []db.CopyFoldsParams{{}}); err == nil {

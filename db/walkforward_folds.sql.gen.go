@@ -31,19 +31,30 @@ type CopyFoldsParams struct {
 	TestEndTSMS    *int64          `json:"test_end_ts_ms,omitempty"`
 }
 
-const deleteFolds = `-- name: DeleteFolds :execrows
-DELETE FROM walkforward_folds
-WHERE run_id = $1
+const deleteFolds = `-- name: DeleteFolds :one
+WITH gone AS (
+    DELETE FROM walkforward_folds
+    WHERE run_id = $2
+    RETURNING fold_number
+)
+SELECT count(*)::bigint AS lost
+FROM gone AS g
+WHERE NOT EXISTS (SELECT FROM unnest($1::integer[]) AS k (fold_number) WHERE k.fold_number = g.fold_number)
 `
 
-// DeleteFolds removes the folds of one run. Called by the writes of runs and by the seed before CopyFolds.
+type DeleteFoldsParams struct {
+	Kept  []int32   `json:"kept"`
+	RunID uuid.UUID `json:"run_id"`
+}
+
+// DeleteFolds removes the folds of one run, and returns how many of them are not among some numbers. Called by the writes of runs and
+// by the seed before CopyFolds.
 // index: walkforward_folds_pkey. cost: the folds of the run.
-func (q *Queries) DeleteFolds(ctx context.Context, runID uuid.UUID) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteFolds, runID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) DeleteFolds(ctx context.Context, arg DeleteFoldsParams) (int64, error) {
+	row := q.db.QueryRow(ctx, deleteFolds, arg.Kept, arg.RunID)
+	var lost int64
+	err := row.Scan(&lost)
+	return lost, err
 }
 
 const deleteFoldsByNumber = `-- name: DeleteFoldsByNumber :execrows

@@ -46,20 +46,12 @@ func (q *Queries) CountRunChildren(ctx context.Context, runID uuid.UUID) (CountR
 const countRuns = `-- name: CountRuns :one
 SELECT count(*)::bigint AS total
 FROM walkforward_runs
-WHERE
-    ($1::uuid IS NULL OR dataset_id = $1)
-    AND ($2::text IS NULL OR status = $2)
 `
-
-type CountRunsParams struct {
-	DatasetID *uuid.UUID `json:"dataset_id"`
-	Status    *string    `json:"status"`
-}
 
 // CountRuns counts the runs that the lists of runs page through. Called for X-Total-Count when a page is full.
 // index: walkforward_runs_pkey. cost: one pass over the runs.
-func (q *Queries) CountRuns(ctx context.Context, arg CountRunsParams) (int64, error) {
-	row := q.db.QueryRow(ctx, countRuns, arg.DatasetID, arg.Status)
+func (q *Queries) CountRuns(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, countRuns)
 	var total int64
 	err := row.Scan(&total)
 	return total, err
@@ -71,13 +63,13 @@ FROM (
     SELECT
     FROM walkforward_run_metrics AS m
     LEFT JOIN walkforward_run_metrics AS m1
-        ON m.run_id = m1.run_id AND m1.key = coalesce(($1::text[])[1], '')
+        ON m.run_id = m1.run_id AND m1.key = ANY(string_to_array(($1::text[])[1], E'\x02'))
         AND m1.value BETWEEN coalesce(($2::double precision[])[1], 0) AND coalesce(($3::double precision[])[1], 0)
     LEFT JOIN walkforward_run_metrics AS m2
-        ON m.run_id = m2.run_id AND m2.key = coalesce(($1::text[])[2], '')
+        ON m.run_id = m2.run_id AND m2.key = ANY(string_to_array(($1::text[])[2], E'\x02'))
         AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
     WHERE
-        m.key = $4 AND m.value BETWEEN $5::double precision AND $6::double precision
+        m.key = ANY(string_to_array($4::text, E'\x02')) AND m.value BETWEEN $5::double precision AND $6::double precision
         AND (($1::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = ($7::boolean[])[1])
         AND (($1::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = ($7::boolean[])[2])
         AND (coalesce(cardinality($8::text[]), 0) = 0
@@ -133,24 +125,24 @@ FROM (
     SELECT
     FROM walkforward_runs AS r
     LEFT JOIN walkforward_run_metrics AS m1
-        ON r.run_id = m1.run_id AND m1.key = coalesce(($1::text[])[1], '')
+        ON r.run_id = m1.run_id AND m1.key = ANY(string_to_array(($1::text[])[1], E'\x02'))
         AND m1.value BETWEEN coalesce(($2::double precision[])[1], 0) AND coalesce(($3::double precision[])[1], 0)
     LEFT JOIN walkforward_run_metrics AS m2
-        ON r.run_id = m2.run_id AND m2.key = coalesce(($1::text[])[2], '')
+        ON r.run_id = m2.run_id AND m2.key = ANY(string_to_array(($1::text[])[2], E'\x02'))
         AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
     WHERE
-        ($4::uuid IS NULL OR r.dataset_id = $4)
-        AND ($5::text IS NULL OR r.status = $5)
+        ($4::uuid[] IS NULL OR r.dataset_id = ANY($4))
+        AND ($5::text[] IS NULL OR r.status = ANY($5))
         AND ($6::text IS NULL OR r.prediction_measurement = $6)
         AND ($7::text IS NULL OR r.target_column = $7)
         AND ($8::text IS NULL OR r.requested_by = $8)
         AND (
             $9::text IS NULL
-            OR r.search_text ILIKE $9
+            OR r.search_text LIKE fold_case($9)
             OR r.dataset_id = ANY(ARRAY(
                 SELECT d.dataset_id
                 FROM indicator_datasets AS d
-                WHERE d.search_text ILIKE $9
+                WHERE d.search_text LIKE fold_case($9)
             ))
         )
         AND ($10::uuid[] IS NULL OR r.run_id = ANY($10))
@@ -168,8 +160,8 @@ type CountSearchedRunsParams struct {
 	JoinedKeys   []string    `json:"joined_keys"`
 	JoinedLows   []float64   `json:"joined_lows"`
 	JoinedHighs  []float64   `json:"joined_highs"`
-	DatasetID    *uuid.UUID  `json:"dataset_id"`
-	Status       *string     `json:"status"`
+	DatasetIds   []uuid.UUID `json:"dataset_ids"`
+	Statuses     []string    `json:"statuses"`
 	Measurement  *string     `json:"measurement"`
 	Target       *string     `json:"target"`
 	RequestedBy  *string     `json:"requested_by"`
@@ -194,8 +186,8 @@ func (q *Queries) CountSearchedRuns(ctx context.Context, arg CountSearchedRunsPa
 		arg.JoinedKeys,
 		arg.JoinedLows,
 		arg.JoinedHighs,
-		arg.DatasetID,
-		arg.Status,
+		arg.DatasetIds,
+		arg.Statuses,
 		arg.Measurement,
 		arg.Target,
 		arg.RequestedBy,
@@ -230,29 +222,18 @@ func (q *Queries) DeleteRun(ctx context.Context, runID uuid.UUID) (int64, error)
 
 const finishRun = `-- name: FinishRun :one
 WITH numbers AS (
-    SELECT s.run_id, c.name || '.' || e.key AS key, metric_number(e.value) AS value, s.created_at
+    SELECT s.run_id, v.key, v.value, s.created_at
     FROM walkforward_runs AS s
-    CROSS JOIN LATERAL (
-        SELECT
-            unnest(ARRAY['summary_metrics', 'hyperparameters', 'walk_config']) AS name,
-            unnest(ARRAY[s.summary_metrics, s.hyperparameters, s.walk_config]) AS object
-    ) AS c
-    CROSS JOIN LATERAL jsonb_each(c.object) AS e
-    WHERE s.run_id = $1 AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
-    UNION ALL
-    SELECT s.run_id, f.key, f.value, s.created_at
-    FROM walkforward_runs AS s
-    CROSS JOIN LATERAL (
-        SELECT
-            unnest(ARRAY['duration_ms', 'created_at', 'started_at', 'completed_at']) AS key,
-            unnest(ARRAY[
-                s.duration_ms::double precision,
-                (extract(EPOCH FROM s.created_at) * 1000)::double precision,
-                (extract(EPOCH FROM s.started_at) * 1000)::double precision,
-                (extract(EPOCH FROM s.completed_at) * 1000)::double precision
-            ]) AS value
-    ) AS f
-    WHERE s.run_id = $1 AND f.value IS NOT NULL
+    CROSS JOIN LATERAL search_values(
+        ARRAY['summary_metrics', 'hyperparameters', 'walk_config'], ARRAY[s.summary_metrics, s.hyperparameters, s.walk_config],
+        ARRAY['duration_ms', 'created_at', 'started_at', 'completed_at'],
+        ARRAY[
+            s.duration_ms, extract(EPOCH FROM s.created_at) * 1000, extract(EPOCH FROM s.started_at) * 1000, extract(EPOCH FROM s.completed_at) * 1000
+        ]::double precision[],
+        ARRAY['status', 'prediction_measurement', 'target_column', 'requested_by'],
+        ARRAY[s.status, s.prediction_measurement, s.target_column, s.requested_by]
+    ) AS v (key, value)
+    WHERE s.run_id = $1
 ), gone AS (
     DELETE FROM walkforward_run_metrics AS m
     WHERE m.run_id = $1 AND m.key <> ALL (ARRAY(SELECT n.key FROM numbers AS n))
@@ -292,7 +273,7 @@ type FinishRunRow struct {
 	Folds       int64  `json:"folds"`
 }
 
-// FinishRun ends a write of a run: it brings the numbers of the run up to date, of which those that did not change are not
+// FinishRun ends a write of a run: it brings what a search compares of the run up to date, of which those that did not change are not
 // written, and raises the versions of the datasets that it is in and was in. Those are locked in one order, so that two writers
 // cannot wait for each other, and last, because other writers of the dataset wait for them.
 // Called by every write of a run and by the seed.
@@ -367,6 +348,35 @@ func (q *Queries) GetRunSeries(ctx context.Context, runID uuid.UUID) (GetRunSeri
 	return i, err
 }
 
+const getRunSortKey = `-- name: GetRunSortKey :one
+SELECT m.key, m.value
+FROM walkforward_run_metrics AS m
+WHERE
+    m.run_id = $1
+    AND m.key BETWEEN $2::text AND $3::text
+    AND m.key <> $2::text || E'\x01'
+`
+
+type GetRunSortKeyParams struct {
+	RunID    uuid.UUID `json:"run_id"`
+	FirstKey string    `json:"first_key"`
+	LastKey  string    `json:"last_key"`
+}
+
+type GetRunSortKeyRow struct {
+	Key   string  `json:"key"`
+	Value float64 `json:"value"`
+}
+
+// GetRunSortKey returns where a run is in an order by what it has at a path. Called for the cursor behind a page of a sorted list.
+// index: walkforward_run_metrics_pkey. cost: 1 row.
+func (q *Queries) GetRunSortKey(ctx context.Context, arg GetRunSortKeyParams) (GetRunSortKeyRow, error) {
+	row := q.db.QueryRow(ctx, getRunSortKey, arg.RunID, arg.FirstKey, arg.LastKey)
+	var i GetRunSortKeyRow
+	err := row.Scan(&i.Key, &i.Value)
+	return i, err
+}
+
 const getRunVersion = `-- name: GetRunVersion :one
 SELECT r.version, r.created_at, d.questdb_tag AS dataset_slug
 FROM walkforward_runs AS r
@@ -433,6 +443,37 @@ func (q *Queries) ListRunMeasurements(ctx context.Context, arg ListRunMeasuremen
 	return items, nil
 }
 
+const listRunSearchKeys = `-- name: ListRunSearchKeys :many
+SELECT k.key::text AS key
+FROM unnest($1::text[]) AS k (key)
+WHERE EXISTS (SELECT FROM walkforward_run_metrics AS m WHERE m.key = k.key)
+ORDER BY k.key
+LIMIT 1000
+`
+
+// ListRunSearchKeys returns those of some keys that any run has. Called for the warnings of a search that finds nothing.
+// It looks across all runs.
+// index: walkforward_run_metrics_value_idx. cost: an index entry each.
+func (q *Queries) ListRunSearchKeys(ctx context.Context, keys []string) ([]string, error) {
+	rows, err := q.db.Query(ctx, listRunSearchKeys, keys)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			return nil, err
+		}
+		items = append(items, key)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listRuns = `-- name: ListRuns :many
 SELECT
     r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text, r.fold_count,
@@ -481,177 +522,6 @@ func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]ListRunsR
 	items := []ListRunsRow{}
 	for rows.Next() {
 		var i ListRunsRow
-		if err := rows.Scan(
-			&i.RunID,
-			&i.DatasetID,
-			&i.PredictionMeasurement,
-			&i.TargetColumn,
-			&i.FeatureColumns,
-			&i.Hyperparameters,
-			&i.WalkConfig,
-			&i.SummaryMetrics,
-			&i.Status,
-			&i.RequestedBy,
-			&i.StartedAt,
-			&i.CompletedAt,
-			&i.DurationMS,
-			&i.SerializedConfig,
-			&i.CreatedAt,
-			&i.Version,
-			&i.SearchText,
-			&i.FoldCount,
-			&i.DatasetSlug,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listRunsByDataset = `-- name: ListRunsByDataset :many
-SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text, r.fold_count,
-    d.questdb_tag AS dataset_slug
-FROM walkforward_runs AS r
-INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
-WHERE
-    r.dataset_id = $1
-    AND ($2::text IS NULL OR r.status = $2)
-ORDER BY r.created_at DESC, r.run_id
-LIMIT $4::int OFFSET $3::bigint
-`
-
-type ListRunsByDatasetParams struct {
-	DatasetID  uuid.UUID `json:"dataset_id"`
-	Status     *string   `json:"status"`
-	PageOffset int64     `json:"page_offset"`
-	PageSize   int32     `json:"page_size"`
-}
-
-type ListRunsByDatasetRow struct {
-	RunID                 uuid.UUID       `json:"run_id"`
-	DatasetID             uuid.UUID       `json:"dataset_id"`
-	PredictionMeasurement string          `json:"prediction_measurement"`
-	TargetColumn          string          `json:"target_column"`
-	FeatureColumns        json.RawMessage `json:"feature_columns"`
-	Hyperparameters       json.RawMessage `json:"hyperparameters"`
-	WalkConfig            json.RawMessage `json:"walk_config"`
-	SummaryMetrics        json.RawMessage `json:"summary_metrics"`
-	Status                string          `json:"status"`
-	RequestedBy           *string         `json:"requested_by"`
-	StartedAt             *time.Time      `json:"started_at"`
-	CompletedAt           *time.Time      `json:"completed_at"`
-	DurationMS            *int64          `json:"duration_ms"`
-	SerializedConfig      *string         `json:"serialized_config"`
-	CreatedAt             time.Time       `json:"created_at"`
-	Version               int64           `json:"version"`
-	SearchText            string          `json:"-"`
-	FoldCount             int64           `json:"fold_count"`
-	DatasetSlug           string          `json:"dataset_slug"`
-}
-
-// ListRunsByDataset returns the runs of one dataset, newest first, in one status if that is given.
-// Called by GET /api/walkforward/runs?dataset_id=.
-// index: walkforward_runs_dataset_id_idx. cost: as ListRuns, within the dataset.
-func (q *Queries) ListRunsByDataset(ctx context.Context, arg ListRunsByDatasetParams) ([]ListRunsByDatasetRow, error) {
-	rows, err := q.db.Query(ctx, listRunsByDataset,
-		arg.DatasetID,
-		arg.Status,
-		arg.PageOffset,
-		arg.PageSize,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []ListRunsByDatasetRow{}
-	for rows.Next() {
-		var i ListRunsByDatasetRow
-		if err := rows.Scan(
-			&i.RunID,
-			&i.DatasetID,
-			&i.PredictionMeasurement,
-			&i.TargetColumn,
-			&i.FeatureColumns,
-			&i.Hyperparameters,
-			&i.WalkConfig,
-			&i.SummaryMetrics,
-			&i.Status,
-			&i.RequestedBy,
-			&i.StartedAt,
-			&i.CompletedAt,
-			&i.DurationMS,
-			&i.SerializedConfig,
-			&i.CreatedAt,
-			&i.Version,
-			&i.SearchText,
-			&i.FoldCount,
-			&i.DatasetSlug,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listRunsByStatus = `-- name: ListRunsByStatus :many
-SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text, r.fold_count,
-    d.questdb_tag AS dataset_slug
-FROM walkforward_runs AS r
-INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
-WHERE r.status = $1
-ORDER BY r.created_at DESC, r.run_id
-LIMIT $3::int OFFSET $2::bigint
-`
-
-type ListRunsByStatusParams struct {
-	Status     string `json:"status"`
-	PageOffset int64  `json:"page_offset"`
-	PageSize   int32  `json:"page_size"`
-}
-
-type ListRunsByStatusRow struct {
-	RunID                 uuid.UUID       `json:"run_id"`
-	DatasetID             uuid.UUID       `json:"dataset_id"`
-	PredictionMeasurement string          `json:"prediction_measurement"`
-	TargetColumn          string          `json:"target_column"`
-	FeatureColumns        json.RawMessage `json:"feature_columns"`
-	Hyperparameters       json.RawMessage `json:"hyperparameters"`
-	WalkConfig            json.RawMessage `json:"walk_config"`
-	SummaryMetrics        json.RawMessage `json:"summary_metrics"`
-	Status                string          `json:"status"`
-	RequestedBy           *string         `json:"requested_by"`
-	StartedAt             *time.Time      `json:"started_at"`
-	CompletedAt           *time.Time      `json:"completed_at"`
-	DurationMS            *int64          `json:"duration_ms"`
-	SerializedConfig      *string         `json:"serialized_config"`
-	CreatedAt             time.Time       `json:"created_at"`
-	Version               int64           `json:"version"`
-	SearchText            string          `json:"-"`
-	FoldCount             int64           `json:"fold_count"`
-	DatasetSlug           string          `json:"dataset_slug"`
-}
-
-// ListRunsByStatus returns the runs in one status, newest first. Called by GET /api/walkforward/runs?status=.
-// index: walkforward_runs_status_idx. cost: as ListRuns, within the status.
-func (q *Queries) ListRunsByStatus(ctx context.Context, arg ListRunsByStatusParams) ([]ListRunsByStatusRow, error) {
-	rows, err := q.db.Query(ctx, listRunsByStatus, arg.Status, arg.PageOffset, arg.PageSize)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []ListRunsByStatusRow{}
-	for rows.Next() {
-		var i ListRunsByStatusRow
 		if err := rows.Scan(
 			&i.RunID,
 			&i.DatasetID,
@@ -762,10 +632,16 @@ func (q *Queries) LockRun(ctx context.Context, runID uuid.UUID) (LockRunRow, err
 }
 
 const matchRunsByMetric = `-- name: MatchRunsByMetric :many
-SELECT m.run_id
-FROM walkforward_run_metrics AS m
-WHERE m.key = $1 AND m.value BETWEEN $2::double precision AND $3::double precision
-ORDER BY m.value, m.run_id
+SELECT o.run_id::uuid AS run_id
+FROM unnest(string_to_array($1::text, E'\x02')) AS k (key)
+CROSS JOIN LATERAL (
+    SELECT m.run_id
+    FROM walkforward_run_metrics AS m
+    WHERE m.key = k.key AND m.value BETWEEN $2::double precision AND $3::double precision
+    ORDER BY m.value, m.run_id
+    LIMIT $4::int
+) AS o
+ORDER BY o.run_id
 LIMIT $4::int
 `
 
@@ -810,7 +686,7 @@ FROM (
     (
         SELECT r.run_id
         FROM walkforward_runs AS r
-        WHERE r.search_text ILIKE $1
+        WHERE r.search_text LIKE fold_case($1)
         LIMIT $2::int
     )
     UNION
@@ -818,7 +694,7 @@ FROM (
         SELECT r.run_id
         FROM indicator_datasets AS d
         INNER JOIN walkforward_runs AS r ON d.dataset_id = r.dataset_id
-        WHERE d.search_text ILIKE $1
+        WHERE d.search_text LIKE fold_case($1)
         LIMIT $2::int
     )
 ) AS ids
@@ -827,7 +703,7 @@ LIMIT $2::int
 `
 
 type MatchRunsByTextParams struct {
-	Pattern  string `json:"-"`
+	Pattern  string `json:"pattern"`
 	PageSize int32  `json:"page_size"`
 }
 
@@ -905,15 +781,15 @@ SELECT
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE
-    ($1::uuid IS NULL OR r.dataset_id = $1)
-    AND ($2::text IS NULL OR r.status = $2)
+    ($1::uuid[] IS NULL OR r.dataset_id = ANY($1))
+    AND ($2::text[] IS NULL OR r.status = ANY($2))
     AND ($3::text IS NULL OR r.prediction_measurement = $3)
     AND ($4::text IS NULL OR r.target_column = $4)
     AND ($5::text IS NULL OR r.requested_by = $5)
     AND (
         $6::text IS NULL
-        OR r.search_text ILIKE $6
-        OR d.search_text ILIKE $6
+        OR r.search_text LIKE fold_case($6)
+        OR d.search_text LIKE fold_case($6)
     )
     AND ($7::uuid[] IS NULL OR r.run_id = ANY($7))
     AND NOT EXISTS (SELECT FROM unmet_run_metrics(
@@ -928,8 +804,8 @@ LIMIT $15::int OFFSET $14::bigint
 `
 
 type SearchRunsParams struct {
-	DatasetID    *uuid.UUID  `json:"dataset_id"`
-	Status       *string     `json:"status"`
+	DatasetIds   []uuid.UUID `json:"dataset_ids"`
+	Statuses     []string    `json:"statuses"`
 	Measurement  *string     `json:"measurement"`
 	Target       *string     `json:"target"`
 	RequestedBy  *string     `json:"requested_by"`
@@ -977,8 +853,8 @@ type SearchRunsRow struct {
 // cost: page_offset + page_size rows, and those that the filters skip between them.
 func (q *Queries) SearchRuns(ctx context.Context, arg SearchRunsParams) ([]SearchRunsRow, error) {
 	rows, err := q.db.Query(ctx, searchRuns,
-		arg.DatasetID,
-		arg.Status,
+		arg.DatasetIds,
+		arg.Statuses,
 		arg.Measurement,
 		arg.Target,
 		arg.RequestedBy,
@@ -1035,21 +911,32 @@ const searchRunsByMetric = `-- name: SearchRunsByMetric :many
 SELECT
     r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text, r.fold_count,
     d.questdb_tag AS dataset_slug
-FROM walkforward_run_metrics AS o
+FROM (
+    SELECT l.run_id, l.created_at
+    FROM unnest(string_to_array($1::text, E'\x02')) AS k (key)
+    CROSS JOIN LATERAL (
+        SELECT m.run_id, m.created_at
+        FROM walkforward_run_metrics AS m
+        WHERE
+            m.key = k.key
+            AND m.value BETWEEN $2::double precision AND $3::double precision
+            AND NOT EXISTS (SELECT FROM unmet_run_metrics(
+                m.run_id, $4::text[], $5::boolean[], $6::float8[], $7::float8[]
+            ) OFFSET 0)
+            AND (
+                $8::timestamptz IS NULL
+                OR (m.created_at <= $8 AND (m.created_at < $8 OR m.run_id > $9))
+            )
+        ORDER BY m.created_at DESC, m.run_id
+        LIMIT $10::int + $11::bigint
+    ) AS l
+    ORDER BY l.created_at DESC, l.run_id
+    LIMIT $10::int OFFSET $11::bigint
+) AS o
 INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
-WHERE
-    o.key = $1
-    AND o.value BETWEEN $2::double precision AND $3::double precision
-    AND NOT EXISTS (SELECT FROM unmet_run_metrics(
-        o.run_id, $4::text[], $5::boolean[], $6::float8[], $7::float8[]
-    ) OFFSET 0)
-    AND (
-        $8::timestamptz IS NULL
-        OR (o.created_at <= $8 AND (o.created_at < $8 OR o.run_id > $9))
-    )
 ORDER BY o.created_at DESC, o.run_id
-LIMIT $11::int OFFSET $10::bigint
+LIMIT $10::int
 `
 
 type SearchRunsByMetricParams struct {
@@ -1062,8 +949,8 @@ type SearchRunsByMetricParams struct {
 	MetricHighs  []float64  `json:"metric_highs"`
 	AfterAt      *time.Time `json:"after_at"`
 	AfterID      uuid.UUID  `json:"after_id"`
-	PageOffset   int64      `json:"page_offset"`
 	PageSize     int32      `json:"page_size"`
+	PageOffset   int64      `json:"page_offset"`
 }
 
 type SearchRunsByMetricRow struct {
@@ -1104,8 +991,8 @@ func (q *Queries) SearchRunsByMetric(ctx context.Context, arg SearchRunsByMetric
 		arg.MetricHighs,
 		arg.AfterAt,
 		arg.AfterID,
-		arg.PageOffset,
 		arg.PageSize,
+		arg.PageOffset,
 	)
 	if err != nil {
 		return nil, err
@@ -1153,36 +1040,39 @@ FROM walkforward_run_metrics AS o
 INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE
-    o.key = $1
-    AND o.value BETWEEN $2::double precision AND $3::double precision
-    AND (NOT $4::boolean OR (o.value, o.run_id) > ($5::double precision, $6::uuid))
-    AND ($7::uuid IS NULL OR r.dataset_id = $7)
-    AND ($8::text IS NULL OR r.status = $8)
-    AND ($9::text IS NULL OR r.prediction_measurement = $9)
-    AND ($10::text IS NULL OR r.target_column = $10)
-    AND ($11::text IS NULL OR r.requested_by = $11)
+    o.key BETWEEN $1::text AND $2::text
+    AND o.key <> $1::text || E'\x01'
+    AND o.value BETWEEN $3::double precision AND $4::double precision
+    AND (NOT $5::boolean OR (o.key, o.value, o.run_id) > ($6::text, $7::double precision, $8::uuid))
+    AND ($9::uuid[] IS NULL OR r.dataset_id = ANY($9))
+    AND ($10::text[] IS NULL OR r.status = ANY($10))
+    AND ($11::text IS NULL OR r.prediction_measurement = $11)
+    AND ($12::text IS NULL OR r.target_column = $12)
+    AND ($13::text IS NULL OR r.requested_by = $13)
     AND (
-        $12::text IS NULL
-        OR r.search_text ILIKE $12
-        OR d.search_text ILIKE $12
+        $14::text IS NULL
+        OR r.search_text LIKE fold_case($14)
+        OR d.search_text LIKE fold_case($14)
     )
-    AND ($13::uuid[] IS NULL OR o.run_id = ANY($13))
+    AND ($15::uuid[] IS NULL OR o.run_id = ANY($15))
     AND NOT EXISTS (SELECT FROM unmet_run_metrics(
-        o.run_id, $14::text[], $15::boolean[], $16::float8[], $17::float8[]
+        o.run_id, $16::text[], $17::boolean[], $18::float8[], $19::float8[]
     ) OFFSET 0)
-ORDER BY o.value, o.run_id
-LIMIT $19::int OFFSET $18::bigint
+ORDER BY o.key, o.value, o.run_id
+LIMIT $21::int OFFSET $20::bigint
 `
 
 type SortRunsByMetricParams struct {
-	SortKey      string      `json:"sort_key"`
+	FirstKey     string      `json:"first_key"`
+	LastKey      string      `json:"last_key"`
 	SortLow      float64     `json:"sort_low"`
 	SortHigh     float64     `json:"sort_high"`
 	HasCursor    bool        `json:"has_cursor"`
+	AfterKey     string      `json:"after_key"`
 	AfterValue   float64     `json:"after_value"`
 	AfterID      uuid.UUID   `json:"after_id"`
-	DatasetID    *uuid.UUID  `json:"dataset_id"`
-	Status       *string     `json:"status"`
+	DatasetIds   []uuid.UUID `json:"dataset_ids"`
+	Statuses     []string    `json:"statuses"`
 	Measurement  *string     `json:"measurement"`
 	Target       *string     `json:"target"`
 	RequestedBy  *string     `json:"requested_by"`
@@ -1225,14 +1115,16 @@ type SortRunsByMetricRow struct {
 // cost: page_offset + page_size rows, and those that the filters skip between them.
 func (q *Queries) SortRunsByMetric(ctx context.Context, arg SortRunsByMetricParams) ([]SortRunsByMetricRow, error) {
 	rows, err := q.db.Query(ctx, sortRunsByMetric,
-		arg.SortKey,
+		arg.FirstKey,
+		arg.LastKey,
 		arg.SortLow,
 		arg.SortHigh,
 		arg.HasCursor,
+		arg.AfterKey,
 		arg.AfterValue,
 		arg.AfterID,
-		arg.DatasetID,
-		arg.Status,
+		arg.DatasetIds,
+		arg.Statuses,
 		arg.Measurement,
 		arg.Target,
 		arg.RequestedBy,
@@ -1291,36 +1183,39 @@ FROM walkforward_run_metrics AS o
 INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE
-    o.key = $1
-    AND o.value BETWEEN $2::double precision AND $3::double precision
-    AND (NOT $4::boolean OR (o.value, o.run_id) < ($5::double precision, $6::uuid))
-    AND ($7::uuid IS NULL OR r.dataset_id = $7)
-    AND ($8::text IS NULL OR r.status = $8)
-    AND ($9::text IS NULL OR r.prediction_measurement = $9)
-    AND ($10::text IS NULL OR r.target_column = $10)
-    AND ($11::text IS NULL OR r.requested_by = $11)
+    o.key BETWEEN $1::text AND $2::text
+    AND o.key <> $1::text || E'\x01'
+    AND o.value BETWEEN $3::double precision AND $4::double precision
+    AND (NOT $5::boolean OR (o.key, o.value, o.run_id) < ($6::text, $7::double precision, $8::uuid))
+    AND ($9::uuid[] IS NULL OR r.dataset_id = ANY($9))
+    AND ($10::text[] IS NULL OR r.status = ANY($10))
+    AND ($11::text IS NULL OR r.prediction_measurement = $11)
+    AND ($12::text IS NULL OR r.target_column = $12)
+    AND ($13::text IS NULL OR r.requested_by = $13)
     AND (
-        $12::text IS NULL
-        OR r.search_text ILIKE $12
-        OR d.search_text ILIKE $12
+        $14::text IS NULL
+        OR r.search_text LIKE fold_case($14)
+        OR d.search_text LIKE fold_case($14)
     )
-    AND ($13::uuid[] IS NULL OR o.run_id = ANY($13))
+    AND ($15::uuid[] IS NULL OR o.run_id = ANY($15))
     AND NOT EXISTS (SELECT FROM unmet_run_metrics(
-        o.run_id, $14::text[], $15::boolean[], $16::float8[], $17::float8[]
+        o.run_id, $16::text[], $17::boolean[], $18::float8[], $19::float8[]
     ) OFFSET 0)
-ORDER BY o.value DESC, o.run_id DESC
-LIMIT $19::int OFFSET $18::bigint
+ORDER BY o.key DESC, o.value DESC, o.run_id DESC
+LIMIT $21::int OFFSET $20::bigint
 `
 
 type SortRunsByMetricDescParams struct {
-	SortKey      string      `json:"sort_key"`
+	FirstKey     string      `json:"first_key"`
+	LastKey      string      `json:"last_key"`
 	SortLow      float64     `json:"sort_low"`
 	SortHigh     float64     `json:"sort_high"`
 	HasCursor    bool        `json:"has_cursor"`
+	AfterKey     string      `json:"after_key"`
 	AfterValue   float64     `json:"after_value"`
 	AfterID      uuid.UUID   `json:"after_id"`
-	DatasetID    *uuid.UUID  `json:"dataset_id"`
-	Status       *string     `json:"status"`
+	DatasetIds   []uuid.UUID `json:"dataset_ids"`
+	Statuses     []string    `json:"statuses"`
 	Measurement  *string     `json:"measurement"`
 	Target       *string     `json:"target"`
 	RequestedBy  *string     `json:"requested_by"`
@@ -1363,14 +1258,16 @@ type SortRunsByMetricDescRow struct {
 // cost: page_offset + page_size rows, and those that the filters skip between them.
 func (q *Queries) SortRunsByMetricDesc(ctx context.Context, arg SortRunsByMetricDescParams) ([]SortRunsByMetricDescRow, error) {
 	rows, err := q.db.Query(ctx, sortRunsByMetricDesc,
-		arg.SortKey,
+		arg.FirstKey,
+		arg.LastKey,
 		arg.SortLow,
 		arg.SortHigh,
 		arg.HasCursor,
+		arg.AfterKey,
 		arg.AfterValue,
 		arg.AfterID,
-		arg.DatasetID,
-		arg.Status,
+		arg.DatasetIds,
+		arg.Statuses,
 		arg.Measurement,
 		arg.Target,
 		arg.RequestedBy,
@@ -1423,7 +1320,22 @@ func (q *Queries) SortRunsByMetricDesc(ctx context.Context, arg SortRunsByMetric
 
 const upsertRun = `-- name: UpsertRun :one
 WITH former AS MATERIALIZED (
-    SELECT r.dataset_id
+    SELECT
+        r.dataset_id,
+        r.status,
+        lost_keys(
+            jsonb_build_object(
+                'summary_metrics', r.summary_metrics, 'hyperparameters', r.hyperparameters, 'walk_config', r.walk_config,
+                'feature_columns', r.feature_columns, 'requested_by', r.requested_by, 'started_at', r.started_at,
+                'completed_at', r.completed_at, 'duration_ms', r.duration_ms, 'serialized_config', r.serialized_config
+            ),
+            jsonb_build_object(
+                'summary_metrics', $8::jsonb, 'hyperparameters', $6::jsonb, 'walk_config', $7::jsonb,
+                'feature_columns', $5::jsonb, 'requested_by', $10::text,
+                'started_at', $11::timestamptz, 'completed_at', $12::timestamptz,
+                'duration_ms', $13::bigint, 'serialized_config', $14::text
+            )
+        ) AS lost
     FROM walkforward_runs AS r
     WHERE r.run_id = $1
     FOR UPDATE
@@ -1457,7 +1369,9 @@ RETURNING
     (xmax = 0)::boolean AS created,
     version,
     created_at,
-    coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id
+    coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id,
+    coalesce((SELECT f.status FROM former AS f), '')::text AS former_status,
+    coalesce((SELECT array_to_string(f.lost, ', ') FROM former AS f), '')::text AS lost
 `
 
 type UpsertRunParams struct {
@@ -1482,11 +1396,13 @@ type UpsertRunRow struct {
 	Version         int64     `json:"version"`
 	CreatedAt       time.Time `json:"created_at"`
 	FormerDatasetID uuid.UUID `json:"former_dataset_id"`
+	FormerStatus    string    `json:"former_status"`
+	Lost            string    `json:"lost"`
 }
 
 // UpsertRun creates a run or replaces all of it but created_at, and keeps others from writing it until the transaction ends.
 // created tells which of both it did, former_dataset_id the dataset that the run was in, or zeros: a run that was there and has those was
-// created by another transaction meanwhile.
+// created by another transaction meanwhile. former_status and lost tell what it was and what of it the new one does not have.
 // Called by POST and PUT /api/runs and by the seed.
 // index: walkforward_runs_pkey. cost: 1 row.
 func (q *Queries) UpsertRun(ctx context.Context, arg UpsertRunParams) (UpsertRunRow, error) {
@@ -1512,6 +1428,8 @@ func (q *Queries) UpsertRun(ctx context.Context, arg UpsertRunParams) (UpsertRun
 		&i.Version,
 		&i.CreatedAt,
 		&i.FormerDatasetID,
+		&i.FormerStatus,
+		&i.Lost,
 	)
 	return i, err
 }

@@ -28,7 +28,7 @@ WHERE
     (sqlc.narg('symbol')::text IS NULL OR d.symbol = sqlc.narg('symbol'))
     AND (sqlc.narg('granularity')::text IS NULL OR d.granularity = sqlc.narg('granularity'))
     AND (sqlc.narg('source')::text IS NULL OR d.source = sqlc.narg('source'))
-    AND (sqlc.narg('pattern')::text IS NULL OR d.search_text ILIKE sqlc.narg('pattern'));
+    AND (sqlc.narg('pattern')::text IS NULL OR d.search_text LIKE fold_case(sqlc.narg('pattern')));
 
 -- name: CountDatasets :one
 -- CountDatasets counts the datasets that ListDatasets pages through. Called for X-Total-Count when a page is full.
@@ -52,6 +52,13 @@ WHERE dataset_id = @dataset_id;
 SELECT *
 FROM indicator_datasets
 WHERE dataset_id = @dataset_id;
+
+-- name: GetDatasetID :one
+-- GetDatasetID returns the dataset of a slug. Called where a request has a slug in the place of an id.
+-- index: indicator_datasets_questdb_tag_key. cost: 1 row.
+SELECT dataset_id
+FROM indicator_datasets
+WHERE questdb_tag = @slug;
 
 -- name: GetDatasetSeries :one
 -- GetDatasetSeries returns where the rows of a dataset are in QuestDB. Called by the routes that read or write them.
@@ -146,7 +153,7 @@ WHERE
     (sqlc.narg('symbol')::text IS NULL OR d.symbol = sqlc.narg('symbol'))
     AND (sqlc.narg('granularity')::text IS NULL OR d.granularity = sqlc.narg('granularity'))
     AND (sqlc.narg('source')::text IS NULL OR d.source = sqlc.narg('source'))
-    AND (sqlc.narg('pattern')::text IS NULL OR d.search_text ILIKE sqlc.narg('pattern'))
+    AND (sqlc.narg('pattern')::text IS NULL OR d.search_text LIKE fold_case(sqlc.narg('pattern')))
     AND (
         sqlc.narg('after_at')::timestamptz IS NULL
         OR (d.created_at <= sqlc.narg('after_at') AND (d.created_at < sqlc.narg('after_at') OR d.dataset_id > @after_id))
@@ -178,13 +185,18 @@ ORDER BY created_at DESC, dataset_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: LockDataset :one
--- LockDataset finds a dataset by id, or else by slug, and keeps others from writing it until the transaction ends.
+-- LockDataset finds a dataset by id, or else by slug, and keeps others from writing it until the transaction ends. slug_taken tells
+-- that another one has the slug.
 -- Called by the writes of datasets.
 -- index: indicator_datasets_pkey, indicator_datasets_questdb_tag_key. cost: at most 2 rows.
-SELECT dataset_id, version, created_at
-FROM indicator_datasets
-WHERE dataset_id = @dataset_id OR questdb_tag = @questdb_tag
-ORDER BY (dataset_id = @dataset_id) DESC
+SELECT
+    d.dataset_id,
+    d.version,
+    d.created_at,
+    EXISTS (SELECT FROM indicator_datasets AS o WHERE o.questdb_tag = @questdb_tag AND o.dataset_id <> d.dataset_id)::boolean AS slug_taken
+FROM indicator_datasets AS d
+WHERE d.dataset_id = @dataset_id OR d.questdb_tag = @questdb_tag
+ORDER BY (d.dataset_id = @dataset_id) DESC
 LIMIT 1
 FOR UPDATE;
 
@@ -196,6 +208,19 @@ SELECT *
 FROM indicator_datasets
 WHERE dataset_id = @dataset_id
 FOR UPDATE;
+
+-- name: MatchDatasets :many
+-- MatchDatasets returns the datasets with one of the ids or slugs and one of the symbols given. Not limited: they are what a list of
+-- runs or simulations is filtered by, and there are few datasets. Called by those lists.
+-- index: none, the filters decide. cost: at most one pass over the datasets.
+-- @sqlc-vet-disable list-has-limit
+SELECT dataset_id
+FROM indicator_datasets
+WHERE
+    (sqlc.narg('ids')::uuid[] IS NULL OR dataset_id = ANY(sqlc.narg('ids')) OR questdb_tag = ANY(@id_slugs::text[]))
+    AND (sqlc.narg('slugs')::text[] IS NULL OR questdb_tag = ANY(sqlc.narg('slugs')))
+    AND (sqlc.narg('symbols')::text[] IS NULL OR symbol = ANY(sqlc.narg('symbols')))
+ORDER BY dataset_id;
 
 -- name: MergeDataset :one
 -- MergeDataset creates a dataset or merges what is given into the stored one: what is null is kept, metadata is merged

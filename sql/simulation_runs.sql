@@ -7,31 +7,31 @@ FROM (
     SELECT
     FROM simulation_runs AS s
     LEFT JOIN simulation_run_metrics AS m1
-        ON s.simulation_id = m1.simulation_id AND m1.key = coalesce((@joined_keys::text[])[1], '')
+        ON s.simulation_id = m1.simulation_id AND m1.key = ANY(string_to_array((@joined_keys::text[])[1], E'\x02'))
         AND m1.value BETWEEN coalesce((@joined_lows::double precision[])[1], 0) AND coalesce((@joined_highs::double precision[])[1], 0)
     LEFT JOIN simulation_run_metrics AS m2
-        ON s.simulation_id = m2.simulation_id AND m2.key = coalesce((@joined_keys::text[])[2], '')
+        ON s.simulation_id = m2.simulation_id AND m2.key = ANY(string_to_array((@joined_keys::text[])[2], E'\x02'))
         AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
     WHERE
-        (sqlc.narg('run_id')::uuid IS NULL OR s.run_id = sqlc.narg('run_id'))
-        AND (sqlc.narg('dataset_id')::uuid IS NULL OR s.dataset_id = sqlc.narg('dataset_id'))
-        AND (sqlc.narg('status')::text IS NULL OR s.status = sqlc.narg('status'))
+        (sqlc.narg('run_ids')::uuid[] IS NULL OR s.run_id = ANY(sqlc.narg('run_ids')))
+        AND (sqlc.narg('dataset_ids')::uuid[] IS NULL OR s.dataset_id = ANY(sqlc.narg('dataset_ids')))
+        AND (sqlc.narg('statuses')::text[] IS NULL OR s.status = ANY(sqlc.narg('statuses')))
         AND (sqlc.narg('mode')::text IS NULL OR s.mode = sqlc.narg('mode'))
         AND (sqlc.narg('measurement')::text IS NULL OR s.input_run_measurement = sqlc.narg('measurement'))
         AND (sqlc.narg('namespace')::text IS NULL OR s.questdb_namespace = sqlc.narg('namespace'))
         AND (
             sqlc.narg('pattern')::text IS NULL
-            OR s.search_text ILIKE sqlc.narg('pattern')
+            OR s.search_text LIKE fold_case(sqlc.narg('pattern'))
             OR s.dataset_id = ANY(ARRAY(
                 SELECT d.dataset_id
                 FROM indicator_datasets AS d
-                WHERE d.search_text ILIKE sqlc.narg('pattern')
+                WHERE d.search_text LIKE fold_case(sqlc.narg('pattern'))
             ))
             OR EXISTS (
                 SELECT
                 FROM walkforward_runs AS r
                 WHERE r.run_id = s.run_id
-                    AND r.search_text ILIKE sqlc.narg('pattern')
+                    AND r.search_text LIKE fold_case(sqlc.narg('pattern'))
             )
         )
         AND (sqlc.narg('ids')::uuid[] IS NULL OR s.simulation_id = ANY(sqlc.narg('ids')))
@@ -55,11 +55,7 @@ SELECT
 -- CountSimulations counts the simulations that their lists page through. Called for X-Total-Count when a page is full.
 -- index: any of simulation_runs. cost: one pass over the simulations.
 SELECT count(*)::bigint AS total
-FROM simulation_runs
-WHERE
-    (sqlc.narg('run_id')::uuid IS NULL OR run_id = sqlc.narg('run_id'))
-    AND (sqlc.narg('dataset_id')::uuid IS NULL OR dataset_id = sqlc.narg('dataset_id'))
-    AND (sqlc.narg('status')::text IS NULL OR status = sqlc.narg('status'));
+FROM simulation_runs;
 
 -- name: CountSimulationsByMetrics :one
 -- CountSimulationsByMetrics counts what SearchSimulations pages through when nothing but metrics filters, at most as far as
@@ -71,13 +67,13 @@ FROM (
     SELECT
     FROM simulation_run_metrics AS m
     LEFT JOIN simulation_run_metrics AS m1
-        ON m.simulation_id = m1.simulation_id AND m1.key = coalesce((@joined_keys::text[])[1], '')
+        ON m.simulation_id = m1.simulation_id AND m1.key = ANY(string_to_array((@joined_keys::text[])[1], E'\x02'))
         AND m1.value BETWEEN coalesce((@joined_lows::double precision[])[1], 0) AND coalesce((@joined_highs::double precision[])[1], 0)
     LEFT JOIN simulation_run_metrics AS m2
-        ON m.simulation_id = m2.simulation_id AND m2.key = coalesce((@joined_keys::text[])[2], '')
+        ON m.simulation_id = m2.simulation_id AND m2.key = ANY(string_to_array((@joined_keys::text[])[2], E'\x02'))
         AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
     WHERE
-        m.key = @key AND m.value BETWEEN @low::double precision AND @high::double precision
+        m.key = ANY(string_to_array(@key::text, E'\x02')) AND m.value BETWEEN @low::double precision AND @high::double precision
         AND ((@joined_keys::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
         AND ((@joined_keys::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[2])
         AND (coalesce(cardinality(@metric_keys::text[]), 0) = 0
@@ -127,26 +123,18 @@ ORDER BY gone.dataset_id;
 -- FinishSimulation ends a write of a simulation as FinishRun does that of a run. Called by every write of one and by the seed.
 -- index: simulation_runs_pkey, simulation_run_metrics_pkey, indicator_datasets_pkey. cost: the metrics of the simulation.
 WITH numbers AS (
-    SELECT s.simulation_id, c.name || '.' || e.key AS key, metric_number(e.value) AS value, s.created_at
+    SELECT s.simulation_id, v.key, v.value, s.created_at
     FROM simulation_runs AS s
-    CROSS JOIN LATERAL (
-        SELECT unnest(ARRAY['summary_metrics', 'config']) AS name, unnest(ARRAY[s.summary_metrics, s.config]) AS object
-    ) AS c
-    CROSS JOIN LATERAL jsonb_each(c.object) AS e
-    WHERE s.simulation_id = @simulation_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
-    UNION ALL
-    SELECT s.simulation_id, f.key, f.value, s.created_at
-    FROM simulation_runs AS s
-    CROSS JOIN LATERAL (
-        SELECT
-            unnest(ARRAY['created_at', 'started_at', 'completed_at']) AS key,
-            unnest(ARRAY[
-                (extract(EPOCH FROM s.created_at) * 1000)::double precision,
-                (extract(EPOCH FROM s.started_at) * 1000)::double precision,
-                (extract(EPOCH FROM s.completed_at) * 1000)::double precision
-            ]) AS value
-    ) AS f
-    WHERE s.simulation_id = @simulation_id AND f.value IS NOT NULL
+    CROSS JOIN LATERAL search_values(
+        ARRAY['summary_metrics', 'config'], ARRAY[s.summary_metrics, s.config],
+        ARRAY['created_at', 'started_at', 'completed_at'],
+        ARRAY[
+            extract(EPOCH FROM s.created_at) * 1000, extract(EPOCH FROM s.started_at) * 1000, extract(EPOCH FROM s.completed_at) * 1000
+        ]::double precision[],
+        ARRAY['status', 'mode', 'input_run_measurement', 'questdb_namespace'],
+        ARRAY[s.status, s.mode, s.input_run_measurement, s.questdb_namespace]
+    ) AS v (key, value)
+    WHERE s.simulation_id = @simulation_id
 ), gone AS (
     DELETE FROM simulation_run_metrics AS m
     WHERE m.simulation_id = @simulation_id AND m.key <> ALL (ARRAY(SELECT n.key FROM numbers AS n))
@@ -195,6 +183,16 @@ SELECT
 FROM simulation_runs
 WHERE simulation_id = @simulation_id;
 
+-- name: GetSimulationSortKey :one
+-- GetSimulationSortKey returns where a simulation is in an order by what it has at a path. Called for the cursor behind a page of a sorted list.
+-- index: simulation_run_metrics_pkey. cost: 1 row.
+SELECT m.key, m.value
+FROM simulation_run_metrics AS m
+WHERE
+    m.simulation_id = @simulation_id
+    AND m.key BETWEEN @first_key::text AND @last_key::text
+    AND m.key <> sqlc.arg('first_key')::text || E'\x01';
+
 -- name: GetSimulationSummary :batchone
 -- GetSimulationSummary returns one simulation with the number of its trades; a batch form, so that it travels with ListBuckets.
 -- Called by GET /api/simulations/{id}.
@@ -224,45 +222,21 @@ WHERE simulation_id > @after_id
 ORDER BY simulation_id
 LIMIT @page_size::int;
 
+-- name: ListSimulationSearchKeys :many
+-- ListSimulationSearchKeys returns those of some keys that any simulation has. Called for the warnings of a search that finds nothing.
+-- It looks across all simulations.
+-- index: simulation_run_metrics_value_idx. cost: an index entry each.
+SELECT k.key::text AS key
+FROM unnest(@keys::text[]) AS k (key)
+WHERE EXISTS (SELECT FROM simulation_run_metrics AS m WHERE m.key = k.key)
+ORDER BY k.key
+LIMIT 1000;
+
 -- name: ListSimulations :many
 -- ListSimulations returns simulations, newest first. Called by GET /api/tradesim/runs.
 -- index: simulation_runs_created_at_idx. cost: page_offset + page_size rows.
 SELECT *
 FROM simulation_runs
-ORDER BY created_at DESC, simulation_id
-LIMIT @page_size::int OFFSET @page_offset::bigint;
-
--- name: ListSimulationsByDataset :many
--- ListSimulationsByDataset returns the simulations of one dataset, newest first, in one status if that is given.
--- Called by GET /api/tradesim/runs?dataset_id=.
--- index: simulation_runs_dataset_id_idx. cost: page_offset + page_size rows, more when the status skips some.
-SELECT *
-FROM simulation_runs
-WHERE
-    dataset_id = @dataset_id
-    AND (sqlc.narg('status')::text IS NULL OR status = sqlc.narg('status'))
-ORDER BY created_at DESC, simulation_id
-LIMIT @page_size::int OFFSET @page_offset::bigint;
-
--- name: ListSimulationsByRun :many
--- ListSimulationsByRun returns the simulations of one run, newest first, of one dataset and in one status if those are given.
--- Called by GET /api/tradesim/runs?run_id=.
--- index: simulation_runs_run_id_idx. cost: page_offset + page_size rows, more when a filter skips some.
-SELECT *
-FROM simulation_runs
-WHERE
-    run_id = @run_id
-    AND (sqlc.narg('dataset_id')::uuid IS NULL OR dataset_id = sqlc.narg('dataset_id'))
-    AND (sqlc.narg('status')::text IS NULL OR status = sqlc.narg('status'))
-ORDER BY created_at DESC, simulation_id
-LIMIT @page_size::int OFFSET @page_offset::bigint;
-
--- name: ListSimulationsByStatus :many
--- ListSimulationsByStatus returns the simulations in one status, newest first. Called by GET /api/tradesim/runs?status=.
--- index: simulation_runs_status_idx. cost: page_offset + page_size rows.
-SELECT *
-FROM simulation_runs
-WHERE status = @status
 ORDER BY created_at DESC, simulation_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
@@ -279,10 +253,16 @@ FOR UPDATE;
 -- MatchSimulationsByMetric returns the ids of simulations with a metric in a range, at most page_size: fewer than that are all
 -- of them. Called before SearchSimulations, which is faster on few candidates. It looks across all simulations.
 -- index: simulation_run_metrics_value_idx. cost: page_size index entries.
-SELECT m.simulation_id
-FROM simulation_run_metrics AS m
-WHERE m.key = @key AND m.value BETWEEN @low::double precision AND @high::double precision
-ORDER BY m.value, m.simulation_id
+SELECT o.simulation_id::uuid AS simulation_id
+FROM unnest(string_to_array(@key::text, E'\x02')) AS k (key)
+CROSS JOIN LATERAL (
+    SELECT m.simulation_id
+    FROM simulation_run_metrics AS m
+    WHERE m.key = k.key AND m.value BETWEEN @low::double precision AND @high::double precision
+    ORDER BY m.value, m.simulation_id
+    LIMIT @page_size::int
+) AS o
+ORDER BY o.simulation_id
 LIMIT @page_size::int;
 
 -- name: MatchSimulationsByText :many
@@ -296,7 +276,7 @@ FROM (
     (
         SELECT s.simulation_id
         FROM simulation_runs AS s
-        WHERE s.search_text ILIKE @pattern
+        WHERE s.search_text LIKE fold_case(@pattern)
         LIMIT @page_size::int
     )
     UNION
@@ -304,7 +284,7 @@ FROM (
         SELECT s.simulation_id
         FROM walkforward_runs AS r
         INNER JOIN simulation_runs AS s ON r.run_id = s.run_id
-        WHERE r.search_text ILIKE @pattern
+        WHERE r.search_text LIKE fold_case(@pattern)
         LIMIT @page_size::int
     )
     UNION
@@ -312,7 +292,7 @@ FROM (
         SELECT s.simulation_id
         FROM indicator_datasets AS d
         INNER JOIN simulation_runs AS s ON d.dataset_id = s.dataset_id
-        WHERE d.search_text ILIKE @pattern
+        WHERE d.search_text LIKE fold_case(@pattern)
         LIMIT @page_size::int
     )
 ) AS ids
@@ -343,17 +323,17 @@ FROM simulation_runs AS s
 INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
 WHERE
-    (sqlc.narg('run_id')::uuid IS NULL OR s.run_id = sqlc.narg('run_id'))
-    AND (sqlc.narg('dataset_id')::uuid IS NULL OR s.dataset_id = sqlc.narg('dataset_id'))
-    AND (sqlc.narg('status')::text IS NULL OR s.status = sqlc.narg('status'))
+    (sqlc.narg('run_ids')::uuid[] IS NULL OR s.run_id = ANY(sqlc.narg('run_ids')))
+    AND (sqlc.narg('dataset_ids')::uuid[] IS NULL OR s.dataset_id = ANY(sqlc.narg('dataset_ids')))
+    AND (sqlc.narg('statuses')::text[] IS NULL OR s.status = ANY(sqlc.narg('statuses')))
     AND (sqlc.narg('mode')::text IS NULL OR s.mode = sqlc.narg('mode'))
     AND (sqlc.narg('measurement')::text IS NULL OR s.input_run_measurement = sqlc.narg('measurement'))
     AND (sqlc.narg('namespace')::text IS NULL OR s.questdb_namespace = sqlc.narg('namespace'))
     AND (
         sqlc.narg('pattern')::text IS NULL
-        OR s.search_text ILIKE sqlc.narg('pattern')
-        OR r.search_text ILIKE sqlc.narg('pattern')
-        OR d.search_text ILIKE sqlc.narg('pattern')
+        OR s.search_text LIKE fold_case(sqlc.narg('pattern'))
+        OR r.search_text LIKE fold_case(sqlc.narg('pattern'))
+        OR d.search_text LIKE fold_case(sqlc.narg('pattern'))
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR s.simulation_id = ANY(sqlc.narg('ids')))
     AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
@@ -373,20 +353,31 @@ LIMIT @page_size::int OFFSET @page_offset::bigint;
 -- index: simulation_run_metrics_created_at_idx, simulation_runs_pkey.
 -- cost: page_offset + page_size rows, and the index entries that the filters skip between them.
 SELECT s.*
-FROM simulation_run_metrics AS o
+FROM (
+    SELECT l.simulation_id, l.created_at
+    FROM unnest(string_to_array(@lead_key::text, E'\x02')) AS k (key)
+    CROSS JOIN LATERAL (
+        SELECT m.simulation_id, m.created_at
+        FROM simulation_run_metrics AS m
+        WHERE
+            m.key = k.key
+            AND m.value BETWEEN @lead_low::double precision AND @lead_high::double precision
+            AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+                m.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+            ) OFFSET 0)
+            AND (
+                sqlc.narg('after_at')::timestamptz IS NULL
+                OR (m.created_at <= sqlc.narg('after_at') AND (m.created_at < sqlc.narg('after_at') OR m.simulation_id > @after_id))
+            )
+        ORDER BY m.created_at DESC, m.simulation_id
+        LIMIT sqlc.arg('page_size')::int + sqlc.arg('page_offset')::bigint
+    ) AS l
+    ORDER BY l.created_at DESC, l.simulation_id
+    LIMIT @page_size::int OFFSET @page_offset::bigint
+) AS o
 INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
-WHERE
-    o.key = @lead_key
-    AND o.value BETWEEN @lead_low::double precision AND @lead_high::double precision
-    AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
-        o.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
-    ) OFFSET 0)
-    AND (
-        sqlc.narg('after_at')::timestamptz IS NULL
-        OR (o.created_at <= sqlc.narg('after_at') AND (o.created_at < sqlc.narg('after_at') OR o.simulation_id > @after_id))
-    )
 ORDER BY o.created_at DESC, o.simulation_id
-LIMIT @page_size::int OFFSET @page_offset::bigint;
+LIMIT @page_size::int;
 
 -- name: SortSimulationsByMetric :many
 -- SortSimulationsByMetric returns the simulations that have a metric and meet every filter given, ascending by it, from a
@@ -400,26 +391,27 @@ INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
 INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
 WHERE
-    o.key = @sort_key
+    o.key BETWEEN @first_key::text AND @last_key::text
+    AND o.key <> sqlc.arg('first_key')::text || E'\x01'
     AND o.value BETWEEN @sort_low::double precision AND @sort_high::double precision
-    AND (NOT @has_cursor::boolean OR (o.value, o.simulation_id) > (@after_value::double precision, @after_id::uuid))
-    AND (sqlc.narg('run_id')::uuid IS NULL OR s.run_id = sqlc.narg('run_id'))
-    AND (sqlc.narg('dataset_id')::uuid IS NULL OR s.dataset_id = sqlc.narg('dataset_id'))
-    AND (sqlc.narg('status')::text IS NULL OR s.status = sqlc.narg('status'))
+    AND (NOT @has_cursor::boolean OR (o.key, o.value, o.simulation_id) > (@after_key::text, @after_value::double precision, @after_id::uuid))
+    AND (sqlc.narg('run_ids')::uuid[] IS NULL OR s.run_id = ANY(sqlc.narg('run_ids')))
+    AND (sqlc.narg('dataset_ids')::uuid[] IS NULL OR s.dataset_id = ANY(sqlc.narg('dataset_ids')))
+    AND (sqlc.narg('statuses')::text[] IS NULL OR s.status = ANY(sqlc.narg('statuses')))
     AND (sqlc.narg('mode')::text IS NULL OR s.mode = sqlc.narg('mode'))
     AND (sqlc.narg('measurement')::text IS NULL OR s.input_run_measurement = sqlc.narg('measurement'))
     AND (sqlc.narg('namespace')::text IS NULL OR s.questdb_namespace = sqlc.narg('namespace'))
     AND (
         sqlc.narg('pattern')::text IS NULL
-        OR s.search_text ILIKE sqlc.narg('pattern')
-        OR r.search_text ILIKE sqlc.narg('pattern')
-        OR d.search_text ILIKE sqlc.narg('pattern')
+        OR s.search_text LIKE fold_case(sqlc.narg('pattern'))
+        OR r.search_text LIKE fold_case(sqlc.narg('pattern'))
+        OR d.search_text LIKE fold_case(sqlc.narg('pattern'))
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR o.simulation_id = ANY(sqlc.narg('ids')))
     AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
         o.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
     ) OFFSET 0)
-ORDER BY o.value, o.simulation_id
+ORDER BY o.key, o.value, o.simulation_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: SortSimulationsByMetricDesc :many
@@ -434,26 +426,27 @@ INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
 INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
 WHERE
-    o.key = @sort_key
+    o.key BETWEEN @first_key::text AND @last_key::text
+    AND o.key <> sqlc.arg('first_key')::text || E'\x01'
     AND o.value BETWEEN @sort_low::double precision AND @sort_high::double precision
-    AND (NOT @has_cursor::boolean OR (o.value, o.simulation_id) < (@after_value::double precision, @after_id::uuid))
-    AND (sqlc.narg('run_id')::uuid IS NULL OR s.run_id = sqlc.narg('run_id'))
-    AND (sqlc.narg('dataset_id')::uuid IS NULL OR s.dataset_id = sqlc.narg('dataset_id'))
-    AND (sqlc.narg('status')::text IS NULL OR s.status = sqlc.narg('status'))
+    AND (NOT @has_cursor::boolean OR (o.key, o.value, o.simulation_id) < (@after_key::text, @after_value::double precision, @after_id::uuid))
+    AND (sqlc.narg('run_ids')::uuid[] IS NULL OR s.run_id = ANY(sqlc.narg('run_ids')))
+    AND (sqlc.narg('dataset_ids')::uuid[] IS NULL OR s.dataset_id = ANY(sqlc.narg('dataset_ids')))
+    AND (sqlc.narg('statuses')::text[] IS NULL OR s.status = ANY(sqlc.narg('statuses')))
     AND (sqlc.narg('mode')::text IS NULL OR s.mode = sqlc.narg('mode'))
     AND (sqlc.narg('measurement')::text IS NULL OR s.input_run_measurement = sqlc.narg('measurement'))
     AND (sqlc.narg('namespace')::text IS NULL OR s.questdb_namespace = sqlc.narg('namespace'))
     AND (
         sqlc.narg('pattern')::text IS NULL
-        OR s.search_text ILIKE sqlc.narg('pattern')
-        OR r.search_text ILIKE sqlc.narg('pattern')
-        OR d.search_text ILIKE sqlc.narg('pattern')
+        OR s.search_text LIKE fold_case(sqlc.narg('pattern'))
+        OR r.search_text LIKE fold_case(sqlc.narg('pattern'))
+        OR d.search_text LIKE fold_case(sqlc.narg('pattern'))
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR o.simulation_id = ANY(sqlc.narg('ids')))
     AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
         o.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
     ) OFFSET 0)
-ORDER BY o.value DESC, o.simulation_id DESC
+ORDER BY o.key DESC, o.value DESC, o.simulation_id DESC
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: UpsertSimulation :one
@@ -461,7 +454,19 @@ LIMIT @page_size::int OFFSET @page_offset::bigint;
 -- /api/simulations and by the seed.
 -- index: simulation_runs_pkey. cost: 1 row.
 WITH former AS MATERIALIZED (
-    SELECT s.dataset_id
+    SELECT
+        s.dataset_id,
+        s.status,
+        lost_keys(
+            jsonb_build_object(
+                'summary_metrics', s.summary_metrics, 'config', s.config, 'started_at', s.started_at, 'completed_at', s.completed_at,
+                'serialized_config', s.serialized_config
+            ),
+            jsonb_build_object(
+                'summary_metrics', @summary_metrics::jsonb, 'config', @config::jsonb, 'started_at', sqlc.narg('started_at')::timestamptz,
+                'completed_at', sqlc.narg('completed_at')::timestamptz, 'serialized_config', sqlc.narg('serialized_config')::text
+            )
+        ) AS lost
     FROM simulation_runs AS s
     WHERE s.simulation_id = @simulation_id
     FOR UPDATE
@@ -492,4 +497,6 @@ RETURNING
     (xmax = 0)::boolean AS created,
     version,
     created_at,
-    coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id;
+    coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id,
+    coalesce((SELECT f.status FROM former AS f), '')::text AS former_status,
+    coalesce((SELECT array_to_string(f.lost, ', ') FROM former AS f), '')::text AS lost;

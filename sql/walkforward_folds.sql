@@ -11,11 +11,18 @@ INSERT INTO walkforward_folds (
     @train_start_ts_ms, @train_end_ts_ms, @test_start_ts_ms, @test_end_ts_ms
 );
 
--- name: DeleteFolds :execrows
--- DeleteFolds removes the folds of one run. Called by the writes of runs and by the seed before CopyFolds.
+-- name: DeleteFolds :one
+-- DeleteFolds removes the folds of one run, and returns how many of them are not among some numbers. Called by the writes of runs and
+-- by the seed before CopyFolds.
 -- index: walkforward_folds_pkey. cost: the folds of the run.
-DELETE FROM walkforward_folds
-WHERE run_id = @run_id;
+WITH gone AS (
+    DELETE FROM walkforward_folds
+    WHERE run_id = @run_id
+    RETURNING fold_number
+)
+SELECT count(*)::bigint AS lost
+FROM gone AS g
+WHERE NOT EXISTS (SELECT FROM unnest(@kept::integer[]) AS k (fold_number) WHERE k.fold_number = g.fold_number);
 
 -- name: DeleteFoldsByNumber :execrows
 -- DeleteFoldsByNumber removes some folds of one run before CopyFolds puts newer ones there. Called by POST /api/runs/{id}/folds.

@@ -12,10 +12,7 @@ SELECT
 -- CountRuns counts the runs that the lists of runs page through. Called for X-Total-Count when a page is full.
 -- index: walkforward_runs_pkey. cost: one pass over the runs.
 SELECT count(*)::bigint AS total
-FROM walkforward_runs
-WHERE
-    (sqlc.narg('dataset_id')::uuid IS NULL OR dataset_id = sqlc.narg('dataset_id'))
-    AND (sqlc.narg('status')::text IS NULL OR status = sqlc.narg('status'));
+FROM walkforward_runs;
 
 -- name: CountRunsByMetrics :one
 -- CountRunsByMetrics counts what SearchRuns pages through when nothing but metrics filters, at most as far as max_count: what is
@@ -27,13 +24,13 @@ FROM (
     SELECT
     FROM walkforward_run_metrics AS m
     LEFT JOIN walkforward_run_metrics AS m1
-        ON m.run_id = m1.run_id AND m1.key = coalesce((@joined_keys::text[])[1], '')
+        ON m.run_id = m1.run_id AND m1.key = ANY(string_to_array((@joined_keys::text[])[1], E'\x02'))
         AND m1.value BETWEEN coalesce((@joined_lows::double precision[])[1], 0) AND coalesce((@joined_highs::double precision[])[1], 0)
     LEFT JOIN walkforward_run_metrics AS m2
-        ON m.run_id = m2.run_id AND m2.key = coalesce((@joined_keys::text[])[2], '')
+        ON m.run_id = m2.run_id AND m2.key = ANY(string_to_array((@joined_keys::text[])[2], E'\x02'))
         AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
     WHERE
-        m.key = @key AND m.value BETWEEN @low::double precision AND @high::double precision
+        m.key = ANY(string_to_array(@key::text, E'\x02')) AND m.value BETWEEN @low::double precision AND @high::double precision
         AND ((@joined_keys::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
         AND ((@joined_keys::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = (@joined_wanted::boolean[])[2])
         AND (coalesce(cardinality(@metric_keys::text[]), 0) = 0
@@ -55,24 +52,24 @@ FROM (
     SELECT
     FROM walkforward_runs AS r
     LEFT JOIN walkforward_run_metrics AS m1
-        ON r.run_id = m1.run_id AND m1.key = coalesce((@joined_keys::text[])[1], '')
+        ON r.run_id = m1.run_id AND m1.key = ANY(string_to_array((@joined_keys::text[])[1], E'\x02'))
         AND m1.value BETWEEN coalesce((@joined_lows::double precision[])[1], 0) AND coalesce((@joined_highs::double precision[])[1], 0)
     LEFT JOIN walkforward_run_metrics AS m2
-        ON r.run_id = m2.run_id AND m2.key = coalesce((@joined_keys::text[])[2], '')
+        ON r.run_id = m2.run_id AND m2.key = ANY(string_to_array((@joined_keys::text[])[2], E'\x02'))
         AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
     WHERE
-        (sqlc.narg('dataset_id')::uuid IS NULL OR r.dataset_id = sqlc.narg('dataset_id'))
-        AND (sqlc.narg('status')::text IS NULL OR r.status = sqlc.narg('status'))
+        (sqlc.narg('dataset_ids')::uuid[] IS NULL OR r.dataset_id = ANY(sqlc.narg('dataset_ids')))
+        AND (sqlc.narg('statuses')::text[] IS NULL OR r.status = ANY(sqlc.narg('statuses')))
         AND (sqlc.narg('measurement')::text IS NULL OR r.prediction_measurement = sqlc.narg('measurement'))
         AND (sqlc.narg('target')::text IS NULL OR r.target_column = sqlc.narg('target'))
         AND (sqlc.narg('requested_by')::text IS NULL OR r.requested_by = sqlc.narg('requested_by'))
         AND (
             sqlc.narg('pattern')::text IS NULL
-            OR r.search_text ILIKE sqlc.narg('pattern')
+            OR r.search_text LIKE fold_case(sqlc.narg('pattern'))
             OR r.dataset_id = ANY(ARRAY(
                 SELECT d.dataset_id
                 FROM indicator_datasets AS d
-                WHERE d.search_text ILIKE sqlc.narg('pattern')
+                WHERE d.search_text LIKE fold_case(sqlc.narg('pattern'))
             ))
         )
         AND (sqlc.narg('ids')::uuid[] IS NULL OR r.run_id = ANY(sqlc.narg('ids')))
@@ -92,36 +89,25 @@ DELETE FROM walkforward_runs
 WHERE run_id = @run_id;
 
 -- name: FinishRun :one
--- FinishRun ends a write of a run: it brings the numbers of the run up to date, of which those that did not change are not
+-- FinishRun ends a write of a run: it brings what a search compares of the run up to date, of which those that did not change are not
 -- written, and raises the versions of the datasets that it is in and was in. Those are locked in one order, so that two writers
 -- cannot wait for each other, and last, because other writers of the dataset wait for them.
 -- Called by every write of a run and by the seed.
 -- index: walkforward_runs_pkey, walkforward_run_metrics_pkey, indicator_datasets_pkey.
 -- cost: the metrics of the run.
 WITH numbers AS (
-    SELECT s.run_id, c.name || '.' || e.key AS key, metric_number(e.value) AS value, s.created_at
+    SELECT s.run_id, v.key, v.value, s.created_at
     FROM walkforward_runs AS s
-    CROSS JOIN LATERAL (
-        SELECT
-            unnest(ARRAY['summary_metrics', 'hyperparameters', 'walk_config']) AS name,
-            unnest(ARRAY[s.summary_metrics, s.hyperparameters, s.walk_config]) AS object
-    ) AS c
-    CROSS JOIN LATERAL jsonb_each(c.object) AS e
-    WHERE s.run_id = @run_id AND metric_number(e.value) IS NOT NULL AND octet_length(e.key) <= 1000
-    UNION ALL
-    SELECT s.run_id, f.key, f.value, s.created_at
-    FROM walkforward_runs AS s
-    CROSS JOIN LATERAL (
-        SELECT
-            unnest(ARRAY['duration_ms', 'created_at', 'started_at', 'completed_at']) AS key,
-            unnest(ARRAY[
-                s.duration_ms::double precision,
-                (extract(EPOCH FROM s.created_at) * 1000)::double precision,
-                (extract(EPOCH FROM s.started_at) * 1000)::double precision,
-                (extract(EPOCH FROM s.completed_at) * 1000)::double precision
-            ]) AS value
-    ) AS f
-    WHERE s.run_id = @run_id AND f.value IS NOT NULL
+    CROSS JOIN LATERAL search_values(
+        ARRAY['summary_metrics', 'hyperparameters', 'walk_config'], ARRAY[s.summary_metrics, s.hyperparameters, s.walk_config],
+        ARRAY['duration_ms', 'created_at', 'started_at', 'completed_at'],
+        ARRAY[
+            s.duration_ms, extract(EPOCH FROM s.created_at) * 1000, extract(EPOCH FROM s.started_at) * 1000, extract(EPOCH FROM s.completed_at) * 1000
+        ]::double precision[],
+        ARRAY['status', 'prediction_measurement', 'target_column', 'requested_by'],
+        ARRAY[s.status, s.prediction_measurement, s.target_column, s.requested_by]
+    ) AS v (key, value)
+    WHERE s.run_id = @run_id
 ), gone AS (
     DELETE FROM walkforward_run_metrics AS m
     WHERE m.run_id = @run_id AND m.key <> ALL (ARRAY(SELECT n.key FROM numbers AS n))
@@ -185,6 +171,16 @@ SELECT
 FROM walkforward_runs
 WHERE run_id = @run_id;
 
+-- name: GetRunSortKey :one
+-- GetRunSortKey returns where a run is in an order by what it has at a path. Called for the cursor behind a page of a sorted list.
+-- index: walkforward_run_metrics_pkey. cost: 1 row.
+SELECT m.key, m.value
+FROM walkforward_run_metrics AS m
+WHERE
+    m.run_id = @run_id
+    AND m.key BETWEEN @first_key::text AND @last_key::text
+    AND m.key <> sqlc.arg('first_key')::text || E'\x01';
+
 -- name: GetRunVersion :one
 -- GetRunVersion returns what the ETag of a run is made of. Called for If-None-Match.
 -- index: walkforward_runs_pkey, indicator_datasets_pkey. cost: 1 row.
@@ -205,6 +201,16 @@ WHERE run_id > @after_id
 ORDER BY run_id
 LIMIT @page_size::int;
 
+-- name: ListRunSearchKeys :many
+-- ListRunSearchKeys returns those of some keys that any run has. Called for the warnings of a search that finds nothing.
+-- It looks across all runs.
+-- index: walkforward_run_metrics_value_idx. cost: an index entry each.
+SELECT k.key::text AS key
+FROM unnest(@keys::text[]) AS k (key)
+WHERE EXISTS (SELECT FROM walkforward_run_metrics AS m WHERE m.key = k.key)
+ORDER BY k.key
+LIMIT 1000;
+
 -- name: ListRuns :many
 -- ListRuns returns runs, newest first. Called by GET /api/walkforward/runs.
 -- index: walkforward_runs_created_at_idx. cost: page_offset + page_size rows.
@@ -213,33 +219,6 @@ SELECT
     d.questdb_tag AS dataset_slug
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
-ORDER BY r.created_at DESC, r.run_id
-LIMIT @page_size::int OFFSET @page_offset::bigint;
-
--- name: ListRunsByDataset :many
--- ListRunsByDataset returns the runs of one dataset, newest first, in one status if that is given.
--- Called by GET /api/walkforward/runs?dataset_id=.
--- index: walkforward_runs_dataset_id_idx. cost: as ListRuns, within the dataset.
-SELECT
-    r.*,
-    d.questdb_tag AS dataset_slug
-FROM walkforward_runs AS r
-INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
-WHERE
-    r.dataset_id = @dataset_id
-    AND (sqlc.narg('status')::text IS NULL OR r.status = sqlc.narg('status'))
-ORDER BY r.created_at DESC, r.run_id
-LIMIT @page_size::int OFFSET @page_offset::bigint;
-
--- name: ListRunsByStatus :many
--- ListRunsByStatus returns the runs in one status, newest first. Called by GET /api/walkforward/runs?status=.
--- index: walkforward_runs_status_idx. cost: as ListRuns, within the status.
-SELECT
-    r.*,
-    d.questdb_tag AS dataset_slug
-FROM walkforward_runs AS r
-INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
-WHERE r.status = @status
 ORDER BY r.created_at DESC, r.run_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
@@ -276,10 +255,16 @@ FOR UPDATE OF r;
 -- MatchRunsByMetric returns the ids of runs with a metric in a range, at most page_size: fewer than that are all of them.
 -- Called before SearchRuns, which is faster on few candidates. It looks across all runs.
 -- index: walkforward_run_metrics_value_idx. cost: page_size index entries.
-SELECT m.run_id
-FROM walkforward_run_metrics AS m
-WHERE m.key = @key AND m.value BETWEEN @low::double precision AND @high::double precision
-ORDER BY m.value, m.run_id
+SELECT o.run_id::uuid AS run_id
+FROM unnest(string_to_array(@key::text, E'\x02')) AS k (key)
+CROSS JOIN LATERAL (
+    SELECT m.run_id
+    FROM walkforward_run_metrics AS m
+    WHERE m.key = k.key AND m.value BETWEEN @low::double precision AND @high::double precision
+    ORDER BY m.value, m.run_id
+    LIMIT @page_size::int
+) AS o
+ORDER BY o.run_id
 LIMIT @page_size::int;
 
 -- name: MatchRunsByText :many
@@ -291,7 +276,7 @@ FROM (
     (
         SELECT r.run_id
         FROM walkforward_runs AS r
-        WHERE r.search_text ILIKE @pattern
+        WHERE r.search_text LIKE fold_case(@pattern)
         LIMIT @page_size::int
     )
     UNION
@@ -299,7 +284,7 @@ FROM (
         SELECT r.run_id
         FROM indicator_datasets AS d
         INNER JOIN walkforward_runs AS r ON d.dataset_id = r.dataset_id
-        WHERE d.search_text ILIKE @pattern
+        WHERE d.search_text LIKE fold_case(@pattern)
         LIMIT @page_size::int
     )
 ) AS ids
@@ -336,15 +321,15 @@ SELECT
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE
-    (sqlc.narg('dataset_id')::uuid IS NULL OR r.dataset_id = sqlc.narg('dataset_id'))
-    AND (sqlc.narg('status')::text IS NULL OR r.status = sqlc.narg('status'))
+    (sqlc.narg('dataset_ids')::uuid[] IS NULL OR r.dataset_id = ANY(sqlc.narg('dataset_ids')))
+    AND (sqlc.narg('statuses')::text[] IS NULL OR r.status = ANY(sqlc.narg('statuses')))
     AND (sqlc.narg('measurement')::text IS NULL OR r.prediction_measurement = sqlc.narg('measurement'))
     AND (sqlc.narg('target')::text IS NULL OR r.target_column = sqlc.narg('target'))
     AND (sqlc.narg('requested_by')::text IS NULL OR r.requested_by = sqlc.narg('requested_by'))
     AND (
         sqlc.narg('pattern')::text IS NULL
-        OR r.search_text ILIKE sqlc.narg('pattern')
-        OR d.search_text ILIKE sqlc.narg('pattern')
+        OR r.search_text LIKE fold_case(sqlc.narg('pattern'))
+        OR d.search_text LIKE fold_case(sqlc.narg('pattern'))
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR r.run_id = ANY(sqlc.narg('ids')))
     AND NOT EXISTS (SELECT FROM unmet_run_metrics(
@@ -366,21 +351,32 @@ LIMIT @page_size::int OFFSET @page_offset::bigint;
 SELECT
     r.*,
     d.questdb_tag AS dataset_slug
-FROM walkforward_run_metrics AS o
+FROM (
+    SELECT l.run_id, l.created_at
+    FROM unnest(string_to_array(@lead_key::text, E'\x02')) AS k (key)
+    CROSS JOIN LATERAL (
+        SELECT m.run_id, m.created_at
+        FROM walkforward_run_metrics AS m
+        WHERE
+            m.key = k.key
+            AND m.value BETWEEN @lead_low::double precision AND @lead_high::double precision
+            AND NOT EXISTS (SELECT FROM unmet_run_metrics(
+                m.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+            ) OFFSET 0)
+            AND (
+                sqlc.narg('after_at')::timestamptz IS NULL
+                OR (m.created_at <= sqlc.narg('after_at') AND (m.created_at < sqlc.narg('after_at') OR m.run_id > @after_id))
+            )
+        ORDER BY m.created_at DESC, m.run_id
+        LIMIT sqlc.arg('page_size')::int + sqlc.arg('page_offset')::bigint
+    ) AS l
+    ORDER BY l.created_at DESC, l.run_id
+    LIMIT @page_size::int OFFSET @page_offset::bigint
+) AS o
 INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
-WHERE
-    o.key = @lead_key
-    AND o.value BETWEEN @lead_low::double precision AND @lead_high::double precision
-    AND NOT EXISTS (SELECT FROM unmet_run_metrics(
-        o.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
-    ) OFFSET 0)
-    AND (
-        sqlc.narg('after_at')::timestamptz IS NULL
-        OR (o.created_at <= sqlc.narg('after_at') AND (o.created_at < sqlc.narg('after_at') OR o.run_id > @after_id))
-    )
 ORDER BY o.created_at DESC, o.run_id
-LIMIT @page_size::int OFFSET @page_offset::bigint;
+LIMIT @page_size::int;
 
 -- name: SortRunsByMetric :many
 -- SortRunsByMetric returns the runs that have a metric and meet every filter given, ascending by it, from a cursor on when one is given;
@@ -395,24 +391,25 @@ FROM walkforward_run_metrics AS o
 INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE
-    o.key = @sort_key
+    o.key BETWEEN @first_key::text AND @last_key::text
+    AND o.key <> sqlc.arg('first_key')::text || E'\x01'
     AND o.value BETWEEN @sort_low::double precision AND @sort_high::double precision
-    AND (NOT @has_cursor::boolean OR (o.value, o.run_id) > (@after_value::double precision, @after_id::uuid))
-    AND (sqlc.narg('dataset_id')::uuid IS NULL OR r.dataset_id = sqlc.narg('dataset_id'))
-    AND (sqlc.narg('status')::text IS NULL OR r.status = sqlc.narg('status'))
+    AND (NOT @has_cursor::boolean OR (o.key, o.value, o.run_id) > (@after_key::text, @after_value::double precision, @after_id::uuid))
+    AND (sqlc.narg('dataset_ids')::uuid[] IS NULL OR r.dataset_id = ANY(sqlc.narg('dataset_ids')))
+    AND (sqlc.narg('statuses')::text[] IS NULL OR r.status = ANY(sqlc.narg('statuses')))
     AND (sqlc.narg('measurement')::text IS NULL OR r.prediction_measurement = sqlc.narg('measurement'))
     AND (sqlc.narg('target')::text IS NULL OR r.target_column = sqlc.narg('target'))
     AND (sqlc.narg('requested_by')::text IS NULL OR r.requested_by = sqlc.narg('requested_by'))
     AND (
         sqlc.narg('pattern')::text IS NULL
-        OR r.search_text ILIKE sqlc.narg('pattern')
-        OR d.search_text ILIKE sqlc.narg('pattern')
+        OR r.search_text LIKE fold_case(sqlc.narg('pattern'))
+        OR d.search_text LIKE fold_case(sqlc.narg('pattern'))
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR o.run_id = ANY(sqlc.narg('ids')))
     AND NOT EXISTS (SELECT FROM unmet_run_metrics(
         o.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
     ) OFFSET 0)
-ORDER BY o.value, o.run_id
+ORDER BY o.key, o.value, o.run_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: SortRunsByMetricDesc :many
@@ -428,34 +425,50 @@ FROM walkforward_run_metrics AS o
 INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE
-    o.key = @sort_key
+    o.key BETWEEN @first_key::text AND @last_key::text
+    AND o.key <> sqlc.arg('first_key')::text || E'\x01'
     AND o.value BETWEEN @sort_low::double precision AND @sort_high::double precision
-    AND (NOT @has_cursor::boolean OR (o.value, o.run_id) < (@after_value::double precision, @after_id::uuid))
-    AND (sqlc.narg('dataset_id')::uuid IS NULL OR r.dataset_id = sqlc.narg('dataset_id'))
-    AND (sqlc.narg('status')::text IS NULL OR r.status = sqlc.narg('status'))
+    AND (NOT @has_cursor::boolean OR (o.key, o.value, o.run_id) < (@after_key::text, @after_value::double precision, @after_id::uuid))
+    AND (sqlc.narg('dataset_ids')::uuid[] IS NULL OR r.dataset_id = ANY(sqlc.narg('dataset_ids')))
+    AND (sqlc.narg('statuses')::text[] IS NULL OR r.status = ANY(sqlc.narg('statuses')))
     AND (sqlc.narg('measurement')::text IS NULL OR r.prediction_measurement = sqlc.narg('measurement'))
     AND (sqlc.narg('target')::text IS NULL OR r.target_column = sqlc.narg('target'))
     AND (sqlc.narg('requested_by')::text IS NULL OR r.requested_by = sqlc.narg('requested_by'))
     AND (
         sqlc.narg('pattern')::text IS NULL
-        OR r.search_text ILIKE sqlc.narg('pattern')
-        OR d.search_text ILIKE sqlc.narg('pattern')
+        OR r.search_text LIKE fold_case(sqlc.narg('pattern'))
+        OR d.search_text LIKE fold_case(sqlc.narg('pattern'))
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR o.run_id = ANY(sqlc.narg('ids')))
     AND NOT EXISTS (SELECT FROM unmet_run_metrics(
         o.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
     ) OFFSET 0)
-ORDER BY o.value DESC, o.run_id DESC
+ORDER BY o.key DESC, o.value DESC, o.run_id DESC
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: UpsertRun :one
 -- UpsertRun creates a run or replaces all of it but created_at, and keeps others from writing it until the transaction ends.
 -- created tells which of both it did, former_dataset_id the dataset that the run was in, or zeros: a run that was there and has those was
--- created by another transaction meanwhile.
+-- created by another transaction meanwhile. former_status and lost tell what it was and what of it the new one does not have.
 -- Called by POST and PUT /api/runs and by the seed.
 -- index: walkforward_runs_pkey. cost: 1 row.
 WITH former AS MATERIALIZED (
-    SELECT r.dataset_id
+    SELECT
+        r.dataset_id,
+        r.status,
+        lost_keys(
+            jsonb_build_object(
+                'summary_metrics', r.summary_metrics, 'hyperparameters', r.hyperparameters, 'walk_config', r.walk_config,
+                'feature_columns', r.feature_columns, 'requested_by', r.requested_by, 'started_at', r.started_at,
+                'completed_at', r.completed_at, 'duration_ms', r.duration_ms, 'serialized_config', r.serialized_config
+            ),
+            jsonb_build_object(
+                'summary_metrics', @summary_metrics::jsonb, 'hyperparameters', @hyperparameters::jsonb, 'walk_config', @walk_config::jsonb,
+                'feature_columns', @feature_columns::jsonb, 'requested_by', sqlc.narg('requested_by')::text,
+                'started_at', sqlc.narg('started_at')::timestamptz, 'completed_at', sqlc.narg('completed_at')::timestamptz,
+                'duration_ms', sqlc.narg('duration_ms')::bigint, 'serialized_config', sqlc.narg('serialized_config')::text
+            )
+        ) AS lost
     FROM walkforward_runs AS r
     WHERE r.run_id = @run_id
     FOR UPDATE
@@ -489,4 +502,6 @@ RETURNING
     (xmax = 0)::boolean AS created,
     version,
     created_at,
-    coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id;
+    coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id,
+    coalesce((SELECT f.status FROM former AS f), '')::text AS former_status,
+    coalesce((SELECT array_to_string(f.lost, ', ') FROM former AS f), '')::text AS lost;

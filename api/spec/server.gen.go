@@ -52,6 +52,7 @@ const (
 	ErrorCodeBodyTooLarge        ErrorCode = "body_too_large"
 	ErrorCodeConflict            ErrorCode = "conflict"
 	ErrorCodeDatabaseUnavailable ErrorCode = "database_unavailable"
+	ErrorCodeFinal               ErrorCode = "final"
 	ErrorCodeInternal            ErrorCode = "internal"
 	ErrorCodeInvalidBody         ErrorCode = "invalid_body"
 	ErrorCodeInvalidID           ErrorCode = "invalid_id"
@@ -64,6 +65,7 @@ const (
 	ErrorCodeQuestdbUnavailable  ErrorCode = "questdb_unavailable"
 	ErrorCodeTimeout             ErrorCode = "timeout"
 	ErrorCodeUnknownDataset      ErrorCode = "unknown_dataset"
+	ErrorCodeUnknownParameter    ErrorCode = "unknown_parameter"
 	ErrorCodeUnknownRun          ErrorCode = "unknown_run"
 	ErrorCodeUnsupportedEncoding ErrorCode = "unsupported_encoding"
 	ErrorCodeUnsupportedType     ErrorCode = "unsupported_type"
@@ -77,6 +79,8 @@ func (e ErrorCode) Valid() bool {
 	case ErrorCodeConflict:
 		return true
 	case ErrorCodeDatabaseUnavailable:
+		return true
+	case ErrorCodeFinal:
 		return true
 	case ErrorCodeInternal:
 		return true
@@ -101,6 +105,8 @@ func (e ErrorCode) Valid() bool {
 	case ErrorCodeTimeout:
 		return true
 	case ErrorCodeUnknownDataset:
+		return true
+	case ErrorCodeUnknownParameter:
 		return true
 	case ErrorCodeUnknownRun:
 		return true
@@ -335,6 +341,21 @@ func (e ModeFilter) Valid() bool {
 	}
 }
 
+// Defines values for Nonfinite.
+const (
+	NonfiniteNull Nonfinite = "null"
+)
+
+// Valid indicates whether the value is a known member of the Nonfinite enum.
+func (e Nonfinite) Valid() bool {
+	switch e {
+	case NonfiniteNull:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SideFilter.
 const (
 	SideFilterLong  SideFilter = "long"
@@ -368,6 +389,36 @@ func (e ListDatasetsParamsCount) Valid() bool {
 	case ListDatasetsParamsCountExact:
 		return true
 	case ListDatasetsParamsCountNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoreDatasetParamsNonfinite.
+const (
+	StoreDatasetParamsNonfiniteNull StoreDatasetParamsNonfinite = "null"
+)
+
+// Valid indicates whether the value is a known member of the StoreDatasetParamsNonfinite enum.
+func (e StoreDatasetParamsNonfinite) Valid() bool {
+	switch e {
+	case StoreDatasetParamsNonfiniteNull:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PutDatasetParamsNonfinite.
+const (
+	PutDatasetParamsNonfiniteNull PutDatasetParamsNonfinite = "null"
+)
+
+// Valid indicates whether the value is a known member of the PutDatasetParamsNonfinite enum.
+func (e PutDatasetParamsNonfinite) Valid() bool {
+	switch e {
+	case PutDatasetParamsNonfiniteNull:
 		return true
 	default:
 		return false
@@ -455,6 +506,21 @@ func (e ListRunsParamsCount) Valid() bool {
 	}
 }
 
+// Defines values for StoreRunParamsNonfinite.
+const (
+	StoreRunParamsNonfiniteNull StoreRunParamsNonfinite = "null"
+)
+
+// Valid indicates whether the value is a known member of the StoreRunParamsNonfinite enum.
+func (e StoreRunParamsNonfinite) Valid() bool {
+	switch e {
+	case StoreRunParamsNonfiniteNull:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for GetRunParamsFolds.
 const (
 	GetRunParamsFoldsAll  GetRunParamsFolds = "all"
@@ -467,6 +533,51 @@ func (e GetRunParamsFolds) Valid() bool {
 	case GetRunParamsFoldsAll:
 		return true
 	case GetRunParamsFoldsNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PatchRunParamsNonfinite.
+const (
+	PatchRunParamsNonfiniteNull PatchRunParamsNonfinite = "null"
+)
+
+// Valid indicates whether the value is a known member of the PatchRunParamsNonfinite enum.
+func (e PatchRunParamsNonfinite) Valid() bool {
+	switch e {
+	case PatchRunParamsNonfiniteNull:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PutRunParamsNonfinite.
+const (
+	PutRunParamsNonfiniteNull PutRunParamsNonfinite = "null"
+)
+
+// Valid indicates whether the value is a known member of the PutRunParamsNonfinite enum.
+func (e PutRunParamsNonfinite) Valid() bool {
+	switch e {
+	case PutRunParamsNonfiniteNull:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AppendFoldsParamsNonfinite.
+const (
+	AppendFoldsParamsNonfiniteNull AppendFoldsParamsNonfinite = "null"
+)
+
+// Valid indicates whether the value is a known member of the AppendFoldsParamsNonfinite enum.
+func (e AppendFoldsParamsNonfinite) Valid() bool {
+	switch e {
+	case AppendFoldsParamsNonfiniteNull:
 		return true
 	default:
 		return false
@@ -524,6 +635,51 @@ func (e ListSimulationsParamsCount) Valid() bool {
 	case ListSimulationsParamsCountExact:
 		return true
 	case ListSimulationsParamsCountNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoreSimulationParamsNonfinite.
+const (
+	StoreSimulationParamsNonfiniteNull StoreSimulationParamsNonfinite = "null"
+)
+
+// Valid indicates whether the value is a known member of the StoreSimulationParamsNonfinite enum.
+func (e StoreSimulationParamsNonfinite) Valid() bool {
+	switch e {
+	case StoreSimulationParamsNonfiniteNull:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PatchSimulationParamsNonfinite.
+const (
+	PatchSimulationParamsNonfiniteNull PatchSimulationParamsNonfinite = "null"
+)
+
+// Valid indicates whether the value is a known member of the PatchSimulationParamsNonfinite enum.
+func (e PatchSimulationParamsNonfinite) Valid() bool {
+	switch e {
+	case PatchSimulationParamsNonfiniteNull:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PutSimulationParamsNonfinite.
+const (
+	PutSimulationParamsNonfiniteNull PutSimulationParamsNonfinite = "null"
+)
+
+// Valid indicates whether the value is a known member of the PutSimulationParamsNonfinite enum.
+func (e PutSimulationParamsNonfinite) Valid() bool {
+	switch e {
+	case PutSimulationParamsNonfiniteNull:
 		return true
 	default:
 		return false
@@ -643,10 +799,11 @@ func (e ListRunPredictionsParamsWith) Valid() bool {
 
 // Changed defines model for Changed.
 type Changed struct {
-	DryRun  bool               `json:"dry_run"`
-	ID      openapi_types.UUID `json:"id"`
-	Success bool               `json:"success"`
-	Version int64              `json:"version"`
+	DryRun   bool               `json:"dry_run"`
+	ID       openapi_types.UUID `json:"id"`
+	Success  bool               `json:"success"`
+	Version  int64              `json:"version"`
+	Warnings []string           `json:"warnings"`
 }
 
 // DatasetStored defines model for DatasetStored.
@@ -1174,7 +1331,7 @@ type Count string
 type Cursor = string
 
 // DatasetFilter defines model for DatasetFilter.
-type DatasetFilter = string
+type DatasetFilter = []string
 
 // Desc defines model for Desc.
 type Desc = bool
@@ -1230,11 +1387,17 @@ type ModeFilter string
 // NamespaceFilter defines model for NamespaceFilter.
 type NamespaceFilter = string
 
+// Nonfinite defines model for Nonfinite.
+type Nonfinite string
+
 // Offset defines model for Offset.
 type Offset = int64
 
 // Points defines model for Points.
 type Points = int64
+
+// Replace defines model for Replace.
+type Replace = bool
 
 // RequestedByFilter defines model for RequestedByFilter.
 type RequestedByFilter = string
@@ -1243,13 +1406,19 @@ type RequestedByFilter = string
 type RowLimit = int64
 
 // RunFilter defines model for RunFilter.
-type RunFilter = string
+type RunFilter = []string
+
+// RunIDs defines model for RunIDs.
+type RunIDs = []string
 
 // Search defines model for Search.
 type Search = string
 
 // SideFilter defines model for SideFilter.
 type SideFilter string
+
+// SlugFilter defines model for SlugFilter.
+type SlugFilter = []string
 
 // SmallLimit defines model for SmallLimit.
 type SmallLimit = int64
@@ -1269,11 +1438,14 @@ type StartTS = string
 // StartTimestamp defines model for StartTimestamp.
 type StartTimestamp = string
 
-// StatusFilter Where a run or simulation stands; the last four are final.
-type StatusFilter = Status
+// StatusFilter defines model for StatusFilter.
+type StatusFilter = []Status
 
 // SymbolFilter defines model for SymbolFilter.
 type SymbolFilter = string
+
+// SymbolsFilter defines model for SymbolsFilter.
+type SymbolsFilter = []string
 
 // TargetFilter defines model for TargetFilter.
 type TargetFilter = string
@@ -1349,7 +1521,7 @@ type ListDatasetsParams struct {
 	// Count Whether `total` is counted: exactly, up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListDatasetsParamsCount `form:"count,omitempty" json:"count,omitempty"`
 
-	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case.
+	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 }
 
@@ -1361,9 +1533,15 @@ type StoreDatasetParams struct {
 	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
+	// Nonfinite `null` stores NaN, Infinity and -Infinity, which are not JSON, as null and names them in `warnings`.
+	Nonfinite *StoreDatasetParamsNonfinite `form:"nonfinite,omitempty" json:"nonfinite,omitempty"`
+
 	// IfMatch Write only if this is the ETag.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
+
+// StoreDatasetParamsNonfinite defines parameters for StoreDataset.
+type StoreDatasetParamsNonfinite string
 
 // DeleteDatasetParams defines parameters for DeleteDataset.
 type DeleteDatasetParams struct {
@@ -1388,9 +1566,15 @@ type PutDatasetParams struct {
 	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
+	// Nonfinite `null` stores NaN, Infinity and -Infinity, which are not JSON, as null and names them in `warnings`.
+	Nonfinite *PutDatasetParamsNonfinite `form:"nonfinite,omitempty" json:"nonfinite,omitempty"`
+
 	// IfMatch Write only if this is the ETag.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
+
+// PutDatasetParamsNonfinite defines parameters for PutDataset.
+type PutDatasetParamsNonfinite string
 
 // GetHistogramParams defines parameters for GetHistogram.
 type GetHistogramParams struct {
@@ -1547,8 +1731,11 @@ type AppendOhlcvParams struct {
 
 // ListDatasetRunsParams defines parameters for ListDatasetRuns.
 type ListDatasetRunsParams struct {
-	// Status Only in this status.
+	// Status Only in these statuses, separated by commas.
 	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
+
+	// RunID Only these runs, ids separated by commas.
+	RunID *RunIDs `form:"run_id,omitempty" json:"run_id,omitempty"`
 
 	// Measurement Only with this table of predictions.
 	Measurement *MeasurementFilter `form:"measurement,omitempty" json:"measurement,omitempty"`
@@ -1559,12 +1746,17 @@ type ListDatasetRunsParams struct {
 	// RequestedBy Only by this person.
 	RequestedBy *RequestedByFilter `form:"requested_by,omitempty" json:"requested_by,omitempty"`
 
-	// Metric Compares a number at the top level of a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
-	// `exists` or `missing` after the key. Repeated filters must all match. Texts, booleans and nested values never match.
+	// Metric Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
+	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
+	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
+	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
 	// `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`, or `started_at`, `completed_at`, `duration_ms`; those without it come last.
+	// Sort A column (`created_at`, `started_at`, `completed_at`, `duration_ms`, `status`, `prediction_measurement`, `target_column`, `requested_by`; for simulations
+	// `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+	// before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Limit Most items to return. A value above 1000 counts as 1000; the answer has the limit that was used.
@@ -1579,7 +1771,7 @@ type ListDatasetRunsParams struct {
 	// Count Whether `total` is counted: exactly, up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListDatasetRunsParamsCount `form:"count,omitempty" json:"count,omitempty"`
 
-	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case.
+	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// IfNoneMatch Answer 304 if this is the ETag.
@@ -1693,11 +1885,20 @@ type ListMeasurementsParams struct {
 
 // ListRunsParams defines parameters for ListRuns.
 type ListRunsParams struct {
-	// DatasetID Only of this dataset (a UUID).
+	// DatasetID Only of these datasets, ids or slugs separated by commas.
 	DatasetID *DatasetFilter `form:"dataset_id,omitempty" json:"dataset_id,omitempty"`
 
-	// Status Only in this status.
+	// DatasetSlug Only of the datasets with these slugs, separated by commas.
+	DatasetSlug *SlugFilter `form:"dataset_slug,omitempty" json:"dataset_slug,omitempty"`
+
+	// Symbol Only of datasets with these symbols, separated by commas.
+	Symbol *SymbolsFilter `form:"symbol,omitempty" json:"symbol,omitempty"`
+
+	// Status Only in these statuses, separated by commas.
 	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
+
+	// RunID Only these runs, ids separated by commas.
+	RunID *RunIDs `form:"run_id,omitempty" json:"run_id,omitempty"`
 
 	// Measurement Only with this table of predictions.
 	Measurement *MeasurementFilter `form:"measurement,omitempty" json:"measurement,omitempty"`
@@ -1708,12 +1909,17 @@ type ListRunsParams struct {
 	// RequestedBy Only by this person.
 	RequestedBy *RequestedByFilter `form:"requested_by,omitempty" json:"requested_by,omitempty"`
 
-	// Metric Compares a number at the top level of a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
-	// `exists` or `missing` after the key. Repeated filters must all match. Texts, booleans and nested values never match.
+	// Metric Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
+	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
+	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
+	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
 	// `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`, or `started_at`, `completed_at`, `duration_ms`; those without it come last.
+	// Sort A column (`created_at`, `started_at`, `completed_at`, `duration_ms`, `status`, `prediction_measurement`, `target_column`, `requested_by`; for simulations
+	// `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+	// before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Limit Most items to return. A value above 1000 counts as 1000; the answer has the limit that was used.
@@ -1728,7 +1934,7 @@ type ListRunsParams struct {
 	// Count Whether `total` is counted: exactly, up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListRunsParamsCount `form:"count,omitempty" json:"count,omitempty"`
 
-	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case.
+	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 }
 
@@ -1740,9 +1946,18 @@ type StoreRunParams struct {
 	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
+	// Replace Store it although the stored one is final and would lose its status, metrics, configuration, folds, buckets or trades.
+	Replace *Replace `form:"replace,omitempty" json:"replace,omitempty"`
+
+	// Nonfinite `null` stores NaN, Infinity and -Infinity, which are not JSON, as null and names them in `warnings`.
+	Nonfinite *StoreRunParamsNonfinite `form:"nonfinite,omitempty" json:"nonfinite,omitempty"`
+
 	// IfMatch Write only if this is the ETag.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
+
+// StoreRunParamsNonfinite defines parameters for StoreRun.
+type StoreRunParamsNonfinite string
 
 // DeleteRunParams defines parameters for DeleteRun.
 type DeleteRunParams struct {
@@ -1782,18 +1997,33 @@ type PatchRunParams struct {
 	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
+	// Nonfinite `null` stores NaN, Infinity and -Infinity, which are not JSON, as null and names them in `warnings`.
+	Nonfinite *PatchRunParamsNonfinite `form:"nonfinite,omitempty" json:"nonfinite,omitempty"`
+
 	// IfMatch Write only if this is the ETag.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
+
+// PatchRunParamsNonfinite defines parameters for PatchRun.
+type PatchRunParamsNonfinite string
 
 // PutRunParams defines parameters for PutRun.
 type PutRunParams struct {
 	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
+	// Replace Store it although the stored one is final and would lose its status, metrics, configuration, folds, buckets or trades.
+	Replace *Replace `form:"replace,omitempty" json:"replace,omitempty"`
+
+	// Nonfinite `null` stores NaN, Infinity and -Infinity, which are not JSON, as null and names them in `warnings`.
+	Nonfinite *PutRunParamsNonfinite `form:"nonfinite,omitempty" json:"nonfinite,omitempty"`
+
 	// IfMatch Write only if this is the ETag.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
+
+// PutRunParamsNonfinite defines parameters for PutRun.
+type PutRunParamsNonfinite string
 
 // AppendFoldsParams defines parameters for AppendFolds.
 type AppendFoldsParams struct {
@@ -1803,9 +2033,15 @@ type AppendFoldsParams struct {
 	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
+	// Nonfinite `null` stores NaN, Infinity and -Infinity, which are not JSON, as null and names them in `warnings`.
+	Nonfinite *AppendFoldsParamsNonfinite `form:"nonfinite,omitempty" json:"nonfinite,omitempty"`
+
 	// IfMatch Write only if this is the ETag.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
+
+// AppendFoldsParamsNonfinite defines parameters for AppendFolds.
+type AppendFoldsParamsNonfinite string
 
 // ListPredictionsParams defines parameters for ListPredictions.
 type ListPredictionsParams struct {
@@ -1863,13 +2099,19 @@ type AppendPredictionsParams struct {
 
 // ListSimulationsParams defines parameters for ListSimulations.
 type ListSimulationsParams struct {
-	// RunID Only simulations of this run (a UUID).
+	// RunID Only simulations of these runs, ids separated by commas.
 	RunID *RunFilter `form:"run_id,omitempty" json:"run_id,omitempty"`
 
-	// DatasetID Only of this dataset (a UUID).
+	// DatasetID Only of these datasets, ids or slugs separated by commas.
 	DatasetID *DatasetFilter `form:"dataset_id,omitempty" json:"dataset_id,omitempty"`
 
-	// Status Only in this status.
+	// DatasetSlug Only of the datasets with these slugs, separated by commas.
+	DatasetSlug *SlugFilter `form:"dataset_slug,omitempty" json:"dataset_slug,omitempty"`
+
+	// Symbol Only of datasets with these symbols, separated by commas.
+	Symbol *SymbolsFilter `form:"symbol,omitempty" json:"symbol,omitempty"`
+
+	// Status Only in these statuses, separated by commas.
 	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
 
 	// Mode Only in this mode.
@@ -1881,12 +2123,17 @@ type ListSimulationsParams struct {
 	// Namespace Only with this table of traces.
 	Namespace *NamespaceFilter `form:"namespace,omitempty" json:"namespace,omitempty"`
 
-	// Metric Compares a number at the top level of a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
-	// `exists` or `missing` after the key. Repeated filters must all match. Texts, booleans and nested values never match.
+	// Metric Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
+	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
+	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
+	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
 	// `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`, or `started_at`, `completed_at`, `duration_ms`; those without it come last.
+	// Sort A column (`created_at`, `started_at`, `completed_at`, `duration_ms`, `status`, `prediction_measurement`, `target_column`, `requested_by`; for simulations
+	// `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+	// before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Limit Most items to return. A value above 1000 counts as 1000; the answer has the limit that was used.
@@ -1901,7 +2148,7 @@ type ListSimulationsParams struct {
 	// Count Whether `total` is counted: exactly, up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListSimulationsParamsCount `form:"count,omitempty" json:"count,omitempty"`
 
-	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case.
+	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 }
 
@@ -1916,9 +2163,18 @@ type StoreSimulationParams struct {
 	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
+	// Replace Store it although the stored one is final and would lose its status, metrics, configuration, folds, buckets or trades.
+	Replace *Replace `form:"replace,omitempty" json:"replace,omitempty"`
+
+	// Nonfinite `null` stores NaN, Infinity and -Infinity, which are not JSON, as null and names them in `warnings`.
+	Nonfinite *StoreSimulationParamsNonfinite `form:"nonfinite,omitempty" json:"nonfinite,omitempty"`
+
 	// IfMatch Write only if this is the ETag.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
+
+// StoreSimulationParamsNonfinite defines parameters for StoreSimulation.
+type StoreSimulationParamsNonfinite string
 
 // DeleteSimulationParams defines parameters for DeleteSimulation.
 type DeleteSimulationParams struct {
@@ -1946,18 +2202,33 @@ type PatchSimulationParams struct {
 	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
+	// Nonfinite `null` stores NaN, Infinity and -Infinity, which are not JSON, as null and names them in `warnings`.
+	Nonfinite *PatchSimulationParamsNonfinite `form:"nonfinite,omitempty" json:"nonfinite,omitempty"`
+
 	// IfMatch Write only if this is the ETag.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
+
+// PatchSimulationParamsNonfinite defines parameters for PatchSimulation.
+type PatchSimulationParamsNonfinite string
 
 // PutSimulationParams defines parameters for PutSimulation.
 type PutSimulationParams struct {
 	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
+	// Replace Store it although the stored one is final and would lose its status, metrics, configuration, folds, buckets or trades.
+	Replace *Replace `form:"replace,omitempty" json:"replace,omitempty"`
+
+	// Nonfinite `null` stores NaN, Infinity and -Infinity, which are not JSON, as null and names them in `warnings`.
+	Nonfinite *PutSimulationParamsNonfinite `form:"nonfinite,omitempty" json:"nonfinite,omitempty"`
+
 	// IfMatch Write only if this is the ETag.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
+
+// PutSimulationParamsNonfinite defines parameters for PutSimulation.
+type PutSimulationParamsNonfinite string
 
 // GetEquityParams defines parameters for GetEquity.
 type GetEquityParams struct {
@@ -2051,13 +2322,19 @@ type ListTradesParamsCount string
 
 // ListTradesimRunsParams defines parameters for ListTradesimRuns.
 type ListTradesimRunsParams struct {
-	// RunID Only simulations of this run (a UUID).
+	// RunID Only simulations of these runs, ids separated by commas.
 	RunID *RunFilter `form:"run_id,omitempty" json:"run_id,omitempty"`
 
-	// DatasetID Only of this dataset (a UUID).
+	// DatasetID Only of these datasets, ids or slugs separated by commas.
 	DatasetID *DatasetFilter `form:"dataset_id,omitempty" json:"dataset_id,omitempty"`
 
-	// Status Only in this status.
+	// DatasetSlug Only of the datasets with these slugs, separated by commas.
+	DatasetSlug *SlugFilter `form:"dataset_slug,omitempty" json:"dataset_slug,omitempty"`
+
+	// Symbol Only of datasets with these symbols, separated by commas.
+	Symbol *SymbolsFilter `form:"symbol,omitempty" json:"symbol,omitempty"`
+
+	// Status Only in these statuses, separated by commas.
 	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
 
 	// Mode Only in this mode.
@@ -2069,15 +2346,20 @@ type ListTradesimRunsParams struct {
 	// Namespace Only with this table of traces.
 	Namespace *NamespaceFilter `form:"namespace,omitempty" json:"namespace,omitempty"`
 
-	// Metric Compares a number at the top level of a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
-	// `exists` or `missing` after the key. Repeated filters must all match. Texts, booleans and nested values never match.
+	// Metric Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
+	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
+	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
+	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
 	// `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`, or `started_at`, `completed_at`, `duration_ms`; those without it come last.
+	// Sort A column (`created_at`, `started_at`, `completed_at`, `duration_ms`, `status`, `prediction_measurement`, `target_column`, `requested_by`; for simulations
+	// `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+	// before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
-	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case.
+	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// Limit Most items to return. A value above 5000 counts as 5000.
@@ -2161,11 +2443,20 @@ type ListTradesimTradesParamsSide string
 
 // ListWalkforwardRunsParams defines parameters for ListWalkforwardRuns.
 type ListWalkforwardRunsParams struct {
-	// DatasetID Only of this dataset (a UUID).
+	// DatasetID Only of these datasets, ids or slugs separated by commas.
 	DatasetID *DatasetFilter `form:"dataset_id,omitempty" json:"dataset_id,omitempty"`
 
-	// Status Only in this status.
+	// DatasetSlug Only of the datasets with these slugs, separated by commas.
+	DatasetSlug *SlugFilter `form:"dataset_slug,omitempty" json:"dataset_slug,omitempty"`
+
+	// Symbol Only of datasets with these symbols, separated by commas.
+	Symbol *SymbolsFilter `form:"symbol,omitempty" json:"symbol,omitempty"`
+
+	// Status Only in these statuses, separated by commas.
 	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
+
+	// RunID Only these runs, ids separated by commas.
+	RunID *RunIDs `form:"run_id,omitempty" json:"run_id,omitempty"`
 
 	// Measurement Only with this table of predictions.
 	Measurement *MeasurementFilter `form:"measurement,omitempty" json:"measurement,omitempty"`
@@ -2176,15 +2467,20 @@ type ListWalkforwardRunsParams struct {
 	// RequestedBy Only by this person.
 	RequestedBy *RequestedByFilter `form:"requested_by,omitempty" json:"requested_by,omitempty"`
 
-	// Metric Compares a number at the top level of a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=`, `!=`,
-	// `exists` or `missing` after the key. Repeated filters must all match. Texts, booleans and nested values never match.
+	// Metric Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
+	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
+	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
+	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
 	// `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// Sort `-created_at` (newest first), or a metric, as in `summary_metrics.pf_long` (ascending) and `-summary_metrics.pf_long`, or `started_at`, `completed_at`, `duration_ms`; those without it come last.
+	// Sort A column (`created_at`, `started_at`, `completed_at`, `duration_ms`, `status`, `prediction_measurement`, `target_column`, `requested_by`; for simulations
+	// `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+	// before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
-	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case.
+	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// Limit Most items to return. A value above 5000 counts as 5000.
@@ -2798,6 +3094,13 @@ func (w *ServerInterfaceWrapper) StoreDataset(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
 	}
 
+	// ------------- Optional query parameter "nonfinite" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "nonfinite", ctx.QueryParams(), &params.Nonfinite, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter nonfinite: %s", err))
+	}
+
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
@@ -2923,6 +3226,13 @@ func (w *ServerInterfaceWrapper) PutDataset(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	// ------------- Optional query parameter "nonfinite" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "nonfinite", ctx.QueryParams(), &params.Nonfinite, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter nonfinite: %s", err))
 	}
 
 	headers := ctx.Request().Header
@@ -3416,9 +3726,16 @@ func (w *ServerInterfaceWrapper) ListDatasetRuns(ctx echo.Context) error {
 	var params ListDatasetRunsParams
 	// ------------- Optional query parameter "status" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "run_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "run_id", ctx.QueryParams(), &params.RunID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
 	}
 
 	// ------------- Optional query parameter "measurement" -------------
@@ -3938,16 +4255,37 @@ func (w *ServerInterfaceWrapper) ListRuns(ctx echo.Context) error {
 	var params ListRunsParams
 	// ------------- Optional query parameter "dataset_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "dataset_id", ctx.QueryParams(), &params.DatasetID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "dataset_id", ctx.QueryParams(), &params.DatasetID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
 	}
 
+	// ------------- Optional query parameter "dataset_slug" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "dataset_slug", ctx.QueryParams(), &params.DatasetSlug, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_slug: %s", err))
+	}
+
+	// ------------- Optional query parameter "symbol" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "symbol", ctx.QueryParams(), &params.Symbol, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter symbol: %s", err))
+	}
+
 	// ------------- Optional query parameter "status" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "run_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "run_id", ctx.QueryParams(), &params.RunID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
 	}
 
 	// ------------- Optional query parameter "measurement" -------------
@@ -4036,6 +4374,20 @@ func (w *ServerInterfaceWrapper) StoreRun(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	// ------------- Optional query parameter "replace" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "replace", ctx.QueryParams(), &params.Replace, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter replace: %s", err))
+	}
+
+	// ------------- Optional query parameter "nonfinite" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "nonfinite", ctx.QueryParams(), &params.Nonfinite, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter nonfinite: %s", err))
 	}
 
 	headers := ctx.Request().Header
@@ -4192,6 +4544,13 @@ func (w *ServerInterfaceWrapper) PatchRun(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
 	}
 
+	// ------------- Optional query parameter "nonfinite" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "nonfinite", ctx.QueryParams(), &params.Nonfinite, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter nonfinite: %s", err))
+	}
+
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
@@ -4232,6 +4591,20 @@ func (w *ServerInterfaceWrapper) PutRun(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	// ------------- Optional query parameter "replace" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "replace", ctx.QueryParams(), &params.Replace, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter replace: %s", err))
+	}
+
+	// ------------- Optional query parameter "nonfinite" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "nonfinite", ctx.QueryParams(), &params.Nonfinite, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter nonfinite: %s", err))
 	}
 
 	headers := ctx.Request().Header
@@ -4281,6 +4654,13 @@ func (w *ServerInterfaceWrapper) AppendFolds(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	// ------------- Optional query parameter "nonfinite" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "nonfinite", ctx.QueryParams(), &params.Nonfinite, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter nonfinite: %s", err))
 	}
 
 	headers := ctx.Request().Header
@@ -4454,21 +4834,35 @@ func (w *ServerInterfaceWrapper) ListSimulations(ctx echo.Context) error {
 	var params ListSimulationsParams
 	// ------------- Optional query parameter "run_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "run_id", ctx.QueryParams(), &params.RunID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "run_id", ctx.QueryParams(), &params.RunID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
 	}
 
 	// ------------- Optional query parameter "dataset_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "dataset_id", ctx.QueryParams(), &params.DatasetID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "dataset_id", ctx.QueryParams(), &params.DatasetID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
 	}
 
+	// ------------- Optional query parameter "dataset_slug" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "dataset_slug", ctx.QueryParams(), &params.DatasetSlug, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_slug: %s", err))
+	}
+
+	// ------------- Optional query parameter "symbol" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "symbol", ctx.QueryParams(), &params.Symbol, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter symbol: %s", err))
+	}
+
 	// ------------- Optional query parameter "status" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
 	}
@@ -4559,6 +4953,20 @@ func (w *ServerInterfaceWrapper) StoreSimulation(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	// ------------- Optional query parameter "replace" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "replace", ctx.QueryParams(), &params.Replace, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter replace: %s", err))
+	}
+
+	// ------------- Optional query parameter "nonfinite" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "nonfinite", ctx.QueryParams(), &params.Nonfinite, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter nonfinite: %s", err))
 	}
 
 	headers := ctx.Request().Header
@@ -4695,6 +5103,13 @@ func (w *ServerInterfaceWrapper) PatchSimulation(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
 	}
 
+	// ------------- Optional query parameter "nonfinite" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "nonfinite", ctx.QueryParams(), &params.Nonfinite, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter nonfinite: %s", err))
+	}
+
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
@@ -4735,6 +5150,20 @@ func (w *ServerInterfaceWrapper) PutSimulation(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	// ------------- Optional query parameter "replace" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "replace", ctx.QueryParams(), &params.Replace, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter replace: %s", err))
+	}
+
+	// ------------- Optional query parameter "nonfinite" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "nonfinite", ctx.QueryParams(), &params.Nonfinite, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter nonfinite: %s", err))
 	}
 
 	headers := ctx.Request().Header
@@ -5010,21 +5439,35 @@ func (w *ServerInterfaceWrapper) ListTradesimRuns(ctx echo.Context) error {
 	var params ListTradesimRunsParams
 	// ------------- Optional query parameter "run_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "run_id", ctx.QueryParams(), &params.RunID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "run_id", ctx.QueryParams(), &params.RunID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
 	}
 
 	// ------------- Optional query parameter "dataset_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "dataset_id", ctx.QueryParams(), &params.DatasetID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "dataset_id", ctx.QueryParams(), &params.DatasetID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
 	}
 
+	// ------------- Optional query parameter "dataset_slug" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "dataset_slug", ctx.QueryParams(), &params.DatasetSlug, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_slug: %s", err))
+	}
+
+	// ------------- Optional query parameter "symbol" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "symbol", ctx.QueryParams(), &params.Symbol, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter symbol: %s", err))
+	}
+
 	// ------------- Optional query parameter "status" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
 	}
@@ -5306,16 +5749,37 @@ func (w *ServerInterfaceWrapper) ListWalkforwardRuns(ctx echo.Context) error {
 	var params ListWalkforwardRunsParams
 	// ------------- Optional query parameter "dataset_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "dataset_id", ctx.QueryParams(), &params.DatasetID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "dataset_id", ctx.QueryParams(), &params.DatasetID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
 	}
 
+	// ------------- Optional query parameter "dataset_slug" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "dataset_slug", ctx.QueryParams(), &params.DatasetSlug, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_slug: %s", err))
+	}
+
+	// ------------- Optional query parameter "symbol" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "symbol", ctx.QueryParams(), &params.Symbol, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter symbol: %s", err))
+	}
+
 	// ------------- Optional query parameter "status" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "run_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "run_id", ctx.QueryParams(), &params.RunID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
 	}
 
 	// ------------- Optional query parameter "measurement" -------------

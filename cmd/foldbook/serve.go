@@ -228,8 +228,8 @@ func (s starter) found(ctx context.Context, have, want int64) bool {
 		return true
 	}
 	datasets, err1 := s.store.CountDatasets(ctx, db.CountDatasetsParams{})
-	runs, err2 := s.store.CountRuns(ctx, db.CountRunsParams{})
-	simulations, err3 := s.store.CountSimulations(ctx, db.CountSimulationsParams{})
+	runs, err2 := s.store.CountRuns(ctx)
+	simulations, err3 := s.store.CountSimulations(ctx)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		s.log.Warn("PostgreSQL checked; counting failed", "schema", have, "cause", err.Error())
 		return true

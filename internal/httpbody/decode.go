@@ -91,6 +91,9 @@ func validationError(body []byte, err error) *ValidationError {
 
 func syntaxError(body []byte, err *jsontext.SyntacticError) *ValidationError {
 	path, at := pathOf(body, err.JSONPointer), err.ByteOffset
+	if at > 0 && bytes.HasPrefix(body[min(at, int64(len(body)))-1:], []byte("-Infinity")) {
+		at--
+	}
 	rest := body[min(at, int64(len(body))):]
 	what := "is not JSON"
 	switch {
@@ -103,6 +106,8 @@ func syntaxError(body []byte, err *jsontext.SyntacticError) *ValidationError {
 		what = "is there twice"
 	case errors.Is(err, jsontext.ErrNonStringName):
 		what = "has a name that is not a text"
+	case nonfiniteAt(rest) != "":
+		what = "is " + nonfiniteAt(rest) + ", which JSON does not have: send null, or nonfinite=null in the query, which takes it as null"
 	case bytes.HasPrefix(rest, []byte(`\u`)):
 		what = "has a lone surrogate"
 	case len(rest) > 0:

@@ -62,7 +62,9 @@ type Body struct {
 	size          int64 // -1: not known
 	limit         int64
 	read          int64
-	medium, large int64 // bytes of the budgets that it holds
+	medium, large int64    // bytes of the budgets that it holds
+	nonfinite     bool     // NaN and the like are null
+	warnings      []string // which of them there were
 	err           error
 }
 
@@ -193,6 +195,9 @@ func (b *Body) Decode(v any, opts ...json.Options) error {
 	text, err := b.readAll()
 	if err != nil {
 		return err
+	}
+	if b.nonfinite {
+		text, b.warnings = nullNonfinite(text)
 	}
 	if wrong := DecodeJSON(text, v, opts...); wrong != nil {
 		return wrong

@@ -1,9 +1,8 @@
-// Package metricquery is the filter and sort language over the numbers of a record: those in its JSON columns, such as
-// summary_metrics.pf_long>=1.2, and its own, such as started_at<2026-01-01T00:00:00Z.
+// Package metricquery is the filter and sort language over the numbers and texts of a record: those in its JSON columns, such as
+// summary_metrics.pf_long>=1.2 and hyperparameters.model=ridge, and its own, such as started_at<2026-01-01T00:00:00Z.
 package metricquery
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -20,9 +19,18 @@ import (
 
 // Fields are what can be searched of a kind of record.
 type Fields struct {
-	Columns []string // JSON columns whose numbers at the top are searched, as column.key
+	Columns []string // JSON columns whose numbers and texts are searched, as column.key, and column.key.key for nested ones
 	Numbers []string // numbers and times of the record itself; those whose name ends in _at are times
+	Texts   []string // texts of the record itself, which a list can be sorted by
 }
+
+// Keys are those of the tables of metrics, as search_values of the database makes them.
+const (
+	textMark = "\x01"         // after a path: there is a text
+	textKey  = textMark + "=" // and before each text
+	anyOf    = "\x02"         // between keys, each of which meets a filter; above all that begins with the same path
+	maxText  = 200            // characters of a text that can be compared
+)
 
 // Query is what a list is asked for.
 type Query struct {
@@ -33,17 +41,92 @@ type Query struct {
 // Empty tells a query of all records, newest first.
 func (q Query) Empty() bool { return len(q.Ranges) == 0 && q.Sort.Key == "" }
 
-// Range is what a filter asks of the numbers under a key. On doubles every comparison is a range.
+// Range is what a filter asks of the numbers under a key. On doubles every comparison is a range; a text is a key of its own, under
+// which there is a number.
 type Range struct {
-	Key       string
+	Key       string  // or several, with anyOf between them
 	Low, High float64 // inclusive, may be infinite; Low > High is empty
 	Want      bool    // true: there is a value in the range; false: there is none
 }
 
-// Sort is how a list is sorted; records without the number come last in either direction.
+// Sort is how a list is sorted: by numbers, then by texts. Records with neither come last in either direction.
 type Sort struct {
-	Key        string // empty: by created_at
+	Key        string // empty: newest first
 	Descending bool
+	Complete   bool // each record has it
+}
+
+// Last is the last key of the order, of which Key is the first.
+func (s Sort) Last() string { return s.Key + anyOf }
+
+// Present are the keys of records that have what is sorted by.
+func (s Sort) Present() Range { return anything(s.Key) }
+
+// anything asks for a number or a text at a path.
+func anything(path string) Range {
+	return Range{Key: path + anyOf + path + textMark, Low: math.Inf(-1), High: math.Inf(1), Want: true}
+}
+
+// text asks for one of some texts at a path.
+func text(path string, texts []string) Range {
+	r := Range{Low: math.Inf(-1), High: math.Inf(1), Want: true}
+	for i, t := range texts {
+		if i > 0 {
+			r.Key += anyOf
+		}
+		r.Key += path + textKey + t
+	}
+	return r
+}
+
+// path returns the path of a filter, and whether it compares a text or asks for either.
+func (r Range) path() (path string, isText, either bool) {
+	first, _, either := strings.Cut(r.Key, anyOf)
+	path, _, isText = strings.Cut(first, textMark)
+	return path, isText, either && !isText
+}
+
+// Probes are the keys that tell what records have at the paths of a query.
+func (q Query) Probes() (keys []string) {
+	for _, path := range q.paths() {
+		keys = append(keys, path, path+textMark)
+	}
+	return keys
+}
+
+func (q Query) paths() (paths []string) {
+	for _, r := range q.Ranges {
+		if path, _, _ := r.path(); r.Want && strings.Contains(path, ".") && !slices.Contains(paths, path) {
+			paths = append(paths, path)
+		}
+	}
+	if strings.Contains(q.Sort.Key, ".") && !slices.Contains(paths, q.Sort.Key) {
+		paths = append(paths, q.Sort.Key)
+	}
+	return paths
+}
+
+// Warnings says why a query may find nothing: no record, of which what is the kind, has anything at a path, or only what a filter does
+// not compare. found are those of its probes that some record has.
+func (q Query) Warnings(what string, found []string) (warnings []string) {
+	for _, path := range q.paths() {
+		number, words := slices.Contains(found, path), slices.Contains(found, path+textMark)
+		if !number && !words {
+			warnings = append(warnings, "no "+what+" has "+path)
+			continue
+		}
+		for _, r := range q.Ranges {
+			p, isText, either := r.path()
+			switch {
+			case p != path || either || !r.Want:
+			case isText && !words:
+				warnings = append(warnings, path+" is a number wherever there is one: a text does not match it")
+			case !isText && !number:
+				warnings = append(warnings, path+` is a text wherever there is one, which a number does not match; a text is compared as in `+path+`="100"`)
+			}
+		}
+	}
+	return slices.Compact(warnings)
 }
 
 // Parse reads the filters and the order of a list. Errors are 400 invalid_parameter with the position, in characters from 1.
@@ -70,9 +153,10 @@ func (f Fields) Parse(filters *[]string, sort *string) (Query, error) {
 
 // filter is one metric= of a query: summary_metrics.pf_long>=1.2.
 type filter struct {
-	Key   string // column.key, or a number or time of the record itself
+	Key   string // path in a column, or a number or time of the record itself
 	Op    string // one of operators or states
 	Value float64
+	Texts []string // instead of Value
 }
 
 // Longer ones first: > begins >= too.
@@ -95,7 +179,12 @@ func (f Fields) filter(text string) (filter, error) {
 	for _, op := range operators {
 		if strings.HasPrefix(rest, op) {
 			p.at += len(op)
-			got.Op, got.Value = op, p.number(strings.HasSuffix(got.Key, "_at") && !strings.Contains(got.Key, "."))
+			got.Op = op
+			if inColumn := strings.Contains(got.Key, "."); !inColumn || (op != "=" && op != "!=") || !p.textsAhead() {
+				got.Value = p.number(strings.HasSuffix(got.Key, "_at") && !inColumn)
+			} else {
+				got.Texts = p.texts()
+			}
 			return got, p.err
 		}
 	}
@@ -109,7 +198,7 @@ func (f Fields) filter(text string) (filter, error) {
 	return got, p.err
 }
 
-// sort reads the order of a list: nothing or -created_at, which is the newest first, or a key, with - before it for descending.
+// sort reads the order of a list: nothing or -created_at, which is the newest first, or a path or column, with - before it for descending.
 func (f Fields) sort(text string) (Sort, error) {
 	if text == "" {
 		return Sort{Descending: true}, nil
@@ -119,9 +208,9 @@ func (f Fields) sort(text string) (Sort, error) {
 	if s.Descending = text[0] == '-'; s.Descending {
 		p.at++
 	}
-	if p.rest() == "created_at" {
-		if !s.Descending {
-			p.fail("created_at is sorted by descending only: -created_at")
+	if rest := p.rest(); slices.Contains(p.fields.Texts, rest) || rest == "created_at" {
+		if rest != "created_at" || !s.Descending {
+			s.Key, s.Complete = rest, rest != "requested_by"
 		}
 		return s, p.err
 	}
@@ -160,6 +249,9 @@ func (p *parser) key(end func(string) int) string {
 		what := "expected " + strings.Join(p.fields.Columns, " or ") + ", a dot and a key"
 		if len(p.fields.Numbers) > 0 {
 			what += "; or one of " + strings.Join(p.fields.Numbers, ", ")
+			if p.name == "sort" {
+				what += ", " + strings.Join(p.fields.Texts, ", ")
+			}
 		}
 		p.fail(what)
 		return ""
@@ -227,6 +319,56 @@ func endOfQuoted(s string) int {
 	return len(s)
 }
 
+// textsAhead tells whether texts follow and not a number, nor an operator too many.
+func (p *parser) textsAhead() bool {
+	rest := strings.Trim(p.rest(), " ")
+	v := jsontext.Value(rest)
+	return rest != "" && !strings.ContainsAny(rest[:1], "=<>!") && (v.Kind() != jsontext.KindNumber || !v.IsValid())
+}
+
+// texts reads one text or more, separated by commas; one with a comma is quoted, and so is one that would be a number.
+func (p *parser) texts() (texts []string) {
+	for {
+		rest := strings.TrimLeft(p.rest(), " ")
+		p.at = len(p.text) - len(rest)
+		var one string
+		if strings.HasPrefix(rest, `"`) {
+			n := endOfQuoted(rest)
+			unquoted, err := jsontext.AppendUnquote(nil, rest[:n])
+			if err != nil {
+				p.fail("the quoted text is not a JSON text")
+			}
+			one = string(unquoted)
+			p.at += n
+		} else {
+			one, _, _ = strings.Cut(rest, ",")
+			p.at += len(one)
+			if one = strings.TrimRight(one, " "); one == "" {
+				p.fail("expected a text")
+			} else if jsontext.Value(one).Kind() == jsontext.KindNumber && jsontext.Value(one).IsValid() {
+				p.at -= len(one)
+				p.fail("one of several is a text: quote what looks like a number, and compare numbers by >= and <=")
+			}
+		}
+		if utf8.RuneCountInString(one) > maxText || !utf8.ValidString(one) || strings.ContainsAny(one, "\x00"+textMark+anyOf) {
+			p.fail(fmt.Sprintf("a text that is compared has at most %d characters, and none below U+0003", maxText))
+		}
+		if !slices.Contains(texts, one) {
+			texts = append(texts, one)
+		}
+		rest = strings.TrimLeft(p.rest(), " ")
+		p.at = len(p.text) - len(rest)
+		if p.err != nil || rest == "" {
+			return texts
+		}
+		if rest[0] != ',' {
+			p.fail("expected a comma or nothing after a text")
+			return texts
+		}
+		p.at++
+	}
+}
+
 // number reads the rest as a number, or as a time, which becomes milliseconds since the epoch.
 func (p *parser) number(orTime bool) float64 {
 	rest := strings.TrimLeft(p.rest(), " ")
@@ -256,6 +398,14 @@ func Milliseconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1000 }
 func (f filter) ranges() []Range {
 	inf := math.Inf(1)
 	r := Range{Key: f.Key, Low: -inf, High: inf, Want: true}
+	if f.Texts != nil {
+		r = text(f.Key, f.Texts)
+		if f.Op == "!=" {
+			r.Want = false
+			return []Range{{Key: f.Key + textMark, Low: -inf, High: inf, Want: true}, r}
+		}
+		return []Range{r}
+	}
 	switch f.Op {
 	case ">=":
 		r.Low = f.Value
@@ -269,8 +419,9 @@ func (f filter) ranges() []Range {
 		r.Low, r.High = f.Value, f.Value
 	case "!=":
 		return []Range{r, {Key: f.Key, Low: f.Value, High: f.Value}}
-	case "missing":
-		r.Want = false
+	case "exists", "missing":
+		r = anything(f.Key)
+		r.Want = f.Op == "exists"
 	}
 	return []Range{r}
 }
@@ -313,14 +464,4 @@ func Leading(ranges []Range) (first Range, others []Range, ok bool) {
 		return first, nil, false
 	}
 	return ranges[i], slices.Delete(slices.Clone(ranges), i, i+1), true
-}
-
-// Value reads the number at column.key from the JSON of the column, as PostgreSQL does.
-func Value(column json.RawMessage, key string) float64 {
-	var object map[string]json.RawMessage
-	if json.Unmarshal(column, &object) != nil {
-		return 0
-	}
-	value, _ := strconv.ParseFloat(string(object[key]), 64)
-	return value
 }

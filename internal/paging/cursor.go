@@ -18,6 +18,7 @@ type Cursor struct {
 	ID      uuid.UUID
 	Value   float64 // of the metric that the list is sorted by, if it is
 	Missing bool    // the row has no such metric
+	Key     string  // of the metric, where the order goes over several
 }
 
 // Position is a position in a series: after a number of rows of one time.
@@ -26,8 +27,8 @@ type Position struct {
 	Sent int64 // rows of that time up to here
 }
 
-// The bytes of a cursor: version, payload, check. The payload is microseconds, id, missing and value of a Cursor, and both
-// numbers of a Position.
+// The bytes of a cursor: version, payload, check. The payload is microseconds, id, missing, value and key of a Cursor, and
+// both numbers of a Position.
 const (
 	cursorVersion, cursorSize     = 1, 1 + 8 + 16 + 1 + 8
 	positionVersion, positionSize = 2, 1 + 8 + 8
@@ -45,7 +46,8 @@ func (c Cursor) Encode(scope string) string {
 	} else {
 		b = append(b, 0)
 	}
-	return seal(binary.BigEndian.AppendUint64(b, math.Float64bits(c.Value)), scope)
+	b = binary.BigEndian.AppendUint64(b, math.Float64bits(c.Value))
+	return seal(append(b, c.Key...), scope)
 }
 
 // DecodeCursor reads a cursor of the list with this scope; anything else is 400 invalid_parameter.
@@ -58,6 +60,7 @@ func DecodeCursor(text, scope string) (c Cursor, err error) {
 	c.ID = uuid.UUID(b[9:25])
 	c.Missing = b[25] == 1
 	c.Value = math.Float64frombits(binary.BigEndian.Uint64(b[26:34]))
+	c.Key = string(b[cursorSize : len(b)-checkSize])
 	return c, nil
 }
 
@@ -84,11 +87,11 @@ func seal(b []byte, scope string) string {
 	return base64.RawURLEncoding.EncodeToString(append(b, check[:]...))
 }
 
-func unseal(text, scope string, version byte, payload int, altered string) ([]byte, error) {
-	size := payload + checkSize
+func unseal(text, scope string, version byte, least int, altered string) ([]byte, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	payload := len(b) - checkSize
 	// Base64 ignores line breaks, so the length of the text is checked too.
-	if err != nil || len(b) != size || len(text) != base64.RawURLEncoding.EncodedLen(size) || b[0] != version {
+	if err != nil || payload < least || len(text) != base64.RawURLEncoding.EncodedLen(len(b)) || b[0] != version {
 		return nil, spec.InvalidParameter("cursor", "is not a cursor of this service")
 	}
 	if checkOf(scope, b[:payload]) != [checkSize]byte(b[payload:]) {

@@ -3,24 +3,33 @@ package paging
 import (
 	"hash/crc32"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"foldbook/api/spec"
 )
 
-// ETag names one state of a record: its version, its time of creation (a record that was deleted and stored again starts
-// with its first version), and whatever else the answer shows that the version does not cover.
+// build is what decides how a record is written: the description of its shape, and the build where it is known.
+var build = sync.OnceValue(func() uint32 {
+	sum := crc32.ChecksumIEEE(spec.DocumentJSON)
+	if info, ok := debug.ReadBuildInfo(); ok {
+		sum = crc32.Update(sum, crc32.IEEETable, []byte(info.Main.Version))
+	}
+	return sum
+})
+
+// ETag names one state of a record as this build writes it: its version, its time of creation (a record that was deleted and stored
+// again starts with its first version), and whatever else the answer shows that the version does not cover.
 func ETag(version int64, created time.Time, shown ...string) string {
 	b := append(make([]byte, 0, 40), '"')
 	b = strconv.AppendInt(b, version, 10)
 	b = append(b, '-')
 	b = strconv.AppendInt(b, created.UnixMicro(), 36)
-	if len(shown) > 0 {
-		b = append(b, '-')
-		b = strconv.AppendUint(b, uint64(crc32.ChecksumIEEE([]byte(strings.Join(shown, "\x00")))), 36)
-	}
+	b = append(b, '-')
+	b = strconv.AppendUint(b, uint64(crc32.Update(build(), crc32.IEEETable, []byte(strings.Join(shown, "\x00")))), 36)
 	return string(append(b, '"'))
 }
 

@@ -3,6 +3,7 @@
 package paging
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -13,8 +14,8 @@ import (
 	"foldbook/db"
 )
 
-// Limits of a kind of list: its default number of items, and the most.
-type Limits struct{ Usual, Most int64 }
+// Limits of a kind of list: its default number of items, the most, and the most that an offset may skip, 0 for any number.
+type Limits struct{ Usual, Most, Deepest int64 }
 
 // Page is the requested part of a list.
 type Page struct {
@@ -34,6 +35,9 @@ func (l Limits) Page(prefix string, limit, offset *int64) (Page, error) {
 	if offset != nil {
 		if *offset < 0 {
 			return p, spec.InvalidParameter(prefix+"offset", "is below 0")
+		}
+		if l.Deepest > 0 && *offset > l.Deepest {
+			return p, spec.InvalidParameter(prefix+"offset", fmt.Sprintf("is above %d: page through a long list with cursor, whose pages all cost the same", l.Deepest))
 		}
 		p.Offset = *offset
 	}
@@ -103,7 +107,7 @@ func Scope(route string, query url.Values) string {
 	keys := make([]string, 0, len(query))
 	for key := range query {
 		switch key {
-		case "cursor", "limit", "offset", "count":
+		case "cursor", "limit", "offset", "count", "_":
 		default:
 			keys = append(keys, key)
 		}
@@ -132,6 +136,8 @@ type List[T any, P Row[T]] struct {
 	next     string // cursor of the next page, empty on the last
 	total    *int64 // nil: not counted
 	estimate bool   // total is a lower bound
+
+	Warnings []string // left out when there are none
 }
 
 // NewList makes a page of rows. There is one row more than the page holds when there is a next page; at returns the position
@@ -207,6 +213,11 @@ func (l *List[T, P]) AppendJSON(b []byte) []byte {
 		b = append(b, `null`...)
 	} else {
 		b = strconv.AppendQuote(b, l.next) // base64url
+	}
+	if len(l.Warnings) > 0 {
+		b = append(b, `,"warnings":`...)
+		texts, _ := json.Marshal(l.Warnings) // texts always encode
+		b = append(b, texts...)
 	}
 	return append(b, '}')
 }

@@ -3,6 +3,7 @@ package paging
 import (
 	"net/url"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -102,10 +103,10 @@ func TestETag(t *testing.T) {
 	t.Parallel()
 	at := time.UnixMicro(1)
 	tag := ETag(3, at)
-	if tag != `"3-1"` || ETag(3, at, "a") == ETag(3, at, "b") || ETag(3, at, "a") == tag {
+	if !strings.HasPrefix(tag, `"3-1-`) || ETag(3, at, "a") == ETag(3, at, "b") || ETag(3, at, "a") == tag {
 		t.Errorf("got %s", tag)
 	}
-	for list, want := range map[string]bool{tag: true, "W/" + tag: true, `"3-1-gzip"`: true, `"x", "3-1-zstd"`: true, "*": true, `"3-1-br"`: false, `"4-1"`: false, "": false} {
+	for list, want := range map[string]bool{tag: true, "W/" + tag: true, tag[:len(tag)-1] + `-gzip"`: true, `"x", ` + tag[:len(tag)-1] + `-zstd"`: true, "*": true, tag[:len(tag)-1] + `-br"`: false, `"3-1"`: false, `"4-1"`: false, "": false} {
 		if got := MatchesETag(list, tag); got != want {
 			t.Errorf("%s: %t", list, got)
 		}

@@ -78,7 +78,7 @@ func (b book) write(ctx context.Context, q *db.Queries) error {
 		if _, err := q.UpsertRun(ctx, run); err != nil {
 			return err
 		}
-		if _, err := q.DeleteFolds(ctx, run.RunID); err != nil {
+		if _, err := q.DeleteFolds(ctx, db.DeleteFoldsParams{RunID: run.RunID}); err != nil {
 			return err
 		}
 		if _, err := q.FinishRun(ctx, db.FinishRunParams{RunID: run.RunID}); err != nil {

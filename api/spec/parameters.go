@@ -1,0 +1,129 @@
+package spec
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+)
+
+// Parameters are the query parameters of one route.
+type Parameters []string
+
+// cacheBreaker is taken by every route and means nothing: browsers add it so that no cache answers.
+const cacheBreaker = "_"
+
+// document is what Query reads of the description.
+type document struct {
+	Paths      map[string]map[string]json.RawMessage
+	Components struct{ Parameters map[string]parameter }
+}
+
+type parameter struct {
+	Ref      string `json:"$ref"`
+	Name, In string
+}
+
+var parsed = sync.OnceValue(func() (d document) {
+	if err := json.Unmarshal(DocumentJSON, &d); err != nil {
+		panic(err) // it is part of the program
+	}
+	return d
+})
+
+// Query returns the query parameters that the description has for a route.
+func Query(method, path string) Parameters {
+	d := parsed()
+	var operation struct{ Parameters []parameter }
+	if err := json.Unmarshal(d.Paths[path][strings.ToLower(method)], &operation); err != nil {
+		panic(fmt.Errorf("%s %s in openapi.yaml: %w", method, path, err))
+	}
+	known := Parameters{cacheBreaker}
+	for _, p := range operation.Parameters {
+		if name, ok := strings.CutPrefix(p.Ref, "#/components/parameters/"); ok {
+			p = d.Components.Parameters[name]
+		}
+		if p.In == "query" {
+			known = append(known, p.Name)
+		}
+	}
+	return known
+}
+
+// Check refuses a query with a parameter that the route does not have.
+func (p Parameters) Check(query string) error {
+	for query != "" {
+		var pair string
+		pair, query, _ = strings.Cut(query, "&")
+		name, _, _ := strings.Cut(pair, "=")
+		if pair == "" || p.has(name) {
+			continue
+		}
+		if name, err := url.QueryUnescape(name); err != nil || !p.has(name) {
+			return p.unknown(name)
+		}
+	}
+	return nil
+}
+
+func (p Parameters) has(name string) bool {
+	for _, known := range p {
+		if known == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (p Parameters) unknown(name string) *Problem {
+	known := p[1:]
+	hint := "this route takes none"
+	if nearest, ok := known.nearest(name); ok {
+		hint = "did you mean " + nearest + "?"
+	} else if len(known) > 0 {
+		hint = "this route takes " + strings.Join(known, ", ")
+	}
+	name = strings.ToValidUTF8(name[:min(len(name), 100)], "")
+	problem := NewProblem(http.StatusBadRequest, ErrorCodeUnknownParameter, fmt.Sprintf("unknown query parameter %s: %s", name, hint))
+	problem.Details = map[string]any{"parameter": name, "known": append([]string{}, known...)}
+	return problem
+}
+
+// nearest returns the parameter that is spelt most like name, if one is spelt nearly so.
+func (p Parameters) nearest(name string) (nearest string, ok bool) {
+	plain := func(s string) string { return strings.ReplaceAll(strings.ToLower(s), "_", "") }
+	name = plain(name[:min(len(name), 100)])
+	least := max(1, len(name)/3) + 1
+	for _, known := range p {
+		d := distance(name, plain(known))
+		if len(name) > 2 && strings.HasPrefix(plain(known), name) {
+			d = min(d, 1)
+		}
+		if d < least {
+			nearest, least = known, d
+		}
+	}
+	return nearest, nearest != ""
+}
+
+// distance is how many letters have to be changed, added or left out to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal, row[j+1] = row[j+1], min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
