@@ -71,7 +71,7 @@ func TestFilters(t *testing.T) {
 		{"metric=summary_metrics.no.such>0", "", "has summary_metrics.no.such"},
 		{"metric=summary_metrics.pf>99", "", ""},
 		{"status=COMPLETED,FAILED", "3 2 1", ""},
-		{"status=FAILED&symbol=BTC", "", ""},
+		{"status=FAILED&symbol=ETH", "", ""},
 		{"symbol=ETH", "3 1", ""},
 		{"symbol=ETH,BTC&status=COMPLETED,FAILED", "3 2 1", ""},
 		{"dataset_slug=eth25_1", "3 1", ""},

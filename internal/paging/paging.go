@@ -4,11 +4,14 @@ package paging
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"foldbook/api/spec"
 	"foldbook/db"
@@ -168,6 +171,11 @@ func (l *List[T, P]) SetTotal(count func(most int64) (int64, error)) error {
 		most = estimateUpTo
 	}
 	n, err := count(most)
+	var failed *pgconn.PgError
+	if most > estimateUpTo && errors.As(err, &failed) && failed.Code == "57014" { // it took too long: say at least how many there are
+		most = estimateUpTo
+		n, err = count(most)
+	}
 	if err != nil {
 		return fmt.Errorf("count the %s: %w", l.key, err)
 	}

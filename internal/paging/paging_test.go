@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 func TestRequest(t *testing.T) {
@@ -91,6 +93,16 @@ func TestList(t *testing.T) {
 		if got := string(list.AppendJSON(nil)); err != nil || got != tt.want {
 			t.Errorf("%+v: %v\n got %s\nwant %s", tt.request, err, got, tt.want)
 		}
+	}
+	slow := NewList("rows", []row{1, 2, 3}, Request{Page: Page{Limit: 2}, Count: Exact, Scope: "s"}, at)
+	err := slow.SetTotal(func(most int64) (int64, error) {
+		if most > estimateUpTo {
+			return 0, &pgconn.PgError{Code: "57014"}
+		}
+		return most, nil
+	})
+	if got := string(slow.AppendJSON(nil)); err != nil || !strings.Contains(got, `"total":10000,"total_is_estimate":true`) {
+		t.Errorf("a count that takes too long: %v %s", err, got)
 	}
 	list := NewList("rows", []row{1, 2, 3}, Request{Page: Page{Limit: 2}, Scope: "s"}, at)
 	u := &url.URL{Path: "/api/runs", RawQuery: "offset=1&status=X"}
