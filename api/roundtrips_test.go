@@ -70,9 +70,9 @@ func TestRoundTrips(t *testing.T) {
 	}
 	ask("create a dataset", http.MethodPost, "/api/datasets", datasetBody(newDataset, "btc25_1"))
 	ask("create a run", http.MethodPost, "/api/runs", runBody(3))
-	ask("replace a run", http.MethodPost, "/api/runs", runBody(2))
+	ask("replace a run", http.MethodPost, "/api/runs?replace=true", runBody(2))
 	ask("create a simulation", http.MethodPost, "/api/simulations", simulationBody(3))
-	ask("replace a simulation", http.MethodPost, "/api/simulations", simulationBody(2))
+	ask("replace a simulation", http.MethodPost, "/api/simulations?replace=true", simulationBody(2))
 	ask("create another run", http.MethodPost, "/api/runs", another.Replace(runBody(3)))
 	ask("change a run", http.MethodPatch, "/api/runs/"+newRun, `{"summary_metrics": {"more": 1}}`)
 	ask("change a simulation", http.MethodPatch, "/api/simulations/"+newSim, `{"summary_metrics": {"more": 1}}`)
