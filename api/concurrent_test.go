@@ -200,7 +200,7 @@ func TestDryRunOfEachWrite(t *testing.T) {
 	}
 	for _, tc := range []struct{ method, path, body string }{
 		{"PATCH", "/api/runs/" + newRun, `{"summary_metrics": {"x": 1}}`}, {"PATCH", "/api/simulations/" + newSim, `{"summary_metrics": {"x": 1}}`},
-		{"POST", "/api/runs/" + newRun + "/folds?force=true", "[" + foldBody(9) + "]"}, {"PUT", "/api/runs/" + newRun, runBody(1)},
+		{"POST", "/api/runs/" + newRun + "/folds?force=true", "[" + foldBody(9) + "]"}, {"PUT", "/api/runs/" + newRun + "?replace=true", runBody(1)},
 		{"DELETE", "/api/simulations/" + newSim + "?cascade=true", ""}, {"DELETE", "/api/runs/" + newRun + "?cascade=true", ""}, {"DELETE", "/api/datasets/" + newDataset + "?cascade=true", ""},
 	} {
 		before, tag := h.counts(), h.get("/api/runs/"+newRun).Header.Get("ETag")
