@@ -39,11 +39,11 @@ func TestETagsUnderWrites(t *testing.T) {
 		// By path: how many counters an answer for n has. Where it is of one statement or snapshot, an ETag stands for one body.
 		reads map[string]func(n int) int
 	}{
-		{"run", "/api/runs", countedRun, map[string]func(int) int{
+		{"run", "/api/runs?replace=true", countedRun, map[string]func(int) int{
 			"/api/runs/" + newRun: func(n int) int { return 2 + n%7 }, "/api/walkforward/runs/" + newRun: func(n int) int { return 2 + n%7 },
 			"/api/walkforward/runs/" + newRun + "/folds": func(n int) int { return 1 + n%7 }, "/api/datasets/" + newDataset + "/runs": func(int) int { return 1 },
 		}},
-		{"simulation", "/api/simulations", countedSimulation, map[string]func(int) int{
+		{"simulation", "/api/simulations?replace=true", countedSimulation, map[string]func(int) int{
 			"/api/simulations/" + newSim: func(int) int { return 1 }, "/api/tradesim/runs/" + newSim: func(int) int { return 1 },
 			"/api/simulations/" + newSim + "/trades": func(n int) int { return 1 + n%7 }, "/api/tradesim/runs/" + newSim + "/trades": func(n int) int { return 1 + n%7 },
 		}},

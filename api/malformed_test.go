@@ -104,7 +104,7 @@ func targets() []target {
 			{`"lookback_rows": 48`, `"lookback_rows": 48, "ohlcv_last_ts": "2023-01-01T00:00:00Z"`, "ohlcv_last_ts"}, {`"lookback_rows": 48`, `"lookback_rows": 48, "lookback_rows": 48`, "lookback_rows"},
 		},
 	}, {
-		"POST", "/api/runs", strings.Replace(runBody(0), `"folds": []`, `"folds": `+twoFolds, 1), "folds[1].metrics.x",
+		"POST", "/api/runs?replace=true", strings.Replace(runBody(0), `"folds": []`, `"folds": `+twoFolds, 1), "folds[1].metrics.x",
 		with(under("run.", map[string]string{
 			"run_id": "id", "dataset_id": "id", "prediction_measurement": "text", "target_column": "text", "feature_columns": "array", "hyperparameters": "object", "walk_config": "object",
 			"requested_by": "text", "duration_ms": "whole", "serialized_config": "text", "status": "status", "started_at": "time", "completed_at": "time", "summary_metrics": "object",
@@ -119,7 +119,7 @@ func targets() []target {
 	}, {
 		"POST", "/api/runs/" + newRun + "/folds?force=true", twoFolds, "[1].metrics.x", under("[1].", foldTypes), foldFaults(""),
 	}, {
-		"POST", "/api/simulations", strings.Replace(simulationBody(2), `"position_size": 1000`, `"x": @`, 1), "config.x",
+		"POST", "/api/simulations?replace=true", strings.Replace(simulationBody(2), `"position_size": 1000`, `"x": @`, 1), "config.x",
 		map[string]string{
 			"simulation_id": "id", "run_id": "id", "dataset_id": "id", "input_run_measurement": "text", "questdb_namespace": "text", "mode": "choice", "config": "object", "summary_metrics": "object", "status": "status",
 			"started_at": "time", "completed_at": "time", "serialized_config": "text", "buckets": "folds", "trades": "folds", "buckets[0]": "element", "trades[1]": "element",
