@@ -39,6 +39,7 @@ type importCmd struct {
 	DryRun    bool   `help:"Let the server check everything and store nothing."`
 	KeepGoing bool   `help:"Go past files that the server refuses, and list them at the end."`
 	Again     bool   `help:"Also post what the journal says is stored."`
+	Replace   bool   `help:"Also replace runs and simulations that are final and would lose something."`
 	Journal   string `placeholder:"FILE" help:"Note in FILE what is stored; for a directory DIR it is DIR.imported unless given."`
 
 	DatasetName  string `name:"dataset" placeholder:"SLUG|ID" xor:"rows" help:"The files are rows of this dataset: CSV, NDJSON, JSON or Arrow."`
@@ -80,7 +81,7 @@ func (c importCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	im := transfer.Import{Client: client, Rows: of, DryRun: c.DryRun, Again: c.Again, KeepGoing: c.KeepGoing, Journal: c.Journal, Watcher: show}
+	im := transfer.Import{Client: client, Rows: of, DryRun: c.DryRun, Again: c.Again, Replace: c.Replace, KeepGoing: c.KeepGoing, Journal: c.Journal, Watcher: show}
 	summary, err := im.Run(a.ctx, c.Paths, a.in)
 	show.end(summary)
 	if err == nil && len(summary.Failed) > 0 {
@@ -140,19 +141,26 @@ Examples:
 // exportOne is the arguments of an export of one thing.
 type exportOne struct {
 	Output string `short:"o" placeholder:"FILE" help:"Write to FILE, whole or not at all, compressed if it ends in .gz or .zst; else to standard output."`
-	ID     string `arg:"" name:"id" help:"A UUID."`
+	ID     string `arg:"" name:"id" help:"A UUID; of a dataset its slug too."`
 
 	WithSeries bool `help:"Also write its rows in QuestDB, beside FILE."`
 }
 
 func (c exportOne) run(a *app, flags serverFlags, kind transfer.Kind) error {
 	id, err := uuid.Parse(c.ID)
-	if err != nil {
+	if err != nil && kind != transfer.Dataset {
 		return usageError(fmt.Sprintf("%q is not a UUID", c.ID))
 	}
 	client, err := flags.client(a)
 	if err != nil {
 		return err
+	}
+	if kind == transfer.Dataset {
+		found, err := client.FindDataset(a.ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		id = uuid.MustParse(found)
 	}
 	if c.WithSeries && c.Output == "" {
 		return usageError("--with-series writes more than one file: name the first with -o")
@@ -170,6 +178,7 @@ type exportDatasetCmd struct{ exportOne }
 func (exportDatasetCmd) Help() string {
 	return `Examples:
 
+	foldbook export dataset btc25_1 -o dataset.json
 	foldbook export dataset 6f0e0c3a-52a7-4c1c-9d58-3f1f0e6f9a01 -o dataset.json`
 }
 

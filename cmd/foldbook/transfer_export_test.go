@@ -86,6 +86,16 @@ func TestExportWritesOneDocument(t *testing.T) {
 		}
 	}
 
+	byID, _ := must(t, exitOK, environ, "export", "dataset", datasetID)
+	if bySlug, _ := must(t, exitOK, environ, "export", "dataset", "btc25_1"); bySlug != byID {
+		t.Errorf("by its slug: %s", bySlug)
+	}
+	write(t, dir, map[string]string{"less.json": strings.Replace(simulationFile(2000), `"trades":[`, `"trades":[],"extra":[`, 1)})
+	if _, stderr := must(t, exitFailed, environ, "import", filepath.Join(dir, "less.json")); !strings.Contains(stderr, "2000 of its trades") {
+		t.Errorf("import over a final simulation: %s", stderr)
+	}
+	must(t, exitOK, environ, "import", "--replace", "--dry-run", filepath.Join(dir, "less.json"))
+
 	const unknown = "00000000-0000-4000-8000-000000000000"
 	file := filepath.Join(dir, "run.json")
 	before := uncompressed(t, file)

@@ -192,7 +192,7 @@ func TestTransferSeriesRefusals(t *testing.T) {
 		want string
 		args []string
 	}{
-		{1, `there is no dataset "nowhere"`, []string{"--dataset", "nowhere", "late.csv"}},
+		{1, `dataset nowhere does not exist`, []string{"--dataset", "nowhere", "late.csv"}},
 		{1, "rows[12345].close: must be a number", []string{"--dataset", datasetID, "late.csv"}},
 		{1, "has no rows", []string{"--dataset", datasetID, "none.csv"}},
 		{1, "has no column of times: timestamp_ms, timestamp, timestamp_unix", []string{"--dataset", datasetID, "notime.csv"}},

@@ -20,6 +20,7 @@ type Import struct {
 	Client    *Client
 	DryRun    bool   // the server does everything and takes it back
 	Again     bool   // also what the journal says is stored
+	Replace   bool   // also what is final and would lose something
 	KeepGoing bool   // past files that the server refuses
 	Rows      *Rows  // the files are rows of this; nil: they say themselves what they are
 	Journal   string // file; empty: beside each directory that is imported, named like it with .imported, and none for single files
@@ -297,6 +298,9 @@ func (im *Import) post(ctx context.Context, d *Document, before int64) (a answer
 	query := url.Values{}
 	if im.DryRun {
 		query.Set("dry_run", "true")
+	}
+	if im.Replace && d.Kind != Dataset {
+		query.Set("replace", "true")
 	}
 	err = im.Client.retry(ctx, func() error {
 		file, err := d.reopen()

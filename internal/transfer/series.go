@@ -217,21 +217,21 @@ func (c *Client) FindDataset(ctx context.Context, name string) (id string, err e
 	if parsed, err := uuid.Parse(name); err == nil {
 		return parsed.String(), nil
 	}
-	query := url.Values{"search": {name}, "limit": {"1000"}, "count": {"none"}}
 	err = c.retry(ctx, func() error {
-		return c.pagesOf(ctx, "/api/"+Dataset.plural(), query, Dataset.plural(), func(dec *jsontext.Decoder) error {
-			var row map[string]jsontext.Value
-			err := json.UnmarshalDecode(dec, &row)
-			if textOf(row["dataset_slug"]) == name {
-				id = textOf(row["dataset_id"])
-			}
-			return cutOff(err)
-		})
+		resp, err := c.send(ctx, http.MethodGet, "/api/"+Dataset.plural()+"/"+url.PathEscape(name), nil, nil)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = resp.Body.Close() }()
+		var row map[string]jsontext.Value
+		err = json.UnmarshalRead(resp.Body, &row)
+		id = textOf(row["dataset_id"])
+		return cutOff(err)
 	})
-	if err == nil && id == "" {
-		err = fmt.Errorf("there is no dataset %q on %s", name, c.Server())
+	if err != nil {
+		return "", fmt.Errorf("find the dataset %q on %s: %w", name, c.Server(), err)
 	}
-	return id, err
+	return id, nil
 }
 
 // SeriesFile is where ExportSeries puts a series beside a document's file.
