@@ -767,9 +767,12 @@ WHERE
         OR d.search_text LIKE fold_case($7)
     )
     AND ($8::uuid[] IS NULL OR s.simulation_id = ANY($8))
-    AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
-        s.simulation_id, $9::text[], $10::boolean[], $11::float8[], $12::float8[]
-    ) OFFSET 0)
+    AND (
+        coalesce(cardinality($9::text[]), 0) = 0
+        OR NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+            s.simulation_id, $9::text[], $10::boolean[], $11::float8[], $12::float8[]
+        ) OFFSET 0)
+    )
     AND (
         $13::timestamptz IS NULL
         OR (s.created_at <= $13 AND (s.created_at < $13 OR s.simulation_id > $14))
@@ -974,9 +977,12 @@ WHERE
         OR d.search_text LIKE fold_case($15)
     )
     AND ($16::uuid[] IS NULL OR o.simulation_id = ANY($16))
-    AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
-        o.simulation_id, $17::text[], $18::boolean[], $19::float8[], $20::float8[]
-    ) OFFSET 0)
+    AND (
+        coalesce(cardinality($17::text[]), 0) = 0
+        OR NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+            o.simulation_id, $17::text[], $18::boolean[], $19::float8[], $20::float8[]
+        ) OFFSET 0)
+    )
 ORDER BY o.key, o.value, o.simulation_id
 LIMIT $22::int OFFSET $21::bigint
 `
@@ -1094,9 +1100,12 @@ WHERE
         OR d.search_text LIKE fold_case($15)
     )
     AND ($16::uuid[] IS NULL OR o.simulation_id = ANY($16))
-    AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
-        o.simulation_id, $17::text[], $18::boolean[], $19::float8[], $20::float8[]
-    ) OFFSET 0)
+    AND (
+        coalesce(cardinality($17::text[]), 0) = 0
+        OR NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+            o.simulation_id, $17::text[], $18::boolean[], $19::float8[], $20::float8[]
+        ) OFFSET 0)
+    )
 ORDER BY o.key DESC, o.value DESC, o.simulation_id DESC
 LIMIT $22::int OFFSET $21::bigint
 `

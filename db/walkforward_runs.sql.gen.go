@@ -792,9 +792,12 @@ WHERE
         OR d.search_text LIKE fold_case($6)
     )
     AND ($7::uuid[] IS NULL OR r.run_id = ANY($7))
-    AND NOT EXISTS (SELECT FROM unmet_run_metrics(
-        r.run_id, $8::text[], $9::boolean[], $10::float8[], $11::float8[]
-    ) OFFSET 0)
+    AND (
+        coalesce(cardinality($8::text[]), 0) = 0
+        OR NOT EXISTS (SELECT FROM unmet_run_metrics(
+            r.run_id, $8::text[], $9::boolean[], $10::float8[], $11::float8[]
+        ) OFFSET 0)
+    )
     AND (
         $12::timestamptz IS NULL
         OR (r.created_at <= $12 AND (r.created_at < $12 OR r.run_id > $13))
@@ -1055,9 +1058,12 @@ WHERE
         OR d.search_text LIKE fold_case($14)
     )
     AND ($15::uuid[] IS NULL OR o.run_id = ANY($15))
-    AND NOT EXISTS (SELECT FROM unmet_run_metrics(
-        o.run_id, $16::text[], $17::boolean[], $18::float8[], $19::float8[]
-    ) OFFSET 0)
+    AND (
+        coalesce(cardinality($16::text[]), 0) = 0
+        OR NOT EXISTS (SELECT FROM unmet_run_metrics(
+            o.run_id, $16::text[], $17::boolean[], $18::float8[], $19::float8[]
+        ) OFFSET 0)
+    )
 ORDER BY o.key, o.value, o.run_id
 LIMIT $21::int OFFSET $20::bigint
 `
@@ -1198,9 +1204,12 @@ WHERE
         OR d.search_text LIKE fold_case($14)
     )
     AND ($15::uuid[] IS NULL OR o.run_id = ANY($15))
-    AND NOT EXISTS (SELECT FROM unmet_run_metrics(
-        o.run_id, $16::text[], $17::boolean[], $18::float8[], $19::float8[]
-    ) OFFSET 0)
+    AND (
+        coalesce(cardinality($16::text[]), 0) = 0
+        OR NOT EXISTS (SELECT FROM unmet_run_metrics(
+            o.run_id, $16::text[], $17::boolean[], $18::float8[], $19::float8[]
+        ) OFFSET 0)
+    )
 ORDER BY o.key DESC, o.value DESC, o.run_id DESC
 LIMIT $21::int OFFSET $20::bigint
 `

@@ -336,9 +336,12 @@ WHERE
         OR d.search_text LIKE fold_case(sqlc.narg('pattern'))
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR s.simulation_id = ANY(sqlc.narg('ids')))
-    AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
-        s.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
-    ) OFFSET 0)
+    AND (
+        coalesce(cardinality(@metric_keys::text[]), 0) = 0
+        OR NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+            s.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+        ) OFFSET 0)
+    )
     AND (
         sqlc.narg('after_at')::timestamptz IS NULL
         OR (s.created_at <= sqlc.narg('after_at') AND (s.created_at < sqlc.narg('after_at') OR s.simulation_id > @after_id))
@@ -408,9 +411,12 @@ WHERE
         OR d.search_text LIKE fold_case(sqlc.narg('pattern'))
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR o.simulation_id = ANY(sqlc.narg('ids')))
-    AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
-        o.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
-    ) OFFSET 0)
+    AND (
+        coalesce(cardinality(@metric_keys::text[]), 0) = 0
+        OR NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+            o.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+        ) OFFSET 0)
+    )
 ORDER BY o.key, o.value, o.simulation_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
@@ -443,9 +449,12 @@ WHERE
         OR d.search_text LIKE fold_case(sqlc.narg('pattern'))
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR o.simulation_id = ANY(sqlc.narg('ids')))
-    AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
-        o.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
-    ) OFFSET 0)
+    AND (
+        coalesce(cardinality(@metric_keys::text[]), 0) = 0
+        OR NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+            o.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+        ) OFFSET 0)
+    )
 ORDER BY o.key DESC, o.value DESC, o.simulation_id DESC
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 

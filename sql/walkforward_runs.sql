@@ -332,9 +332,12 @@ WHERE
         OR d.search_text LIKE fold_case(sqlc.narg('pattern'))
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR r.run_id = ANY(sqlc.narg('ids')))
-    AND NOT EXISTS (SELECT FROM unmet_run_metrics(
-        r.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
-    ) OFFSET 0)
+    AND (
+        coalesce(cardinality(@metric_keys::text[]), 0) = 0
+        OR NOT EXISTS (SELECT FROM unmet_run_metrics(
+            r.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+        ) OFFSET 0)
+    )
     AND (
         sqlc.narg('after_at')::timestamptz IS NULL
         OR (r.created_at <= sqlc.narg('after_at') AND (r.created_at < sqlc.narg('after_at') OR r.run_id > @after_id))
@@ -406,9 +409,12 @@ WHERE
         OR d.search_text LIKE fold_case(sqlc.narg('pattern'))
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR o.run_id = ANY(sqlc.narg('ids')))
-    AND NOT EXISTS (SELECT FROM unmet_run_metrics(
-        o.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
-    ) OFFSET 0)
+    AND (
+        coalesce(cardinality(@metric_keys::text[]), 0) = 0
+        OR NOT EXISTS (SELECT FROM unmet_run_metrics(
+            o.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+        ) OFFSET 0)
+    )
 ORDER BY o.key, o.value, o.run_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
@@ -440,9 +446,12 @@ WHERE
         OR d.search_text LIKE fold_case(sqlc.narg('pattern'))
     )
     AND (sqlc.narg('ids')::uuid[] IS NULL OR o.run_id = ANY(sqlc.narg('ids')))
-    AND NOT EXISTS (SELECT FROM unmet_run_metrics(
-        o.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
-    ) OFFSET 0)
+    AND (
+        coalesce(cardinality(@metric_keys::text[]), 0) = 0
+        OR NOT EXISTS (SELECT FROM unmet_run_metrics(
+            o.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+        ) OFFSET 0)
+    )
 ORDER BY o.key DESC, o.value DESC, o.run_id DESC
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
