@@ -139,7 +139,10 @@ func (f *finder[T]) all(q metricquery.Query, p paging.Page) ([]T, func() (int64,
 
 // narrow returns the smallest set of candidates, nil when no filter is selective.
 func (f *finder[T]) narrow(ranges []metricquery.Range) ([]uuid.UUID, error) {
-	best := f.only
+	if f.only != nil {
+		return f.only, nil // the filters are tested on them
+	}
+	var best []uuid.UUID
 	keep := func(ids []uuid.UUID, err error) error {
 		if err == nil && len(ids) <= candidates && (best == nil || len(ids) < len(best)) {
 			best = ids

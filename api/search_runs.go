@@ -56,7 +56,7 @@ func (s *Server) runSearchOf(ctx context.Context, p spec.ListRunsParams) (q runS
 }
 
 func (s *Server) runFinder(ctx context.Context, f runSearch) *finder[db.SearchRunsRow] {
-	q, plain := s.DB.CustomPlans(), isZero(f.runFilter)
+	q, plain := s.DB.CustomPlans(), isZero(f.runFilter) && f.ids == nil
 	return &finder[db.SearchRunsRow]{
 		what: "run", only: f.ids,
 		list: func(ranges []metricquery.Range, w window) ([]db.SearchRunsRow, error) {

@@ -48,6 +48,18 @@ func (h *harness) found(path string, query ...string) (numbers string, warnings 
 	return strings.TrimSpace(numbers), warnings
 }
 
+// total is how many a query finds, counted for a page of none.
+func (h *harness) total(path string, query ...string) int {
+	h.t.Helper()
+	q := url.Values{"limit": {"0"}}
+	for _, pair := range query {
+		name, value, _ := strings.Cut(pair, "=")
+		q.Add(name, value)
+	}
+	n, _ := h.object(path + "?" + q.Encode())["total"].(float64)
+	return int(n)
+}
+
 // data-rules.md, Filters and sorting: nested keys, texts, sets, and what a search that finds nothing says.
 func TestFilters(t *testing.T) {
 	t.Parallel()
@@ -80,6 +92,7 @@ func TestFilters(t *testing.T) {
 		{"dataset_slug=none", "", ""},
 		{"run_id=" + runID(1) + "," + runID(2), "2 1", ""},
 		{"run_id=" + runID(1) + "," + runID(2) + "&metric=summary_metrics.pf>2", "1", ""},
+		{"run_id=" + runID(1) + "," + runID(2) + "&metric=summary_metrics.pf=2", "", ""},
 		{"run_id=" + runID(9), "", ""},
 		{"sort=summary_metrics.pf&metric=summary_metrics.pf exists", "2 3 1", ""},
 		{"sort=-summary_metrics.long.pf&metric=summary_metrics.pf exists", "3 1 2", ""},
@@ -99,6 +112,9 @@ func TestFilters(t *testing.T) {
 			}
 			got, warnings := h.found(path, query...)
 			want := strings.Fields(tc.runs)
+			if total := h.total(path, query...); tc.warning != "-" && total != len(want) {
+				t.Errorf("%s?%s: total %d, want %d", path, tc.query, total, len(want))
+			}
 			sorted := strings.HasPrefix(tc.query, "sort=")
 			fields := strings.Fields(got)
 			if !sorted {
