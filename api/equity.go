@@ -3,8 +3,10 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +21,7 @@ import (
 	"foldbook/questdb"
 )
 
-// equityFields are the columns of an equity curve.
+// equityFields are the columns of an equity curve of closed trades.
 var equityFields = []rowstream.Field{
 	{Name: "timestamp_ms", Kind: questdb.Time, Millis: true},
 	{Name: "exit_timestamp_ms", Kind: questdb.Time, Millis: true},
@@ -29,149 +31,292 @@ var equityFields = []rowstream.Field{
 	{Name: "drawdown_pct", Kind: questdb.Float},
 }
 
+// maxTrades bounds the memory of a curve: 48 bytes a trade.
+const maxTrades = 1_000_000
+
 // earning is the result of one trade.
 type earning struct {
 	entry, exit int64 // microseconds since 1970; exit is 0 for none
-	side        []byte
-	percent     float64
-	closed      bool // it has a return
+	side        string
+	price       float64 // at entry
+	percent     float64 // NaN: it has no return
 }
 
-// equity adds trades up, in the order of their entry.
-type equity struct {
-	source   spec.GetEquityParamsSource
-	table    string // of a trace
-	next     func() (earning, bool, error)
-	stop     func()
-	trade    earning // at hand
-	err      error
-	sum      float64
-	peak     float64
-	drawdown float64 // the lowest
-	lowest   int64   // when the trade began that ended there
+// counts is when the return counts: at the exit, or at the entry when there is no exit.
+func (t *earning) counts() int64 {
+	if t.exit > 0 {
+		return t.exit
+	}
+	return t.entry
 }
 
-// Next adds the next trade.
-func (e *equity) Next() bool {
-	var ok bool
-	if e.trade, ok, e.err = e.next(); !ok || e.err != nil {
-		return false
-	}
-	if e.trade.closed {
-		e.sum = finite(e.sum + e.trade.percent)
-		e.peak = max(e.peak, e.sum)
-	}
-	if drawdown := finite(e.sum - e.peak); drawdown < e.drawdown {
-		e.drawdown, e.lowest = drawdown, e.trade.entry
-	}
-	return true
+// gains adds up returns in percent, and keeps the lowest distance from the highest sum.
+type gains struct {
+	compounding      bool
+	sum, peak        float64
+	fall, lowestFall float64
+	lowest           int64 // when that was
 }
 
-// Err is what ended the trades early.
-func (e *equity) Err() error { return e.err }
-
-// Close ends the reading of trades.
-func (e *equity) Close() { e.stop() }
-
-// Int is the time when the trade began or ended.
-func (e *equity) Int(i int) (int64, bool) {
-	if i == 0 {
-		return e.trade.entry, true
+func (g *gains) add(percent float64, at int64) {
+	if percent == finite(percent) {
+		g.see(g.plus(percent), at)
+	} else { // a trade without a return
+		g.see(g.sum, at)
 	}
-	return e.trade.exit, e.trade.exit != 0
 }
 
-// Text is the side of the trade.
-func (e *equity) Text(int) ([]byte, bool) { return e.trade.side, len(e.trade.side) > 0 }
-
-// Float is the return of the trade, the sum of returns so far, or its distance from the highest sum.
-func (e *equity) Float(i int) (float64, bool) {
-	switch i {
-	case 3:
-		return e.trade.percent, e.trade.closed
-	case 4:
-		return e.sum, true
+// plus is the sum and one more return.
+func (g *gains) plus(percent float64) float64 {
+	if g.compounding { // what is lost whole cannot be lost again
+		return finite((1+g.sum/100)*max(0, 1+percent/100)*100 - 100)
 	}
-	return finite(e.sum - e.peak), true
+	return finite(g.sum + percent)
+}
+
+// see moves to a sum.
+func (g *gains) see(sum float64, at int64) {
+	g.sum = sum
+	g.peak = max(g.peak, sum)
+	if g.fall = finite(sum - g.peak); g.compounding {
+		g.fall = 100 * ((1+sum/100)/(1+g.peak/100) - 1)
+	}
+	if g.fall < g.lowestFall {
+		g.lowestFall, g.lowest = g.fall, at
+	}
+}
+
+// appendFall appends the members of the lowest fall.
+func (g *gains) appendFall(b []byte, name string) []byte {
+	b = rowstream.AppendFloat(append(b, `,"`+name+`_pct":`...), g.lowestFall)
+	b = append(b, `,"`+name+`_timestamp_ms":`...)
+	if g.lowestFall < 0 {
+		return strconv.AppendInt(b, rowstream.Millis(g.lowest), 10)
+	}
+	return append(b, "null"...)
 }
 
 // finite keeps a sum within the numbers of JSON, which NaN and the infinities are not.
 func finite(x float64) float64 { return max(-math.MaxFloat64, min(x, math.MaxFloat64)) }
 
+// closedCurve adds trades up one by one.
+type closedCurve struct {
+	gains
+	trades []earning // in the order in which they count
+	next   int
+}
+
+// Next adds the next trade.
+func (e *closedCurve) Next() bool {
+	if e.next == len(e.trades) {
+		return false
+	}
+	t := &e.trades[e.next]
+	e.next++
+	e.add(t.percent, t.counts())
+	return true
+}
+
+// Err returns nil, for the trades have been read.
+func (e *closedCurve) Err() error { return nil }
+
+// Close does nothing.
+func (e *closedCurve) Close() {}
+
+// Int is the time when the trade began or ended.
+func (e *closedCurve) Int(i int) (int64, bool) {
+	t := &e.trades[e.next-1]
+	if i == 0 {
+		return t.entry, true
+	}
+	return t.exit, t.exit > 0
+}
+
+// Text is the side of the trade.
+func (e *closedCurve) Text(int) ([]byte, bool) {
+	side := e.trades[e.next-1].side
+	return []byte(side), side != ""
+}
+
+// Float is the return of the trade, the sum of returns so far, or its distance from the highest sum.
+func (e *closedCurve) Float(i int) (float64, bool) {
+	switch i {
+	case 3:
+		percent := e.trades[e.next-1].percent
+		return percent, percent == finite(percent)
+	case 4:
+		return e.sum, true
+	}
+	return e.fall, true
+}
+
+// equity is a curve as it is asked for.
+type equity struct {
+	spec.GetEquityParams
+	id     uuid.UUID
+	row    db.GetSimulationSeriesRow
+	format spec.Format
+	source spec.GetEquityParamsSource
+	table  string // of a trace
+	trades []earning
+}
+
 // GetEquity serves GET /api/simulations/:simulation_id/equity: {"simulation_id": …, "source": …, "rows": [{…}], "total_return_pct": …, …}.
 func (s *Server) GetEquity(c echo.Context, simulationID string, params spec.GetEquityParams) error {
-	format, err := equityFormat(c, params)
+	e := equity{GetEquityParams: params}
+	err := e.check(c)
 	if err != nil {
 		return err
 	}
-	id, err := pathID("simulation_id", simulationID)
-	if err != nil {
+	if e.id, err = pathID("simulation_id", simulationID); err != nil {
 		return err
 	}
 	clock := s.streamClock(c)
 	defer clock.cancel()
-	row, err := s.DB.GetSimulationSeries(c.Request().Context(), id)
-	if err != nil {
-		return notFound(err, "simulation", id)
+	if e.row, err = s.DB.GetSimulationSeries(c.Request().Context(), e.id); err != nil {
+		return notFound(err, "simulation", e.id)
 	}
-	curve, err := s.openEquity(c.Request().Context(), equityQuery{clock, id, &row, params.Source})
-	if err != nil {
+	if err := s.readTrades(clock, &e); err != nil {
 		return err
 	}
+	if e.marked() {
+		return s.sendMarked(c, clock, &e)
+	}
+	curve := &closedCurve{gains: gains{compounding: isTrue(e.Compounding)}, trades: e.trades}
+	if orElse(e.Order, spec.Exit) == spec.Exit {
+		curve.trades = byExit(curve.trades)
+	}
+	return e.send(s, c, clock, equityFields, curve, &curve.gains, nil)
+}
+
+func byExit(trades []earning) []earning {
+	slices.SortStableFunc(trades, func(a, b earning) int { return int(max(-1, min(1, a.counts()-b.counts()))) })
+	return trades
+}
+
+// send answers a curve. closed are its gains of closed trades, and marked those with open ones, if it has them.
+func (e *equity) send(s *Server, c echo.Context, clock *streamClock, fields []rowstream.Field, rows rowstream.Rows, closed, marked *gains) error {
 	return s.send(c, clock, &rowstream.Answer{
-		Fields: equityFields, Rows: curve, Format: format, File: "equity_" + id.String(), Key: "rows",
-		Head: func(b []byte) []byte { return curve.head(b, id) },
+		Fields: fields, Rows: rows, Format: e.format, File: "equity_" + e.id.String(), Key: "rows", Head: e.head,
 		End: func(count int64) (rowstream.End, error) {
-			return rowstream.End{Total: count, Tail: func(b []byte) []byte { return curve.tail(b, row.SummaryMetrics) }}, nil
+			return rowstream.End{Total: count, Tail: func(b []byte) []byte { return e.tail(b, closed, marked) }}, nil
 		},
 	})
 }
 
-// equityFormat checks the parameters.
-func equityFormat(c echo.Context, params spec.GetEquityParams) (spec.Format, error) {
-	format, err := rowstream.FormatOf(params.Format, c.Request(), spec.JSON)
+func (e *equity) marked() bool { return orElse(e.Basis, spec.Closed) == spec.Mark }
+
+// check checks the parameters.
+func (e *equity) check(c echo.Context) (err error) {
+	e.format, err = rowstream.FormatOf(e.Format, c.Request(), spec.JSON)
+	e.source = orElse(e.Source, spec.GetEquityParamsSourceTrades)
 	switch {
 	case err != nil:
-		return format, err
-	case format == spec.Parquet:
-		return format, spec.InvalidParameter("format", "parquet is not available for computed rows")
-	case params.Source != nil && !params.Source.Valid():
-		return format, spec.InvalidParameter("source", "is not trades or trace")
+		return err
+	case e.format == spec.Parquet:
+		return spec.InvalidParameter("format", "parquet is not available for computed rows")
+	case !e.source.Valid():
+		return spec.InvalidParameter("source", "is not trades or trace")
+	case e.Order != nil && !e.Order.Valid():
+		return spec.InvalidParameter("order", "is not exit or entry")
+	case e.Basis != nil && !e.Basis.Valid():
+		return spec.InvalidParameter("basis", "is not closed or mark")
+	case e.Every != nil && (!e.Every.Valid() || !e.marked()):
+		return spec.InvalidParameter("every", "is not bar or day, or there is no basis=mark")
+	case e.marked() && (e.source == spec.GetEquityParamsSourceTrace || e.Order != nil):
+		return spec.InvalidParameter("basis", "mark cannot be combined with source=trace or with order: it goes by the bars")
 	}
-	return format, nil
+	return nil
 }
 
-// equityQuery is which trades are asked for.
-type equityQuery struct {
-	clock  *streamClock
-	id     uuid.UUID
-	row    *db.GetSimulationSeriesRow
-	source *spec.GetEquityParamsSource // nil: those that are stored, or if there are none, those of the trace
-}
-
-// openEquity begins to read the trades.
-func (s *Server) openEquity(ctx context.Context, q equityQuery) (*equity, error) {
-	e := &equity{source: orElse(q.source, spec.GetEquityParamsSourceTrades), stop: func() {}}
+// readTrades reads the stored trades or, when there are none and they are not asked for, those of the trace.
+func (s *Server) readTrades(clock *streamClock, e *equity) error {
 	if e.source == spec.GetEquityParamsSourceTrades {
-		page, err := s.tradeReturns(ctx, q.id, nil)
-		if err != nil || len(page) > 0 || q.source != nil || s.QuestDB == nil {
-			e.next = s.eachTrade(q.clock, q.id, page)
-			return e, err
+		rows, err := s.DB.ListTradeReturns(clock, db.ListTradeReturnsParams{SimulationID: e.id, PageSize: maxTrades + 1})
+		if err != nil {
+			return fmt.Errorf("list the trades of simulation %s: %w", e.id, err)
 		}
-		e.source = spec.GetEquityParamsSourceTrace
+		e.trades = make([]earning, len(rows))
+		for i, t := range rows {
+			e.trades[i] = earning{t.Entered, t.Exited, "short", t.EntryPrice, t.Percent}
+			if t.IsLong {
+				e.trades[i].side = "long"
+			}
+		}
+		if len(rows) > 0 || e.Source != nil || s.QuestDB == nil {
+			return e.bound()
+		}
 	}
-	r, err := s.open(ctx, series.Trace, q.row.QuestDBNamespace, q.id.String(), q.row.SimulationName)
+	found, err := s.open(clock, series.Trace, e.row.QuestDBNamespace, e.id.String(), e.row.SimulationName)
+	if problem := new(spec.Problem); e.Source == nil && errors.As(err, &problem) && problem.Code == spec.ErrorCodeMeasurementNotFound {
+		return nil // there are no trades at all
+	} else if err != nil {
+		return err
+	}
+	trades, err := traced(clock, found)
+	if len(trades) > 0 || e.Source != nil {
+		e.source, e.table, e.trades = spec.GetEquityParamsSourceTrace, found.Table.Name, trades
+	}
+	if err == nil && e.marked() && len(trades) > 0 {
+		err = spec.InvalidParameter("basis", "mark needs stored trades, and this simulation has a trace only")
+	}
+	if err != nil {
+		return err
+	}
+	return e.bound()
+}
+
+func (e *equity) bound() error {
+	if len(e.trades) > maxTrades {
+		return spec.InvalidParameter("simulation_id", fmt.Sprintf("names a simulation with more than %d trades", maxTrades))
+	}
+	return nil
+}
+
+// traced reads the trades of a trace.
+func traced(ctx context.Context, r *series.Series) ([]earning, error) {
+	percent, ok := r.Table.First("return_pct")
+	if !ok || !series.IsNumeric(questdb.KindOf(percent.Type)) {
+		return nil, spec.InvalidParameter("source", "trace needs a table with a number return_pct")
+	}
+	columns := []series.Column{r.TimeColumn(), {Source: percent.Name}}
+	exit, side := -1, -1
+	if c, ok := r.Table.First("exit_timestamp_unix"); ok && questdb.KindOf(c.Type) == questdb.Int {
+		exit = len(columns)
+		columns = append(columns, series.Column{Source: c.Name})
+	}
+	if c, ok := r.Table.First("side_label", "side"); ok && questdb.KindOf(c.Type) == questdb.Text {
+		side = len(columns)
+		columns = append(columns, series.Column{Source: c.Name})
+	}
+	rows, err := r.Scan(ctx, columns, series.Range{Limit: maxTrades + 1})
 	if err != nil {
 		return nil, err
 	}
-	e.table = r.Table.Name
-	e.next, e.stop, err = eachTraced(q.clock, r)
-	return e, err
+	defer rows.Close()
+	var trades []earning
+	for rows.Next() {
+		trade := earning{percent: math.NaN()}
+		trade.entry, _ = rows.Int(0)
+		if x, ok := rows.Float(1); ok {
+			trade.percent = x
+		}
+		if exit >= 0 {
+			seconds, _ := rows.Int(exit)
+			trade.exit = time.Unix(seconds, 0).UnixMicro()
+		}
+		if side >= 0 {
+			text, _ := rows.Text(side)
+			trade.side = string(text)
+		}
+		trades = append(trades, trade)
+	}
+	return trades, rows.Err()
 }
 
 // head appends what the curve is of.
-func (e *equity) head(b []byte, id uuid.UUID) []byte {
-	b = rowstream.AppendMember(rowstream.AppendMember(b, "simulation_id", id.String()), "source", string(e.source))
+func (e *equity) head(b []byte) []byte {
+	b = rowstream.AppendMember(rowstream.AppendMember(b, "simulation_id", e.id.String()), "source", string(e.source))
 	if e.source == spec.GetEquityParamsSourceTrades {
 		return append(b, `"measurement":null,`...)
 	}
@@ -179,17 +324,14 @@ func (e *equity) head(b []byte, id uuid.UUID) []byte {
 }
 
 // tail appends the totals of the curve.
-func (e *equity) tail(b []byte, summary json.RawMessage) []byte {
-	b = rowstream.AppendFloat(append(b, `,"total_return_pct":`...), e.sum)
-	b = rowstream.AppendFloat(append(b, `,"max_drawdown_pct":`...), e.drawdown)
-	b = append(b, `,"max_drawdown_timestamp_ms":`...)
-	if e.drawdown < 0 {
-		b = strconv.AppendInt(b, rowstream.Millis(e.lowest), 10)
-	} else {
-		b = append(b, "null"...)
+func (e *equity) tail(b []byte, closed, marked *gains) []byte {
+	b = rowstream.AppendFloat(append(b, `,"total_return_pct":`...), closed.sum)
+	b = closed.appendFall(b, "max_drawdown")
+	if marked != nil {
+		b = marked.appendFall(b, "max_marked_drawdown")
 	}
 	b = append(b, `,"warnings":[`...)
-	for i, warning := range e.warnings(summary) {
+	for i, warning := range closed.warnings(e.row.SummaryMetrics) {
 		if i > 0 {
 			b = append(b, ',')
 		}
@@ -199,7 +341,7 @@ func (e *equity) tail(b []byte, summary json.RawMessage) []byte {
 }
 
 // warnings name the exporter's figures that differ from the curve.
-func (e *equity) warnings(summary json.RawMessage) (list []string) {
+func (g *gains) warnings(summary json.RawMessage) (list []string) {
 	var stored map[string]json.RawMessage
 	if json.Unmarshal(summary, &stored) != nil {
 		return nil
@@ -207,7 +349,7 @@ func (e *equity) warnings(summary json.RawMessage) (list []string) {
 	for _, figure := range []struct {
 		name string
 		got  float64
-	}{{"total_return_pct", e.sum}, {"max_drawdown_pct", e.drawdown}} {
+	}{{"total_return_pct", g.sum}, {"max_drawdown_pct", g.lowestFall}} {
 		text := string(stored[figure.name])
 		want, err := strconv.ParseFloat(text, 64)
 		if err == nil && math.Abs(figure.got-want) > precision(text)+1e-9*math.Abs(want)+1e-9 {
@@ -223,79 +365,4 @@ func precision(text string) float64 {
 	_, decimals, _ := strings.Cut(mantissa, ".")
 	e, _ := strconv.Atoi(exponent)
 	return 0.5 * math.Pow10(e-len(decimals))
-}
-
-const tradesAtOnce = 2000
-
-func (s *Server) tradeReturns(ctx context.Context, id uuid.UUID, after *db.ListTradeReturnsRow) ([]db.ListTradeReturnsRow, error) {
-	args := db.ListTradeReturnsParams{SimulationID: id, PageSize: tradesAtOnce}
-	if after != nil {
-		args.AfterAt, args.AfterID = after.BarTimestamp, after.TradeID
-	}
-	trades, err := s.DB.ListTradeReturns(ctx, args)
-	if err != nil {
-		return nil, fmt.Errorf("list the trades of simulation %s: %w", id, err)
-	}
-	return trades, nil
-}
-
-// eachTrade yields the stored trades, beginning with the page that was already read.
-func (s *Server) eachTrade(ctx context.Context, id uuid.UUID, page []db.ListTradeReturnsRow) func() (earning, bool, error) {
-	at := 0
-	return func() (earning, bool, error) {
-		if at == len(page) {
-			if at < tradesAtOnce {
-				return earning{}, false, nil
-			}
-			next, err := s.tradeReturns(ctx, id, &page[at-1])
-			if page, at = next, 0; err != nil || len(next) == 0 {
-				return earning{}, false, err
-			}
-		}
-		t := &page[at]
-		at++
-		trade := earning{entry: t.BarTimestamp.UnixMicro(), exit: t.ExitTimestampMS * 1000, side: []byte(t.Side)}
-		if t.ReturnPct != nil {
-			trade.percent, trade.closed = *t.ReturnPct, *t.ReturnPct == finite(*t.ReturnPct)
-		}
-		return trade, true, nil
-	}
-}
-
-// eachTraced yields the trades of a trace.
-func eachTraced(ctx context.Context, r *series.Series) (func() (earning, bool, error), func(), error) {
-	percent, ok := r.Table.First("return_pct")
-	if !ok || !series.IsNumeric(questdb.KindOf(percent.Type)) {
-		return nil, nil, spec.InvalidParameter("source", "trace needs a table with a number return_pct")
-	}
-	columns := []series.Column{r.TimeColumn(), {Source: percent.Name}}
-	exit, side := -1, -1
-	if c, ok := r.Table.First("exit_timestamp_unix"); ok && questdb.KindOf(c.Type) == questdb.Int {
-		exit = len(columns)
-		columns = append(columns, series.Column{Source: c.Name})
-	}
-	if c, ok := r.Table.First("side_label", "side"); ok && questdb.KindOf(c.Type) == questdb.Text {
-		side = len(columns)
-		columns = append(columns, series.Column{Source: c.Name})
-	}
-	rows, err := r.Scan(ctx, columns, series.Range{Limit: -1})
-	if err != nil {
-		return nil, nil, err
-	}
-	return func() (earning, bool, error) {
-		if !rows.Next() {
-			return earning{}, false, rows.Err()
-		}
-		var trade earning
-		trade.entry, _ = rows.Int(0)
-		trade.percent, trade.closed = rows.Float(1)
-		if exit >= 0 {
-			seconds, _ := rows.Int(exit)
-			trade.exit = time.Unix(seconds, 0).UnixMicro()
-		}
-		if side >= 0 {
-			trade.side, _ = rows.Text(side)
-		}
-		return trade, true, nil
-	}, rows.Close, nil
 }

@@ -11,26 +11,28 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
+	"foldbook/internal/series"
 )
 
 // serve is what every request goes through before Echo routes it: id, CORS, deadline, panic, log line. It is one plain
 // net/http function, because the small routes answer in the time that a chain of middlewares takes.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	rec := &recorder{ResponseWriter: w, id: requestID(r), client: r.Context()}
+	rec := &recorder{ResponseWriter: w, id: requestID(r), client: r.Context(), patience: s.StreamWriteTimeout, draining: &s.draining}
 	header := w.Header()
 	header.Set("X-Request-Id", rec.id)
 	s.allowOrigin(header, r)
 	if s.draining.Load() {
 		header.Set("Connection", "close")
 	}
-	if conn, ok := w.(interface{ SetWriteDeadline(time.Time) error }); ok {
-		_ = conn.SetWriteDeadline(time.Time{}) // that of a stream before this request
+	if rec.conn, _ = w.(deadliner); rec.conn != nil {
+		_ = rec.conn.SetWriteDeadline(time.Time{}) // that of the answer before this request
 	}
 	if r.Method == http.MethodOptions {
 		preflight(header)
@@ -79,12 +81,25 @@ type recorder struct {
 	cause    error // of an answer that failed
 	aborted  bool
 	panicked bool // other than to abort
+
+	conn     deadliner     // nil in tests without a connection
+	patience time.Duration // for the client to take each part of an answer
+	draining *atomic.Bool
 }
+
+type deadliner interface{ SetWriteDeadline(time.Time) error }
+
+// DrainPatience is the patience once the service stops: a client that reads nothing does not hold it up.
+const DrainPatience = 3 * time.Second
+
+// writtenAtOnce is how much of an answer a client has to take within its patience.
+const writtenAtOnce = 128 << 10
 
 func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 {
 		r.status = status
 	}
+	r.extend()
 	r.ResponseWriter.WriteHeader(status)
 }
 
@@ -92,9 +107,29 @@ func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
 	}
-	n, err := r.ResponseWriter.Write(b)
-	r.bytes += int64(n)
-	return n, err
+	written := 0
+	for {
+		part := b[written:min(written+writtenAtOnce, len(b))]
+		r.extend()
+		n, err := r.ResponseWriter.Write(part)
+		written += n
+		r.bytes += int64(n)
+		if err != nil || written == len(b) {
+			return written, err
+		}
+	}
+}
+
+// extend gives the client its time for the next part.
+func (r *recorder) extend() {
+	if r.conn == nil {
+		return
+	}
+	patience := r.patience
+	if r.draining.Load() {
+		patience = min(patience, DrainPatience)
+	}
+	_ = r.conn.SetWriteDeadline(time.Now().Add(patience))
 }
 
 // Unwrap lets http.ResponseController reach the connection.
@@ -180,7 +215,11 @@ func (s *Server) retryReads(next echo.HandlerFunc) echo.HandlerFunc {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			return next(c)
 		}
-		return retry(r.Context(), func(err error) bool { return transient(err) && !c.Response().Committed }, func() error { return next(c) })
+		err := retry(r.Context(), func(err error) bool { return transient(err) && !c.Response().Committed }, func() error { return next(c) })
+		if unknown := new(series.UnknownColumnError); errors.As(err, &unknown) && s.QuestDB.Forget(unknown.Table) {
+			return next(c) // another process may have added the column
+		}
+		return err
 	}
 }
 

@@ -40,10 +40,15 @@ func (s *Server) openDataset(ctx context.Context, id uuid.UUID, bars bool) (*ser
 	if err != nil {
 		return nil, notFound(err, "dataset", id)
 	}
+	kind, measurement := series.Indicators, row.IndicatorMeasurement
 	if bars {
-		return s.open(ctx, series.Bars, row.OhlcvMeasurement, row.QuestDBTag)
+		kind, measurement = series.Bars, row.OhlcvMeasurement
 	}
-	return s.open(ctx, series.Indicators, row.IndicatorMeasurement, row.QuestDBTag)
+	found, err := s.open(ctx, kind, measurement, row.QuestDBTag)
+	if err == nil {
+		found.Step = series.BarLength(row.BarIntervalMS, row.Granularity)
+	}
+	return found, err
 }
 
 // rowAnswer is a range of rows in one format, for the routes that page through rows.

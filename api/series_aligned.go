@@ -5,9 +5,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
-	"foldbook/internal/paging"
 	"foldbook/internal/rowstream"
-	"foldbook/internal/series"
 	"foldbook/questdb"
 )
 
@@ -69,25 +67,6 @@ func (s *Server) listAligned(c echo.Context, id uuid.UUID, a *rowAnswer) error {
 	if err != nil {
 		return err
 	}
-	clock := s.streamClock(c)
-	defer clock.cancel()
-	rows, err := a.series.Aligned(clock, bars, a.columns, a.at.Range)
-	if err != nil {
-		return err
-	}
-	return s.send(c, clock, &rowstream.Answer{
-		Fields: series.Fields(a.columns), Rows: rows, Format: a.format, File: a.series.Table.Name, Key: a.key, Head: a.begin,
-		End: func(count int64) (_ rowstream.End, err error) {
-			e := rowstream.End{Total: a.at.Offset + count}
-			if rows.More || a.at.After != nil || (count == 0 && a.at.Offset > 0) {
-				if e.Total, err = a.series.CountAligned(clock, bars, a.at.Range); err != nil {
-					return e, err
-				}
-			}
-			if rows.More && count > 0 {
-				e.Next = paging.Position(rows.Last).Encode(a.at.scope())
-			}
-			return a.finish(clock, count, e)
-		},
-	})
+	a.at.With = bars
+	return s.listRows(c, a)
 }

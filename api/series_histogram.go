@@ -35,17 +35,17 @@ func (s *Server) GetHistogram(c echo.Context, datasetID string, params spec.GetH
 	}
 	column, ok := found.Table.Column(*params.Column)
 	if !ok {
-		return series.UnknownColumn("column", *params.Column)
+		return found.UnknownColumn("column", *params.Column)
 	}
 	if !series.IsNumeric(questdb.KindOf(column.Type)) {
 		return spec.InvalidParameter("column", "names "+strconv.Quote(column.Name)+", which is not numeric")
 	}
 	between.Selection, between.Column = found.Selection(rows), column.Name
-	h, err := chart.Histogram(c.Request().Context(), s.QuestDB, between, bins)
+	all, err := chart.Histograms(c.Request().Context(), s.QuestDB, []questdb.Between{between}, bins)
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, (*histogramAnswer)(&h))
+	return c.JSON(http.StatusOK, (*histogramAnswer)(&all[0]))
 }
 
 // histogramOf reads the parameters: how many bins there are, and which values of which rows go there.

@@ -29,20 +29,27 @@ func (s *Server) ListIndicators(c echo.Context, datasetID string, params spec.Li
 
 // ListOhlcv serves GET /api/datasets/:dataset_id/ohlcv: {"measurement": …, "columns": […], "rows": [{…}], "count": …, …}.
 func (s *Server) ListOhlcv(c echo.Context, datasetID string, params spec.ListOhlcvParams) error {
+	offset, day, err := rowsOrDay(params.Offset)
+	if err != nil {
+		return err
+	}
 	a, err := seriesRoute.read(c, rowQuery{
 		StartTS: params.StartTS, EndTS: params.EndTS, StartTimestamp: params.StartTimestamp, EndTimestamp: params.EndTimestamp,
 		StartIndex: params.StartIndex, EndIndex: params.EndIndex, Columns: params.Columns, Desc: params.Desc, Limit: params.Limit,
-		Offset: params.Offset, Cursor: params.Cursor, Format: params.Format, Points: params.Points, Width: params.Width,
+		Offset: offset, Cursor: params.Cursor, Format: params.Format, Points: params.Points, Width: params.Width,
 	})
 	if err != nil {
 		return err
+	}
+	if params.Interval == nil && (params.Tz != nil || day != nil || params.Partial != nil) {
+		return spec.InvalidParameter("interval", "is missing: tz, partial and an offset such as 17:00 are for candles")
 	}
 	_, err = s.openRows(c, a, datasetID, true)
 	switch {
 	case err != nil:
 		return err
 	case params.Interval != nil:
-		return s.listCandles(c, a, *params.Interval)
+		return s.listCandles(c, candleQuery{rowAnswer: a, interval: *params.Interval, zone: params.Tz, offset: day, partial: isTrue(params.Partial)})
 	}
 	return s.listRows(c, a)
 }

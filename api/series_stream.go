@@ -33,7 +33,7 @@ func (s *Server) streamClock(c echo.Context) *streamClock {
 }
 
 func (s *Server) writer(c echo.Context) *rowstream.Writer {
-	return &rowstream.Writer{ResponseWriter: c.Response(), Request: c.Request(), Patience: s.StreamWriteTimeout}
+	return &rowstream.Writer{ResponseWriter: c.Response(), Request: c.Request()}
 }
 
 // send answers rows.

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"fmt"
 	"math"
 	"strconv"
 
@@ -39,8 +41,12 @@ func (s *Server) ListSeries(c echo.Context, datasetID string, params spec.ListSe
 		return spec.InvalidParameter("bins", "cannot be combined with points or width")
 	}
 	a.head = func(b []byte) []byte { return rowstream.AppendMember(b, "dataset_id", id.String()) }
-	a.tail = func(clock *streamClock, b []byte, count int64, e rowstream.End) ([]byte, error) {
-		return a.appendHistograms(clock, a.appendNextOffset(b, count, e), bins)
+	histograms, err := a.histograms(c.Request().Context(), bins)
+	if err != nil {
+		return err
+	}
+	a.tail = func(_ *streamClock, b []byte, count int64, e rowstream.End) ([]byte, error) {
+		return append(a.appendNextOffset(b, count, e), histograms...), nil
 	}
 	return s.listRows(c, a)
 }
@@ -54,25 +60,37 @@ func (a *rowAnswer) appendNextOffset(b []byte, count int64, e rowstream.End) []b
 	return strconv.AppendInt(b, a.at.Offset+count, 10)
 }
 
-// appendHistograms appends the member "histograms" with that of each numeric column, nothing without bins.
-func (a *rowAnswer) appendHistograms(clock *streamClock, b []byte, bins int) ([]byte, error) {
+// maxHistograms bounds the scans that one request may cause.
+const maxHistograms = 100
+
+// histograms is the member "histograms" with that of each numeric column, nothing without bins. It is read before the rows, so that
+// an answer that takes too long is an error and not a part of an answer.
+func (a *rowAnswer) histograms(ctx context.Context, bins int) ([]byte, error) {
 	if bins == 0 {
-		return b, nil
+		return nil, nil
 	}
-	b = append(b, `,"histograms":{`...)
-	for i, c := range a.columns {
-		if i == 0 || !series.IsNumeric(c.Kind) {
-			continue
+	var list []questdb.Between
+	var names []string
+	for _, c := range a.columns[1:] {
+		if series.IsNumeric(c.Kind) {
+			names = append(names, c.Name)
+			list = append(list, questdb.Between{Selection: a.series.Selection(a.at.Range), Column: c.Source, Low: math.Inf(-1), High: math.Inf(1)})
 		}
-		h, err := chart.Histogram(clock, a.series.Client, questdb.Between{Selection: a.series.Selection(a.at.Range), Column: c.Source, Low: math.Inf(-1), High: math.Inf(1)}, bins)
-		if err != nil {
-			return nil, err
-		}
-		if b[len(b)-1] == '}' {
+	}
+	if len(list) > maxHistograms {
+		return nil, spec.InvalidParameter("bins", fmt.Sprintf("is for at most %d numeric columns, and these are %d: name some with columns", maxHistograms, len(list)))
+	}
+	all, err := chart.Histograms(ctx, a.series.Client, list, bins)
+	if err != nil {
+		return nil, err
+	}
+	b := []byte(`,"histograms":{`)
+	for i := range all {
+		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(rowstream.AppendText(b, []byte(c.Name)), ':')
-		b = chart.AppendHistogram(b, &h)
+		b = append(rowstream.AppendText(b, []byte(names[i])), ':')
+		b = chart.AppendHistogram(b, &all[i])
 	}
 	return append(b, '}'), nil
 }

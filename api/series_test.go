@@ -61,7 +61,7 @@ func TestSeriesRows(t *testing.T) {
 	h.want(own+"/indicators?aligned=true&columns=rsi_14&desc=true&limit=1&format=csv", 200, "timestamp_ms,rsi_14\n1704247200000,0.1")
 	h.want(own+"/ohlcv?columns=close&start_ts=1704240000000", 200, `{"measurement":"`+h.table("ohlcv")+
 		`","columns":["timestamp_ms","close"],"rows":[{"timestamp_ms":1704240000000,"close":2},{"timestamp_ms":1704247200000,"close":2.25}],"count":2,"total":2,"truncated":false,`+all+`}`)
-	h.want(own+"/ohlcv?interval=1d&format=csv", 200, "timestamp_ms,open,high,low,close,volume\n1704153600000,1,2,0.5,1.5,10\n1704240000000,1.5,3,1,2.25,50")
+	h.want(own+"/ohlcv?interval=1d&format=csv&partial=true", 200, "timestamp_ms,open,high,low,close,volume,partial\n1704153600000,1,2,0.5,1.5,10,true\n1704240000000,1.5,3,1,2.25,50,true")
 }
 
 func TestSeriesHeaders(t *testing.T) {
@@ -140,8 +140,12 @@ func TestSeriesRefusals(t *testing.T) {
 		"width=0":              "parameter width is not from 1 to 20000",
 		"points=100&width=10":  "parameter points cannot be combined with width",
 		"points=100&limit=10":  "parameter points or width cannot be combined with desc, limit, offset, cursor, start_index or end_index",
-		"interval=1y":          "parameter interval is not a number and s, m, h, d, w or M, at most a day long or 1d, 1w, 1M to 12M",
-		"interval=1d&width=10": "parameter interval cannot be combined with points, width, cursor, start_index, end_index or format=parquet",
+		"interval=1y":          "parameter interval is not a number and s, m (minutes), h, d, w or M (months): at most 24h, 366d, 53w or 120M",
+		"interval=1d&width=10": "parameter interval cannot be combined with points, width, start_index, end_index or format=parquet",
+		"tz=Europe/Berlin":     "parameter interval is missing: tz, partial and an offset such as 17:00 are for candles",
+		"interval=1d&tz=here":  "parameter tz is not a time zone such as America/New_York",
+		"offset=5pm":           "parameter offset is not a number of rows, or a time from midnight such as 17:00 or -07:00",
+		"offset=-1":            "parameter offset is below 0",
 	} {
 		h.refused(own+"/ohlcv?"+query, 400, "invalid_parameter", message)
 	}

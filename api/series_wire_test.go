@@ -273,3 +273,41 @@ func python(t *testing.T) string {
 	}
 	return program
 }
+
+// A client that asks a plain list and reads nothing of the answer is dropped, as one of a stream is.
+func TestClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	var log logged
+	h := newHarness(t, logTo(&log), func(o *api.Options) { o.StreamWriteTimeout = time.Second })
+	h.storeAll(0, 2)
+	h.exec("UPDATE simulation_runs SET serialized_config = repeat('0123456789abcdef', 2000000)")
+	listening := httptest.NewServer(h.http)
+	t.Cleanup(listening.Close)
+	for range 8 {
+		deaf, err := net.Dial("tcp", strings.TrimPrefix(listening.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = deaf.Close() }()
+		if err := deaf.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = fmt.Fprintf(deaf, "GET /api/simulations/%s HTTP/1.1\r\nHost: x\r\n\r\n", newSim)
+	}
+	eventually(t, "all eight are dropped", func() bool {
+		return len(slices.DeleteFunc(log.lines(t), func(line map[string]any) bool { return line["path"] != "/api/simulations/"+newSim })) == 8
+	})
+}
+
+// A column that another process adds can be asked for at once.
+func TestColumnOfAnotherProcess(t *testing.T) {
+	t.Parallel()
+	h := newSeries(t)
+	own, _ := threeRows(h)
+	if res := h.get(own + "/indicators?columns=rsi_14"); res.StatusCode != 200 {
+		t.Fatalf("%d %s", res.StatusCode, readBody(t, res))
+	}
+	h.sql(`alter table $_ind add column rsi_21 double`, `insert into $_ind (timestamp, rsi_21) values ('2024-01-03T03:00:00Z', 7)`)
+	h.want(own+"/indicators?columns=rsi_21&start_ts=2024-01-03T03:00:00Z&format=csv", 200, "timestamp_ms,rsi_21\n1704250800000,7")
+	h.refused(own+"/indicators?columns=rsi_22", 400, "invalid_parameter", `parameter columns names "rsi_22", which the table does not have`)
+}

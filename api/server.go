@@ -35,7 +35,7 @@ type Options struct {
 	WriteTimeout   time.Duration // for storing a body, once it has been read
 	StreamTimeout  time.Duration // for a whole answer of rows; its first row has to be there within RequestTimeout
 
-	StreamWriteTimeout time.Duration // for a client to take each part of such an answer
+	StreamWriteTimeout time.Duration // for a client to take each part of any answer
 
 	Passthrough Passthrough
 

@@ -33,7 +33,7 @@ func (s *Server) ListTrades(c echo.Context, simulationID string, params spec.Lis
 		return err
 	}
 	list := paging.NewList("trades", rows, q, func(last *db.ListTradePageRow) paging.Cursor {
-		return paging.Cursor{At: last.BarTimestamp, ID: last.TradeID}
+		return paging.Cursor{At: last.BarTimestamp, Value: float64(last.TradeIndex), ID: last.TradeID}
 	})
 	f := db.CountTradesParams{SimulationID: id, Side: (*string)(params.Side)}
 	return writeEnvelope(c, list, func(int64) (int64, error) { return s.DB.CountTrades(ctx, f) })
@@ -78,7 +78,7 @@ func (s *Server) tradePage(
 ) ([]db.ListTradePageRow, error) {
 	args := db.ListTradePageParams{SimulationID: id, Side: side, PageSize: p.Limit, PageOffset: p.Offset}
 	if after != nil {
-		args.AfterAt, args.AfterID = after.At, after.ID
+		args.AfterAt, args.AfterIndex, args.AfterID = after.At, int64(after.Value), after.ID
 	}
 	rows, err := s.DB.ListTradePage(ctx, args)
 	if err != nil {

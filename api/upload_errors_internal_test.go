@@ -89,7 +89,7 @@ func TestMalformed(t *testing.T) {
 		{"bucket side", "simulation", simWith(`"buckets":[{"side":"both"}]`), "invalid_body", "buckets[0].side: must be one of long, short, all, dual"},
 		{"bucket twice", "simulation", simWith(`"buckets":[{"side":"all"},{"side":"long"},{"side":"all"}]`), "invalid_body", "buckets[2].side: all is already buckets[0]"},
 		{"more wins than trades", "simulation", simWith(`"buckets":[{"side":"all","trade_count":1,"win_count":2}]`), "invalid_body", "buckets[0].win_count: must not be above trade_count"},
-		{"trade side", "simulation", simWith(`"trades":[{"entry_timestamp":1735891200000,"side":"dual","size":1,"entry_price":1}]`), "invalid_body", "trades[0].side: must be one of long, short"},
+		{"trade side", "simulation", simWith(`"trades":[{"entry_timestamp":1735891200000,"side":"dual","size":1,"entry_price":1}]`), "invalid_body", "trades[0].side: must be one of long, short, buy, sell, 1, -1"},
 		{"trade without time", "simulation", simWith(`"trades":[{"side":"long","size":1,"entry_price":1}]`), "invalid_body", "trades[0].entry_timestamp: is missing"},
 		{"trade without price", "simulation", simWith(`"trades":[{"entry_timestamp":1735891200000,"side":"long","size":1}]`), "invalid_body", "trades[0].entry_price: is missing"},
 		{"trade time out of range", "simulation", simWith(`"trades":[{"entry_timestamp":9223372036854775807}]`), "invalid_body", "trades[0].entry_timestamp: is out of range"},

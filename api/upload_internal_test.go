@@ -153,6 +153,9 @@ func TestReadSimulation(t *testing.T) {
 				Metadata: json.RawMessage(`{"a":1,"fold_index":12345678901234567890}`)},
 			{SimulationID: id, TradeID: uuid.NewSHA1(id, []byte("trade 3")), BarTimestamp: entry, Side: "short", Size: 1, EntryPrice: 2, Metadata: json.RawMessage(`{}`)},
 		}
+		for i := range wantTrades {
+			wantTrades[i].TradeIndex = int64(i)
+		}
 		var buckets []db.CopyBucketsParams
 		if err := got.Buckets.store(id, func(rows []db.CopyBucketsParams) error { buckets = rows; return nil }); err != nil {
 			t.Fatal(err)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -159,11 +160,12 @@ type tradeList struct {
 
 type tradeFields struct {
 	SimulationID   *string        `json:"simulation_id"`
-	TradeID        *string        `json:"trade_id"`
+	TradeID        httpbody.Raw   `json:"trade_id"`
+	TradeIndex     *int64         `json:"trade_index"`
 	EntryTimestamp *int64         `json:"entry_timestamp"`
 	BarTimestamp   *string        `json:"bar_timestamp"`
 	BarTimestampMS *int64         `json:"bar_timestamp_ms"`
-	Side           *string        `json:"side"`
+	Side           httpbody.Raw   `json:"side"`
 	Size           *float64       `json:"size"`
 	EntryPrice     *float64       `json:"entry_price"`
 	ExitPrice      *float64       `json:"exit_price"`
@@ -185,26 +187,66 @@ func (l *tradeList) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 }
 
 func tradeRow(f *httpbody.Fields, b *tradeFields) db.CopyTradesParams {
+	entry := b.entry(f)
+	id, side, originals := b.identity(f)
 	row := db.CopyTradesParams{
 		SimulationID: f.ID("simulation_id", b.SimulationID),
-		TradeID:      f.ID("trade_id", b.TradeID),
-		BarTimestamp: b.entry(f),
-		Side:         httpbody.Required(f, "side", f.OneOf("side", b.Side, "long", "short")),
+		TradeID:      id,
+		TradeIndex:   orElse(f.Count("trade_index", b.TradeIndex), unnumbered),
+		BarTimestamp: entry,
+		Side:         side,
 		Size:         httpbody.Required(f, "size", b.Size),
 		EntryPrice:   httpbody.Required(f, "entry_price", b.EntryPrice),
 		ExitPrice:    b.ExitPrice,
 		Pnl:          b.Pnl,
 		ReturnPct:    b.ReturnPct,
-		Metadata:     mergeObjects(f.Object("metadata", b.Metadata), b.Rest),
+		Metadata:     mergeObjects(mergeObjects(f.Object("metadata", b.Metadata), b.Rest), originals),
+	}
+	if row.TradeIndex > maxTradeIndex {
+		f.Fail("trade_index", "must not be above 9007199254740992")
 	}
 	*b = tradeFields{Rest: b.Rest[:0]} // copied into the row, so its memory serves the next
 	return row
+}
+
+// Trades that are not numbered by their writer are numbered by their place in the request. Cursors have the number as a double.
+const unnumbered, maxTradeIndex = -1, 1 << 53
+
+// sides are the words of other programs for the side of a trade.
+var sides = map[string]string{"long": "long", "buy": "long", "1": "long", "short": "short", "sell": "short", "-1": "short"}
+
+// foreignTrades is the namespace of ids that are made of those of other programs.
+var foreignTrades = uuid.MustParse("5b1c1f0e-6d0c-4f5e-9d43-2f7a1f2f6a10")
+
+// identity reads the id and the side of a trade. What is spelled otherwise here is kept in originals, an object.
+func (b *tradeFields) identity(f *httpbody.Fields) (id uuid.UUID, side string, originals []byte) {
+	if text, raw := f.Word("trade_id", b.TradeID); text != "" {
+		var err error
+		if id, err = spec.ParseUUID(text); err != nil {
+			id = uuid.NewSHA1(foreignTrades, []byte(text))
+			originals = append(append([]byte(`{"original_trade_id":`), raw...), '}')
+		}
+	}
+	text, raw := f.Word("side", b.Side)
+	side, known := sides[strings.ToLower(text)]
+	switch {
+	case text == "":
+		f.Fail("side", "is missing")
+	case !known:
+		f.Fail("side", "must be one of long, short, buy, sell, 1, -1")
+	case text != side:
+		originals = mergeObjects(originals, append(append([]byte(`{"original_side":`), raw...), '}'))
+	}
+	return id, side, originals
 }
 
 // store hands the trades out in pieces, as rows of the simulation. Those without an id get one that is the same at each
 // repeat.
 func (l *tradeList) store(id uuid.UUID, store func([]db.CopyTradesParams) error) error {
 	return l.Each(func(i int, row *db.CopyTradesParams) {
+		if row.TradeIndex == unnumbered {
+			row.TradeIndex = int64(i)
+		}
 		if row.SimulationID = id; row.TradeID == uuid.Nil {
 			row.TradeID = uuid.NewSHA1(id, []byte("trade "+strconv.Itoa(i)))
 		}

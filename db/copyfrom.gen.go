@@ -166,6 +166,7 @@ func (r iteratorForCopyTrades) Values() ([]interface{}, error) {
 		r.rows[0].Pnl,
 		r.rows[0].ReturnPct,
 		r.rows[0].Metadata,
+		r.rows[0].TradeIndex,
 	}, nil
 }
 
@@ -176,5 +177,5 @@ func (r iteratorForCopyTrades) Err() error {
 // CopyTrades stores trades by COPY. Called by the writes of simulations and by the seed.
 // index: simulation_trades_pkey. cost: the rows given.
 func (q *Queries) CopyTrades(ctx context.Context, arg []CopyTradesParams) (int64, error) {
-	return q.db.CopyFrom(ctx, []string{"simulation_trades"}, []string{"simulation_id", "trade_id", "bar_timestamp", "side", "size", "entry_price", "exit_price", "pnl", "return_pct", "metadata"}, &iteratorForCopyTrades{rows: arg})
+	return q.db.CopyFrom(ctx, []string{"simulation_trades"}, []string{"simulation_id", "trade_id", "bar_timestamp", "side", "size", "entry_price", "exit_price", "pnl", "return_pct", "metadata", "trade_index"}, &iteratorForCopyTrades{rows: arg})
 }

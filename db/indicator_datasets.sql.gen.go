@@ -182,7 +182,9 @@ const getDatasetSeries = `-- name: GetDatasetSeries :one
 SELECT
     questdb_tag,
     questdb_measurement AS indicator_measurement,
-    coalesce(ohlcv_measurement, default_bars_table(questdb_tag))::text AS ohlcv_measurement
+    coalesce(ohlcv_measurement, default_bars_table(questdb_tag))::text AS ohlcv_measurement,
+    bar_interval_ms,
+    granularity
 FROM indicator_datasets
 WHERE dataset_id = $1
 `
@@ -191,14 +193,22 @@ type GetDatasetSeriesRow struct {
 	QuestDBTag           string `json:"questdb_tag"`
 	IndicatorMeasurement string `json:"indicator_measurement"`
 	OhlcvMeasurement     string `json:"ohlcv_measurement"`
+	BarIntervalMS        int64  `json:"bar_interval_ms"`
+	Granularity          string `json:"granularity"`
 }
 
-// GetDatasetSeries returns where the rows of a dataset are in QuestDB. Called by the routes that read or write them.
+// GetDatasetSeries returns where the rows of a dataset are in QuestDB, and how long its bars are. Called by the routes that read or write them.
 // index: indicator_datasets_pkey. cost: 1 row.
 func (q *Queries) GetDatasetSeries(ctx context.Context, datasetID uuid.UUID) (GetDatasetSeriesRow, error) {
 	row := q.db.QueryRow(ctx, getDatasetSeries, datasetID)
 	var i GetDatasetSeriesRow
-	err := row.Scan(&i.QuestDBTag, &i.IndicatorMeasurement, &i.OhlcvMeasurement)
+	err := row.Scan(
+		&i.QuestDBTag,
+		&i.IndicatorMeasurement,
+		&i.OhlcvMeasurement,
+		&i.BarIntervalMS,
+		&i.Granularity,
+	)
 	return i, err
 }
 

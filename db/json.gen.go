@@ -56,6 +56,10 @@ func (r *GetDatasetSeriesRow) AppendJSON(b []byte) []byte {
 	b = appendString(b, r.IndicatorMeasurement)
 	b = append(b, `,"ohlcv_measurement":`...)
 	b = appendString(b, r.OhlcvMeasurement)
+	b = append(b, `,"bar_interval_ms":`...)
+	b = appendInt(b, r.BarIntervalMS)
+	b = append(b, `,"granularity":`...)
+	b = appendString(b, r.Granularity)
 	return append(b, '}')
 }
 
@@ -264,6 +268,8 @@ func (r *GetSimulationSeriesRow) AppendJSON(b []byte) []byte {
 	b = appendString(b, r.SimulationName)
 	b = append(b, `,"summary_metrics":`...)
 	b = appendRaw(b, r.SummaryMetrics)
+	b = append(b, `,"dataset_id":`...)
+	b = appendUUID(b, r.DatasetID)
 	return append(b, '}')
 }
 
@@ -699,6 +705,8 @@ func (r *ListTradePageRow) AppendJSON(b []byte) []byte {
 	}
 	b = append(b, `,"metadata":`...)
 	b = appendRaw(b, r.Metadata)
+	b = append(b, `,"trade_index":`...)
+	b = appendInt(b, r.TradeIndex)
 	b = append(b, `,"bar_timestamp_ms":`...)
 	b = appendInt(b, r.BarTimestampMS)
 	return append(b, '}')
@@ -706,20 +714,16 @@ func (r *ListTradePageRow) AppendJSON(b []byte) []byte {
 
 // AppendJSON appends the row as a JSON object to b.
 func (r *ListTradeReturnsRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"bar_timestamp":`...)
-	b = appendTime(b, r.BarTimestamp)
-	b = append(b, `,"trade_id":`...)
-	b = appendUUID(b, r.TradeID)
-	b = append(b, `,"side":`...)
-	b = appendString(b, r.Side)
-	b = append(b, `,"return_pct":`...)
-	if r.ReturnPct == nil {
-		b = append(b, `null`...)
-	} else {
-		b = AppendFloat(b, *r.ReturnPct)
-	}
-	b = append(b, `,"exit_timestamp_ms":`...)
-	b = appendInt(b, r.ExitTimestampMS)
+	b = append(b, `{"entered":`...)
+	b = appendInt(b, r.Entered)
+	b = append(b, `,"exited":`...)
+	b = appendInt(b, r.Exited)
+	b = append(b, `,"is_long":`...)
+	b = appendBool(b, r.IsLong)
+	b = append(b, `,"entry_price":`...)
+	b = AppendFloat(b, r.EntryPrice)
+	b = append(b, `,"percent":`...)
+	b = AppendFloat(b, r.Percent)
 	return append(b, '}')
 }
 
@@ -1014,6 +1018,8 @@ func (r *SimulationTrade) AppendJSON(b []byte) []byte {
 	}
 	b = append(b, `,"metadata":`...)
 	b = appendRaw(b, r.Metadata)
+	b = append(b, `,"trade_index":`...)
+	b = appendInt(b, r.TradeIndex)
 	return append(b, '}')
 }
 

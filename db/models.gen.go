@@ -150,6 +150,8 @@ type SimulationTrade struct {
 	// What else the writer knows of the trade: fold_index, entry_signal, exit_signal, exit_timestamp.
 	Metadata  json.RawMessage `json:"metadata"`
 	CreatedAt time.Time       `json:"-"`
+	// Order of trades of one time: as the writer numbers them, else their place in the request.
+	TradeIndex int64 `json:"trade_index"`
 }
 
 // The trades of a simulation summed up by side.

@@ -372,7 +372,8 @@ const getSimulationSeries = `-- name: GetSimulationSeries :one
 SELECT
     questdb_namespace,
     coalesce(config ->> 'questdb_namespace', '')::text AS simulation_name,
-    summary_metrics
+    summary_metrics,
+    dataset_id
 FROM simulation_runs
 WHERE simulation_id = $1
 `
@@ -381,15 +382,21 @@ type GetSimulationSeriesRow struct {
 	QuestDBNamespace string          `json:"questdb_namespace"`
 	SimulationName   string          `json:"simulation_name"`
 	SummaryMetrics   json.RawMessage `json:"summary_metrics"`
+	DatasetID        uuid.UUID       `json:"dataset_id"`
 }
 
 // GetSimulationSeries returns where the trace of a simulation is in QuestDB, the name that it may go by in a table that
-// several simulations share, and what its exporter says it came to. Called by the routes that read or write traces.
+// several simulations share, what its exporter says it came to, and whose bars it traded on. Called by the routes that read or write traces.
 // index: simulation_runs_pkey. cost: 1 row.
 func (q *Queries) GetSimulationSeries(ctx context.Context, simulationID uuid.UUID) (GetSimulationSeriesRow, error) {
 	row := q.db.QueryRow(ctx, getSimulationSeries, simulationID)
 	var i GetSimulationSeriesRow
-	err := row.Scan(&i.QuestDBNamespace, &i.SimulationName, &i.SummaryMetrics)
+	err := row.Scan(
+		&i.QuestDBNamespace,
+		&i.SimulationName,
+		&i.SummaryMetrics,
+		&i.DatasetID,
+	)
 	return i, err
 }
 

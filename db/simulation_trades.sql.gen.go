@@ -24,6 +24,7 @@ type CopyTradesParams struct {
 	Pnl          *float64        `json:"pnl"`
 	ReturnPct    *float64        `json:"return_pct"`
 	Metadata     json.RawMessage `json:"metadata"`
+	TradeIndex   int64           `json:"trade_index"`
 }
 
 const countTrades = `-- name: CountTrades :one
@@ -65,21 +66,22 @@ func (q *Queries) DeleteTrades(ctx context.Context, simulationID uuid.UUID) (int
 
 const listTradePage = `-- name: ListTradePage :many
 SELECT
-    t.simulation_id, t.trade_id, t.bar_timestamp, t.side, t.size, t.entry_price, t.exit_price, t.pnl, t.return_pct, t.metadata, t.created_at,
+    t.simulation_id, t.trade_id, t.bar_timestamp, t.side, t.size, t.entry_price, t.exit_price, t.pnl, t.return_pct, t.metadata, t.created_at, t.trade_index,
     epoch_ms(t.bar_timestamp)::bigint AS bar_timestamp_ms
 FROM simulation_trades AS t
 WHERE
     t.simulation_id = $1
     AND ($2::text IS NULL OR t.side = $2)
-    AND (t.bar_timestamp, t.trade_id) > ($3::timestamptz, $4::uuid)
-ORDER BY t.bar_timestamp, t.trade_id
-LIMIT $6::int OFFSET $5::bigint
+    AND (t.bar_timestamp, t.trade_index, t.trade_id) > ($3::timestamptz, $4::bigint, $5::uuid)
+ORDER BY t.bar_timestamp, t.trade_index, t.trade_id
+LIMIT $7::int OFFSET $6::bigint
 `
 
 type ListTradePageParams struct {
 	SimulationID uuid.UUID `json:"simulation_id"`
 	Side         *string   `json:"side"`
 	AfterAt      time.Time `json:"after_at"`
+	AfterIndex   int64     `json:"after_index"`
 	AfterID      uuid.UUID `json:"after_id"`
 	PageOffset   int64     `json:"page_offset"`
 	PageSize     int32     `json:"page_size"`
@@ -97,17 +99,20 @@ type ListTradePageRow struct {
 	ReturnPct      *float64        `json:"return_pct"`
 	Metadata       json.RawMessage `json:"metadata"`
 	CreatedAt      time.Time       `json:"-"`
+	TradeIndex     int64           `json:"trade_index"`
 	BarTimestampMS int64           `json:"bar_timestamp_ms"`
 }
 
-// ListTradePage returns trades of one simulation by entry time, of one side if that is given, from a cursor on when one is given.
+// ListTradePage returns trades of one simulation by entry time and then in the order in which they were sent, of one side if that is given, from
+// a cursor on when one is given.
 // Called by GET /api/simulations/{id}/trades and /api/tradesim/runs/{id}/trades.
-// index: simulation_trades_bar_timestamp_idx. cost: page_offset + page_size rows, and those of the other side between them.
+// index: simulation_trades_order_idx. cost: page_offset + page_size rows, and those of the other side between them.
 func (q *Queries) ListTradePage(ctx context.Context, arg ListTradePageParams) ([]ListTradePageRow, error) {
 	rows, err := q.db.Query(ctx, listTradePage,
 		arg.SimulationID,
 		arg.Side,
 		arg.AfterAt,
+		arg.AfterIndex,
 		arg.AfterID,
 		arg.PageOffset,
 		arg.PageSize,
@@ -131,6 +136,7 @@ func (q *Queries) ListTradePage(ctx context.Context, arg ListTradePageParams) ([
 			&i.ReturnPct,
 			&i.Metadata,
 			&i.CreatedAt,
+			&i.TradeIndex,
 			&i.BarTimestampMS,
 		); err != nil {
 			return nil, err
@@ -145,47 +151,40 @@ func (q *Queries) ListTradePage(ctx context.Context, arg ListTradePageParams) ([
 
 const listTradeReturns = `-- name: ListTradeReturns :many
 SELECT
-    bar_timestamp,
-    trade_id,
-    side,
-    return_pct,
+    (extract(EPOCH FROM bar_timestamp) * 1000000)::bigint AS entered,
     CASE
-        WHEN jsonb_typeof(metadata -> 'exit_timestamp') = 'number' THEN least(greatest((metadata ->> 'exit_timestamp')::numeric, 0), 1e15)::bigint
+        WHEN jsonb_typeof(metadata -> 'exit_timestamp') = 'number'
+            THEN least(greatest((metadata ->> 'exit_timestamp')::numeric, 0), 1e15)::bigint * 1000
         ELSE 0
-    END::bigint AS exit_timestamp_ms
+    END::bigint AS exited,
+    (side = 'long')::bool AS is_long,
+    entry_price,
+    coalesce(return_pct, 'NaN')::float8 AS percent
 FROM simulation_trades
-WHERE
-    simulation_id = $1
-    AND (bar_timestamp, trade_id) > ($2::timestamptz, $3::uuid)
-ORDER BY bar_timestamp, trade_id
-LIMIT $4::int
+WHERE simulation_id = $1
+ORDER BY bar_timestamp, trade_index, trade_id
+LIMIT $2::int
 `
 
 type ListTradeReturnsParams struct {
 	SimulationID uuid.UUID `json:"simulation_id"`
-	AfterAt      time.Time `json:"after_at"`
-	AfterID      uuid.UUID `json:"after_id"`
 	PageSize     int32     `json:"page_size"`
 }
 
 type ListTradeReturnsRow struct {
-	BarTimestamp    time.Time `json:"bar_timestamp"`
-	TradeID         uuid.UUID `json:"trade_id"`
-	Side            string    `json:"side"`
-	ReturnPct       *float64  `json:"return_pct"`
-	ExitTimestampMS int64     `json:"exit_timestamp_ms"`
+	Entered    int64   `json:"entered"`
+	Exited     int64   `json:"exited"`
+	IsLong     bool    `json:"is_long"`
+	EntryPrice float64 `json:"entry_price"`
+	Percent    float64 `json:"percent"`
 }
 
-// ListTradeReturns returns what the trades of one simulation earned, by entry time, from a position on. An exit time that
-// the metadata does not have as a number is 0. Called by GET /api/simulations/{id}/equity.
-// index: simulation_trades_bar_timestamp_idx. cost: page_size rows.
+// ListTradeReturns returns what the trades of one simulation earned, by entry time and then in the order in which they were
+// sent. Times are in microseconds; an exit time that the metadata does not have as a number is 0, a missing return is NaN.
+// Called by GET /api/simulations/{id}/equity.
+// index: simulation_trades_order_idx. cost: the trades of the simulation, page_size at most.
 func (q *Queries) ListTradeReturns(ctx context.Context, arg ListTradeReturnsParams) ([]ListTradeReturnsRow, error) {
-	rows, err := q.db.Query(ctx, listTradeReturns,
-		arg.SimulationID,
-		arg.AfterAt,
-		arg.AfterID,
-		arg.PageSize,
-	)
+	rows, err := q.db.Query(ctx, listTradeReturns, arg.SimulationID, arg.PageSize)
 	if err != nil {
 		return nil, err
 	}
@@ -194,11 +193,11 @@ func (q *Queries) ListTradeReturns(ctx context.Context, arg ListTradeReturnsPara
 	for rows.Next() {
 		var i ListTradeReturnsRow
 		if err := rows.Scan(
-			&i.BarTimestamp,
-			&i.TradeID,
-			&i.Side,
-			&i.ReturnPct,
-			&i.ExitTimestampMS,
+			&i.Entered,
+			&i.Exited,
+			&i.IsLong,
+			&i.EntryPrice,
+			&i.Percent,
 		); err != nil {
 			return nil, err
 		}
@@ -211,10 +210,10 @@ func (q *Queries) ListTradeReturns(ctx context.Context, arg ListTradeReturnsPara
 }
 
 const listTrades = `-- name: ListTrades :many
-SELECT simulation_id, trade_id, bar_timestamp, side, size, entry_price, exit_price, pnl, return_pct, metadata, created_at
+SELECT simulation_id, trade_id, bar_timestamp, side, size, entry_price, exit_price, pnl, return_pct, metadata, created_at, trade_index
 FROM simulation_trades
 WHERE simulation_id = $1
-ORDER BY bar_timestamp, trade_id
+ORDER BY bar_timestamp, trade_index, trade_id
 LIMIT $3::int OFFSET $2::bigint
 `
 
@@ -225,7 +224,7 @@ type ListTradesParams struct {
 }
 
 // ListTrades returns trades of one simulation by entry time. Called by the seed, which reads back what it wrote.
-// index: simulation_trades_bar_timestamp_idx. cost: page_offset + page_size rows.
+// index: simulation_trades_order_idx. cost: page_offset + page_size rows.
 func (q *Queries) ListTrades(ctx context.Context, arg ListTradesParams) ([]SimulationTrade, error) {
 	rows, err := q.db.Query(ctx, listTrades, arg.SimulationID, arg.PageOffset, arg.PageSize)
 	if err != nil {
@@ -247,6 +246,7 @@ func (q *Queries) ListTrades(ctx context.Context, arg ListTradesParams) ([]Simul
 			&i.ReturnPct,
 			&i.Metadata,
 			&i.CreatedAt,
+			&i.TradeIndex,
 		); err != nil {
 			return nil, err
 		}

@@ -12,27 +12,10 @@ import (
 type Candles struct {
 	Selection
 	Open, High, Low, Close, Volume string
-	Count                          int64 // how many units long
-	Unit                           Unit
+	Step                           int64 // seconds that each is long, counted from 1970
 	Desc                           bool
-	Offset                         int64
 	Limit                          int64 // at most so many candles; below 0: all
 }
-
-// Unit is a unit of time. Units shorter than a day begin at midnight, weeks on Monday, all in UTC.
-type Unit byte
-
-// The units.
-const (
-	Second Unit = 's'
-	Minute Unit = 'm'
-	Hour   Unit = 'h'
-	Day    Unit = 'd'
-	Week   Unit = 'w'
-	Month  Unit = 'M'
-)
-
-var units = map[Unit]constant{Second: "s ", Minute: "m ", Hour: "h ", Day: "d ", Week: "w ", Month: "M "}
 
 // Candles reads candles by time: when each begins, and those of first Open, highest High, lowest Low, last Close and sum of
 // Volume that are wanted, under these columns' names. Times without a bar have none. Errors as Scan.
@@ -47,11 +30,9 @@ func (c *Client) Candles(ctx context.Context, k Candles) (*Rows, error) {
 	if k.Desc {
 		st.add(" desc")
 	}
-	end := int64(math.MaxInt64)
 	if k.Limit >= 0 {
-		end = k.Offset + min(k.Limit, math.MaxInt64-k.Offset)
+		st.add(" limit ").value(k.Limit)
 	}
-	st.add(" limit ").value(k.Offset).add(", ").value(end)
 	return c.query(ctx, st)
 }
 
@@ -68,8 +49,7 @@ func (k Candles) cells(st *statement) {
 
 func (k Candles) sampleBy(st *statement) {
 	// QuestDB accepts only a literal number and unit here, no parameters.
-	st.add(" sample by ").add(constant(strconv.FormatInt(k.Count, 10)))
-	st.add(units[k.Unit]).add("align to calendar")
+	st.add(" sample by ").add(constant(strconv.FormatInt(k.Step, 10))).add("s align to calendar")
 }
 
 // CountCandles counts the candles. Errors as Scan.
@@ -104,22 +84,51 @@ func (b Between) value(st *statement) *statement {
 		add(" then ").column(b.Table, b.Column).add("::double else null end")
 }
 
-// Summary reads one. Errors as Scan.
-func (c *Client) Summary(ctx context.Context, b Between) (s Summary, err error) {
-	st := b.value(new(statement).add("select count() n, count(v) m, min(v) lo, max(v) hi, avg(v) mean, stddev_samp(v) dev, count(c) all_of from (select "))
-	st.add(" v, ").column(b.Table, b.Column).add(" c from ").table(b.Table).where(b.Selection).add(")")
-	rows, err := c.query(ctx, st)
-	err = each(rows, err, func(r *Rows) {
-		total, _ := r.Int(0)
-		s.Count, _ = r.Int(1)
-		s.Min, _ = r.Float(2)
-		s.Max, _ = r.Float(3)
-		s.Mean, _ = r.Float(4)
-		s.Stddev, s.HasSpread = r.Float(5)
-		all, _ := r.Int(6)
-		s.Nulls = total - all
-	})
-	return s, err
+// summarized is how many columns one statement summarizes.
+const summarized = 50
+
+// Summaries reads one for each column of a selection, in one scan of its rows. Errors as Scan.
+func (c *Client) Summaries(ctx context.Context, list []Between) (all []Summary, err error) {
+	for part := range slices.Chunk(list, summarized) {
+		rows, err := c.query(ctx, summary(part))
+		err = each(rows, err, func(r *Rows) {
+			total, _ := r.Int(0)
+			for i := range part {
+				at := 1 + 6*i
+				var s Summary
+				s.Count, _ = r.Int(at)
+				s.Min, _ = r.Float(at + 1)
+				s.Max, _ = r.Float(at + 2)
+				s.Mean, _ = r.Float(at + 3)
+				s.Stddev, s.HasSpread = r.Float(at + 4)
+				there, _ := r.Int(at + 5)
+				s.Nulls = total - there
+				all = append(all, s)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func summary(list []Between) *statement {
+	st := new(statement).add("select count() n")
+	for i := range list {
+		n := constant(strconv.Itoa(i))
+		st.add(", count(v" + n + ") m" + n + ", min(v" + n + ") lo" + n + ", max(v" + n + ") hi" + n + ", avg(v" + n + ") mean" + n)
+		st.add(", stddev_samp(v" + n + ") dev" + n + ", count(c" + n + ") there" + n)
+	}
+	st.add(" from (select ")
+	for i, b := range list {
+		if i > 0 {
+			st.add(", ")
+		}
+		n := constant(strconv.Itoa(i))
+		b.value(st).add(" v"+n+", ").column(b.Table, b.Column).add(" c" + n)
+	}
+	return st.add(" from ").table(list[0].Table).where(list[0].Selection).add(")")
 }
 
 // Bins counts values in n equally wide bins between the bounds, which have to be finite; the last one includes its end.

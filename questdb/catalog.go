@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -56,6 +58,14 @@ func (c *Client) Table(ctx context.Context, name string) (*Table, error) {
 		return t, nil
 	}
 	return c.lookUp(ctx, name, c.query)
+}
+
+// Forget drops what is cached of a table, and tells whether there was anything: another process may have changed the table.
+func (c *Client) Forget(name string) bool {
+	name = strings.ToLower(name)
+	cached := c.tables.get(name, time.Now()) != nil
+	c.tables.forget(name)
+	return cached
 }
 
 // reader runs a read: Client.query, or Client.execQuery where it has to go over HTTP.
@@ -123,23 +133,69 @@ func (c *Client) Measurements(ctx context.Context, prefix string) ([]Measurement
 	if err != nil {
 		return nil, fmt.Errorf("list the tables: %w", err)
 	}
-	measurements := []Measurement{}
-	for _, t := range list {
-		if _, err := tableName(t.Name); err != nil || isOwn(t.Name) || !strings.HasPrefix(strings.ToLower(t.Name), prefix) {
-			continue
-		}
+	list = slices.DeleteFunc(list, func(t *Table) bool {
+		_, err := tableName(t.Name)
 		t.Columns = []Column{{Name: t.Designated}}
-		bounds, err := c.Bounds(ctx, Selection{Table: t})
-		if errors.Is(err, ErrNoTable) { // it was dropped in between
-			continue
-		}
+		return err != nil || isOwn(t.Name) || !strings.HasPrefix(strings.ToLower(t.Name), prefix)
+	})
+	measurements := []Measurement{}
+	for part := range slices.Chunk(list, measured) {
+		found, err := c.measure(ctx, part)
 		if err != nil {
-			return nil, fmt.Errorf("measure a table: %w", err)
+			return nil, fmt.Errorf("measure tables: %w", err)
 		}
-		t.Columns = nil
-		measurements = append(measurements, Measurement{*t, bounds.Rows, bounds.First, bounds.Last})
+		measurements = append(measurements, found...)
 	}
 	return measurements, nil
+}
+
+// measured is how many tables one statement counts.
+const measured = 50
+
+// measure counts tables with one statement. When one of them was dropped in between, it counts the halves, and leaves it out.
+func (c *Client) measure(ctx context.Context, tables []*Table) ([]Measurement, error) {
+	st := new(statement)
+	for i, t := range tables {
+		n := constant(strconv.Itoa(i))
+		if i > 0 {
+			st.add(" union all ")
+		}
+		st.add("(select " + n + " i, count() v from ").table(t).add(")")
+		for _, end := range []constant{" limit 1)", " limit -1)"} {
+			if t.Designated != "" {
+				st.add(" union all (select "+n+" i, ").column(t, t.Designated).add("::timestamp::long v from ").table(t).add(end)
+			}
+		}
+	}
+	found := make([][]int64, len(tables))
+	rows, err := c.query(ctx, st)
+	err = each(rows, err, func(r *Rows) {
+		i, _ := r.Int(0)
+		v, _ := r.Int(1)
+		found[i] = append(found[i], v)
+	})
+	switch half := len(tables) / 2; {
+	case errors.Is(err, ErrNoTable) && half == 0:
+		return nil, nil
+	case errors.Is(err, ErrNoTable):
+		first, err := c.measure(ctx, tables[:half])
+		if err != nil {
+			return nil, err
+		}
+		rest, err := c.measure(ctx, tables[half:])
+		return append(first, rest...), err
+	case err != nil:
+		return nil, err
+	}
+	list := make([]Measurement, len(tables))
+	for i, t := range tables {
+		list[i].Table, list[i].Rows = *t, found[i][0]
+		list[i].Columns = nil
+		if len(found[i]) == 3 {
+			list[i].First, list[i].Last = time.UnixMicro(found[i][1]).UTC(), time.UnixMicro(found[i][2]).UTC()
+		}
+	}
+	return list, nil
 }
 
 // isOwn recognises QuestDB's own tables.

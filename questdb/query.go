@@ -3,6 +3,7 @@ package questdb
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -52,10 +53,19 @@ func (c *Client) pooled(ctx context.Context, stream bool, read func() (*Rows, er
 	return rows, nil
 }
 
+type patient struct{}
+
+// Patient is a context for reads that end an answer which has begun: they wait for a place in the pool as long as ctx allows.
+func Patient(ctx context.Context) context.Context { return context.WithValue(ctx, patient{}, true) }
+
 // acquire waits for a place in the pool. Long reads, which are as slow as their clients, leave some places to the others.
 // Error: ErrBusy.
 func (c *Client) acquire(ctx context.Context, stream bool) (release func(), err error) {
-	wait, cancel := context.WithTimeoutCause(ctx, c.cfg.AcquireTimeout, ErrBusy)
+	limit := c.cfg.AcquireTimeout
+	if ctx.Value(patient{}) != nil {
+		limit = math.MaxInt64
+	}
+	wait, cancel := context.WithTimeoutCause(ctx, limit, ErrBusy)
 	defer cancel()
 	if stream && c.streams.Acquire(wait, 1) != nil {
 		return nil, failure(wait, wait.Err(), "", false)

@@ -13,7 +13,8 @@ import (
 type Selection struct {
 	Table    *Table
 	Where    []Match
-	From, To time.Time // both inclusive, in microseconds; zero is no bound
+	From, To time.Time  // both inclusive, in microseconds; zero is no bound
+	With     *Selection // only rows at times of rows of this one, for Scan and Count; nil for all. Scan reads the time, too
 }
 
 // Match holds for rows whose column has one of the values.
@@ -44,16 +45,43 @@ func (c *Client) Scan(ctx context.Context, s Scan) (*Rows, error) {
 		if i > 0 {
 			st.add(", ")
 		}
-		st.read(s.Table, name)
+		if s.With == nil {
+			st.read(s.Table, name)
+		} else {
+			st.add("a.").column(s.Table, name)
+		}
 	}
 	return c.query(ctx, st.rest(s))
 }
 
+// from writes the source of a selection's rows up to its condition: the table or, for rows at times of other rows, the columns
+// that are read as a, joined with those. The difference of the times is written out, because QuestDB would join by an equality.
+func (st *statement) from(s Selection, columns ...string) *statement {
+	st.add(" from ")
+	if s.With == nil {
+		return st.table(s.Table).where(s)
+	}
+	st.add("(select ")
+	for i, name := range columns {
+		if i > 0 {
+			st.add(", ")
+		}
+		st.read(s.Table, name)
+	}
+	st.add(" from ").table(s.Table).where(s).add(") a asof join (select ").column(s.With.Table, s.With.Table.Designated)
+	st.add(" from ").table(s.With.Table).where(*s.With).add(") b where b.").column(s.With.Table, s.With.Table.Designated)
+	return st.add("::timestamp::long - a.").column(s.Table, s.Table.Designated).add("::timestamp::long = 0")
+}
+
 // rest writes the part of a scan after its columns.
 func (st *statement) rest(s Scan) *statement {
-	st.add(" from ").table(s.Table).where(s.Selection)
+	st.from(s.Selection, s.Columns...)
 	if s.Table.Designated != "" {
-		st.add(" order by ").column(s.Table, s.Table.Designated)
+		st.add(" order by ")
+		if s.With != nil {
+			st.add("a.")
+		}
+		st.column(s.Table, s.Table.Designated)
 		if s.Desc {
 			st.add(" desc")
 		}
@@ -161,7 +189,7 @@ type Bounds struct {
 
 // Count counts a selection. Errors as Scan.
 func (c *Client) Count(ctx context.Context, s Selection) (int64, error) {
-	return c.number(ctx, new(statement).add("select count() from ").table(s.Table).where(s))
+	return c.number(ctx, new(statement).add("select count() n").from(s, s.Table.Designated))
 }
 
 // number runs a read of one number.

@@ -61,12 +61,14 @@ FROM indicator_datasets
 WHERE questdb_tag = @slug;
 
 -- name: GetDatasetSeries :one
--- GetDatasetSeries returns where the rows of a dataset are in QuestDB. Called by the routes that read or write them.
+-- GetDatasetSeries returns where the rows of a dataset are in QuestDB, and how long its bars are. Called by the routes that read or write them.
 -- index: indicator_datasets_pkey. cost: 1 row.
 SELECT
     questdb_tag,
     questdb_measurement AS indicator_measurement,
-    coalesce(ohlcv_measurement, default_bars_table(questdb_tag))::text AS ohlcv_measurement
+    coalesce(ohlcv_measurement, default_bars_table(questdb_tag))::text AS ohlcv_measurement,
+    bar_interval_ms,
+    granularity
 FROM indicator_datasets
 WHERE dataset_id = @dataset_id;
 

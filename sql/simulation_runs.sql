@@ -174,12 +174,13 @@ WHERE simulation_id = @simulation_id;
 
 -- name: GetSimulationSeries :one
 -- GetSimulationSeries returns where the trace of a simulation is in QuestDB, the name that it may go by in a table that
--- several simulations share, and what its exporter says it came to. Called by the routes that read or write traces.
+-- several simulations share, what its exporter says it came to, and whose bars it traded on. Called by the routes that read or write traces.
 -- index: simulation_runs_pkey. cost: 1 row.
 SELECT
     questdb_namespace,
     coalesce(config ->> 'questdb_namespace', '')::text AS simulation_name,
-    summary_metrics
+    summary_metrics,
+    dataset_id
 FROM simulation_runs
 WHERE simulation_id = @simulation_id;
 

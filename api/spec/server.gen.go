@@ -704,6 +704,60 @@ func (e GetEquityParamsSource) Valid() bool {
 	}
 }
 
+// Defines values for GetEquityParamsOrder.
+const (
+	Entry GetEquityParamsOrder = "entry"
+	Exit  GetEquityParamsOrder = "exit"
+)
+
+// Valid indicates whether the value is a known member of the GetEquityParamsOrder enum.
+func (e GetEquityParamsOrder) Valid() bool {
+	switch e {
+	case Entry:
+		return true
+	case Exit:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetEquityParamsBasis.
+const (
+	Closed GetEquityParamsBasis = "closed"
+	Mark   GetEquityParamsBasis = "mark"
+)
+
+// Valid indicates whether the value is a known member of the GetEquityParamsBasis enum.
+func (e GetEquityParamsBasis) Valid() bool {
+	switch e {
+	case Closed:
+		return true
+	case Mark:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetEquityParamsEvery.
+const (
+	Bar GetEquityParamsEvery = "bar"
+	Day GetEquityParamsEvery = "day"
+)
+
+// Valid indicates whether the value is a known member of the GetEquityParamsEvery enum.
+func (e GetEquityParamsEvery) Valid() bool {
+	switch e {
+	case Bar:
+		return true
+	case Day:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListTradesParamsSide.
 const (
 	ListTradesParamsSideLong  ListTradesParamsSide = "long"
@@ -851,13 +905,17 @@ type EquityRows struct {
 	Count          int     `json:"count"`
 	MaxDrawdownPct float64 `json:"max_drawdown_pct"`
 
-	// MaxDrawdownTimestampMs Entry time of the trade with the deepest drawdown; null without a drawdown.
+	// MaxDrawdownTimestampMs When the trade counted that ended there; null without a drawdown.
 	MaxDrawdownTimestampMs *int64 `json:"max_drawdown_timestamp_ms"`
+
+	// MaxMarkedDrawdownPct For basis=mark: with open trades, at the end of bars.
+	MaxMarkedDrawdownPct         *float64 `json:"max_marked_drawdown_pct,omitempty"`
+	MaxMarkedDrawdownTimestampMs *int64   `json:"max_marked_drawdown_timestamp_ms,omitempty"`
 
 	// Measurement The table of the trace; null for trades.
 	Measurement *string `json:"measurement"`
 
-	// Rows By entry time.
+	// Rows By the time at which trades count; for basis=mark by bar.
 	Rows         []EquityRows_Rows_Item `json:"rows"`
 	SimulationID openapi_types.UUID     `json:"simulation_id"`
 	Source       EquityRowsSource       `json:"source"`
@@ -1204,6 +1262,12 @@ type SeriesRows struct {
 	// Count Rows in this answer.
 	Count int `json:"count"`
 
+	// DayOffset Of candles: when days begin, if it was asked for.
+	DayOffset *string `json:"day_offset,omitempty"`
+
+	// Interval Of candles: their length.
+	Interval *string `json:"interval,omitempty"`
+
 	// Limit The limit that was applied, null for none.
 	Limit *int `json:"limit"`
 
@@ -1213,6 +1277,9 @@ type SeriesRows struct {
 	// Next The cursor after the last row while there are more.
 	Next   *string `json:"next"`
 	Offset int     `json:"offset"`
+
+	// PartialLeftOut Of candles: those that lack bars at the ends of the data and are left out.
+	PartialLeftOut *int `json:"partial_left_out,omitempty"`
 
 	// PixelColumns When downsampled: the number of pixel columns.
 	PixelColumns *int `json:"pixel_columns,omitempty"`
@@ -1229,6 +1296,9 @@ type SeriesRows struct {
 
 	// Truncated The answer has fewer rows than match.
 	Truncated bool `json:"truncated"`
+
+	// Tz Of candles: the zone that was asked for.
+	Tz *string `json:"tz,omitempty"`
 }
 
 // SeriesRows_Rows_Item defines model for SeriesRows.rows.Item.
@@ -1704,8 +1774,8 @@ type ListOhlcvParams struct {
 	// Limit Rows at most; in JSON never more than 200000, except for predictions.
 	Limit *RowLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Offset Items to skip.
-	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+	// Offset Rows to leave out first; with interval also when days begin, as a time from midnight such as 17:00 or -07:00.
+	Offset *string `form:"offset,omitempty" json:"offset,omitempty"`
 
 	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
@@ -1716,8 +1786,14 @@ type ListOhlcvParams struct {
 	// Width Downsamples to this many pixel columns, 1 to 20000.
 	Width *Width `form:"width,omitempty" json:"width,omitempty"`
 
-	// Interval Candles of this length instead of bars: a number and s, m, h, d, w or M (months).
+	// Interval Candles of this length instead of bars: a number and s, m (minutes), h, d, w or M (months).
 	Interval *string `form:"interval,omitempty" json:"interval,omitempty"`
+
+	// Tz Time zone in which days begin, with interval.
+	Tz *string `form:"tz,omitempty" json:"tz,omitempty"`
+
+	// Partial Candles that lack bars as well, each with a mark, with interval.
+	Partial *bool `form:"partial,omitempty" json:"partial,omitempty"`
 
 	// Format The format of the rows, whatever Accept says.
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
@@ -2235,12 +2311,33 @@ type GetEquityParams struct {
 	// Source What is summed: the stored trades, or the trace in QuestDB. By default the trades, or the trace when there are none.
 	Source *GetEquityParamsSource `form:"source,omitempty" json:"source,omitempty"`
 
+	// Order The time by which trades count; exit by default.
+	Order *GetEquityParamsOrder `form:"order,omitempty" json:"order,omitempty"`
+
+	// Compounding Returns multiply instead of adding up.
+	Compounding *bool `form:"compounding,omitempty" json:"compounding,omitempty"`
+
+	// Basis Closed trades (the default), or a value for open ones at each bar.
+	Basis *GetEquityParamsBasis `form:"basis,omitempty" json:"basis,omitempty"`
+
+	// Every With basis=mark: a row for each bar (the default) or day of UTC.
+	Every *GetEquityParamsEvery `form:"every,omitempty" json:"every,omitempty"`
+
 	// Format The format of the rows, whatever Accept says.
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
 }
 
 // GetEquityParamsSource defines parameters for GetEquity.
 type GetEquityParamsSource string
+
+// GetEquityParamsOrder defines parameters for GetEquity.
+type GetEquityParamsOrder string
+
+// GetEquityParamsBasis defines parameters for GetEquity.
+type GetEquityParamsBasis string
+
+// GetEquityParamsEvery defines parameters for GetEquity.
+type GetEquityParamsEvery string
 
 // ListTraceParams defines parameters for ListTrace.
 type ListTraceParams struct {
@@ -2959,7 +3056,7 @@ type ServerInterface interface {
 	// PutSimulation The same as POST, with the id in the path
 	// (PUT /api/simulations/{simulation_id})
 	PutSimulation(ctx echo.Context, simulationID string, params PutSimulationParams) error
-	// GetEquity The cumulative return of a simulation after each trade
+	// GetEquity The cumulative return of a simulation after each trade, or at the end of each bar
 	// (GET /api/simulations/{simulation_id}/equity)
 	GetEquity(ctx echo.Context, simulationID string, params GetEquityParams) error
 	// ListTrace The trace of a simulation by entry time
@@ -2968,7 +3065,7 @@ type ServerInterface interface {
 	// AppendTrace Add rows to the trace of a simulation
 	// (POST /api/simulations/{simulation_id}/trace)
 	AppendTrace(ctx echo.Context, simulationID string, params AppendTraceParams) error
-	// ListTrades The trades of a simulation by entry time
+	// ListTrades The trades of a simulation by entry time, and then in the order in which they were sent
 	// (GET /api/simulations/{simulation_id}/trades)
 	ListTrades(ctx echo.Context, simulationID string, params ListTradesParams) error
 	// ListTradesimRuns Trading simulations, newest first
@@ -3641,7 +3738,7 @@ func (w *ServerInterfaceWrapper) ListOhlcv(ctx echo.Context) error {
 
 	// ------------- Optional query parameter "offset" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
 	}
@@ -3672,6 +3769,20 @@ func (w *ServerInterfaceWrapper) ListOhlcv(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "interval", ctx.QueryParams(), &params.Interval, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter interval: %s", err))
+	}
+
+	// ------------- Optional query parameter "tz" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tz", ctx.QueryParams(), &params.Tz, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tz: %s", err))
+	}
+
+	// ------------- Optional query parameter "partial" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "partial", ctx.QueryParams(), &params.Partial, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter partial: %s", err))
 	}
 
 	// ------------- Optional query parameter "format" -------------
@@ -5206,6 +5317,34 @@ func (w *ServerInterfaceWrapper) GetEquity(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "source", ctx.QueryParams(), &params.Source, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter source: %s", err))
+	}
+
+	// ------------- Optional query parameter "order" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "order", ctx.QueryParams(), &params.Order, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter order: %s", err))
+	}
+
+	// ------------- Optional query parameter "compounding" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "compounding", ctx.QueryParams(), &params.Compounding, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter compounding: %s", err))
+	}
+
+	// ------------- Optional query parameter "basis" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "basis", ctx.QueryParams(), &params.Basis, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter basis: %s", err))
+	}
+
+	// ------------- Optional query parameter "every" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "every", ctx.QueryParams(), &params.Every, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter every: %s", err))
 	}
 
 	// ------------- Optional query parameter "format" -------------

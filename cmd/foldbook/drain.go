@@ -29,6 +29,17 @@ func (c *connections) track(conn net.Conn, state http.ConnState) {
 	c.states[conn] = state
 }
 
+// hurry gives the clients of all open answers this long to take what is on its way to them.
+func (c *connections) hurry(patience time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn, state := range c.states {
+		if state == http.StateActive {
+			_ = conn.SetWriteDeadline(time.Now().Add(patience))
+		}
+	}
+}
+
 // wait returns when every request that was begun is answered, or when ctx ends. The listener is closed before.
 func (c *connections) wait(ctx context.Context) {
 	tick := time.NewTicker(5 * time.Millisecond)

@@ -81,8 +81,16 @@ func (serveCmd) Run(a *app) error {
 			return err
 		}
 	}
+	// A connection of their own, because a service whose connections are all in use is busy, not down.
+	checks := cfg
+	checks.PoolSize = 1
+	probe, err := checks.openDB()
+	if err != nil {
+		return err
+	}
+	defer probe.Close()
 	schema := func(ctx context.Context) (have, want int64, err error) {
-		return migrator.Version(ctx, store.Pool, migrations.FS)
+		return migrator.Version(ctx, probe.Pool, migrations.FS)
 	}
 	server := api.New(api.Options{
 		DB: store, QuestDB: series, Jobs: queue, Log: log, Version: buildVersion(), Schema: schema,
@@ -142,6 +150,7 @@ func (c config) serve(ctx context.Context, listener net.Listener, server *api.Se
 	}
 	log.Info("stopping: not ready any more, open requests are answered")
 	server.Drain()
+	open.hurry(api.DrainPatience)
 	time.Sleep(c.ShutdownNotice) // clients with kept connections are told to open no more requests on them
 	stop, cancel := context.WithTimeout(context.Background(), c.ShutdownTimeout)
 	defer cancel()

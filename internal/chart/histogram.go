@@ -11,12 +11,26 @@ import (
 	"foldbook/questdb"
 )
 
-// Histogram counts the values of a column in bins between the given bounds, or between its lowest and its highest value.
-func Histogram(ctx context.Context, client *questdb.Client, between questdb.Between, bins int) (h spec.Histogram, err error) {
-	summary, err := client.Summary(ctx, between)
-	if err != nil {
-		return h, fmt.Errorf("summarize %s of %s: %w", between.Column, between.Table.Name, err)
+// Histograms counts the values of columns of one selection in bins between the given bounds, or between the lowest and the highest
+// value of each column.
+func Histograms(ctx context.Context, client *questdb.Client, list []questdb.Between, bins int) ([]spec.Histogram, error) {
+	if len(list) == 0 {
+		return nil, nil
 	}
+	summaries, err := client.Summaries(ctx, list)
+	if err != nil {
+		return nil, fmt.Errorf("summarize columns of %s: %w", list[0].Table.Name, err)
+	}
+	all := make([]spec.Histogram, len(summaries))
+	for i, summary := range summaries {
+		if all[i], err = histogram(ctx, client, list[i], summary, bins); err != nil {
+			return nil, fmt.Errorf("count the bins of %s of %s: %w", list[i].Column, list[i].Table.Name, err)
+		}
+	}
+	return all, nil
+}
+
+func histogram(ctx context.Context, client *questdb.Client, between questdb.Between, summary questdb.Summary, bins int) (h spec.Histogram, err error) {
 	h.Column, h.Count, h.Nulls = between.Column, summary.Count, summary.Nulls
 	h.Bins = h.Bins[:0:0]
 	if summary.Count == 0 {
@@ -32,12 +46,14 @@ func Histogram(ctx context.Context, client *questdb.Client, between questdb.Betw
 	if math.IsInf(between.High, 1) {
 		between.High = summary.Max
 	}
+	counts := []int64{summary.Count} // of a single bin
 	if between.Low == between.High {
 		bins = 1
 	}
-	counts, err := client.Bins(ctx, between, bins)
-	if err != nil {
-		return h, fmt.Errorf("count the bins of %s of %s: %w", between.Column, between.Table.Name, err)
+	if bins > 1 {
+		if counts, err = client.Bins(ctx, between, bins); err != nil {
+			return h, err
+		}
 	}
 	h.Count = 0 // that of the same moment as the bins
 	for i, n := range counts {

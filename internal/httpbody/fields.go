@@ -176,6 +176,23 @@ func (f *Fields) Moment(name string, v Raw) *time.Time {
 	return nil
 }
 
+// Word reads a text or a number as text, empty for a missing value. raw is the value as it is.
+func (f *Fields) Word(name string, v Raw) (text string, raw []byte) {
+	switch jsontext.Value(v).Kind() {
+	case jsontext.KindInvalid: // not there
+		return "", nil
+	case jsontext.KindNumber:
+		return string(v), v
+	case jsontext.KindString:
+		unquoted, err := jsontext.AppendUnquote(nil, v)
+		if text = string(unquoted); err == nil && len(text) <= MaxName {
+			return text, v
+		}
+	}
+	f.Fail(name, fmt.Sprintf("must be a number, or a text of at most %d bytes", MaxName))
+	return "", nil
+}
+
 // Object returns nil for a missing value.
 func (f *Fields) Object(name string, v Raw) []byte {
 	if v != nil && jsontext.Value(v).Kind() != jsontext.KindBeginObject {

@@ -10,14 +10,11 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Writer sends an answer, compressed if the caller accepts it: in one piece, or in parts when its length is not known. Each part
-// has a time limit of its own, so that a client that no longer reads is dropped.
+// Writer sends an answer, compressed if the caller accepts it: in one piece, or in parts when its length is not known.
 type Writer struct {
 	http.ResponseWriter
-	Request  *http.Request
-	Patience time.Duration // for a client to take each part
+	Request *http.Request
 
-	conn   *http.ResponseController
 	packed io.WriteCloser // compresses into the writer itself; nil for no compression
 }
 
@@ -35,9 +32,8 @@ func (w *Writer) Whole(b []byte) error {
 
 // Begin begins an answer in parts, which Close ends.
 func (w *Writer) Begin() error {
-	w.conn = http.NewResponseController(w.ResponseWriter)
 	// The limit for reading the request would end a longer stream, because the server goes on reading to notice a client that leaves.
-	if err := w.conn.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := http.NewResponseController(w.ResponseWriter).SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
 	header := w.Header()
@@ -57,14 +53,6 @@ func (w *Writer) Begin() error {
 	}
 	w.WriteHeader(http.StatusOK)
 	return nil
-}
-
-// Write sends bytes as they are.
-func (w *Writer) Write(b []byte) (int, error) {
-	if err := w.conn.SetWriteDeadline(time.Now().Add(w.Patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return 0, err
-	}
-	return w.ResponseWriter.Write(b)
 }
 
 // Part sends a part.

@@ -41,8 +41,8 @@ func (b *book) add(e *experiment.Experiment) {
 	for _, bucket := range simulation.Buckets {
 		b.buckets = append(b.buckets, bucketRow(simulation.ID, bucket))
 	}
-	for _, t := range simulation.Trades {
-		b.trades = append(b.trades, tradeRow(simulation.ID, t))
+	for i, t := range simulation.Trades {
+		b.trades = append(b.trades, tradeRow(simulation.ID, t, int64(i)))
 	}
 }
 
@@ -75,13 +75,13 @@ func bucketRow(simulation uuid.UUID, b experiment.Bucket) db.CopyBucketsParams {
 	}
 }
 
-func tradeRow(simulation uuid.UUID, t experiment.Trade) db.CopyTradesParams {
+func tradeRow(simulation uuid.UUID, t experiment.Trade, index int64) db.CopyTradesParams {
 	return db.CopyTradesParams{
 		SimulationID: simulation, TradeID: t.ID, BarTimestamp: *timeOf(t.EntryMS), Side: t.Side, Size: t.Size,
 		EntryPrice: t.Entry, ExitPrice: &t.Exit, Pnl: &t.Pnl, ReturnPct: &t.ReturnPct,
 		Metadata: encode(map[string]any{
 			"fold_index": t.Fold, "entry_signal": t.EntrySignal, "exit_signal": t.ExitSignal, "exit_timestamp": t.ExitMS,
-		}),
+		}), TradeIndex: index,
 	}
 }
 

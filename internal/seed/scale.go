@@ -213,8 +213,8 @@ func (b *book) addScaleSimulation(rng *rand.Rand, slug string, run db.UpsertRunP
 	for _, side := range []string{"dual", "long", "short"} {
 		b.buckets = append(b.buckets, bucketRow(row.SimulationID, experiment.BucketOf(trades, side)))
 	}
-	for _, t := range trades {
-		b.trades = append(b.trades, tradeRow(row.SimulationID, t))
+	for i, t := range trades {
+		b.trades = append(b.trades, tradeRow(row.SimulationID, t, int64(i)))
 	}
 }
 

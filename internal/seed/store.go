@@ -1,7 +1,6 @@
 package seed
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -46,7 +45,7 @@ func (b *book) sort() {
 	}
 	slices.SortFunc(b.trades, func(x, y db.CopyTradesParams) int {
 		return cmp.Or(cmp.Compare(place[x.SimulationID], place[y.SimulationID]),
-			x.BarTimestamp.Compare(y.BarTimestamp), bytes.Compare(x.TradeID[:], y.TradeID[:]))
+			x.BarTimestamp.Compare(y.BarTimestamp), cmp.Compare(x.TradeIndex, y.TradeIndex))
 	})
 	slices.SortFunc(b.buckets, func(x, y db.CopyBucketsParams) int {
 		return cmp.Or(cmp.Compare(place[x.SimulationID], place[y.SimulationID]), strings.Compare(x.Side, y.Side))

@@ -2,7 +2,6 @@ package series
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -49,18 +48,6 @@ func (s *Series) Scan(ctx context.Context, columns []Column, r Range) (*Scan, er
 	return s.scanned(rows, limit, r.After), nil
 }
 
-// Candles begins to read candles; limit is below 0 for all.
-func (s *Series) Candles(ctx context.Context, k questdb.Candles, limit int64) (*Scan, error) {
-	if k.Limit = -1; limit >= 0 {
-		k.Limit = limit + 1
-	}
-	rows, err := s.Client.Candles(ctx, k)
-	if err != nil {
-		return nil, fmt.Errorf("put candles of %s together: %w", s.Table.Name, err)
-	}
-	return s.scanned(rows, limit, nil), nil
-}
-
 func (s *Series) scanned(rows *questdb.Rows, limit int64, after *Position) *Scan {
 	found := &Scan{Rows: rows, table: s.Table.Name, left: limit}
 	if after != nil {
@@ -87,6 +74,9 @@ func (s *Series) scanOf(columns []Column, r Range) questdb.Scan {
 		scan.From = t
 	}
 	scan.Offset += r.After.Sent
+	if scan.With != nil {
+		scan.With.From, scan.With.To = scan.From, scan.To
+	}
 	return scan
 }
 
@@ -156,114 +146,3 @@ func (x *Index) Int(i int) (int64, bool) {
 
 // Err is the error that ended the rows early.
 func (x *Index) Err() error { return readError(x.table, x.Rows.Err()) }
-
-// Aligned is the rows of a series at times where another series has a row too. Both are read by time.
-type Aligned struct {
-	*questdb.Rows
-	More bool     // there are rows behind the last one
-	Last Position // behind the last row
-
-	table string
-	other *questdb.Rows
-	desc  bool
-	at    int64 // time of the other's row
-	ended bool  // the other has no more
-	skip  int64
-	left  int64 // rows still to give, below 0: all there are
-}
-
-// Aligned begins to read the rows of a range, and the times of the other series that may belong to them.
-func (s *Series) Aligned(ctx context.Context, other *Series, columns []Column, r Range) (*Aligned, error) {
-	scan := s.scanOf(columns, r)
-	skip := scan.Offset
-	scan.Offset = 0
-	rows, err := s.Client.Scan(ctx, scan)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", s.Table.Name, err)
-	}
-	others, err := s.Client.Scan(ctx, questdb.Scan{
-		Selection: questdb.Selection{Table: other.Table, Where: other.Where, From: scan.From, To: scan.To},
-		Columns:   []string{other.Table.Designated}, Desc: scan.Desc, Limit: -1,
-	})
-	if err != nil {
-		rows.Close()
-		return nil, fmt.Errorf("read %s: %w", other.Table.Name, err)
-	}
-	a := &Aligned{Rows: rows, table: s.Table.Name, other: others, desc: scan.Desc, skip: skip, left: r.Limit}
-	if r.After != nil {
-		a.Last = *r.After
-	}
-	a.ended = !a.advance()
-	return a, nil
-}
-
-// CountAligned counts all rows in a range that have a partner.
-func (s *Series) CountAligned(ctx context.Context, other *Series, r Range) (total int64, err error) {
-	r.After, r.Limit, r.Offset = nil, -1, 0
-	a, err := s.Aligned(ctx, other, []Column{s.TimeColumn()}, r)
-	if err != nil {
-		return 0, err
-	}
-	defer a.Close()
-	for a.match() {
-		total++
-	}
-	return total, a.Err()
-}
-
-// Next moves to the next row.
-func (a *Aligned) Next() bool {
-	for ; a.skip > 0 && a.match(); a.skip-- {
-	}
-	if a.left == 0 {
-		a.More = a.More || a.match()
-		return false
-	}
-	if !a.match() {
-		return false
-	}
-	if a.left > 0 {
-		a.left--
-	}
-	t, _ := a.Int(0)
-	a.Last = a.Last.behind(t)
-	return true
-}
-
-// match moves to the next row that has a partner.
-func (a *Aligned) match() bool {
-	for !a.ended && a.Rows.Next() {
-		t, _ := a.Int(0)
-		for !a.ended && a.isBefore(a.at, t) {
-			a.ended = !a.advance()
-		}
-		if !a.ended && a.at == t {
-			return true
-		}
-	}
-	return false
-}
-
-func (a *Aligned) isBefore(x, y int64) bool {
-	if a.desc {
-		return x > y
-	}
-	return x < y
-}
-
-func (a *Aligned) advance() bool {
-	if !a.other.Next() {
-		return false
-	}
-	a.at, _ = a.other.Int(0)
-	return true
-}
-
-// Err is the error that ended the rows early.
-func (a *Aligned) Err() error { return readError(a.table, errors.Join(a.Rows.Err(), a.other.Err())) }
-
-// Close ends both reads.
-func (a *Aligned) Close() {
-	a.Rows.Close()
-	a.other.Close()
-}

@@ -18,6 +18,7 @@ type Series struct {
 	Client *questdb.Client
 	Table  *questdb.Table
 	Where  []questdb.Match
+	Step   time.Duration // length of a bar; 0: not known
 }
 
 // Open finds the rows of a measurement as Find does; nil when there is no table that can be read by time.
@@ -38,6 +39,7 @@ type Range struct {
 	Limit      int64 // below 0: all
 	Offset     int64
 	After      *Position // where the page before ended
+	With       *Series   // only rows at times where this series has one too; nil for all
 }
 
 // Position is a place after a number of rows of one time.
@@ -56,7 +58,11 @@ func (p Position) behind(t int64) Position {
 
 // Selection is the rows of the series in a range of time.
 func (s *Series) Selection(r Range) questdb.Selection {
-	return questdb.Selection{Table: s.Table, Where: s.Where, From: r.From, To: r.To}
+	selection := questdb.Selection{Table: s.Table, Where: s.Where, From: r.From, To: r.To}
+	if r.With != nil {
+		selection.With = new(r.With.Selection(Range{From: r.From, To: r.To}))
+	}
+	return selection
 }
 
 // Column is a column of an answer, and its name in the table.
@@ -108,7 +114,7 @@ func (s *Series) Columns(named *string) ([]Column, error) {
 		}
 		c, ok := s.Table.Column(name)
 		if !ok {
-			return nil, UnknownColumn("columns", name)
+			return nil, s.UnknownColumn("columns", name)
 		}
 		if !slices.ContainsFunc(columns, func(have Column) bool { return have.Source == c.Name }) {
 			add(c)
@@ -117,12 +123,24 @@ func (s *Series) Columns(named *string) ([]Column, error) {
 	return columns, nil
 }
 
+// UnknownColumnError is an answer that may be due to a table that another process has just changed.
+type UnknownColumnError struct {
+	Problem error // *spec.Problem
+	Table   string
+}
+
+// Error is what the caller is told.
+func (e *UnknownColumnError) Error() string { return e.Problem.Error() }
+
+// Unwrap returns the answer.
+func (e *UnknownColumnError) Unwrap() error { return e.Problem }
+
 // UnknownColumn says that a parameter names a column that the table does not have.
-func UnknownColumn(parameter, name string) error {
+func (s *Series) UnknownColumn(parameter, name string) error {
 	if len(name) > 130 {
 		name = name[:130] + "…"
 	}
-	return spec.InvalidParameter(parameter, "names "+strconv.Quote(name)+", which the table does not have")
+	return &UnknownColumnError{spec.InvalidParameter(parameter, "names "+strconv.Quote(name)+", which the table does not have"), s.Table.Name}
 }
 
 // Total is the number of rows in a range; the answer has count of them, and more says whether there are others.
@@ -130,7 +148,7 @@ func (s *Series) Total(ctx context.Context, r Range, count int64, more bool) (in
 	if !more && r.After == nil && !r.Numbered && (count > 0 || r.Offset == 0) {
 		return r.Offset + count, nil
 	}
-	total, err := s.Client.Count(ctx, s.Selection(r))
+	total, err := s.Client.Count(questdb.Patient(ctx), s.Selection(r))
 	if err != nil {
 		return 0, fmt.Errorf("count the rows of %s: %w", s.Table.Name, err)
 	}
