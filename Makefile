@@ -11,7 +11,7 @@ GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 GOVULNCHECK   := $(TOOLS)/govulncheck-v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-quick check generated vet lint vuln unit race vet-sql loop-test smoke versions build quick seed generate tools tools-built vet-queries bench reset clean-tools
+.PHONY: help run dev test test-quick check generated vet lint vuln unit race vet-sql loop-test pgbouncer smoke versions build quick seed generate tools tools-built vet-queries bench reset clean-tools
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,7 +29,7 @@ test-quick: ## Run the tests that need no server but PostgreSQL, and leave out t
 	go test -short ./...
 
 check: ## All that has to hold before a merge: each of the steps below, with the time it took.
-	@for step in generated vet lint vuln unit race vet-sql loop-test versions smoke; do \
+	@for step in generated vet lint vuln unit race vet-sql loop-test versions pgbouncer smoke; do \
 		began=$$(date +%s); echo "== $$step"; \
 		$(MAKE) --no-print-directory $$step || { echo "== $$step: FAILED"; exit 1; }; \
 		echo "== $$step: $$(( $$(date +%s) - began )) s"; \
@@ -55,6 +55,9 @@ race: ## Run all tests with the race detector.
 
 loop-test: build tools ## Edit a copy of the repository beside make dev: mutations, the recipes of the docs, the time to an answer.
 	LOOP_TEST=1 go test ./cmd/dev -count=1 -v -timeout 30m -run 'TestMutations|TestRecipes|TestEditToAnswer'
+
+pgbouncer: ## Run the tests of the API through PgBouncer in transaction mode, which has to be installed.
+	TEST_PGBOUNCER=1 go test -short ./api ./db
 
 smoke: ## Try what a new user does in a clean clone of HEAD: make run, ask all six routes, stop, again.
 	.ci/smoke

@@ -21,6 +21,7 @@ import (
 	"foldbook/api"
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/testdb"
 )
 
 // A run of 312 folds comes back whole, in order, with every digit of every number.
@@ -250,7 +251,7 @@ func TestTooSlow(t *testing.T) {
 	for name, change := range map[string]func(*api.Options){
 		"statement timeout": func(o *api.Options) {
 			config := o.DB.Pool.Config()
-			store, err := db.Open(db.Config{URL: config.ConnString(), PoolSize: 1, StatementTimeout: 100 * time.Millisecond})
+			store, err := db.Open(db.Config{URL: config.ConnString(), PoolSize: 1, StatementTimeout: 100 * time.Millisecond, Pooler: testdb.ThroughPooler()})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -40,7 +40,11 @@ func newHarness(t testing.TB, change ...func(*api.Options)) *harness {
 
 func harnessOn(t testing.TB, url string, change ...func(*api.Options)) *harness {
 	t.Helper()
+	if testdb.ThroughPooler() {
+		url = testdb.Pooler(t, url, "")
+	}
 	store, err := db.Open(db.Config{
+		Pooler: testdb.ThroughPooler(),
 		// The machine that runs the tests may be a busy one.
 		URL: url, PoolSize: 4, ConnectTimeout: 5 * time.Second, AcquireTimeout: 10 * time.Second, StatementTimeout: 12 * time.Second,
 	})

@@ -19,12 +19,12 @@ import (
 
 // Config says where PostgreSQL is and how long it may take. Zero durations mean no limit.
 type Config struct {
-	URL              string            // DSN or URL; empty: libpq's PG* variables
-	PoolSize         int32             // most connections at a time
-	ConnectTimeout   time.Duration     // for one connection attempt
-	AcquireTimeout   time.Duration     // for a free connection of the pool
-	StatementTimeout time.Duration     // PostgreSQL's statement_timeout
-	ExecMode         pgx.QueryExecMode // 0: prepared statements; QueryExecModeExec behind PgBouncer in transaction mode
+	URL              string        // DSN or URL; empty: libpq's PG* variables
+	PoolSize         int32         // most connections at a time
+	ConnectTimeout   time.Duration // for one connection attempt
+	AcquireTimeout   time.Duration // for a free connection of the pool
+	StatementTimeout time.Duration // PostgreSQL's statement_timeout
+	Pooler           bool          // the address is that of PgBouncer, or another pooler, in transaction mode
 }
 
 // DB is a pool of connections with the queries on it. It is made without connecting, so it outlives any outage.
@@ -32,7 +32,11 @@ type DB struct {
 	*Queries
 	Pool    *pgxpool.Pool
 	acquire time.Duration
+	pooler  *pooled // nil without a pooler
 }
+
+// lockLimit and idleLimit bound, in milliseconds, the wait for a lock outside of InTx, and an idle transaction.
+const lockLimit, idleLimit = 1000, 10000
 
 // Open makes the pool. It fails on a DSN that does not parse, not on a server that does not answer.
 func Open(cfg Config) (*DB, error) {
@@ -46,14 +50,15 @@ func Open(cfg Config) (*DB, error) {
 	pc.MaxConnLifetimeJitter = 5 * time.Minute
 	pc.PingTimeout = 500 * time.Millisecond
 	pc.ConnConfig.ConnectTimeout = cfg.ConnectTimeout
-	if cfg.ExecMode != 0 {
-		pc.ConnConfig.DefaultQueryExecMode = cfg.ExecMode
-	}
 	params := pc.ConnConfig.RuntimeParams
 	params["application_name"] = "foldbook"
-	params["statement_timeout"] = strconv.FormatInt(cfg.StatementTimeout.Milliseconds(), 10)
-	params["lock_timeout"] = "1000"
-	params["idle_in_transaction_session_timeout"] = "10000"
+	if cfg.Pooler {
+		pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
+	} else {
+		params["statement_timeout"] = strconv.FormatInt(cfg.StatementTimeout.Milliseconds(), 10)
+		params["lock_timeout"] = strconv.Itoa(lockLimit)
+		params["idle_in_transaction_session_timeout"] = strconv.Itoa(idleLimit)
+	}
 	pc.AfterConnect = registerTypes
 	if cfg.AcquireTimeout > 0 {
 		pc.ConnConfig.Tracer = acquireLimit(cfg.AcquireTimeout)
@@ -65,6 +70,10 @@ func Open(cfg Config) (*DB, error) {
 	}
 	d := Wrap(pool)
 	d.acquire = cfg.AcquireTimeout
+	if cfg.Pooler {
+		d.pooler = &pooled{pool, limits(cfg.StatementTimeout.Milliseconds(), lockLimit)}
+		d.Queries = New(d.pooler)
+	}
 	return d, nil
 }
 
@@ -76,7 +85,12 @@ func (d *DB) Close() { d.Pool.Close() }
 
 // CustomPlans returns the queries with a plan made for the parameters of each call, for searches whose best plan depends on
 // which filters are given. Prepared statements are better everywhere else.
-func (d *DB) CustomPlans() *Queries { return New(customPlans{d.Pool}) }
+func (d *DB) CustomPlans() *Queries {
+	if d.pooler != nil {
+		return d.Queries
+	}
+	return New(customPlans{d.Pool})
+}
 
 // ErrUnknownOutcome is returned when the connection was lost during COMMIT: the transaction may have happened or not.
 var ErrUnknownOutcome = errors.New("the outcome of the transaction is not known")
@@ -134,15 +148,14 @@ func (d *DB) begin(ctx context.Context, conn *pgxpool.Conn) (pgx.Tx, error) {
 		ctx, cancel = context.WithTimeout(ctx, d.acquire)
 		defer cancel()
 	}
-	return conn.BeginTx(ctx, pgx.TxOptions{
-		BeginQuery: fmt.Sprintf("BEGIN; SET LOCAL statement_timeout = %d; SET LOCAL lock_timeout = %d", limit, limit),
-	})
+	return conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: "BEGIN; " + limits(limit, limit)})
 }
 
 // registerTypes returns timestamps in UTC, and decodes the types of our rows directly (codecs.go): the default codecs parse
 // each value once more, which takes longer than all the rest of a run detail.
 func registerTypes(_ context.Context, conn *pgx.Conn) error {
 	m := conn.TypeMap()
+	registerParameters(m)
 	m.RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
 	m.RegisterType(&pgtype.Type{Name: "jsonb", OID: pgtype.JSONBOID, Codec: &jsonbCodec{JSONBCodec: &pgtype.JSONBCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}}})
 	m.RegisterType(&pgtype.Type{Name: "uuid", OID: pgtype.UUIDOID, Codec: uuidCodec{}})

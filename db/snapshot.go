@@ -24,7 +24,8 @@ type Snapshot struct {
 	pool    *pgxpool.Pool
 	batch   pgx.Batch
 	results pgx.BatchResults
-	err     error // of BEGIN
+	heads   int   // statements before the queries
+	err     error // of one of these
 }
 
 // Snapshot starts an empty snapshot; nothing is sent yet.
@@ -32,6 +33,10 @@ func (d *DB) Snapshot() *Snapshot {
 	s := &Snapshot{pool: d.Pool}
 	s.Queries = New(queue{s})
 	s.batch.Queue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+	if d.pooler != nil {
+		s.batch.Queue(d.pooler.limits)
+	}
+	s.heads = s.batch.Len()
 	return s
 }
 
@@ -39,7 +44,11 @@ func (d *DB) Snapshot() *Snapshot {
 func (s *Snapshot) Send(ctx context.Context) {
 	s.batch.Queue("COMMIT")
 	s.results = s.pool.SendBatch(ctx, &s.batch)
-	_, s.err = s.results.Exec()
+	for range s.heads {
+		if s.err == nil {
+			_, s.err = s.results.Exec()
+		}
+	}
 }
 
 // Close ends the snapshot and gives the connection back.

@@ -55,7 +55,7 @@ func (a *app) bothStores() (store *db.DB, series *questdb.Client, done func(), e
 func (c config) openDB() (*db.DB, error) {
 	return db.Open(db.Config{
 		URL: c.postgres(), PoolSize: c.PoolSize, ConnectTimeout: c.ConnectTimeout, AcquireTimeout: c.AcquireTimeout,
-		StatementTimeout: c.StatementTimeout, ExecMode: execModes[c.ExecMode],
+		StatementTimeout: c.StatementTimeout, Pooler: c.Pooler == "transaction",
 	})
 }
 

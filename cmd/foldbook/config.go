@@ -36,7 +36,7 @@ type config struct {
 	ConnectTimeout   time.Duration `env:"POSTGRES_CONNECT_TIMEOUT" envDefault:"1s"`
 	AcquireTimeout   time.Duration `env:"POSTGRES_ACQUIRE_TIMEOUT" envDefault:"2s"`
 	StatementTimeout time.Duration `env:"POSTGRES_STATEMENT_TIMEOUT" envDefault:"2500ms"`
-	ExecMode         string        `env:"POSTGRES_EXEC_MODE" envDefault:"cache_statement"`
+	Pooler           string        `env:"POSTGRES_POOLER" envDefault:"none"`
 	MigrateOnStart   bool          `env:"MIGRATE_ON_START" envDefault:"false"`
 
 	QDBHTTPURL  string `env:"QDB_HTTP_URL" envDefault:"http://127.0.0.1:9000" secret:"url"`
@@ -81,14 +81,6 @@ type config struct {
 
 // questDBOff as the QuestDB URL goes without series.
 const questDBOff = "off"
-
-// execModes are pgx's ways to run queries.
-var execModes = map[string]pgx.QueryExecMode{
-	"cache_statement": pgx.QueryExecModeCacheStatement,
-	"cache_describe":  pgx.QueryExecModeCacheDescribe,
-	"describe_exec":   pgx.QueryExecModeDescribeExec,
-	"exec":            pgx.QueryExecModeExec,
-}
 
 // configError lists everything that is wrong with the settings.
 type configError []string
@@ -159,8 +151,7 @@ func (c config) check() (bad []string) {
 				"(a port is 1 to 65535, an sslmode one of disable, allow, prefer, require, verify-ca, verify-full)")
 		}
 	}
-	_, known := execModes[c.ExecMode]
-	add(known, "POSTGRES_EXEC_MODE=%q is none of cache_statement, cache_describe, describe_exec, exec", c.ExecMode)
+	add(c.Pooler == "none" || c.Pooler == "transaction", "POSTGRES_POOLER=%q is neither none nor transaction", c.Pooler)
 	add(c.QDBRead == string(questdb.PG) || c.QDBRead == string(questdb.HTTP), "QDB_READ=%q is neither pg nor http", c.QDBRead)
 	add(c.LogFormat == "text" || c.LogFormat == "json", "LOG_FORMAT=%q is neither text nor json", c.LogFormat)
 	for v, i := reflect.ValueOf(c), 0; i < v.NumField(); i++ {

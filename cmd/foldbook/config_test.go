@@ -47,7 +47,7 @@ func TestBadSettingsAreAllListed(t *testing.T) {
 	t.Parallel()
 	_, err := loadConfig(map[string]string{
 		"PORT": "70000", "HOST": "::1", "POSTGRES_POOL_SIZE": "0", "POSTGRES_URL": "postgres://u:geheim@host:port/x", "POSTGRES_CONNECT_TIMEOUT": "0s",
-		"POSTGRES_STATEMENT_TIMEOUT": "3s", "POSTGRES_EXEC_MODE": "fast", "MIGRATE_ON_START": "maybe", "QDB_HTTP_URL": "host:9000", "QDB_ILP_PORT": "x",
+		"POSTGRES_STATEMENT_TIMEOUT": "3s", "POSTGRES_POOLER": "session", "MIGRATE_ON_START": "maybe", "QDB_HTTP_URL": "host:9000", "QDB_ILP_PORT": "x",
 		"READ_TIMEOUT": "30", "CORS_ORIGINS": "*,https://a.example/x", "TRADER_PREFIXES": "traders", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
 		"QDB_PASSTHROUGH": "true", "QDB_PASSTHROUGH_ROWS": "0", "QDB_PASSTHROUGH_TIMEOUT": "0s", "QDB_IMPORT": "perhaps", "JOB_WORKERS": "-1",
 	})
@@ -60,7 +60,7 @@ func TestBadSettingsAreAllListed(t *testing.T) {
   HOST="::1" is not an IPv4 address or host name
   POSTGRES_POOL_SIZE=0 is outside 1 to 1000
   POSTGRES_URL is not a PostgreSQL URL: write postgres://user:password@host:5432/database, with %XX for special characters
-  POSTGRES_EXEC_MODE="fast" is none of cache_statement, cache_describe, describe_exec, exec
+  POSTGRES_POOLER="session" is neither none nor transaction
   LOG_FORMAT="xml" is neither text nor json
   POSTGRES_CONNECT_TIMEOUT=0s is too short: at least 1ms
   QDB_PASSTHROUGH_TIMEOUT=0s is too short: at least 1ms

@@ -27,6 +27,15 @@ func Start(cmd *exec.Cmd, death syscall.Signal) (*Process, error) {
 	return startAs(cmd, death, nil)
 }
 
+// StartServer is Start as the user that the databases run as: many servers refuse root.
+func StartServer(cmd *exec.Cmd, death syscall.Signal) (*Process, error) {
+	cred, err := serverUser()
+	if err != nil {
+		return nil, err
+	}
+	return startAs(cmd, death, cred)
+}
+
 func startAs(cmd *exec.Cmd, death syscall.Signal, cred *syscall.Credential) (*Process, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: cred}
 	setDeathSignal(cmd.SysProcAttr, death)

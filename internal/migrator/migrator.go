@@ -103,7 +103,24 @@ func Open(ctx context.Context, url string, timeout time.Duration, fsys fs.FS, re
 		_ = m.db.Close()
 		return nil, NewConnectError(cfg, err)
 	}
+	if err := m.checkSession(ctx); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
 	return m, nil
+}
+
+// ErrPooler is returned for an address at which the settings of a session do not hold, so neither would the migration lock.
+var ErrPooler = errors.New("the address leads to a pooler such as PgBouncer: give foldbook migrate the address of PostgreSQL itself")
+
+func (m *Migrator) checkSession(ctx context.Context) error {
+	var is string
+	if err := m.session.conn.QueryRow(ctx, "SHOW lock_timeout").Scan(&is); err != nil {
+		return fmt.Errorf("read the settings of the session: %w", err)
+	}
+	if is != lockTimeout {
+		return ErrPooler
+	}
+	return nil
 }
 
 // Close closes the connection.
