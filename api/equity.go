@@ -247,7 +247,7 @@ func (s *Server) readTrades(clock *streamClock, e *equity) error {
 			return e.bound()
 		}
 	}
-	found, err := s.open(clock, series.Trace, e.row.QuestDBNamespace, e.id.String(), e.row.SimulationName)
+	found, err := s.open(clock, series.Trace, e.row.QuestDBNamespace, nil, e.id.String(), e.row.SimulationName)
 	if problem := new(spec.Problem); e.Source == nil && errors.As(err, &problem) && problem.Code == spec.ErrorCodeMeasurementNotFound {
 		return nil // there are no trades at all
 	} else if err != nil {

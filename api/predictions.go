@@ -61,7 +61,7 @@ func (s *Server) openPredictions(ctx context.Context, id uuid.UUID, params spec.
 	if err != nil {
 		return notFound(err, "run", id)
 	}
-	found, err := s.open(ctx, series.Predictions, row.PredictionMeasurement, id.String(), row.RunName)
+	found, err := s.open(ctx, series.Predictions, row.PredictionMeasurement, nil, id.String(), row.RunName)
 	if err == nil {
 		err = found.OnlyFold(params.Fold)
 	}

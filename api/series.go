@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -14,11 +15,13 @@ import (
 )
 
 // open finds the rows of a measurement. In a shared table they are those with one of the names.
-func (s *Server) open(ctx context.Context, kind series.Kind, measurement string, names ...string) (*series.Series, error) {
+func (s *Server) open(
+	ctx context.Context, kind series.Kind, measurement string, schema json.RawMessage, names ...string,
+) (*series.Series, error) {
 	if s.QuestDB == nil {
 		return nil, errSeriesOff
 	}
-	found, err := series.Open(ctx, s.QuestDB, kind, measurement, names...)
+	found, err := series.Open(ctx, s.QuestDB, kind, measurement, schema, names...)
 	if err == nil && found == nil {
 		err = measurementNotFound(measurement)
 	}
@@ -40,11 +43,11 @@ func (s *Server) openDataset(ctx context.Context, id uuid.UUID, bars bool) (*ser
 	if err != nil {
 		return nil, notFound(err, "dataset", id)
 	}
-	kind, measurement := series.Indicators, row.IndicatorMeasurement
+	kind, measurement, schema := series.Indicators, row.IndicatorMeasurement, row.ColumnSchema
 	if bars {
-		kind, measurement = series.Bars, row.OhlcvMeasurement
+		kind, measurement, schema = series.Bars, row.OhlcvMeasurement, nil
 	}
-	found, err := s.open(ctx, kind, measurement, row.QuestDBTag)
+	found, err := s.open(ctx, kind, measurement, schema, row.QuestDBTag)
 	if err == nil {
 		found.Step = series.BarLength(row.BarIntervalMS, row.Granularity)
 	}

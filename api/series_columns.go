@@ -13,7 +13,7 @@ import (
 // roles are the numeric columns of a series that are features, and those that are targets.
 func roles(r *series.Series) (features, targets []spec.SeriesColumn) {
 	features, targets = []spec.SeriesColumn{}, []spec.SeriesColumn{}
-	for _, c := range r.Table.Columns {
+	for _, c := range r.Own {
 		if !series.IsNumeric(questdb.KindOf(c.Type)) {
 			continue
 		}

@@ -68,7 +68,7 @@ func (s *Server) ListTrace(c echo.Context, simulationID string, params spec.List
 	if err != nil {
 		return notFound(err, "simulation", id)
 	}
-	found, err := s.open(c.Request().Context(), series.Trace, row.QuestDBNamespace, id.String(), row.SimulationName)
+	found, err := s.open(c.Request().Context(), series.Trace, row.QuestDBNamespace, nil, id.String(), row.SimulationName)
 	if err == nil {
 		err = a.from(found)
 	}

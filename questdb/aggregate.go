@@ -36,6 +36,34 @@ func (c *Client) Candles(ctx context.Context, k Candles) (*Rows, error) {
 	return c.query(ctx, st)
 }
 
+// columnsOfCount is how many columns are counted at a time: QuestDB compiles each statement to a method of limited size.
+const columnsOfCount = 200
+
+// Filled returns which of the columns have a value in some row of a selection. Errors as Scan.
+func (c *Client) Filled(ctx context.Context, sel Selection, columns []string) (filled []string, err error) {
+	for part := range slices.Chunk(columns, columnsOfCount) {
+		st := new(statement).add("select ")
+		for i, name := range part {
+			if i > 0 {
+				st.add(", ")
+			}
+			st.add("count(").column(sel.Table, name).add(") ").name("n" + strconv.Itoa(i))
+		}
+		rows, err := c.query(ctx, st.add(" from ").table(sel.Table).where(sel))
+		err = each(rows, err, func(r *Rows) {
+			for i, name := range part {
+				if n, _ := r.Int(i); n > 0 {
+					filled = append(filled, name)
+				}
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return filled, nil
+}
+
 func (k Candles) cells(st *statement) {
 	for _, cell := range []struct {
 		call   constant

@@ -50,6 +50,47 @@ func (p *Place) Selection() questdb.Selection {
 	return questdb.Selection{Table: p.Table, Where: p.Where}
 }
 
+// own are the columns with values of the place's rows: all of a table that is its own. A shared one has the columns of all others too:
+// they are those that every owner has, and those that the record lists. When it lists none, QuestDB is asked.
+func (p *Place) own(ctx context.Context, client *questdb.Client, kind Kind, names []string) ([]questdb.Column, error) {
+	if !p.Shared {
+		return p.Table.Columns, nil
+	}
+	common := questdb.Table{Columns: kind.common()}
+	var others []string
+	columns := slices.DeleteFunc(slices.Clone(p.Table.Columns), func(c questdb.Column) bool {
+		_, every := common.Column(c.Name)
+		if every || c.Designated || c.Key || slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, c.Name) }) {
+			return false
+		}
+		others = append(others, c.Name)
+		return true
+	})
+	if len(names) > 0 || len(others) == 0 {
+		return columns, nil
+	}
+	filled, err := client.Filled(ctx, p.Selection(), others)
+	if err != nil {
+		return nil, fmt.Errorf("look for the columns of %s: %w", p.Name, err)
+	}
+	return slices.DeleteFunc(slices.Clone(p.Table.Columns), func(c questdb.Column) bool {
+		return slices.Contains(others, c.Name) && !slices.Contains(filled, c.Name)
+	}), nil
+}
+
+// common are the columns that every owner of rows in the shared table has.
+func (k Kind) common() []questdb.Column {
+	switch k {
+	case Bars:
+		return questdb.BarsSpec("", 0).Columns
+	case Predictions:
+		return questdb.PredictionsSpec(questdb.SharedPredictions).Columns
+	case Trace:
+		return questdb.TracesSpec(questdb.SharedTraces).Columns
+	}
+	return questdb.IndicatorsSpec(questdb.SharedIndicators, 0).Columns
+}
+
 // Find looks for the table of a measurement. In a shared table the rows are those with one of the names; empty names are
 // ignored. A missing table, or an invalid name, is no error. Errors are those of a read.
 func Find(ctx context.Context, client *questdb.Client, kind Kind, measurement string, names ...string) (*Place, error) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,11 +26,7 @@ func RefreshBars(ctx context.Context, q *db.Queries, client *questdb.Client, id 
 	if err != nil {
 		return c, fmt.Errorf("lock dataset %s: %w", id, err)
 	}
-	name := row.OhlcvMeasurement
-	if name == nil {
-		name = new(BarsName(row.QuestDBTag))
-	}
-	place, err := Find(ctx, client, Bars, *name, row.QuestDBTag)
+	place, err := Find(ctx, client, Bars, row.OhlcvMeasurement, row.QuestDBTag)
 	if err != nil {
 		return c, err
 	}
@@ -40,7 +34,7 @@ func RefreshBars(ctx context.Context, q *db.Queries, client *questdb.Client, id 
 		return c, err
 	}
 	noted, err := q.RefreshBars(ctx, db.RefreshBarsParams{
-		DatasetID: id, OhlcvMeasurement: name, OhlcvRowCount: c.Rows, OhlcvFirstTS: known(c.First), OhlcvLastTS: known(c.Last),
+		DatasetID: id, OhlcvRowCount: c.Rows, OhlcvFirstTS: known(c.First), OhlcvLastTS: known(c.Last),
 	})
 	if err != nil {
 		return c, fmt.Errorf("note the bars of dataset %s: %w", id, err)
@@ -63,7 +57,7 @@ func RefreshIndicators(ctx context.Context, q *db.Queries, client *questdb.Clien
 	if c.Bounds, err = Count(ctx, client, place); err != nil {
 		return c, err
 	}
-	schema, err := Schema(place, row.ColumnSchema, added...)
+	schema, err := Schema(ctx, client, place, row.ColumnSchema, added...)
 	if err != nil {
 		return c, err
 	}
@@ -103,22 +97,33 @@ type schemaColumn struct {
 	Role string `json:"role"`
 }
 
-// Schema is the column_schema of indicator rows. Without a table it stays as it is.
-func Schema(place *Place, stored json.RawMessage, added ...string) (json.RawMessage, error) {
+// listed are the names in a column_schema; none when a writer has stored another form of it.
+func listed(schema json.RawMessage) (names []string) {
+	var columns []schemaColumn
+	if json.Unmarshal(schema, &columns) != nil {
+		return nil
+	}
+	for _, c := range columns {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// Schema is the column_schema of indicator rows. Without a table it stays as it is. After rows were added with these columns, they and
+// those that are stored are the ones of a shared table; else QuestDB tells.
+func Schema(ctx context.Context, client *questdb.Client, place *Place, stored json.RawMessage, added ...string) (json.RawMessage, error) {
 	if place.Table == nil {
 		return stored, nil
 	}
-	var noted []schemaColumn
-	if place.Shared && json.Unmarshal(stored, &noted) != nil {
-		noted = nil // a writer's own form: it is made anew
+	if len(added) > 0 {
+		added = append(listed(stored), added...)
+	}
+	columns, err := place.own(ctx, client, Indicators, added)
+	if err != nil {
+		return nil, err
 	}
 	list := []schemaColumn{}
-	for _, c := range place.Table.Columns {
-		is := func(name string) bool { return strings.EqualFold(name, c.Name) }
-		if place.Shared && !c.Designated && !c.Key && !slices.ContainsFunc(added, is) &&
-			!slices.ContainsFunc(noted, func(n schemaColumn) bool { return is(n.Name) }) {
-			continue
-		}
+	for _, c := range columns {
 		list = append(list, schemaColumn{c.Name, c.Type, Role(c)})
 	}
 	text, err := json.Marshal(list)

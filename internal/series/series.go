@@ -2,6 +2,7 @@ package series
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -18,16 +19,24 @@ type Series struct {
 	Client *questdb.Client
 	Table  *questdb.Table
 	Where  []questdb.Match
-	Step   time.Duration // length of a bar; 0: not known
+	Step   time.Duration    // length of a bar; 0: not known
+	Own    []questdb.Column // the columns of the table that have values of these rows
 }
 
-// Open finds the rows of a measurement as Find does; nil when there is no table that can be read by time.
-func Open(ctx context.Context, client *questdb.Client, kind Kind, measurement string, names ...string) (*Series, error) {
+// Open finds the rows of a measurement as Find does; nil when there is no table that can be read by time. schema is the columns that
+// the record lists, nil for none.
+func Open(
+	ctx context.Context, client *questdb.Client, kind Kind, measurement string, schema json.RawMessage, names ...string,
+) (*Series, error) {
 	place, err := Find(ctx, client, kind, measurement, names...)
 	if err != nil || place.Table == nil || place.Table.Designated == "" {
 		return nil, err
 	}
-	return &Series{Client: client, Table: place.Table, Where: place.Where}, nil
+	own, err := place.own(ctx, client, kind, listed(schema))
+	if err != nil {
+		return nil, err
+	}
+	return &Series{Client: client, Table: place.Table, Where: place.Where, Own: own}, nil
 }
 
 // Range is which rows of a series are read.
@@ -100,7 +109,7 @@ func (s *Series) Columns(named *string) ([]Column, error) {
 		columns = append(columns, Column{rowstream.Field{Name: c.Name, Kind: questdb.KindOf(c.Type)}, c.Name})
 	}
 	if named == nil || *named == "" {
-		for _, c := range s.Table.Columns {
+		for _, c := range s.Own {
 			if !s.isTime(c.Name) {
 				add(c)
 			}
