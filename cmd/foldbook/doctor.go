@@ -23,6 +23,9 @@ func (doctorCmd) Help() string {
 	no record     no record names the table: one left behind, or of a CSV file that was imported into QuestDB
 	bad name      what a record names cannot be a table
 	differs       row count, first and last time, their copies in metadata or column_schema are not what was counted
+	adopted       a writer put rows into QuestDB beside the service, which has not counted any
+	foreign       column_schema lists columns of a shared table in which the dataset has no value
+	pending       rows of deleted records are still to be removed
 	no dedup      rows that are sent again would be doubled
 	no fold time  folds lack the times of rows that are there
 

@@ -138,6 +138,16 @@ func TestDoctor(t *testing.T) {
 	c.expect("fold times", []string{"no fold time indicators doctor25_1_ind"}, c.found(1))
 	c.expect("fold times, fixed", []string{"no fold time indicators doctor25_1_ind fixed"}, c.found(0, "--fix"))
 
+	c.sql("UPDATE indicator_datasets SET row_count = 0, first_bar_ts = NULL, last_bar_ts = NULL")
+	c.expect("adopted rows", []string{"adopted indicators doctor25_1_ind"}, c.found(1))
+	c.expect("adopted rows, fixed", []string{"adopted indicators doctor25_1_ind fixed"}, c.found(0, "--fix"))
+	c.ilp("removed", " a=1 1704067200000000000", 1)
+	c.sql(`INSERT INTO river.river_job (state, max_attempts, args, kind)
+		VALUES ('available', 50, '{"places": [{"kind": 0, "table": "removed", "owners": ["x"]}]}', 'questdb_removal')`)
+	c.expect("a removal", []string{"pending  "}, c.found(1))
+	c.expect("a removal, done", []string{"pending   fixed"}, c.found(0, "--fix"))
+	c.expect("a removal, then", clean, c.found(0))
+
 	// Tables without records, and records without tables.
 	c.ilp("stray", " a=1 1704067200000000000", 1)
 	c.expect("a stray table", []string{"no record  stray"}, c.found(1))

@@ -27,6 +27,9 @@ const (
 	NoRecord    = "no record"    // no record names the table
 	BadName     = "bad name"     // what a record names cannot be a table
 	Differs     = "differs"      // the record says something else than what was counted
+	Adopted     = "adopted"      // a writer put rows into QuestDB beside the service, which has not counted any
+	Foreign     = "foreign"      // column_schema lists columns of a shared table in which the dataset has no value
+	Pending     = "pending"      // rows of deleted records are still to be removed
 	NoDedup     = "no dedup"     // rows that are sent again would be doubled
 	NoFoldTimes = "no fold time" // folds lack the times of rows that are there
 )
@@ -66,6 +69,14 @@ func (d *Doctor) Check(ctx context.Context) (findings []Finding, err error) {
 	for _, name := range []string{questdb.SharedIndicators, questdb.SharedPredictions, questdb.SharedTraces} {
 		d.named[name] = true
 	}
+	removals, err := d.DB.CountRemovals(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("count the removals: %w", err)
+	}
+	if removals.Jobs > 0 {
+		findings = append(findings, Finding{Problem: Pending, Fixable: true,
+			Detail: fmt.Sprintf("%d tables or groups of rows of deleted records, since %s", removals.Places, timeText(&removals.Since))})
+	}
 	tables, err := d.QuestDB.Measurements(ctx, "") // before the records, which are there before their tables are made
 	if err != nil {
 		return nil, fmt.Errorf("list the tables: %w", err)
@@ -78,7 +89,7 @@ func (d *Doctor) Check(ctx context.Context) (findings []Finding, err error) {
 		findings = append(findings, found...)
 	}
 	for _, t := range tables {
-		if !d.named[strings.ToLower(t.Name)] {
+		if !d.named[strings.ToLower(t.Name)] && removals.Jobs == 0 { // else it may be one of those
 			findings = append(findings, Finding{Problem: NoRecord, Table: t.Name, Detail: fmt.Sprintf("%d rows", t.Rows), Fixable: true})
 		}
 	}
@@ -116,10 +127,6 @@ func (d *Doctor) datasets(ctx context.Context) ([]Finding, error) {
 }
 
 func (d *Doctor) dataset(ctx context.Context, row *db.IndicatorDataset) (findings []Finding, err error) {
-	bars := series.BarsName(row.QuestDBTag)
-	if row.OhlcvMeasurement != nil {
-		bars = *row.OhlcvMeasurement
-	}
 	interval := series.BarLength(row.BarIntervalMS, row.Granularity)
 	for _, of := range []struct {
 		kind series.Kind
@@ -127,7 +134,7 @@ func (d *Doctor) dataset(ctx context.Context, row *db.IndicatorDataset) (finding
 		rows int64
 		spec questdb.Spec
 	}{
-		{series.Bars, bars, row.OhlcvRowCount, questdb.BarsSpec(strings.ToLower(bars), interval)},
+		{series.Bars, row.OhlcvMeasurement, row.OhlcvRowCount, questdb.BarsSpec(strings.ToLower(row.OhlcvMeasurement), interval)},
 		{series.Indicators, row.QuestDBMeasurement, row.RowCount, questdb.IndicatorsSpec(strings.ToLower(row.QuestDBMeasurement), interval)},
 	} {
 		place, finding, err := d.place(ctx, of.kind, row.DatasetID, of.name, row.QuestDBTag)
@@ -208,7 +215,7 @@ func isShared(name string) bool {
 
 // differs compares what a dataset says of its rows with what is counted. Rows may come meanwhile, so it looks twice.
 func (d *Doctor) differs(ctx context.Context, kind series.Kind, id uuid.UUID) ([]Finding, error) {
-	detail, table := "", ""
+	var f Finding
 	for range 2 {
 		row, err := d.DB.GetDataset(ctx, id)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -216,28 +223,26 @@ func (d *Doctor) differs(ctx context.Context, kind series.Kind, id uuid.UUID) ([
 		} else if err != nil {
 			return nil, fmt.Errorf("read dataset %s: %w", id, err)
 		}
-		if detail, table, err = d.compare(ctx, kind, &row); err != nil || detail == "" {
+		if f, err = d.compare(ctx, kind, &row); err != nil || f.Detail == "" {
 			return nil, err
 		}
 	}
-	return []Finding{{Problem: Differs, Of: kind.String(), ID: id, Table: table, Detail: detail, Fixable: true, kind: kind}}, nil
+	f.Of, f.ID, f.Fixable, f.kind = kind.String(), id, true, kind
+	return []Finding{f}, nil
 }
 
-func (d *Doctor) compare(ctx context.Context, kind series.Kind, row *db.IndicatorDataset) (detail, table string, err error) {
+func (d *Doctor) compare(ctx context.Context, kind series.Kind, row *db.IndicatorDataset) (f Finding, err error) {
 	measurement, rows, first, last, prefix := row.QuestDBMeasurement, row.RowCount, row.FirstBarTS, row.LastBarTS, "indicator"
 	if kind == series.Bars {
-		measurement, rows, first, last, prefix = series.BarsName(row.QuestDBTag), row.OhlcvRowCount, row.OhlcvFirstTS, row.OhlcvLastTS, "ohlcv"
-		if row.OhlcvMeasurement != nil {
-			measurement = *row.OhlcvMeasurement
-		}
+		measurement, rows, first, last, prefix = row.OhlcvMeasurement, row.OhlcvRowCount, row.OhlcvFirstTS, row.OhlcvLastTS, "ohlcv"
 	}
 	place, err := series.Find(ctx, d.QuestDB, kind, measurement, row.QuestDBTag)
 	if err != nil {
-		return "", "", err
+		return f, err
 	}
 	bounds, err := series.Count(ctx, d.QuestDB, place)
 	if err != nil {
-		return "", "", err
+		return f, err
 	}
 	var parts []string
 	say := func(what string, stored, counted any) {
@@ -252,7 +257,7 @@ func (d *Doctor) compare(ctx context.Context, kind series.Kind, row *db.Indicato
 	dec := json.NewDecoder(bytes.NewReader(row.Metadata))
 	dec.UseNumber()
 	if err := dec.Decode(&copies); err != nil {
-		return "", "", fmt.Errorf("read the metadata of dataset %s: %w", row.DatasetID, err)
+		return f, fmt.Errorf("read the metadata of dataset %s: %w", row.DatasetID, err)
 	}
 	for name, counted := range map[string]int64{
 		prefix + "_rows": bounds.Rows, "first_" + prefix + "_timestamp_ms": milliseconds(bounds.First), "last_" + prefix + "_timestamp_ms": milliseconds(bounds.Last),
@@ -262,16 +267,24 @@ func (d *Doctor) compare(ctx context.Context, kind series.Kind, row *db.Indicato
 		}
 	}
 	slices.Sort(parts)
+	f.Problem, f.Table = Differs, place.Name
+	if rows == 0 && bounds.Rows > 0 {
+		f.Problem = Adopted
+	}
 	if kind == series.Indicators && place.Table != nil {
-		schema, err := series.Schema(place, row.ColumnSchema)
+		schema, err := series.Schema(ctx, d.QuestDB, place, row.ColumnSchema)
 		if err != nil {
-			return "", "", err
+			return f, err
 		}
 		if !sameJSON(schema, row.ColumnSchema) {
-			parts = append(parts, "column_schema is not that of the table")
+			if len(parts) == 0 && place.Shared {
+				f.Problem = Foreign
+			}
+			parts = append(parts, "column_schema is not that of the rows")
 		}
 	}
-	return strings.Join(parts, "; "), place.Name, nil
+	f.Detail = strings.Join(parts, "; ")
+	return f, nil
 }
 
 func sameJSON(a, b []byte) bool {
@@ -332,39 +345,4 @@ func (d *Doctor) rows(ctx context.Context, kind series.Kind, id uuid.UUID, spec 
 		}
 	}
 	return findings, nil
-}
-
-// Fix repairs what a finding tells of and that can be repaired without a loss: what a record says of its rows is counted
-// anew, and deduplication is switched on. With drop, a table without a record is dropped, rows and all.
-func (d *Doctor) Fix(ctx context.Context, f *Finding, drop bool) (err error) {
-	transact := func(run func(context.Context, *db.Queries) error) error {
-		return d.DB.InTx(ctx, false, func(q *db.Queries) error { return run(ctx, q) })
-	}
-	switch {
-	case !f.Fixable || (f.Problem == NoRecord && !drop):
-		return nil
-	case f.Problem == NoRecord:
-		err = d.QuestDB.Drop(ctx, f.Table)
-	case f.Problem == NoDedup:
-		_, err = d.QuestDB.Ensure(ctx, f.keys)
-	case f.Problem == NoFoldTimes:
-		_, err = series.FillFolds(ctx, d.DB, d.QuestDB, f.ID, transact)
-	default:
-		err = transact(func(ctx context.Context, q *db.Queries) error {
-			if f.kind == series.Bars {
-				_, err := series.RefreshBars(ctx, q, d.QuestDB, f.ID)
-				return err
-			}
-			_, err := series.RefreshIndicators(ctx, q, d.QuestDB, f.ID)
-			return err
-		})
-		if err == nil && f.kind == series.Indicators {
-			_, err = series.FillFolds(ctx, d.DB, d.QuestDB, f.ID, transact)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("fix %s of %s: %w", f.Problem, f.Table, err)
-	}
-	f.Fixed = true
-	return nil
 }

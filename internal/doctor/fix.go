@@ -1,0 +1,75 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"foldbook/db"
+	"foldbook/internal/ingest"
+	"foldbook/internal/series"
+)
+
+// Fix repairs what a finding tells of and that can be repaired without a loss: what a record says of its rows is counted
+// anew, and deduplication is switched on. With drop, a table without a record is dropped, rows and all.
+func (d *Doctor) Fix(ctx context.Context, f *Finding, drop bool) (err error) {
+	transact := func(run func(context.Context, *db.Queries) error) error {
+		return d.DB.InTx(ctx, false, func(q *db.Queries) error { return run(ctx, q) })
+	}
+	switch {
+	case !f.Fixable || (f.Problem == NoRecord && !drop):
+		return nil
+	case f.Problem == Pending:
+		err = d.remove(ctx)
+	case f.Problem == NoRecord:
+		err = d.QuestDB.Drop(ctx, f.Table)
+	case f.Problem == NoDedup:
+		_, err = d.QuestDB.Ensure(ctx, f.keys)
+	case f.Problem == NoFoldTimes:
+		_, err = series.FillFolds(ctx, d.DB, d.QuestDB, f.ID, transact)
+	default:
+		err = transact(func(ctx context.Context, q *db.Queries) error {
+			if f.kind == series.Bars {
+				_, err := series.RefreshBars(ctx, q, d.QuestDB, f.ID)
+				return err
+			}
+			_, err := series.RefreshIndicators(ctx, q, d.QuestDB, f.ID)
+			return err
+		})
+		if err == nil && f.kind == series.Indicators {
+			_, err = series.FillFolds(ctx, d.DB, d.QuestDB, f.ID, transact)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("fix %s of %s: %w", f.Problem, f.Table, err)
+	}
+	f.Fixed = true
+	return nil
+}
+
+// removalPatience is how long Fix works at removals.
+const removalPatience = 30 * time.Second
+
+// remove works at the removals that are pending, and at other jobs meanwhile, as the service does.
+func (d *Doctor) remove(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, removalPatience)
+	defer cancel()
+	ended := make(chan error, 1)
+	workers := ingest.Workers{Store: d.DB, Series: d.QuestDB, Log: slog.New(slog.DiscardHandler), Count: 1, Ready: func(context.Context) bool { return true }}
+	go func() { ended <- workers.Run(ctx) }()
+	for {
+		left, err := d.DB.CountRemovals(ctx)
+		if err == nil && left.Jobs > 0 {
+			select {
+			case <-ctx.Done():
+				err = ctx.Err()
+			case <-time.After(100 * time.Millisecond):
+				continue
+			}
+		}
+		cancel()
+		return errors.Join(err, <-ended)
+	}
+}
