@@ -69,7 +69,7 @@ func TestExportWritesOneDocument(t *testing.T) {
 		if err := json.Unmarshal([]byte(out), &fields); err != nil {
 			t.Fatalf("%s: %v\n%.300s", kind, err, out)
 		}
-		for _, name := range []string{"created_at", "updated_at", "version", "fold_count", "trade_count", "total_folds"} {
+		for _, name := range []string{"updated_at", "version", "fold_count", "trade_count", "total_folds"} {
 			if _, ok := fields[name]; ok {
 				t.Errorf("%s: %s is the server's and is exported", kind, name)
 			}

@@ -39,15 +39,15 @@ func (s shape) with(name string, m member) shape {
 }
 
 var shapes = map[Kind]shape{
-	Dataset: omit("created_at", "updated_at", "version").
+	Dataset: omit("updated_at", "version").
 		with("questdb_tag", member{name: "dataset_slug"}).
 		with("questdb_measurement", member{name: "indicator_measurement"}).
 		with("row_count", member{name: "indicator_row_count"}).
 		with("first_bar_ts", member{name: "indicator_first_ts"}).
 		with("last_bar_ts", member{name: "indicator_last_ts"}),
-	Run: omit("created_at", "version", "dataset_slug", "fold_count", "total_folds", "fold_offset", "has_more_folds").
+	Run: omit("version", "dataset_slug", "fold_count", "total_folds", "fold_offset", "has_more_folds").
 		with("folds", member{name: "folds", items: omit("run_id")}),
-	Simulation: omit("created_at", "version", "trade_count").
+	Simulation: omit("version", "trade_count").
 		with("buckets", member{name: "buckets", items: omit("simulation_id")}),
 }
 
