@@ -47,8 +47,7 @@ func (s *Server) AppendOhlcv(c echo.Context, datasetID string, params spec.Appen
 	if err != nil {
 		return err
 	}
-	measurement := orElse(row.OhlcvMeasurement, series.BarsName(row.QuestDBTag))
-	d, err := s.datasetTable(c, series.Bars, &row, measurement, "ohlcv_measurement")
+	d, err := s.datasetTable(c, series.Bars, &row, row.OhlcvMeasurement, "ohlcv_measurement")
 	if err != nil {
 		return err
 	}

@@ -20,9 +20,9 @@ func TestAppendToSharedTables(t *testing.T) {
 	t.Parallel()
 	h := appendHarness(t)
 	name := slug(t)
-	h.newSet(name, `"source": "laptop"`)
+	h.newSet(name, `"source": "laptop", "indicator_measurement": "indicator_bars"`)
 	other := "0a000000-0000-4000-8000-0000000000ff"
-	h.store("/api/datasets", fmt.Sprintf(`{"dataset_id": %q, "dataset_slug": "%s_other"}`, other, name), 201)
+	h.store("/api/datasets", fmt.Sprintf(`{"dataset_id": %q, "dataset_slug": "%s_other", "indicator_measurement": "indicator_bars"}`, other, name), 201)
 	h.store(indicatorsPath(), indicatorRows(0, 3), 200)
 	h.store("/api/datasets/"+other+"/indicators/append", strings.ReplaceAll(indicatorRows(1, 5), "rsi_14", "hma_55"), 200)
 	h.store(indicatorsPath(), indicatorRows(0, 3), 200)

@@ -92,7 +92,7 @@ func writeErrorBody(w http.ResponseWriter, e *spec.Problem, id string) {
 	header.Del("ETag") // of what was looked at before it failed
 	header.Set("Content-Type", "application/json")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
-	if e.Status == http.StatusServiceUnavailable || e.Status == http.StatusGatewayTimeout {
+	if e.Status == http.StatusServiceUnavailable || e.Status == http.StatusGatewayTimeout || e.Code == spec.ErrorCodeRemovalPending {
 		header.Set("Retry-After", "1")
 	}
 	w.WriteHeader(e.Status)
@@ -107,6 +107,8 @@ func classify(ctx context.Context, err error) *spec.Problem {
 	switch {
 	case errors.As(err, &own):
 		return own
+	case errors.As(err, new(tableTaken)):
+		return spec.NewProblem(http.StatusConflict, spec.ErrorCodeConflict, err.Error())
 	case seriesAnswer(err) != nil:
 		return seriesAnswer(err)
 	case errors.As(err, &fromEcho):

@@ -53,6 +53,16 @@ func (s *Server) GetHealth(c echo.Context) error {
 	if postgres != up || questdb == spec.ReadinessQuestdbDown {
 		answer.Status = spec.Degraded
 	}
+	if postgres == up {
+		ctx, cancel := context.WithTimeout(c.Request().Context(), checkTimeout)
+		defer cancel()
+		if n, err := s.DB.CountRemovals(ctx); err == nil {
+			answer.Removals = &spec.Removals{Pending: n.Places}
+			if n.Places > 0 {
+				answer.Removals.Since = &n.Since
+			}
+		}
+	}
 	return c.JSON(http.StatusOK, answer)
 }
 

@@ -56,7 +56,7 @@ var mixedRows = []any{
 
 func TestImport(t *testing.T) {
 	t.Parallel()
-	h := newSeries(t, passthroughOn(t, 1000, 5*time.Second), importOn(t))
+	h := newSeries(t, passthroughOn(t, 1000, 5*time.Second), importOn)
 	table := h.table("i")
 	mixedResult := map[string]any{"measurement": table, "rows": mixedResult["rows"], "imported": mixedResult["imported"], "rejected": mixedResult["rejected"], "columns": mixedResult["columns"], "errors": mixedResult["errors"]}
 	for range 2 { // the repeat changes nothing
@@ -88,7 +88,7 @@ func TestImport(t *testing.T) {
 // A table that is there decides what its columns are.
 func TestImportIntoATable(t *testing.T) {
 	t.Parallel()
-	h := newSeries(t, passthroughOn(t, 1000, 5*time.Second), importOn(t))
+	h := newSeries(t, passthroughOn(t, 1000, 5*time.Second), importOn)
 	h.sql("create table $_have (ts timestamp, code symbol, n long, v varchar, f float, i int) timestamp(ts) partition by year wal dedup upsert keys(ts, code)",
 		"create table $_odd (ts timestamp, b boolean, d date) timestamp(ts) partition by year wal dedup upsert keys(ts)",
 		"create table $_free (d double)",
@@ -121,7 +121,7 @@ func TestImportIntoATable(t *testing.T) {
 
 func TestImportsAreRefused(t *testing.T) {
 	t.Parallel()
-	h := newSeries(t, passthroughOn(t, 1000, 5*time.Second), importOn(t))
+	h := newSeries(t, passthroughOn(t, 1000, 5*time.Second), importOn)
 	const good = "timestamp_ms,a\n1767225600000,1\n"
 	for body, want := range map[string]string{
 		`{}`:                                      "measurement: is missing",

@@ -23,12 +23,12 @@ var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 // maxBlocking is the most rows of an import in one request.
 const maxBlocking = 100_000
 
-// imports is the queue of jobs.
-func (s *Server) imports() (*ingest.Queue, error) {
-	if s.Jobs == nil {
-		return nil, notEnabled("imports and jobs are", "QDB_IMPORT")
+// imports refuses a request while imports are not enabled.
+func (s *Server) imports() error {
+	if !s.Import {
+		return notEnabled("imports and jobs are", "QDB_IMPORT")
 	}
-	return s.Jobs, nil
+	return nil
 }
 
 // upload is an import that was read and checked.
@@ -39,15 +39,15 @@ type upload struct {
 }
 
 // openImport begins to read an import.
-func (s *Server) openImport(c echo.Context) (*ingest.Queue, *httpbody.Body, error) {
-	queue, err := s.imports()
+func (s *Server) openImport(c echo.Context) (*httpbody.Body, error) {
+	err := s.imports()
 	if err == nil && s.QuestDB == nil {
 		err = errSeriesOff
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return queue, s.openBody(c, maxBody), nil
+	return s.openBody(c, maxBody), nil
 }
 
 func readUpload(body *httpbody.Body) (*upload, error) {
@@ -77,7 +77,7 @@ func readUpload(body *httpbody.Body) (*upload, error) {
 
 // ImportSeriesAsync serves POST /api/questdb/import/async: {"job_id": …, "status": "PENDING", "message": …, "poll_url": …}.
 func (s *Server) ImportSeriesAsync(c echo.Context) error {
-	queue, body, err := s.openImport(c)
+	body, err := s.openImport(c)
 	if err != nil {
 		return err
 	}
@@ -92,8 +92,10 @@ func (s *Server) ImportSeriesAsync(c echo.Context) error {
 	}
 	var job db.Job
 	err = s.write(c, false, func(ctx context.Context, q *db.Queries) error {
-		job, err = queue.Import(ctx, q, packed)
-		return err
+		if job, err = ingest.Import(ctx, q, packed); err != nil {
+			return err
+		}
+		return claimTable(ctx, q, u.plan.Table)
 	})
 	if err != nil {
 		return fmt.Errorf("store an import: %w", err)
@@ -105,7 +107,7 @@ func (s *Server) ImportSeriesAsync(c echo.Context) error {
 
 // ImportSeries serves POST /api/questdb/import: {"measurement": …, "rows": …, "imported": …, "rejected": …, "errors": […], "columns": […]}.
 func (s *Server) ImportSeries(c echo.Context) error {
-	_, body, err := s.openImport(c)
+	body, err := s.openImport(c)
 	if err != nil {
 		return err
 	}
@@ -120,6 +122,9 @@ func (s *Server) ImportSeries(c echo.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.WriteTimeout)
 	defer cancel()
+	if err := s.write(c, true, func(ctx context.Context, q *db.Queries) error { return claimTable(ctx, q, u.plan.Table) }); err != nil {
+		return err
+	}
 	result, err := u.store(ctx, s.QuestDB)
 	if what, ok := ingest.Mistake(err); ok { // what the file holds, or what QuestDB does not take of it
 		return httpbody.Invalid("data", what)
@@ -144,7 +149,7 @@ func (u *upload) store(ctx context.Context, client *questdb.Client) (ingest.Resu
 
 // ListJobs serves GET /api/jobs: {"jobs": […], "count": …, "total": …, "next": …}.
 func (s *Server) ListJobs(c echo.Context, params spec.ListJobsParams) error {
-	if _, err := s.imports(); err != nil {
+	if err := s.imports(); err != nil {
 		return err
 	}
 	q, err := pageLimits.Request(paging.Params{
@@ -173,7 +178,7 @@ func (s *Server) ListJobs(c echo.Context, params spec.ListJobsParams) error {
 
 // GetJob serves GET /api/jobs/:job_id.
 func (s *Server) GetJob(c echo.Context, jobID string) error {
-	if _, err := s.imports(); err != nil {
+	if err := s.imports(); err != nil {
 		return err
 	}
 	id, err := pathID("job_id", jobID)
@@ -189,8 +194,7 @@ func (s *Server) GetJob(c echo.Context, jobID string) error {
 
 // CancelJob serves POST /api/jobs/:job_id/cancel: the job as it is then.
 func (s *Server) CancelJob(c echo.Context, jobID string) error {
-	queue, err := s.imports()
-	if err != nil {
+	if err := s.imports(); err != nil {
 		return err
 	}
 	id, err := pathID("job_id", jobID)
@@ -199,7 +203,7 @@ func (s *Server) CancelJob(c echo.Context, jobID string) error {
 	}
 	var job db.JobDetail
 	err = s.write(c, false, func(ctx context.Context, q *db.Queries) error {
-		if err := queue.Cancel(ctx, q, id); err != nil {
+		if err := ingest.Cancel(ctx, q, id); err != nil {
 			return err
 		}
 		job, err = q.GetJob(ctx, id)

@@ -18,16 +18,7 @@ import (
 )
 
 // importOn is the setting.
-func importOn(t testing.TB) func(*api.Options) {
-	t.Helper()
-	return func(o *api.Options) {
-		queue, err := ingest.NewQueue(o.DB)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Jobs = queue
-	}
-}
+func importOn(o *api.Options) { o.Import = true }
 
 // work works the jobs of a harness until the test ends, or until the function that is returned is called.
 func work(t testing.TB, h *harness, client *questdb.Client) (stop func()) {
@@ -68,7 +59,7 @@ func (h *harness) until(id, status string) map[string]any {
 
 func TestImportJob(t *testing.T) {
 	t.Parallel()
-	h := newSeries(t, passthroughOn(t, 1000, 5*time.Second), importOn(t))
+	h := newSeries(t, passthroughOn(t, 1000, 5*time.Second), importOn)
 	table := h.table("j")
 	accepted := h.store("/api/questdb/import/async", importBody(table, mixed), http.StatusAccepted)
 	id, _ := accepted["job_id"].(string)
@@ -123,7 +114,7 @@ func (h *harness) noTasks() {
 
 func TestListJobs(t *testing.T) {
 	t.Parallel()
-	h := newSeries(t, importOn(t))
+	h := newSeries(t, importOn)
 	var ids []string
 	for i := range 5 {
 		ids = append(ids, h.store("/api/questdb/import/async", importBody(fmt.Sprintf("%s_%d", h.prefix, i), "timestamp_ms,a\n"), http.StatusAccepted)["job_id"].(string))
@@ -189,7 +180,7 @@ func many(rows int) string {
 
 func TestCancelJob(t *testing.T) {
 	t.Parallel()
-	h := newSeries(t, passthroughOn(t, 1000, 5*time.Second), importOn(t))
+	h := newSeries(t, passthroughOn(t, 1000, 5*time.Second), importOn)
 	for path, want := range map[string]int{"/api/jobs/x/cancel": 400, "/api/jobs/9a4e7c10-5b2d-4e6f-8a91-b2c3d4e5f607/cancel": 404} {
 		if status, got := h.send(http.MethodPost, path, ""); status != want {
 			t.Errorf("%s: %d %v", path, status, got)
@@ -238,7 +229,7 @@ func TestCancelJob(t *testing.T) {
 // The states of River's and the marks of ends are one of five statuses.
 func TestJobStatuses(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, importOn(t))
+	h := newHarness(t, importOn)
 	for _, c := range []struct{ river, job, want string }{
 		{"state = 'available'", "message = ''", "PENDING"},
 		{"state = 'running', attempted_at = now()", "message = ''", "PENDING"}, // nobody has begun
@@ -267,7 +258,7 @@ func TestJobStatuses(t *testing.T) {
 // A job that no worker can take up any more does not stay open for ever.
 func TestLostJobsFail(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, importOn(t), func(o *api.Options) {
+	h := newHarness(t, importOn, func(o *api.Options) {
 		var err error
 		if o.QuestDB, err = questdb.New(questdb.Config{HTTPURL: "http://127.0.0.1:1"}); err != nil {
 			t.Fatal(err)

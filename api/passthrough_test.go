@@ -313,7 +313,7 @@ func TestPassthroughWithoutQuestDB(t *testing.T) {
 	}
 	t.Cleanup(away.Close)
 	for name, client := range map[string]*questdb.Client{"none": nil, "away": away} {
-		h := newHarness(t, importOn(t), func(o *api.Options) {
+		h := newHarness(t, importOn, func(o *api.Options) {
 			o.QuestDB, o.Passthrough = client, api.Passthrough{On: true, Rows: 10, Timeout: 5 * time.Second}
 		})
 		for _, path := range []string{"POST /api/questdb/query", "POST /api/questdb/export", "GET /api/questdb/measurements", "GET /api/questdb/measurement/x", "POST /api/questdb/import"} {

@@ -15,7 +15,6 @@ import (
 
 	"foldbook/db"
 	"foldbook/internal/httpbody"
-	"foldbook/internal/ingest"
 	"foldbook/questdb"
 )
 
@@ -23,7 +22,7 @@ import (
 type Options struct {
 	DB      *db.DB
 	QuestDB *questdb.Client // nil: none is configured
-	Jobs    *ingest.Queue   // nil: imports are not enabled
+	Import  bool            // imports and jobs are enabled
 	Log     *slog.Logger
 	Version string // of the build, as /api/health shows it
 

@@ -16,6 +16,7 @@ import (
 type datasetUpload struct {
 	db.MergeDatasetParams
 	Warnings []string
+	shared   []string // tables of other datasets that it may share
 }
 
 type datasetFields struct {
@@ -23,6 +24,7 @@ type datasetFields struct {
 	DatasetSlug          *string          `json:"dataset_slug"`
 	Symbol               *string          `json:"symbol"`
 	Granularity          *string          `json:"granularity"`
+	CreatedAt            *string          `json:"created_at"`
 	Source               *string          `json:"source"`
 	OhlcvMeasurement     *string          `json:"ohlcv_measurement"`
 	IndicatorMeasurement *string          `json:"indicator_measurement"`
@@ -54,6 +56,7 @@ func readDataset(body *httpbody.Body) (*datasetUpload, error) {
 		QuestDBTag:         httpbody.Required(f, "dataset_slug", f.Name("dataset_slug", b.DatasetSlug)),
 		Symbol:             f.Name("symbol", b.Symbol),
 		Granularity:        f.Name("granularity", b.Granularity),
+		CreatedAt:          f.Time("created_at", b.CreatedAt),
 		Source:             f.Name("source", b.Source),
 		OhlcvMeasurement:   f.Name("ohlcv_measurement", b.OhlcvMeasurement),
 		QuestDBMeasurement: f.Name("indicator_measurement", b.IndicatorMeasurement),

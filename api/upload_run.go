@@ -33,6 +33,7 @@ type runFields struct {
 	SummaryMetrics        httpbody.Raw     `json:"summary_metrics"`
 	Status                *string          `json:"status"`
 	RequestedBy           *string          `json:"requested_by"`
+	CreatedAt             *string          `json:"created_at"`
 	StartedAt             *string          `json:"started_at"`
 	CompletedAt           *string          `json:"completed_at"`
 	DurationMS            *int64           `json:"duration_ms"`
@@ -88,6 +89,7 @@ func (b *runFields) row(f *httpbody.Fields) db.UpsertRunParams {
 		SummaryMetrics:        orJSON(f.Object("summary_metrics", b.SummaryMetrics), "{}"),
 		Status:                orElse(statusOf(f, b.Status), string(spec.StatusPENDING)),
 		RequestedBy:           b.RequestedBy,
+		CreatedAt:             f.Time("created_at", b.CreatedAt),
 		StartedAt:             f.Time("started_at", b.StartedAt),
 		CompletedAt:           f.Time("completed_at", b.CompletedAt),
 		DurationMS:            f.Count("duration_ms", b.DurationMS),

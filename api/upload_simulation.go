@@ -31,6 +31,7 @@ type simulationFields struct {
 	Config              httpbody.Raw     `json:"config"`
 	SummaryMetrics      httpbody.Raw     `json:"summary_metrics"`
 	Status              *string          `json:"status"`
+	CreatedAt           *string          `json:"created_at"`
 	StartedAt           *string          `json:"started_at"`
 	CompletedAt         *string          `json:"completed_at"`
 	SerializedConfig    *string          `json:"serialized_config"`
@@ -91,6 +92,7 @@ func (b *simulationFields) row(f *httpbody.Fields) db.UpsertSimulationParams {
 		Config:              orJSON(f.Object("config", b.Config), "{}"),
 		SummaryMetrics:      orJSON(f.Object("summary_metrics", b.SummaryMetrics), "{}"),
 		Status:              orElse(statusOf(f, b.Status), string(spec.StatusPENDING)),
+		CreatedAt:           f.Time("created_at", b.CreatedAt),
 		StartedAt:           f.Time("started_at", b.StartedAt),
 		CompletedAt:         f.Time("completed_at", b.CompletedAt),
 		SerializedConfig:    b.SerializedConfig,

@@ -25,7 +25,7 @@ func TestFirstRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(newHarness(t).http)
+	server := httptest.NewServer(appendHarness(t).http)
 	defer server.Close()
 	dir := t.TempDir()
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```\n\n```json\n(.*?)```").FindAllStringSubmatch(string(text), -1)

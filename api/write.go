@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/semaphore"
@@ -32,11 +31,51 @@ type change struct {
 
 func isTrue(b *bool) bool { return b != nil && *b }
 
+// removalPatience is how long a record waits for the removal of what was in its tables before.
+const removalPatience = 3 * time.Second
+
 // write runs f in one transaction, and again when a lost connection or a conflict with another transaction interrupted it
-// before COMMIT: f must be able to run more than once. When the answer to COMMIT was lost, the caller repeats the request,
-// which stores nothing twice because it carries its ids.
+// before COMMIT, or while a removal is in its way: f must be able to run more than once. When the answer to COMMIT was lost, the caller
+// repeats the request, which stores nothing twice because it carries its ids.
 func (s *Server) write(c echo.Context, dryRun bool, f func(ctx context.Context, q *db.Queries) error) error {
-	return s.transact(c.Request().Context(), dryRun, f)
+	ctx := c.Request().Context()
+	for deadline := time.Now().Add(removalPatience); ; {
+		err := s.transact(ctx, dryRun, f)
+		if pending := new(spec.Problem); !errors.As(err, &pending) || pending.Code != spec.ErrorCodeRemovalPending || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// claim refuses a record while a removal is to be done in one of its tables. It ends the transaction of a write.
+func claim(ctx context.Context, q *db.Queries, id uuid.UUID) error {
+	table, err := q.ClaimPlaces(ctx, id)
+	if err != nil {
+		return fmt.Errorf("look for removals: %w", err)
+	}
+	return removalPending(table)
+}
+
+// claimTable refuses an import into a table that is still to be removed.
+func claimTable(ctx context.Context, q *db.Queries, table string) error {
+	removing, err := q.ClaimTable(ctx, table)
+	if err != nil {
+		return fmt.Errorf("look for removals: %w", err)
+	}
+	return removalPending(removing)
+}
+
+func removalPending(table string) error {
+	if table == "" {
+		return nil
+	}
+	return spec.NewProblem(http.StatusConflict, spec.ErrorCodeRemovalPending,
+		"rows of a deleted record are still to be removed from table "+table+": repeat the request later; /api/health shows what is pending")
 }
 
 // writeTagged is write for an f that returns the new ETag, which is sent unless it is a dry run.
@@ -50,38 +89,6 @@ func (s *Server) writeTagged(c echo.Context, dryRun bool, f func(ctx context.Con
 		c.Response().Header().Set("ETag", tag)
 	}
 	return err
-}
-
-// removal is a request to delete something with all below it.
-type removal struct {
-	what, name, id       string // "run", "run_id" and the id in the path
-	spec.DeleteRunParams        // those of the other routes are the same
-}
-
-// remove runs f, which deletes what r names, and answers how many rows of each kind f says there were. The version of each
-// dataset that f returns is raised.
-func (s *Server) remove(
-	c echo.Context, r removal, f func(context.Context, *db.Queries, uuid.UUID) (map[string]int64, []uuid.UUID, error),
-) error {
-	id, err := pathID(r.name, r.id)
-	if err != nil {
-		return err
-	}
-	answer := spec.Deleted{Success: true, ID: id, DryRun: isTrue(r.DryRun)}
-	err = s.write(c, answer.DryRun, func(ctx context.Context, q *db.Queries) error {
-		deleted, touched, err := f(ctx, q, id)
-		if err != nil {
-			return err
-		}
-		answer.Deleted = deleted
-		return touchDatasets(ctx, q, touched...)
-	})
-	if errors.Is(err, pgx.ErrNoRows) {
-		return spec.NoSuch(r.what, id)
-	} else if err != nil {
-		return fmt.Errorf("delete %s %s: %w", r.what, id, err)
-	}
-	return c.JSON(http.StatusOK, answer)
 }
 
 // openBody begins to read a body of at most limit bytes. Values that are decoded from it may be used until it is closed.

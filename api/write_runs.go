@@ -54,6 +54,9 @@ func (s *Server) storeRun(c echo.Context, path *uuid.UUID, ch change) error {
 	if err != nil {
 		return err
 	}
+	if answer.Created && !ch.dryRun {
+		answer.Warnings = append(answer.Warnings, s.adopted(c, answer.RunID)...)
+	}
 	return c.JSON(createdStatus(answer.Created), answer)
 }
 
@@ -87,6 +90,9 @@ func upsertRun(ctx context.Context, q *db.Queries, up *runUpload, ch change, ans
 		return "", err
 	}
 	after, err := finishRun(ctx, q, id, up.Run.DatasetID, row.FormerDatasetID)
+	if err == nil {
+		err = claim(ctx, q, id)
+	}
 	answer.Created, answer.Version, answer.FoldsStored = row.Created, row.Version, int(after.Folds)
 	return paging.ETag(row.Version, row.CreatedAt, after.DatasetSlug), err
 }
@@ -211,24 +217,28 @@ func appendFolds(ctx context.Context, q *db.Queries, folds *foldList, params spe
 // DeleteRun serves DELETE /api/runs/:run_id: {"success": true, "deleted": {…}}.
 func (s *Server) DeleteRun(c echo.Context, runID string, params spec.DeleteRunParams) error {
 	r := removal{"run", "run_id", runID, params}
-	return s.remove(c, r, func(ctx context.Context, q *db.Queries, id uuid.UUID) (map[string]int64, []uuid.UUID, error) {
+	return s.remove(c, r, func(ctx context.Context, q *db.Queries, id uuid.UUID) (gone removed, err error) {
 		stored, err := lockRun(ctx, q, id, params.IfMatch)
 		if err != nil {
-			return nil, nil, err
+			return gone, err
+		}
+		if gone.places, err = q.ListPlaces(ctx, id); err != nil {
+			return gone, fmt.Errorf("list its tables: %w", err)
 		}
 		n, err := q.CountRunChildren(ctx, id)
 		if err != nil {
-			return nil, nil, fmt.Errorf("count what is below: %w", err)
+			return gone, fmt.Errorf("count what is below: %w", err)
 		}
-		below := map[string]int64{"folds": n.Folds, "simulations": n.Simulations, "buckets": n.Buckets, "trades": n.Trades}
-		if err := dependants("run", params.Cascade, below); err != nil {
-			return nil, nil, err
+		gone.below = map[string]int64{"folds": n.Folds, "simulations": n.Simulations, "buckets": n.Buckets, "trades": n.Trades}
+		if err := dependants("run", params.Cascade, gone.below); err != nil {
+			return gone, err
 		}
-		touched, err := q.DeleteSimulationsByRun(ctx, id)
+		gone.touched, err = q.DeleteSimulationsByRun(ctx, id)
 		if err != nil {
-			return nil, nil, fmt.Errorf("delete its simulations: %w", err)
+			return gone, fmt.Errorf("delete its simulations: %w", err)
 		}
-		below["runs"], err = q.DeleteRun(ctx, id)
-		return below, append(touched, stored.DatasetID), err
+		gone.below["runs"], err = q.DeleteRun(ctx, id)
+		gone.touched = append(gone.touched, stored.DatasetID)
+		return gone, err
 	})
 }

@@ -47,6 +47,9 @@ func (s *Server) storeSimulation(c echo.Context, path *uuid.UUID, ch change) err
 	if err != nil {
 		return err
 	}
+	if answer.Created && !ch.dryRun {
+		answer.Warnings = append(answer.Warnings, s.adopted(c, id)...)
+	}
 	return c.JSON(createdStatus(answer.Created), answer)
 }
 
@@ -77,7 +80,10 @@ func upsertSimulation(ctx context.Context, q *db.Queries, up *simulationUpload, 
 		return "", err
 	}
 	answer.Created, answer.Version, answer.BucketsStored, answer.TradesStored = row.Created, row.Version, int(n.Buckets), int(n.Trades)
-	return paging.ETag(row.Version, row.CreatedAt), finishSimulation(ctx, q, id, up.Simulation.DatasetID, row.FormerDatasetID)
+	if err := finishSimulation(ctx, q, id, up.Simulation.DatasetID, row.FormerDatasetID); err != nil {
+		return "", err
+	}
+	return paging.ETag(row.Version, row.CreatedAt), claim(ctx, q, id)
 }
 
 // lockSimulation locks an existing simulation and checks that it is in the state that the caller expects.
@@ -164,20 +170,24 @@ func patchSimulation(ctx context.Context, q *db.Queries, patch *db.PatchSimulati
 // DeleteSimulation serves DELETE /api/simulations/:simulation_id: {"success": true, "deleted": {…}}.
 func (s *Server) DeleteSimulation(c echo.Context, simulationID string, params spec.DeleteSimulationParams) error {
 	r := removal{"simulation", "simulation_id", simulationID, spec.DeleteRunParams(params)}
-	return s.remove(c, r, func(ctx context.Context, q *db.Queries, id uuid.UUID) (map[string]int64, []uuid.UUID, error) {
+	return s.remove(c, r, func(ctx context.Context, q *db.Queries, id uuid.UUID) (gone removed, err error) {
 		stored, err := lockSimulation(ctx, q, id, params.IfMatch)
 		if err != nil {
-			return nil, nil, err
+			return gone, err
+		}
+		if gone.places, err = q.ListPlaces(ctx, id); err != nil {
+			return gone, fmt.Errorf("list its tables: %w", err)
 		}
 		n, err := q.CountSimulationChildren(ctx, id)
 		if err != nil {
-			return nil, nil, fmt.Errorf("count what is below: %w", err)
+			return gone, fmt.Errorf("count what is below: %w", err)
 		}
-		below := map[string]int64{"buckets": n.Buckets, "trades": n.Trades}
-		if err := dependants("simulation", params.Cascade, below); err != nil {
-			return nil, nil, err
+		gone.below = map[string]int64{"buckets": n.Buckets, "trades": n.Trades}
+		if err := dependants("simulation", params.Cascade, gone.below); err != nil {
+			return gone, err
 		}
-		below["simulations"], err = q.DeleteSimulation(ctx, id)
-		return below, []uuid.UUID{stored.DatasetID}, err
+		gone.below["simulations"], err = q.DeleteSimulation(ctx, id)
+		gone.touched = []uuid.UUID{stored.DatasetID}
+		return gone, err
 	})
 }

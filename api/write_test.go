@@ -52,7 +52,7 @@ const (
 func datasetBody(id, slug string) string {
 	return fmt.Sprintf(`{"dataset_id": %q, "dataset_slug": %q, "symbol": "btc25_1", "granularity": "240m", "bar_interval_ms": 14400000, "lookback_rows": 48,
 		"first_ohlcv_ts": 1704067200000, "first_indicator_ts": 1704240000000, "metadata": {"version": 1, "source": "laptop_imgui", "ohlcv_rows": 12000, "indicator_rows": 11952,
-		"ohlcv_measurement": "btc25_1_ohlcv", "indicator_measurement": "btc25_1_ind", "last_indicator_timestamp_ms": 1747263600000}}`, id, slug)
+		"ohlcv_measurement": "%[2]s_ohlcv", "indicator_measurement": "%[2]s_ind", "last_indicator_timestamp_ms": 1747263600000}}`, id, slug)
 }
 
 func foldBody(n int) string {

@@ -182,7 +182,8 @@ const getDatasetSeries = `-- name: GetDatasetSeries :one
 SELECT
     questdb_tag,
     questdb_measurement AS indicator_measurement,
-    coalesce(ohlcv_measurement, default_bars_table(questdb_tag))::text AS ohlcv_measurement,
+    ohlcv_measurement,
+    column_schema,
     bar_interval_ms,
     granularity
 FROM indicator_datasets
@@ -190,11 +191,12 @@ WHERE dataset_id = $1
 `
 
 type GetDatasetSeriesRow struct {
-	QuestDBTag           string `json:"questdb_tag"`
-	IndicatorMeasurement string `json:"indicator_measurement"`
-	OhlcvMeasurement     string `json:"ohlcv_measurement"`
-	BarIntervalMS        int64  `json:"bar_interval_ms"`
-	Granularity          string `json:"granularity"`
+	QuestDBTag           string          `json:"questdb_tag"`
+	IndicatorMeasurement string          `json:"indicator_measurement"`
+	OhlcvMeasurement     string          `json:"ohlcv_measurement"`
+	ColumnSchema         json.RawMessage `json:"column_schema"`
+	BarIntervalMS        int64           `json:"bar_interval_ms"`
+	Granularity          string          `json:"granularity"`
 }
 
 // GetDatasetSeries returns where the rows of a dataset are in QuestDB, and how long its bars are. Called by the routes that read or write them.
@@ -206,6 +208,7 @@ func (q *Queries) GetDatasetSeries(ctx context.Context, datasetID uuid.UUID) (Ge
 		&i.QuestDBTag,
 		&i.IndicatorMeasurement,
 		&i.OhlcvMeasurement,
+		&i.ColumnSchema,
 		&i.BarIntervalMS,
 		&i.Granularity,
 	)
@@ -216,7 +219,6 @@ const getDatasetSummary = `-- name: GetDatasetSummary :one
 SELECT
     d.dataset_id, d.symbol, d.granularity, d.source, d.questdb_tag, d.questdb_measurement, d.column_schema, d.row_count, d.first_bar_ts, d.last_bar_ts, d.ohlcv_measurement, d.ohlcv_row_count, d.ohlcv_first_ts, d.ohlcv_last_ts, d.bar_interval_ms, d.lookback_rows, d.metadata, d.created_at, d.updated_at, d.version, d.search_text,
     d.questdb_tag AS dataset_slug,
-    coalesce(d.ohlcv_measurement, default_bars_table(d.questdb_tag))::text AS ohlcv_table,
     epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ms,
     epoch_ms(d.ohlcv_last_ts)::bigint AS ohlcv_last_ms,
     epoch_ms(d.first_bar_ts)::bigint AS first_bar_ms,
@@ -238,7 +240,7 @@ type GetDatasetSummaryRow struct {
 	RowCount           int64           `json:"row_count"`
 	FirstBarTS         *time.Time      `json:"first_bar_ts"`
 	LastBarTS          *time.Time      `json:"last_bar_ts"`
-	OhlcvMeasurement   *string         `json:"ohlcv_measurement"`
+	OhlcvMeasurement   string          `json:"ohlcv_measurement"`
 	OhlcvRowCount      int64           `json:"ohlcv_row_count"`
 	OhlcvFirstTS       *time.Time      `json:"ohlcv_first_ts"`
 	OhlcvLastTS        *time.Time      `json:"ohlcv_last_ts"`
@@ -250,7 +252,6 @@ type GetDatasetSummaryRow struct {
 	Version            int64           `json:"version"`
 	SearchText         string          `json:"-"`
 	DatasetSlug        string          `json:"dataset_slug"`
-	OhlcvTable         string          `json:"ohlcv_table"`
 	OhlcvFirstMS       int64           `json:"ohlcv_first_ms"`
 	OhlcvLastMS        int64           `json:"ohlcv_last_ms"`
 	FirstBarMS         int64           `json:"first_bar_ms"`
@@ -287,7 +288,6 @@ func (q *Queries) GetDatasetSummary(ctx context.Context, datasetID uuid.UUID) (G
 		&i.Version,
 		&i.SearchText,
 		&i.DatasetSlug,
-		&i.OhlcvTable,
 		&i.OhlcvFirstMS,
 		&i.OhlcvLastMS,
 		&i.FirstBarMS,
@@ -329,7 +329,7 @@ SELECT
             'symbol', d.symbol,
             'granularity', d.granularity,
             'source', d.source,
-            'ohlcv_measurement', coalesce(d.ohlcv_measurement, default_bars_table(d.questdb_tag)),
+            'ohlcv_measurement', d.ohlcv_measurement,
             'indicator_measurement', d.questdb_measurement,
             'bar_interval_ms', CASE WHEN d.bar_interval_ms > 0 THEN d.bar_interval_ms ELSE granularity_ms(d.granularity) END,
             'lookback_rows', d.lookback_rows,
@@ -360,6 +360,33 @@ func (q *Queries) GetManifest(ctx context.Context, datasetID uuid.UUID) (GetMani
 	row := q.db.QueryRow(ctx, getManifest, datasetID)
 	var i GetManifestRow
 	err := row.Scan(&i.Manifest, &i.Version, &i.CreatedAt)
+	return i, err
+}
+
+const getTableOwner = `-- name: GetTableOwner :one
+SELECT questdb_tag, (CASE WHEN lower(questdb_measurement) = ANY($1::text[]) THEN lower(questdb_measurement) ELSE lower(ohlcv_measurement) END)::text AS table_name
+FROM indicator_datasets
+WHERE dataset_id <> $2 AND (lower(questdb_measurement) = ANY($1::text[]) OR lower(ohlcv_measurement) = ANY($1::text[]))
+ORDER BY created_at, dataset_id
+LIMIT 1
+`
+
+type GetTableOwnerParams struct {
+	Tables    []string  `json:"tables"`
+	DatasetID uuid.UUID `json:"dataset_id"`
+}
+
+type GetTableOwnerRow struct {
+	QuestDBTag string `json:"questdb_tag"`
+	TableName  string `json:"table_name"`
+}
+
+// GetTableOwner returns which other dataset names one of these tables. Called by POST and PUT /api/datasets.
+// index: none, it reads them all. cost: one pass over the datasets, of which there are few.
+func (q *Queries) GetTableOwner(ctx context.Context, arg GetTableOwnerParams) (GetTableOwnerRow, error) {
+	row := q.db.QueryRow(ctx, getTableOwner, arg.Tables, arg.DatasetID)
+	var i GetTableOwnerRow
+	err := row.Scan(&i.QuestDBTag, &i.TableName)
 	return i, err
 }
 
@@ -424,7 +451,6 @@ const listDatasetSummaries = `-- name: ListDatasetSummaries :many
 SELECT
     d.dataset_id, d.symbol, d.granularity, d.source, d.questdb_tag, d.questdb_measurement, d.column_schema, d.row_count, d.first_bar_ts, d.last_bar_ts, d.ohlcv_measurement, d.ohlcv_row_count, d.ohlcv_first_ts, d.ohlcv_last_ts, d.bar_interval_ms, d.lookback_rows, d.metadata, d.created_at, d.updated_at, d.version, d.search_text,
     d.questdb_tag AS dataset_slug,
-    coalesce(d.ohlcv_measurement, default_bars_table(d.questdb_tag))::text AS ohlcv_table,
     epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ms,
     epoch_ms(d.ohlcv_last_ts)::bigint AS ohlcv_last_ms,
     epoch_ms(d.first_bar_ts)::bigint AS first_bar_ms,
@@ -467,7 +493,7 @@ type ListDatasetSummariesRow struct {
 	RowCount           int64           `json:"row_count"`
 	FirstBarTS         *time.Time      `json:"first_bar_ts"`
 	LastBarTS          *time.Time      `json:"last_bar_ts"`
-	OhlcvMeasurement   *string         `json:"ohlcv_measurement"`
+	OhlcvMeasurement   string          `json:"ohlcv_measurement"`
 	OhlcvRowCount      int64           `json:"ohlcv_row_count"`
 	OhlcvFirstTS       *time.Time      `json:"ohlcv_first_ts"`
 	OhlcvLastTS        *time.Time      `json:"ohlcv_last_ts"`
@@ -479,7 +505,6 @@ type ListDatasetSummariesRow struct {
 	Version            int64           `json:"version"`
 	SearchText         string          `json:"-"`
 	DatasetSlug        string          `json:"dataset_slug"`
-	OhlcvTable         string          `json:"ohlcv_table"`
 	OhlcvFirstMS       int64           `json:"ohlcv_first_ms"`
 	OhlcvLastMS        int64           `json:"ohlcv_last_ms"`
 	FirstBarMS         int64           `json:"first_bar_ms"`
@@ -533,7 +558,6 @@ func (q *Queries) ListDatasetSummaries(ctx context.Context, arg ListDatasetSumma
 			&i.Version,
 			&i.SearchText,
 			&i.DatasetSlug,
-			&i.OhlcvTable,
 			&i.OhlcvFirstMS,
 			&i.OhlcvLastMS,
 			&i.FirstBarMS,
@@ -691,6 +715,8 @@ SELECT
     d.dataset_id,
     d.version,
     d.created_at,
+    d.questdb_measurement,
+    d.ohlcv_measurement,
     EXISTS (SELECT FROM indicator_datasets AS o WHERE o.questdb_tag = $1 AND o.dataset_id <> d.dataset_id)::boolean AS slug_taken
 FROM indicator_datasets AS d
 WHERE d.dataset_id = $2 OR d.questdb_tag = $1
@@ -705,10 +731,12 @@ type LockDatasetParams struct {
 }
 
 type LockDatasetRow struct {
-	DatasetID uuid.UUID `json:"dataset_id"`
-	Version   int64     `json:"version"`
-	CreatedAt time.Time `json:"created_at"`
-	SlugTaken bool      `json:"slug_taken"`
+	DatasetID          uuid.UUID `json:"dataset_id"`
+	Version            int64     `json:"version"`
+	CreatedAt          time.Time `json:"created_at"`
+	QuestDBMeasurement string    `json:"questdb_measurement"`
+	OhlcvMeasurement   string    `json:"ohlcv_measurement"`
+	SlugTaken          bool      `json:"slug_taken"`
 }
 
 // LockDataset finds a dataset by id, or else by slug, and keeps others from writing it until the transaction ends. slug_taken tells
@@ -722,6 +750,8 @@ func (q *Queries) LockDataset(ctx context.Context, arg LockDatasetParams) (LockD
 		&i.DatasetID,
 		&i.Version,
 		&i.CreatedAt,
+		&i.QuestDBMeasurement,
+		&i.OhlcvMeasurement,
 		&i.SlugTaken,
 	)
 	return i, err
@@ -814,51 +844,53 @@ func (q *Queries) MatchDatasets(ctx context.Context, arg MatchDatasetsParams) ([
 
 const mergeDataset = `-- name: MergeDataset :one
 INSERT INTO indicator_datasets (
-    dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema,
+    dataset_id, created_at, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema,
     row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts,
     bar_interval_ms, lookback_rows, metadata
 ) VALUES (
     $1,
-    coalesce($2::text, 'UNKNOWN'),
-    coalesce($3::text, 'unknown'),
-    coalesce($4::text, 'chronosflow'),
-    $5,
-    coalesce($6::text, 'indicator_bars'),
-    coalesce($7::jsonb, '[]'),
-    coalesce($8::bigint, 0),
-    $9,
+    coalesce($2::timestamptz, now()),
+    coalesce($3::text, 'UNKNOWN'),
+    coalesce($4::text, 'unknown'),
+    coalesce($5::text, 'chronosflow'),
+    $6,
+    $7,
+    coalesce($8::jsonb, '[]'),
+    coalesce($9::bigint, 0),
     $10,
     $11,
-    coalesce($12::bigint, 0),
-    $13,
+    $12,
+    coalesce($13::bigint, 0),
     $14,
-    coalesce($15::bigint, 0),
+    $15,
     coalesce($16::bigint, 0),
-    coalesce($17::jsonb, '{}')
+    coalesce($17::bigint, 0),
+    coalesce($18::jsonb, '{}')
 )
 ON CONFLICT (dataset_id) DO UPDATE SET
-    symbol = coalesce($2::text, indicator_datasets.symbol),
-    granularity = coalesce($3::text, indicator_datasets.granularity),
-    source = coalesce($4::text, indicator_datasets.source),
+    symbol = coalesce($3::text, indicator_datasets.symbol),
+    granularity = coalesce($4::text, indicator_datasets.granularity),
+    source = coalesce($5::text, indicator_datasets.source),
     questdb_tag = excluded.questdb_tag,
-    questdb_measurement = coalesce($6::text, indicator_datasets.questdb_measurement),
-    column_schema = coalesce($7::jsonb, indicator_datasets.column_schema),
-    row_count = coalesce($8::bigint, indicator_datasets.row_count),
+    questdb_measurement = coalesce($7::text, indicator_datasets.questdb_measurement),
+    column_schema = coalesce($8::jsonb, indicator_datasets.column_schema),
+    row_count = coalesce($9::bigint, indicator_datasets.row_count),
     first_bar_ts = coalesce(excluded.first_bar_ts, indicator_datasets.first_bar_ts),
     last_bar_ts = coalesce(excluded.last_bar_ts, indicator_datasets.last_bar_ts),
-    ohlcv_measurement = coalesce(excluded.ohlcv_measurement, indicator_datasets.ohlcv_measurement),
-    ohlcv_row_count = coalesce($12::bigint, indicator_datasets.ohlcv_row_count),
+    ohlcv_measurement = coalesce($12::text, indicator_datasets.ohlcv_measurement),
+    ohlcv_row_count = coalesce($13::bigint, indicator_datasets.ohlcv_row_count),
     ohlcv_first_ts = coalesce(excluded.ohlcv_first_ts, indicator_datasets.ohlcv_first_ts),
     ohlcv_last_ts = coalesce(excluded.ohlcv_last_ts, indicator_datasets.ohlcv_last_ts),
-    bar_interval_ms = coalesce($15::bigint, indicator_datasets.bar_interval_ms),
-    lookback_rows = coalesce($16::bigint, indicator_datasets.lookback_rows),
+    bar_interval_ms = coalesce($16::bigint, indicator_datasets.bar_interval_ms),
+    lookback_rows = coalesce($17::bigint, indicator_datasets.lookback_rows),
     metadata = indicator_datasets.metadata || excluded.metadata,
     version = indicator_datasets.version + 1
-RETURNING (xmax = 0)::boolean AS created, version, created_at
+RETURNING (xmax = 0)::boolean AS created, version, created_at, questdb_measurement, ohlcv_measurement
 `
 
 type MergeDatasetParams struct {
 	DatasetID          uuid.UUID       `json:"dataset_id"`
+	CreatedAt          *time.Time      `json:"created_at"`
 	Symbol             *string         `json:"symbol"`
 	Granularity        *string         `json:"granularity"`
 	Source             *string         `json:"source"`
@@ -878,17 +910,20 @@ type MergeDatasetParams struct {
 }
 
 type MergeDatasetRow struct {
-	Created   bool      `json:"created"`
-	Version   int64     `json:"version"`
-	CreatedAt time.Time `json:"created_at"`
+	Created            bool      `json:"created"`
+	Version            int64     `json:"version"`
+	CreatedAt          time.Time `json:"created_at"`
+	QuestDBMeasurement string    `json:"questdb_measurement"`
+	OhlcvMeasurement   string    `json:"ohlcv_measurement"`
 }
 
 // MergeDataset creates a dataset or merges what is given into the stored one: what is null is kept, metadata is merged
-// by top-level key. Called by POST and PUT /api/datasets.
+// by top-level key. created_at is that of a dataset which is imported, and stays. Called by POST and PUT /api/datasets.
 // index: indicator_datasets_pkey. cost: 1 row.
 func (q *Queries) MergeDataset(ctx context.Context, arg MergeDatasetParams) (MergeDatasetRow, error) {
 	row := q.db.QueryRow(ctx, mergeDataset,
 		arg.DatasetID,
+		arg.CreatedAt,
 		arg.Symbol,
 		arg.Granularity,
 		arg.Source,
@@ -907,32 +942,36 @@ func (q *Queries) MergeDataset(ctx context.Context, arg MergeDatasetParams) (Mer
 		arg.Metadata,
 	)
 	var i MergeDatasetRow
-	err := row.Scan(&i.Created, &i.Version, &i.CreatedAt)
+	err := row.Scan(
+		&i.Created,
+		&i.Version,
+		&i.CreatedAt,
+		&i.QuestDBMeasurement,
+		&i.OhlcvMeasurement,
+	)
 	return i, err
 }
 
 const refreshBars = `-- name: RefreshBars :one
 UPDATE indicator_datasets SET
-    ohlcv_measurement = $1,
-    ohlcv_row_count = $2,
-    ohlcv_first_ts = $3,
-    ohlcv_last_ts = $4,
+    ohlcv_row_count = $1,
+    ohlcv_first_ts = $2,
+    ohlcv_last_ts = $3,
     metadata = metadata || jsonb_build_object(
-        'ohlcv_rows', $2::bigint,
-        'first_ohlcv_timestamp_ms', epoch_ms($3::timestamptz),
-        'last_ohlcv_timestamp_ms', epoch_ms($4::timestamptz)
+        'ohlcv_rows', $1::bigint,
+        'first_ohlcv_timestamp_ms', epoch_ms($2::timestamptz),
+        'last_ohlcv_timestamp_ms', epoch_ms($3::timestamptz)
     ),
     version = version + 1
-WHERE dataset_id = $5
+WHERE dataset_id = $4
 RETURNING version, created_at
 `
 
 type RefreshBarsParams struct {
-	OhlcvMeasurement *string    `json:"ohlcv_measurement"`
-	OhlcvRowCount    int64      `json:"ohlcv_row_count"`
-	OhlcvFirstTS     *time.Time `json:"ohlcv_first_ts"`
-	OhlcvLastTS      *time.Time `json:"ohlcv_last_ts"`
-	DatasetID        uuid.UUID  `json:"dataset_id"`
+	OhlcvRowCount int64      `json:"ohlcv_row_count"`
+	OhlcvFirstTS  *time.Time `json:"ohlcv_first_ts"`
+	OhlcvLastTS   *time.Time `json:"ohlcv_last_ts"`
+	DatasetID     uuid.UUID  `json:"dataset_id"`
 }
 
 type RefreshBarsRow struct {
@@ -944,7 +983,6 @@ type RefreshBarsRow struct {
 // index: indicator_datasets_pkey. cost: 1 row.
 func (q *Queries) RefreshBars(ctx context.Context, arg RefreshBarsParams) (RefreshBarsRow, error) {
 	row := q.db.QueryRow(ctx, refreshBars,
-		arg.OhlcvMeasurement,
 		arg.OhlcvRowCount,
 		arg.OhlcvFirstTS,
 		arg.OhlcvLastTS,

@@ -18,6 +18,17 @@ func (r *CountDatasetChildrenRow) AppendJSON(b []byte) []byte {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *CountRemovalsRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"jobs":`...)
+	b = appendInt(b, r.Jobs)
+	b = append(b, `,"places":`...)
+	b = appendInt(b, r.Places)
+	b = append(b, `,"since":`...)
+	b = appendTime(b, r.Since)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *CountRunChildrenRow) AppendJSON(b []byte) []byte {
 	b = append(b, `{"folds":`...)
 	b = appendInt(b, r.Folds)
@@ -56,6 +67,8 @@ func (r *GetDatasetSeriesRow) AppendJSON(b []byte) []byte {
 	b = appendString(b, r.IndicatorMeasurement)
 	b = append(b, `,"ohlcv_measurement":`...)
 	b = appendString(b, r.OhlcvMeasurement)
+	b = append(b, `,"column_schema":`...)
+	b = appendRaw(b, r.ColumnSchema)
 	b = append(b, `,"bar_interval_ms":`...)
 	b = appendInt(b, r.BarIntervalMS)
 	b = append(b, `,"granularity":`...)
@@ -76,7 +89,7 @@ func (r *GetDatasetSummaryRow) AppendJSON(b []byte) []byte {
 	b = append(b, `,"source":`...)
 	b = appendString(b, r.Source)
 	b = append(b, `,"ohlcv_measurement":`...)
-	b = appendString(b, r.OhlcvTable)
+	b = appendString(b, r.OhlcvMeasurement)
 	b = append(b, `,"indicator_measurement":`...)
 	b = appendString(b, r.QuestDBMeasurement)
 	b = append(b, `,"ohlcv_row_count":`...)
@@ -339,6 +352,15 @@ func (r *GetSimulationVersionRow) AppendJSON(b []byte) []byte {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *GetTableOwnerRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"questdb_tag":`...)
+	b = appendString(b, r.QuestDBTag)
+	b = append(b, `,"table_name":`...)
+	b = appendString(b, r.TableName)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *IndicatorDataset) AppendJSON(b []byte) []byte {
 	b = append(b, `{"dataset_id":`...)
 	b = appendUUID(b, r.DatasetID)
@@ -369,11 +391,7 @@ func (r *IndicatorDataset) AppendJSON(b []byte) []byte {
 		b = appendTime(b, *r.LastBarTS)
 	}
 	b = append(b, `,"ohlcv_measurement":`...)
-	if r.OhlcvMeasurement == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.OhlcvMeasurement)
-	}
+	b = appendString(b, r.OhlcvMeasurement)
 	b = append(b, `,"ohlcv_row_count":`...)
 	b = appendInt(b, r.OhlcvRowCount)
 	b = append(b, `,"ohlcv_first_ts":`...)
@@ -500,7 +518,7 @@ func (r *ListDatasetSummariesRow) AppendJSON(b []byte) []byte {
 	b = append(b, `,"source":`...)
 	b = appendString(b, r.Source)
 	b = append(b, `,"ohlcv_measurement":`...)
-	b = appendString(b, r.OhlcvTable)
+	b = appendString(b, r.OhlcvMeasurement)
 	b = append(b, `,"indicator_measurement":`...)
 	b = appendString(b, r.QuestDBMeasurement)
 	b = append(b, `,"ohlcv_row_count":`...)
@@ -585,6 +603,26 @@ func (r *ListFoldGapsRow) AppendJSON(b []byte) []byte {
 	b = appendInt(b, r.TestStartIdx)
 	b = append(b, `,"test_end_idx":`...)
 	b = appendInt(b, r.TestEndIdx)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *ListOtherPlacesRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"table_name":`...)
+	b = appendString(b, r.TableName)
+	b = append(b, `,"owner":`...)
+	b = appendString(b, r.Owner)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *ListPlacesRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"kind":`...)
+	b = appendInt(b, r.Kind)
+	b = append(b, `,"table_name":`...)
+	b = appendString(b, r.TableName)
+	b = append(b, `,"owner":`...)
+	b = appendString(b, r.Owner)
 	return append(b, '}')
 }
 
@@ -735,6 +773,10 @@ func (r *LockDatasetRow) AppendJSON(b []byte) []byte {
 	b = appendInt(b, r.Version)
 	b = append(b, `,"created_at":`...)
 	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"questdb_measurement":`...)
+	b = appendString(b, r.QuestDBMeasurement)
+	b = append(b, `,"ohlcv_measurement":`...)
+	b = appendString(b, r.OhlcvMeasurement)
 	b = append(b, `,"slug_taken":`...)
 	b = appendBool(b, r.SlugTaken)
 	return append(b, '}')
@@ -778,6 +820,10 @@ func (r *MergeDatasetRow) AppendJSON(b []byte) []byte {
 	b = appendInt(b, r.Version)
 	b = append(b, `,"created_at":`...)
 	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"questdb_measurement":`...)
+	b = appendString(b, r.QuestDBMeasurement)
+	b = append(b, `,"ohlcv_measurement":`...)
+	b = appendString(b, r.OhlcvMeasurement)
 	return append(b, '}')
 }
 

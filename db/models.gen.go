@@ -20,7 +20,7 @@ type IndicatorDataset struct {
 	Source      string `json:"source"`
 	// Unique name of the dataset (its slug), and the tag of its rows in a shared QuestDB table.
 	QuestDBTag string `json:"questdb_tag"`
-	// QuestDB table of the indicator rows; many datasets may share one.
+	// QuestDB table of the indicator rows: the dataset's own, or one that several share.
 	QuestDBMeasurement string `json:"questdb_measurement"`
 	// Columns of the indicator rows: an array of {name, type, role}.
 	ColumnSchema json.RawMessage `json:"column_schema"`
@@ -30,8 +30,8 @@ type IndicatorDataset struct {
 	FirstBarTS *time.Time `json:"first_bar_ts"`
 	// Time of the last indicator row.
 	LastBarTS *time.Time `json:"last_bar_ts"`
-	// QuestDB table of the bars; null means the default: the tag in lower case, with _ for other signs, followed by _ohlcv.
-	OhlcvMeasurement *string `json:"ohlcv_measurement"`
+	// QuestDB table of the bars.
+	OhlcvMeasurement string `json:"ohlcv_measurement"`
 	// Number of bars.
 	OhlcvRowCount int64 `json:"ohlcv_row_count"`
 	// Time of the first bar.

@@ -7,6 +7,7 @@ import "foldbook/db"
 // rowTypes is one of each row type that encodes itself.
 var rowTypes = []db.Appender{
 	&db.CountDatasetChildrenRow{},
+	&db.CountRemovalsRow{},
 	&db.CountRunChildrenRow{},
 	&db.CountSimulationChildrenRow{},
 	&db.FinishRunRow{},
@@ -23,11 +24,14 @@ var rowTypes = []db.Appender{
 	&db.GetSimulationSortKeyRow{},
 	&db.GetSimulationSummaryRow{},
 	&db.GetSimulationVersionRow{},
+	&db.GetTableOwnerRow{},
 	&db.IndicatorDataset{},
 	&db.Job{},
 	&db.JobDetail{},
 	&db.ListFoldBoundsRow{},
 	&db.ListFoldGapsRow{},
+	&db.ListOtherPlacesRow{},
+	&db.ListPlacesRow{},
 	&db.ListRunMeasurementsRow{},
 	&db.ListRunsRow{},
 	&db.ListSimulationMeasurementsRow{},

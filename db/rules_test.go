@@ -7,6 +7,7 @@ import (
 
 	"foldbook/internal/series"
 	"foldbook/internal/testdb"
+	"foldbook/questdb"
 )
 
 // The service and the database read the same length from a granularity.
@@ -27,21 +28,31 @@ func TestGranularity(t *testing.T) {
 	}
 }
 
-// The service and the database agree about the table of bars of a dataset that names none.
-func TestBarsTable(t *testing.T) {
+// Slugs that are not alike have tables that are not alike, and each is a name that QuestDB takes.
+func TestDefaultTable(t *testing.T) {
 	t.Parallel()
 	pool := testdb.New(t)
+	seen := map[string]string{}
 	for slug, want := range map[string]string{
-		"btc25_1": "btc25_1_ohlcv", "BTC-25": "btc-25_ohlcv", "BTC/USD": "btc_usd_ohlcv", "a b.c": "a_b_c_ohlcv", "--x": "x_ohlcv",
-		"é\u212aÖ": "____ohlcv", strings.Repeat("ü", 130): strings.Repeat("_", 120) + "_ohlcv", "-": "_ohlcv",
+		"btc25_1": "btc25_1_ind", "btc-25": "btc-25_ind", "0": "0_ind", "a_b": "a_b_ind",
+		"a/b": "_a_b_a7e86136_ind", "A/B": "_a_b_e649fc2c_ind", "A_B": "", "a b": "", "BTC/USD": "", "btc_usd": "btc_usd_ind", "-x": "", "x": "x_ind",
+		"ü": "", "Ü": "", "é\u212aÖ": "", "telemetry": "", "_query_trace_1": "", strings.Repeat("a", 110): "", strings.Repeat("a", 111): "", strings.Repeat("a", 200): "",
+		strings.Repeat("ü", 130): "", strings.Repeat("ü", 131): "", "..": "", "\n": "", "'; drop": "",
 	} {
-		var stored string
-		if err := pool.QueryRow(t.Context(), "SELECT default_bars_table($1)", slug).Scan(&stored); err != nil {
+		var name string
+		if err := pool.QueryRow(t.Context(), "SELECT default_table($1, '_ind')", slug).Scan(&name); err != nil {
 			t.Fatal(err)
 		}
-		if got := series.BarsName(slug); stored != want || got != want {
-			t.Errorf("%q: %q in SQL, %q in Go, want %q", slug, stored, got, want)
+		if want != "" && name != want {
+			t.Errorf("%q: %q, want %q", slug, name, want)
 		}
+		if !questdb.ValidTable(name) {
+			t.Errorf("%q: QuestDB does not take %q", slug, name)
+		}
+		if other, ok := seen[name]; ok {
+			t.Errorf("%q and %q: both %q", slug, other, name)
+		}
+		seen[name] = slug
 	}
 }
 

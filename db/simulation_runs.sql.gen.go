@@ -1217,8 +1217,8 @@ WITH former AS MATERIALIZED (
                 'serialized_config', s.serialized_config
             ),
             jsonb_build_object(
-                'summary_metrics', $8::jsonb, 'config', $7::jsonb, 'started_at', $10::timestamptz,
-                'completed_at', $11::timestamptz, 'serialized_config', $12::text
+                'summary_metrics', $9::jsonb, 'config', $8::jsonb, 'started_at', $11::timestamptz,
+                'completed_at', $12::timestamptz, 'serialized_config', $13::text
             )
         ) AS lost
     FROM simulation_runs AS s
@@ -1226,13 +1226,13 @@ WITH former AS MATERIALIZED (
     FOR UPDATE
 )
 INSERT INTO simulation_runs (
-    simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics,
+    simulation_id, run_id, dataset_id, created_at, input_run_measurement, questdb_namespace, mode, config, summary_metrics,
     status, started_at, completed_at, serialized_config
 )
 SELECT
-    $1::uuid, $2::uuid, $3::uuid, $4::text, $5::text, $6::text,
-    $7::jsonb, $8::jsonb, $9::text, $10::timestamptz,
-    $11::timestamptz, $12::text
+    $1::uuid, $2::uuid, $3::uuid, coalesce($4::timestamptz, now()), $5::text, $6::text, $7::text,
+    $8::jsonb, $9::jsonb, $10::text, $11::timestamptz,
+    $12::timestamptz, $13::text
 FROM (SELECT count(*) FROM former) AS locked
 ON CONFLICT (simulation_id) DO UPDATE SET
     run_id = excluded.run_id,
@@ -1260,6 +1260,7 @@ type UpsertSimulationParams struct {
 	SimulationID        uuid.UUID       `json:"simulation_id"`
 	RunID               uuid.UUID       `json:"run_id"`
 	DatasetID           uuid.UUID       `json:"dataset_id"`
+	CreatedAt           *time.Time      `json:"created_at"`
 	InputRunMeasurement string          `json:"input_run_measurement"`
 	QuestDBNamespace    string          `json:"questdb_namespace"`
 	Mode                string          `json:"mode"`
@@ -1288,6 +1289,7 @@ func (q *Queries) UpsertSimulation(ctx context.Context, arg UpsertSimulationPara
 		arg.SimulationID,
 		arg.RunID,
 		arg.DatasetID,
+		arg.CreatedAt,
 		arg.InputRunMeasurement,
 		arg.QuestDBNamespace,
 		arg.Mode,

@@ -1339,10 +1339,10 @@ WITH former AS MATERIALIZED (
                 'completed_at', r.completed_at, 'duration_ms', r.duration_ms, 'serialized_config', r.serialized_config
             ),
             jsonb_build_object(
-                'summary_metrics', $8::jsonb, 'hyperparameters', $6::jsonb, 'walk_config', $7::jsonb,
-                'feature_columns', $5::jsonb, 'requested_by', $10::text,
-                'started_at', $11::timestamptz, 'completed_at', $12::timestamptz,
-                'duration_ms', $13::bigint, 'serialized_config', $14::text
+                'summary_metrics', $9::jsonb, 'hyperparameters', $7::jsonb, 'walk_config', $8::jsonb,
+                'feature_columns', $6::jsonb, 'requested_by', $11::text,
+                'started_at', $12::timestamptz, 'completed_at', $13::timestamptz,
+                'duration_ms', $14::bigint, 'serialized_config', $15::text
             )
         ) AS lost
     FROM walkforward_runs AS r
@@ -1350,14 +1350,14 @@ WITH former AS MATERIALIZED (
     FOR UPDATE
 )
 INSERT INTO walkforward_runs (
-    run_id, dataset_id, prediction_measurement, target_column, feature_columns, hyperparameters, walk_config,
+    run_id, dataset_id, created_at, prediction_measurement, target_column, feature_columns, hyperparameters, walk_config,
     summary_metrics, status, requested_by, started_at, completed_at, duration_ms, serialized_config
 )
 SELECT
-    $1::uuid, $2::uuid, $3::text, $4::text, $5::jsonb,
-    $6::jsonb, $7::jsonb, $8::jsonb, $9::text, $10::text,
-    $11::timestamptz, $12::timestamptz, $13::bigint,
-    $14::text
+    $1::uuid, $2::uuid, coalesce($3::timestamptz, now()), $4::text, $5::text, $6::jsonb,
+    $7::jsonb, $8::jsonb, $9::jsonb, $10::text, $11::text,
+    $12::timestamptz, $13::timestamptz, $14::bigint,
+    $15::text
 FROM (SELECT count(*) FROM former) AS locked
 ON CONFLICT (run_id) DO UPDATE SET
     dataset_id = excluded.dataset_id,
@@ -1386,6 +1386,7 @@ RETURNING
 type UpsertRunParams struct {
 	RunID                 uuid.UUID       `json:"run_id"`
 	DatasetID             uuid.UUID       `json:"dataset_id"`
+	CreatedAt             *time.Time      `json:"created_at"`
 	PredictionMeasurement string          `json:"prediction_measurement"`
 	TargetColumn          string          `json:"target_column"`
 	FeatureColumns        json.RawMessage `json:"feature_columns"`
@@ -1418,6 +1419,7 @@ func (q *Queries) UpsertRun(ctx context.Context, arg UpsertRunParams) (UpsertRun
 	row := q.db.QueryRow(ctx, upsertRun,
 		arg.RunID,
 		arg.DatasetID,
+		arg.CreatedAt,
 		arg.PredictionMeasurement,
 		arg.TargetColumn,
 		arg.FeatureColumns,

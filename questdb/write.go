@@ -152,6 +152,30 @@ func (c *Client) Drop(ctx context.Context, name string) error {
 	return nil
 }
 
+// Disown takes the rows of a selection by tags away from their owners: it sets the tags to NULL, which no record reads. QuestDB has no
+// DELETE; it applies an UPDATE in the order of the commits, so that rows that others write meanwhile are neither lost nor changed.
+// Errors: those of a read, and ErrSuspended.
+func (c *Client) Disown(ctx context.Context, sel Selection) error {
+	if err := c.waitApplied(ctx, sel.Table); err != nil { // also what an attempt before this one has sent
+		return fmt.Errorf("take rows out of a table: %w", err)
+	}
+	rows, err := c.Count(ctx, sel)
+	if err != nil || rows == 0 {
+		return err
+	}
+	st := new(statement).add("update ").table(sel.Table).add(" set ")
+	for i, tag := range sel.Where {
+		if i > 0 {
+			st.add(", ")
+		}
+		st.column(sel.Table, tag.Column).add(" = null")
+	}
+	if err := c.ddl(ctx, st.where(sel)); err != nil {
+		return fmt.Errorf("take rows out of a table: %w", err)
+	}
+	return c.waitApplied(ctx, sel.Table)
+}
+
 // waitApplied waits until all that was committed to a table before is visible to reads, for at most the context.
 // Errors: ErrSuspended, and those of a read; ErrNoTable when the table is gone.
 func (c *Client) waitApplied(ctx context.Context, t *Table) error {

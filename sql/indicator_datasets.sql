@@ -66,7 +66,8 @@ WHERE questdb_tag = @slug;
 SELECT
     questdb_tag,
     questdb_measurement AS indicator_measurement,
-    coalesce(ohlcv_measurement, default_bars_table(questdb_tag))::text AS ohlcv_measurement,
+    ohlcv_measurement,
+    column_schema,
     bar_interval_ms,
     granularity
 FROM indicator_datasets
@@ -78,7 +79,6 @@ WHERE dataset_id = @dataset_id;
 SELECT
     d.*,
     d.questdb_tag AS dataset_slug,
-    coalesce(d.ohlcv_measurement, default_bars_table(d.questdb_tag))::text AS ohlcv_table,
     epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ms,
     epoch_ms(d.ohlcv_last_ts)::bigint AS ohlcv_last_ms,
     epoch_ms(d.first_bar_ts)::bigint AS first_bar_ms,
@@ -109,7 +109,7 @@ SELECT
             'symbol', d.symbol,
             'granularity', d.granularity,
             'source', d.source,
-            'ohlcv_measurement', coalesce(d.ohlcv_measurement, default_bars_table(d.questdb_tag)),
+            'ohlcv_measurement', d.ohlcv_measurement,
             'indicator_measurement', d.questdb_measurement,
             'bar_interval_ms', CASE WHEN d.bar_interval_ms > 0 THEN d.bar_interval_ms ELSE granularity_ms(d.granularity) END,
             'lookback_rows', d.lookback_rows,
@@ -125,6 +125,15 @@ SELECT
     d.created_at
 FROM indicator_datasets AS d
 WHERE d.dataset_id = @dataset_id;
+
+-- name: GetTableOwner :one
+-- GetTableOwner returns which other dataset names one of these tables. Called by POST and PUT /api/datasets.
+-- index: none, it reads them all. cost: one pass over the datasets, of which there are few.
+SELECT questdb_tag, (CASE WHEN lower(questdb_measurement) = ANY(@tables::text[]) THEN lower(questdb_measurement) ELSE lower(ohlcv_measurement) END)::text AS table_name
+FROM indicator_datasets
+WHERE dataset_id <> @dataset_id AND (lower(questdb_measurement) = ANY(@tables::text[]) OR lower(ohlcv_measurement) = ANY(@tables::text[]))
+ORDER BY created_at, dataset_id
+LIMIT 1;
 
 -- name: ListDatasetMeasurements :many
 -- ListDatasetMeasurements returns what datasets say of their rows in QuestDB, in the order of their ids. Called by foldbook doctor.
@@ -143,7 +152,6 @@ LIMIT @page_size::int;
 SELECT
     d.*,
     d.questdb_tag AS dataset_slug,
-    coalesce(d.ohlcv_measurement, default_bars_table(d.questdb_tag))::text AS ohlcv_table,
     epoch_ms(d.ohlcv_first_ts)::bigint AS ohlcv_first_ms,
     epoch_ms(d.ohlcv_last_ts)::bigint AS ohlcv_last_ms,
     epoch_ms(d.first_bar_ts)::bigint AS first_bar_ms,
@@ -195,6 +203,8 @@ SELECT
     d.dataset_id,
     d.version,
     d.created_at,
+    d.questdb_measurement,
+    d.ohlcv_measurement,
     EXISTS (SELECT FROM indicator_datasets AS o WHERE o.questdb_tag = @questdb_tag AND o.dataset_id <> d.dataset_id)::boolean AS slug_taken
 FROM indicator_datasets AS d
 WHERE d.dataset_id = @dataset_id OR d.questdb_tag = @questdb_tag
@@ -226,19 +236,20 @@ ORDER BY dataset_id;
 
 -- name: MergeDataset :one
 -- MergeDataset creates a dataset or merges what is given into the stored one: what is null is kept, metadata is merged
--- by top-level key. Called by POST and PUT /api/datasets.
+-- by top-level key. created_at is that of a dataset which is imported, and stays. Called by POST and PUT /api/datasets.
 -- index: indicator_datasets_pkey. cost: 1 row.
 INSERT INTO indicator_datasets (
-    dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema,
+    dataset_id, created_at, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema,
     row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts,
     bar_interval_ms, lookback_rows, metadata
 ) VALUES (
     @dataset_id,
+    coalesce(sqlc.narg('created_at')::timestamptz, now()),
     coalesce(sqlc.narg('symbol')::text, 'UNKNOWN'),
     coalesce(sqlc.narg('granularity')::text, 'unknown'),
     coalesce(sqlc.narg('source')::text, 'chronosflow'),
     @questdb_tag,
-    coalesce(sqlc.narg('questdb_measurement')::text, 'indicator_bars'),
+    sqlc.narg('questdb_measurement'),
     coalesce(sqlc.narg('column_schema')::jsonb, '[]'),
     coalesce(sqlc.narg('row_count')::bigint, 0),
     sqlc.narg('first_bar_ts'),
@@ -261,7 +272,7 @@ ON CONFLICT (dataset_id) DO UPDATE SET
     row_count = coalesce(sqlc.narg('row_count')::bigint, indicator_datasets.row_count),
     first_bar_ts = coalesce(excluded.first_bar_ts, indicator_datasets.first_bar_ts),
     last_bar_ts = coalesce(excluded.last_bar_ts, indicator_datasets.last_bar_ts),
-    ohlcv_measurement = coalesce(excluded.ohlcv_measurement, indicator_datasets.ohlcv_measurement),
+    ohlcv_measurement = coalesce(sqlc.narg('ohlcv_measurement')::text, indicator_datasets.ohlcv_measurement),
     ohlcv_row_count = coalesce(sqlc.narg('ohlcv_row_count')::bigint, indicator_datasets.ohlcv_row_count),
     ohlcv_first_ts = coalesce(excluded.ohlcv_first_ts, indicator_datasets.ohlcv_first_ts),
     ohlcv_last_ts = coalesce(excluded.ohlcv_last_ts, indicator_datasets.ohlcv_last_ts),
@@ -269,13 +280,12 @@ ON CONFLICT (dataset_id) DO UPDATE SET
     lookback_rows = coalesce(sqlc.narg('lookback_rows')::bigint, indicator_datasets.lookback_rows),
     metadata = indicator_datasets.metadata || excluded.metadata,
     version = indicator_datasets.version + 1
-RETURNING (xmax = 0)::boolean AS created, version, created_at;
+RETURNING (xmax = 0)::boolean AS created, version, created_at, questdb_measurement, ohlcv_measurement;
 
 -- name: RefreshBars :one
 -- RefreshBars notes what was counted of the bars of a dataset, in its metadata too. Called after bars were added.
 -- index: indicator_datasets_pkey. cost: 1 row.
 UPDATE indicator_datasets SET
-    ohlcv_measurement = @ohlcv_measurement,
     ohlcv_row_count = @ohlcv_row_count,
     ohlcv_first_ts = sqlc.narg('ohlcv_first_ts'),
     ohlcv_last_ts = sqlc.narg('ohlcv_last_ts'),
@@ -329,7 +339,7 @@ INSERT INTO indicator_datasets (
     bar_interval_ms, lookback_rows, metadata
 ) VALUES (
     @dataset_id, @symbol, @granularity, @source, @questdb_tag, @questdb_measurement, @column_schema,
-    @row_count, @first_bar_ts, @last_bar_ts, @ohlcv_measurement, @ohlcv_row_count, @ohlcv_first_ts, @ohlcv_last_ts,
+    @row_count, @first_bar_ts, @last_bar_ts, sqlc.narg('ohlcv_measurement'), @ohlcv_row_count, @ohlcv_first_ts, @ohlcv_last_ts,
     @bar_interval_ms, @lookback_rows, @metadata
 )
 ON CONFLICT (dataset_id) DO UPDATE SET
@@ -351,3 +361,4 @@ ON CONFLICT (dataset_id) DO UPDATE SET
     metadata = excluded.metadata,
     version = indicator_datasets.version + 1
 RETURNING (xmax = 0)::boolean AS created;
+

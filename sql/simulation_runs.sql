@@ -482,11 +482,11 @@ WITH former AS MATERIALIZED (
     FOR UPDATE
 )
 INSERT INTO simulation_runs (
-    simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics,
+    simulation_id, run_id, dataset_id, created_at, input_run_measurement, questdb_namespace, mode, config, summary_metrics,
     status, started_at, completed_at, serialized_config
 )
 SELECT
-    @simulation_id::uuid, @run_id::uuid, @dataset_id::uuid, @input_run_measurement::text, @questdb_namespace::text, @mode::text,
+    @simulation_id::uuid, @run_id::uuid, @dataset_id::uuid, coalesce(sqlc.narg('created_at')::timestamptz, now()), @input_run_measurement::text, @questdb_namespace::text, @mode::text,
     @config::jsonb, @summary_metrics::jsonb, @status::text, sqlc.narg('started_at')::timestamptz,
     sqlc.narg('completed_at')::timestamptz, sqlc.narg('serialized_config')::text
 FROM (SELECT count(*) FROM former) AS locked

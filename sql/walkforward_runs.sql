@@ -483,11 +483,11 @@ WITH former AS MATERIALIZED (
     FOR UPDATE
 )
 INSERT INTO walkforward_runs (
-    run_id, dataset_id, prediction_measurement, target_column, feature_columns, hyperparameters, walk_config,
+    run_id, dataset_id, created_at, prediction_measurement, target_column, feature_columns, hyperparameters, walk_config,
     summary_metrics, status, requested_by, started_at, completed_at, duration_ms, serialized_config
 )
 SELECT
-    @run_id::uuid, @dataset_id::uuid, @prediction_measurement::text, @target_column::text, @feature_columns::jsonb,
+    @run_id::uuid, @dataset_id::uuid, coalesce(sqlc.narg('created_at')::timestamptz, now()), @prediction_measurement::text, @target_column::text, @feature_columns::jsonb,
     @hyperparameters::jsonb, @walk_config::jsonb, @summary_metrics::jsonb, @status::text, sqlc.narg('requested_by')::text,
     sqlc.narg('started_at')::timestamptz, sqlc.narg('completed_at')::timestamptz, sqlc.narg('duration_ms')::bigint,
     sqlc.narg('serialized_config')::text

@@ -63,6 +63,7 @@ const (
 	ErrorCodeNotFound            ErrorCode = "not_found"
 	ErrorCodePreconditionFailed  ErrorCode = "precondition_failed"
 	ErrorCodeQuestdbUnavailable  ErrorCode = "questdb_unavailable"
+	ErrorCodeRemovalPending      ErrorCode = "removal_pending"
 	ErrorCodeTimeout             ErrorCode = "timeout"
 	ErrorCodeUnknownDataset      ErrorCode = "unknown_dataset"
 	ErrorCodeUnknownParameter    ErrorCode = "unknown_parameter"
@@ -101,6 +102,8 @@ func (e ErrorCode) Valid() bool {
 	case ErrorCodePreconditionFailed:
 		return true
 	case ErrorCodeQuestdbUnavailable:
+		return true
+	case ErrorCodeRemovalPending:
 		return true
 	case ErrorCodeTimeout:
 		return true
@@ -881,6 +884,8 @@ type DatasetStoredMatchedBy string
 
 // DatasetUpload Absent fields and empty texts keep what is stored; metadata is merged by top-level key, and values that are missing at the top level of the body are taken from it.
 type DatasetUpload struct {
+	// CreatedAt Of a record that is imported; it is not changed later. The same holds for runs and simulations.
+	CreatedAt   *time.Time         `json:"created_at,omitempty"`
 	DatasetID   openapi_types.UUID `json:"dataset_id"`
 	DatasetSlug string             `json:"dataset_slug"`
 
@@ -890,11 +895,14 @@ type DatasetUpload struct {
 
 // Deleted defines model for Deleted.
 type Deleted struct {
-	// Deleted Numbers of deleted records by kind.
+	// Deleted Numbers of deleted records by kind, and of the rows and tables in QuestDB that go with them; those are missing while it does not tell.
 	Deleted map[string]int64   `json:"deleted"`
 	DryRun  bool               `json:"dry_run"`
 	ID      openapi_types.UUID `json:"id"`
 	Success bool               `json:"success"`
+
+	// Warnings What is kept and what could not be counted.
+	Warnings []string `json:"warnings"`
 }
 
 // EquityRows defines model for EquityRows.
@@ -985,8 +993,11 @@ type Format string
 
 // Health defines model for Health.
 type Health struct {
-	Postgres  string       `json:"postgres"`
-	Questdb   string       `json:"questdb"`
+	Postgres string `json:"postgres"`
+	Questdb  string `json:"questdb"`
+
+	// Removals Removals from QuestDB that are still to be done. Missing while PostgreSQL does not answer.
+	Removals  *Removals    `json:"removals,omitempty"`
 	Status    HealthStatus `json:"status"`
 	Timestamp time.Time    `json:"timestamp"`
 
@@ -1168,6 +1179,15 @@ type ReadinessQuestdb string
 
 // ReadinessStatus defines model for Readiness.Status.
 type ReadinessStatus string
+
+// Removals Removals from QuestDB that are still to be done. Missing while PostgreSQL does not answer.
+type Removals struct {
+	// Pending Tables, and groups of rows in shared tables, of deleted records.
+	Pending int64 `json:"pending"`
+
+	// Since When the oldest of them was asked for.
+	Since *time.Time `json:"since"`
+}
 
 // RowsStored defines model for RowsStored.
 type RowsStored struct {

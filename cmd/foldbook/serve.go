@@ -75,12 +75,6 @@ func (serveCmd) Run(a *app) error {
 		log.Warn("QDB_ILP_HOST and QDB_ILP_PORT are recognised and not used: series are written over HTTP, " +
 			"because the TCP line protocol cannot report errors")
 	}
-	var queue *ingest.Queue
-	if cfg.Import {
-		if queue, err = ingest.NewQueue(store); err != nil {
-			return err
-		}
-	}
 	// A connection of their own, because a service whose connections are all in use is busy, not down.
 	checks := cfg
 	checks.PoolSize = 1
@@ -93,7 +87,7 @@ func (serveCmd) Run(a *app) error {
 		return migrator.Version(ctx, probe.Pool, migrations.FS)
 	}
 	server := api.New(api.Options{
-		DB: store, QuestDB: series, Jobs: queue, Log: log, Version: buildVersion(), Schema: schema,
+		DB: store, QuestDB: series, Import: cfg.Import, Log: log, Version: buildVersion(), Schema: schema,
 		Passthrough: api.Passthrough{On: cfg.Passthrough, Rows: cfg.PassthroughRows, Timeout: cfg.PassthroughTimeout},
 		ReadTimeout: cfg.ReadTimeout, RequestTimeout: cfg.RequestTimeout, WriteTimeout: cfg.WriteTimeout,
 		StreamTimeout: cfg.StreamTimeout, StreamWriteTimeout: cfg.StreamWrite, BodyCache: cfg.BodyCacheMB << 20,
@@ -115,7 +109,7 @@ func (serveCmd) Run(a *app) error {
 	if !ready {
 		background.Go(func() { start.keepTrying(ctx) })
 	}
-	if cfg.Import && cfg.JobWorkers > 0 && series != nil {
+	if cfg.JobWorkers > 0 && series != nil {
 		workers := ingest.Workers{Store: store, Series: series, Log: log, Count: cfg.JobWorkers, Ready: func(ctx context.Context) bool {
 			have, want, err := schema(ctx)
 			return err == nil && have >= want

@@ -17,11 +17,11 @@ type shape struct {
 var shapes = []shape{
 	{ // a dataset in the current API
 		goTypes: []string{"GetDatasetSummaryRow", "ListDatasetSummariesRow"},
-		members: `dataset_id dataset_slug symbol granularity source ohlcv_measurement=ohlcv_table indicator_measurement=questdb_measurement
+		members: `dataset_id dataset_slug symbol granularity source ohlcv_measurement indicator_measurement=questdb_measurement
 			ohlcv_row_count indicator_row_count=row_count first_ohlcv_ts=ohlcv_first_ms first_indicator_ts=first_bar_ms
 			ohlcv_first_ts=ohlcv_first_ms ohlcv_last_ts=ohlcv_last_ms indicator_first_ts=first_bar_ms indicator_last_ts=last_bar_ms
 			bar_interval_ms lookback_rows run_count simulation_count metadata column_schema version created_at updated_at`,
-		hidden: "questdb_tag ohlcv_measurement first_bar_ts last_bar_ts ohlcv_first_ts ohlcv_last_ts",
+		hidden: "questdb_tag first_bar_ts last_bar_ts ohlcv_first_ts ohlcv_last_ts",
 	},
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -36,19 +37,23 @@ type importState struct {
 	Outcome Outcome `json:"outcome"`
 }
 
-// Queue stores jobs. River keeps their states and attempts in PostgreSQL; the table jobs has what callers want to know besides.
-// It connects when the first job is stored.
-type Queue struct {
-	river *river.Client[pgx.Tx]
-}
+// inserter stores jobs in transactions of others. River keeps their states and attempts in PostgreSQL; the table jobs has what callers
+// want to know of imports besides.
+var inserter = sync.OnceValues(func() (*river.Client[pgx.Tx], error) {
+	return river.NewClient(riverpgxv5.New(nil), &river.Config{Schema: schema, Logger: slog.New(slog.DiscardHandler)})
+})
 
-// NewQueue makes a queue in the database of store.
-func NewQueue(store *db.DB) (*Queue, error) {
-	client, err := river.NewClient(riverpgxv5.New(store.Pool), &river.Config{Schema: schema, Logger: slog.New(slog.DiscardHandler)})
+// insert stores a job of River in the transaction of q.
+func insert(ctx context.Context, q *db.Queries, args river.JobArgs, attempts int) (id int64, err error) {
+	client, err := inserter()
 	if err != nil {
-		return nil, fmt.Errorf("make the queue of jobs: %w", err)
+		return 0, fmt.Errorf("make the queue of jobs: %w", err)
 	}
-	return &Queue{client}, nil
+	task, err := client.InsertTx(ctx, q.Tx(), args, &river.InsertOpts{MaxAttempts: attempts})
+	if err != nil {
+		return 0, fmt.Errorf("store a task: %w", err)
+	}
+	return task.Job.ID, nil
 }
 
 // Upload is a file that is to be imported.
@@ -86,15 +91,15 @@ func NewUpload(plan *Plan, parts []Part, filename string) (*Upload, error) {
 }
 
 // Import stores a job with its upload, and River's beside it, in the transaction of q.
-func (k *Queue) Import(ctx context.Context, q *db.Queries, u *Upload) (db.Job, error) {
+func Import(ctx context.Context, q *db.Queries, u *Upload) (db.Job, error) {
 	id := uuid.New()
-	task, err := k.river.InsertTx(ctx, q.Tx(), importArgs{id}, &river.InsertOpts{MaxAttempts: maxAttempts})
+	task, err := insert(ctx, q, importArgs{id}, maxAttempts)
 	if err != nil {
-		return db.Job{}, fmt.Errorf("store a task: %w", err)
+		return db.Job{}, err
 	}
 	job, err := q.InsertJob(ctx, db.InsertJobParams{
 		JobID: id, JobType: TypeImport, Total: u.rows, Message: fmt.Sprintf("%d rows wait to be imported", u.rows),
-		Payload: u.payload, State: u.plan, RiverID: task.Job.ID,
+		Payload: u.payload, State: u.plan, RiverID: task,
 	})
 	if err != nil {
 		return job, fmt.Errorf("store a job: %w", err)
@@ -109,13 +114,14 @@ func (k *Queue) Import(ctx context.Context, q *db.Queries, u *Upload) (db.Job, e
 }
 
 // Cancel ends a job, if it is open, in the transaction of q; its worker notices when it next notes its progress.
-func (k *Queue) Cancel(ctx context.Context, q *db.Queries, id uuid.UUID) error {
+func Cancel(ctx context.Context, q *db.Queries, id uuid.UUID) error {
 	task, err := q.CancelJob(ctx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
-	if err == nil {
-		_, err = k.river.JobCancelTx(ctx, q.Tx(), task)
+	client, broken := inserter()
+	if err = errors.Join(err, broken); err == nil {
+		_, err = client.JobCancelTx(ctx, q.Tx(), task)
 	}
 	if err == nil {
 		_, err = q.DeleteImportParts(ctx, id)

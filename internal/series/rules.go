@@ -11,22 +11,6 @@ import (
 	"foldbook/questdb"
 )
 
-// BarsName is the default name of a dataset's table of bars, as the database's function default_bars_table tells it.
-func BarsName(slug string) string {
-	name := strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '_', r == '-':
-			return r
-		case r >= 'A' && r <= 'Z':
-			return r + 'a' - 'A'
-		}
-		return '_'
-	}, slug)
-	const most, suffix = 120, "_ohlcv"
-	name = strings.TrimLeft(name[:min(len(name), most)], "-")
-	return name + suffix
-}
-
 var (
 	granularity = regexp.MustCompile(`^([0-9]{1,9})(ms|s|m|h|d|w)$`)
 	unitMS      = map[string]int64{"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}

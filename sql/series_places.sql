@@ -1,0 +1,54 @@
+-- name: ClaimPlaces :one
+-- ClaimPlaces returns a table of a dataset, run or simulation whose removal, or that of rows which the record would take for its own, is
+-- still to be done, or else an empty text: then no such removal is stored until the transaction ends. Called at the end of every
+-- POST and PUT of one, which locks nothing after it.
+-- index: indicator_datasets_pkey, walkforward_runs_pkey, simulation_runs_pkey, river_job_prioritized_fetching_index.
+-- cost: the record and the jobs that are open.
+SELECT coalesce(claim_tables(array_agg(table_name), array_agg(owner)), '')::text AS removing
+FROM series_places
+WHERE (kind <= 1 AND dataset_id = @id) OR (kind = 2 AND run_id = @id) OR (kind = 3 AND simulation_id = @id);
+
+-- name: ClaimTable :one
+-- ClaimTable does the same for a table without a record. Called by imports.
+-- index: river_job_prioritized_fetching_index. cost: the jobs that are open.
+SELECT coalesce(claim_tables(ARRAY[@table_name::text], '{}'), '')::text AS removing;
+
+-- name: CountRemovals :one
+-- CountRemovals counts the removals that are still to be done. Called by GET /api/health and foldbook doctor.
+-- index: river_job_prioritized_fetching_index. cost: the jobs that are open.
+SELECT
+    count(*)::bigint AS jobs,
+    coalesce(sum(jsonb_array_length(args -> 'places')), 0)::bigint AS places,
+    coalesce(min(created_at), 'epoch')::timestamptz AS since
+FROM river.river_job
+WHERE state IN ('available', 'pending', 'retryable', 'running', 'scheduled') AND kind = 'questdb_removal';
+
+-- name: ListOtherPlaces :many
+-- ListOtherPlaces returns which of the tables some record names, once for each of the owners that it goes by there and else with an
+-- empty owner. Called after the records were deleted and LockTables.
+-- index: walkforward_runs_table_idx, simulation_runs_table_idx. cost: the records that name these tables.
+-- @sqlc-vet-disable list-has-limit
+SELECT DISTINCT
+    table_name,
+    (CASE WHEN owner = ANY(@owners::text[]) THEN owner ELSE '' END)::text AS owner
+FROM series_places
+WHERE table_name = ANY(@tables::text[]);
+
+-- name: ListPlaces :many
+-- ListPlaces returns where the rows of a dataset, run or simulation and of all below it are. Called by their deletes.
+-- index: indicator_datasets_pkey, walkforward_runs_pkey, walkforward_runs_dataset_id_idx, simulation_runs_pkey, simulation_runs_run_id_idx,
+-- simulation_runs_dataset_id_idx. cost: the records.
+-- @sqlc-vet-disable list-has-limit
+SELECT DISTINCT
+    kind,
+    table_name,
+    owner
+FROM series_places
+WHERE dataset_id = @id OR run_id = @id OR simulation_id = @id
+ORDER BY table_name, kind, owner;
+
+-- name: LockTables :exec
+-- LockTables keeps records that name one of these tables from being stored until the transaction ends, and waits for those that are
+-- being stored. Called by the deletes, at the end of the transaction, which locks nothing after it.
+-- index: none. cost: a lock for each table, of at most 64.
+SELECT lock_tables_to_remove(@tables::text[]);
