@@ -27,7 +27,8 @@ const maxAppends = 4
 
 var (
 	errNotCounted = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeDatabaseUnavailable,
-		Message: "the rows are stored, but what the database says of them could not be brought up to date: repeat the request, which stores nothing twice"}
+		Message: "the rows are stored, but what the database says of them could not be brought up to date: repeat the request, which " +
+			"stores nothing twice"}
 	errChanged = spec.NewProblem(http.StatusConflict, spec.ErrorCodeConflict,
 		"QuestDB does not take the rows, because the table was changed meanwhile: repeat the request")
 )
@@ -51,11 +52,12 @@ func (s *Server) AppendOhlcv(c echo.Context, datasetID string, params spec.Appen
 	if err != nil {
 		return err
 	}
-	return s.append(c, appendRequest{Destination: d, dryRun: isTrue(params.DryRun), finish: func(ctx context.Context, _ []string) (series.Counted, error) {
-		return s.refresh(ctx, row.DatasetID, func(ctx context.Context, q *db.Queries) (series.Counted, error) {
-			return series.RefreshBars(ctx, q, s.QuestDB, row.DatasetID)
-		})
-	}})
+	return s.append(c, appendRequest{Destination: d, dryRun: isTrue(params.DryRun),
+		finish: func(ctx context.Context, _ []string) (series.Counted, error) {
+			return s.refresh(ctx, row.DatasetID, func(ctx context.Context, q *db.Queries) (series.Counted, error) {
+				return series.RefreshBars(ctx, q, s.QuestDB, row.DatasetID)
+			})
+		}})
 }
 
 // AppendIndicators serves POST /api/datasets/:dataset_id/indicators/append, which answers as AppendOhlcv does.
@@ -68,15 +70,16 @@ func (s *Server) AppendIndicators(c echo.Context, datasetID string, params spec.
 	if err != nil {
 		return err
 	}
-	return s.append(c, appendRequest{Destination: d, dryRun: isTrue(params.DryRun), finish: func(ctx context.Context, columns []string) (series.Counted, error) {
-		counted, err := s.refresh(ctx, row.DatasetID, func(ctx context.Context, q *db.Queries) (series.Counted, error) {
-			return series.RefreshIndicators(ctx, q, s.QuestDB, row.DatasetID, columns...)
-		})
-		if err != nil {
-			return counted, err
-		}
-		return s.fillFolds(ctx, row.DatasetID, counted)
-	}})
+	return s.append(c, appendRequest{Destination: d, dryRun: isTrue(params.DryRun),
+		finish: func(ctx context.Context, columns []string) (series.Counted, error) {
+			counted, err := s.refresh(ctx, row.DatasetID, func(ctx context.Context, q *db.Queries) (series.Counted, error) {
+				return series.RefreshIndicators(ctx, q, s.QuestDB, row.DatasetID, columns...)
+			})
+			if err != nil {
+				return counted, err
+			}
+			return s.fillFolds(ctx, row.DatasetID, counted)
+		}})
 }
 
 // datasetOf reads the dataset of a request that adds rows.
@@ -91,20 +94,25 @@ func (s *Server) datasetOf(c echo.Context, datasetID string) (row db.IndicatorDa
 }
 
 // datasetTable is where rows of a dataset go.
-func (s *Server) datasetTable(c echo.Context, kind series.Kind, row *db.IndicatorDataset, measurement, field string) (*ingest.Destination, error) {
+func (s *Server) datasetTable(
+	c echo.Context, kind series.Kind, row *db.IndicatorDataset, measurement, field string,
+) (*ingest.Destination, error) {
 	d, err := s.destination(c.Request().Context(), kind, measurement, field, row.QuestDBTag)
 	if err != nil {
 		return nil, err
 	}
 	d.Interval = series.BarLength(row.BarIntervalMS, row.Granularity)
 	if d.Place.Shared {
-		d.Tags = []ingest.Tag{{Column: "dataset", Value: row.QuestDBTag, Always: true}, {Column: "source", Value: row.Source}, {Column: "granularity", Value: row.Granularity}}
+		d.Tags = []ingest.Tag{{Column: "dataset", Value: row.QuestDBTag, Always: true}, {Column: "source", Value: row.Source},
+			{Column: "granularity", Value: row.Granularity}}
 	}
 	return d, nil
 }
 
 // refresh updates a dataset in a transaction.
-func (s *Server) refresh(ctx context.Context, id uuid.UUID, f func(context.Context, *db.Queries) (series.Counted, error)) (counted series.Counted, err error) {
+func (s *Server) refresh(
+	ctx context.Context, id uuid.UUID, f func(context.Context, *db.Queries) (series.Counted, error),
+) (counted series.Counted, err error) {
 	err = s.transact(ctx, false, func(ctx context.Context, q *db.Queries) (err error) {
 		counted, err = f(ctx, q)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -151,14 +159,16 @@ func (s *Server) AppendPredictions(c echo.Context, runID string, params spec.App
 		return err
 	}
 	if d.Place.Shared {
-		d.Tags = []ingest.Tag{{Column: "run_id", Value: id.String(), Always: true}, {Column: "dataset", Value: row.DatasetSlug, Always: true}, {Column: "target", Value: row.TargetColumn, Always: true}}
+		d.Tags = []ingest.Tag{{Column: "run_id", Value: id.String(), Always: true}, {Column: "dataset", Value: row.DatasetSlug, Always: true},
+			{Column: "target", Value: row.TargetColumn, Always: true}}
 	}
-	return s.append(c, appendRequest{Destination: d, dryRun: isTrue(params.DryRun), finish: func(ctx context.Context, _ []string) (counted series.Counted, err error) {
-		if counted.Bounds, err = s.bounds(ctx, series.Predictions, row.PredictionMeasurement, id); err == nil {
-			_, err = s.fillFolds(ctx, row.DatasetID, counted)
-		}
-		return counted, err
-	}})
+	return s.append(c, appendRequest{Destination: d, dryRun: isTrue(params.DryRun),
+		finish: func(ctx context.Context, _ []string) (counted series.Counted, err error) {
+			if counted.Bounds, err = s.bounds(ctx, series.Predictions, row.PredictionMeasurement, id); err == nil {
+				_, err = s.fillFolds(ctx, row.DatasetID, counted)
+			}
+			return counted, err
+		}})
 }
 
 // bounds counts the rows of a run or simulation.
@@ -189,10 +199,11 @@ func (s *Server) AppendTrace(c echo.Context, simulationID string, params spec.Ap
 		{Column: "simulation_id", Value: id.String(), Always: true}, {Column: "run_id", Value: row.RunID.String(), Always: true},
 		{Column: "dataset_id", Value: row.DatasetID.String(), Always: true}, {Column: "mode", Value: row.Mode},
 	}
-	a := appendRequest{Destination: d, dryRun: isTrue(params.DryRun), finish: func(ctx context.Context, _ []string) (counted series.Counted, err error) {
+	a := appendRequest{Destination: d, dryRun: isTrue(params.DryRun)}
+	a.finish = func(ctx context.Context, _ []string) (counted series.Counted, err error) {
 		counted.Bounds, err = s.bounds(ctx, series.Trace, row.QuestDBNamespace, id)
 		return counted, err
-	}}
+	}
 	if d.Place.Shared {
 		a.exclusive = s.lockSimulation(id)
 	}
@@ -212,7 +223,9 @@ func (s *Server) lockSimulation(id uuid.UUID) ingest.Exclusive {
 }
 
 // destination looks up where rows go; field is where the record names the table.
-func (s *Server) destination(ctx context.Context, kind series.Kind, measurement, field string, names ...string) (*ingest.Destination, error) {
+func (s *Server) destination(
+	ctx context.Context, kind series.Kind, measurement, field string, names ...string,
+) (*ingest.Destination, error) {
 	if s.QuestDB == nil {
 		return nil, errSeriesOff
 	}
@@ -239,7 +252,8 @@ func (s *Server) append(c echo.Context, a appendRequest) error {
 	}
 	defer s.appends.Release(1)
 	table, added := a.Plan(batch)
-	answer := spec.RowsStored{Success: true, Message: "rows stored", RowsWritten: int64(len(batch.Times)), Measurement: a.Place.Name, ColumnsAdded: added, DryRun: a.dryRun}
+	answer := spec.RowsStored{Success: true, Message: "rows stored", RowsWritten: int64(len(batch.Times)), Measurement: a.Place.Name,
+		ColumnsAdded: added, DryRun: a.dryRun}
 	var counted series.Counted
 	if a.dryRun {
 		answer.Message = "rows checked"

@@ -105,7 +105,8 @@ func (s *Server) ImportSeriesAsync(c echo.Context) error {
 	})
 }
 
-// ImportSeries serves POST /api/questdb/import: {"measurement": …, "rows": …, "imported": …, "rejected": …, "errors": […], "columns": […]}.
+// ImportSeries serves POST /api/questdb/import: {"measurement": …, "rows": …, "imported": …, "rejected": …, "errors":
+// […], "columns": […]}.
 func (s *Server) ImportSeries(c echo.Context) error {
 	body, err := s.openImport(c)
 	if err != nil {

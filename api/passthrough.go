@@ -61,7 +61,8 @@ func (s *Server) QuerySeries(c echo.Context) error {
 		Fields: result.fields(), Rows: result, Format: spec.JSON, Key: "dataset", Arrays: true,
 		Head: func(b []byte) []byte { return append(append(append(b, `"query":`...), query...), ',') },
 		End: func(int64) (rowstream.End, error) {
-			return rowstream.End{Total: rowstream.NotCounted, Tail: func(b []byte) []byte { return fmt.Appendf(b, `,"truncated":%t`, result.more) }}, nil
+			truncated := func(b []byte) []byte { return fmt.Appendf(b, `,"truncated":%t`, result.more) }
+			return rowstream.End{Total: rowstream.NotCounted, Tail: truncated}, nil
 		},
 	})
 }
@@ -193,7 +194,8 @@ func (s *Server) GetMeasurement(c echo.Context, name string) error {
 	}
 	m := measurementOf(found)
 	answer := spec.MeasurementDetail{
-		Name: m.Name, DesignatedTimestamp: m.DesignatedTimestamp, PartitionBy: m.PartitionBy, RowCount: m.RowCount, FirstTS: m.FirstTS, LastTS: m.LastTS,
+		Name: m.Name, DesignatedTimestamp: m.DesignatedTimestamp, PartitionBy: m.PartitionBy, RowCount: m.RowCount, FirstTS: m.FirstTS,
+		LastTS:  m.LastTS,
 		Columns: []spec.MeasurementColumn{},
 	}
 	for _, column := range found.Columns {

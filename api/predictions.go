@@ -13,7 +13,8 @@ import (
 	"foldbook/internal/series"
 )
 
-// ListPredictions serves GET /api/runs/:run_id/predictions: CSV, or {"run_id": …, "columns": […], "dataset": [[…]], "count": …, …}.
+// ListPredictions serves GET /api/runs/:run_id/predictions: CSV, or {"run_id": …, "columns": […], "dataset": [[…]], "count":
+// …, …}.
 func (s *Server) ListPredictions(c echo.Context, runID string, params spec.ListPredictionsParams) error {
 	usual := spec.Csv
 	if params.With != nil {

@@ -71,7 +71,8 @@ func (s *Server) runFinder(ctx context.Context, f runSearch) *finder[db.SearchRu
 			}
 			m := metricquery.ListsOf(ranges)
 			return q.SearchRuns(ctx, db.SearchRunsParams{
-				DatasetIds: f.datasets, Statuses: f.statuses, Measurement: f.measurement, Target: f.target, RequestedBy: f.requestedBy, Pattern: f.pattern,
+				DatasetIds: f.datasets, Statuses: f.statuses, Measurement: f.measurement, Target: f.target, RequestedBy: f.requestedBy,
+				Pattern:    f.pattern,
 				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
 				Ids: w.ids, AfterAt: w.afterAt(), AfterID: w.cursor().ID, PageSize: w.size, PageOffset: w.offset,
 			})
@@ -80,7 +81,8 @@ func (s *Server) runFinder(ctx context.Context, f runSearch) *finder[db.SearchRu
 			m, after := metricquery.ListsOf(ranges), w.cursor()
 			args := db.SortRunsByMetricParams{
 				FirstKey: o.first, LastKey: o.last, SortLow: o.low, SortHigh: o.high,
-				DatasetIds: f.datasets, Statuses: f.statuses, Measurement: f.measurement, Target: f.target, RequestedBy: f.requestedBy, Pattern: f.pattern,
+				DatasetIds: f.datasets, Statuses: f.statuses, Measurement: f.measurement, Target: f.target, RequestedBy: f.requestedBy,
+				Pattern:    f.pattern,
 				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs, Ids: w.ids,
 				HasCursor: w.after != nil, AfterKey: o.first + after.Key, AfterValue: after.Value, AfterID: after.ID,
 				PageSize: w.size, PageOffset: w.offset,
@@ -103,7 +105,8 @@ func (s *Server) runFinder(ctx context.Context, f runSearch) *finder[db.SearchRu
 			}
 			j, m := joinable(ranges, ids)
 			return q.CountSearchedRuns(ctx, db.CountSearchedRunsParams{
-				DatasetIds: f.datasets, Statuses: f.statuses, Measurement: f.measurement, Target: f.target, RequestedBy: f.requestedBy, Pattern: f.pattern,
+				DatasetIds: f.datasets, Statuses: f.statuses, Measurement: f.measurement, Target: f.target, RequestedBy: f.requestedBy,
+				Pattern:    f.pattern,
 				JoinedKeys: j.Keys, JoinedWanted: j.Wanted, JoinedLows: j.Lows, JoinedHighs: j.Highs,
 				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs, Ids: ids, MaxCount: most,
 			})
@@ -155,8 +158,9 @@ func (s *Server) ListDatasetRuns(c echo.Context, datasetID string, params spec.L
 		return err
 	}
 	search := spec.ListRunsParams{
-		RunID: params.RunID, Status: params.Status, Measurement: params.Measurement, TargetColumn: params.TargetColumn, RequestedBy: params.RequestedBy,
-		Search: params.Search, Metric: params.Metric, Sort: params.Sort,
+		RunID: params.RunID, Status: params.Status, Measurement: params.Measurement, TargetColumn: params.TargetColumn,
+		RequestedBy: params.RequestedBy,
+		Search:      params.Search, Metric: params.Metric, Sort: params.Sort,
 		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*spec.ListRunsParamsCount)(params.Count),
 	}
 	q, err := s.runSearchOf(c.Request().Context(), search)

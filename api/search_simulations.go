@@ -70,7 +70,8 @@ func (s *Server) simulationFinder(ctx context.Context, f simulationSearch) *find
 			}
 			m := metricquery.ListsOf(ranges)
 			return q.SearchSimulations(ctx, db.SearchSimulationsParams{
-				RunIds: f.runs, DatasetIds: f.datasets, Statuses: f.statuses, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace, Pattern: f.pattern,
+				RunIds: f.runs, DatasetIds: f.datasets, Statuses: f.statuses, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace,
+				Pattern:    f.pattern,
 				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
 				Ids: w.ids, AfterAt: w.afterAt(), AfterID: w.cursor().ID, PageSize: w.size, PageOffset: w.offset,
 			})
@@ -79,7 +80,8 @@ func (s *Server) simulationFinder(ctx context.Context, f simulationSearch) *find
 			m, after := metricquery.ListsOf(ranges), w.cursor()
 			args := db.SortSimulationsByMetricParams{
 				FirstKey: o.first, LastKey: o.last, SortLow: o.low, SortHigh: o.high,
-				RunIds: f.runs, DatasetIds: f.datasets, Statuses: f.statuses, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace, Pattern: f.pattern,
+				RunIds: f.runs, DatasetIds: f.datasets, Statuses: f.statuses, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace,
+				Pattern:    f.pattern,
 				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs, Ids: w.ids,
 				HasCursor: w.after != nil, AfterKey: o.first + after.Key, AfterValue: after.Value, AfterID: after.ID,
 				PageSize: w.size, PageOffset: w.offset,
@@ -100,7 +102,8 @@ func (s *Server) simulationFinder(ctx context.Context, f simulationSearch) *find
 			}
 			j, m := joinable(ranges, ids)
 			return q.CountSearchedSimulations(ctx, db.CountSearchedSimulationsParams{
-				RunIds: f.runs, DatasetIds: f.datasets, Statuses: f.statuses, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace, Pattern: f.pattern,
+				RunIds: f.runs, DatasetIds: f.datasets, Statuses: f.statuses, Mode: f.mode, Measurement: f.measurement, Namespace: f.namespace,
+				Pattern:    f.pattern,
 				JoinedKeys: j.Keys, JoinedWanted: j.Wanted, JoinedLows: j.Lows, JoinedHighs: j.Highs,
 				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs, Ids: ids, MaxCount: most,
 			})

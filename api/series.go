@@ -62,11 +62,13 @@ type rowAnswer struct {
 	named   *string // the columns that were asked for
 	columns []series.Column
 	format  spec.Format
-	key     string                                                                             // JSON: of the rows
-	arrays  bool                                                                               // JSON: rows are arrays
-	head    func(b []byte) []byte                                                              // JSON: members before the measurement; nil for none
-	tail    func(clock *streamClock, b []byte, count int64, end rowstream.End) ([]byte, error) // JSON: members at the end; nil for none
-	adapt   func(*series.Scan) rowstream.Rows                                                  // changes cells; nil for none
+	adapt   func(*series.Scan) rowstream.Rows // changes cells; nil for none
+
+	// Of JSON: the name of the rows, whether they are arrays, and the members before the measurement and at the end, nil for none.
+	key    string
+	arrays bool
+	head   func(b []byte) []byte
+	tail   func(clock *streamClock, b []byte, count int64, end rowstream.End) ([]byte, error)
 }
 
 // from says which series the rows are of.

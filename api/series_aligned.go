@@ -9,7 +9,8 @@ import (
 	"foldbook/questdb"
 )
 
-// GetIndexMap serves GET /api/datasets/:dataset_id/index_map: {"measurement": …, "start_index": …, "end_index": …, "rows": [{"index": …, "timestamp_ms": …}]}.
+// GetIndexMap serves GET /api/datasets/:dataset_id/index_map: {"measurement": …, "start_index": …, "end_index": …, "rows":
+// [{"index": …, "timestamp_ms": …}]}.
 func (s *Server) GetIndexMap(c echo.Context, datasetID string, params spec.GetIndexMapParams) error {
 	format, err := indexMapFormat(c, params)
 	if err != nil {

@@ -23,7 +23,8 @@ func binsOf(bins *int64, usual int) (int, error) {
 	return int(*bins), nil
 }
 
-// GetHistogram serves GET /api/datasets/:dataset_id/histogram: {"column": …, "count": …, "bins": [{"lo": …, "hi": …, "count": …}], …}.
+// GetHistogram serves GET /api/datasets/:dataset_id/histogram: {"column": …, "count": …, "bins": [{"lo": …, "hi": …,
+// "count": …}], …}.
 func (s *Server) GetHistogram(c echo.Context, datasetID string, params spec.GetHistogramParams) error {
 	bins, between, rows, err := histogramOf(params)
 	if err != nil {

@@ -60,7 +60,8 @@ func rangeOf(c echo.Context, q rowQuery, l paging.Limits, format spec.Format) (r
 		name  string
 		value *int64
 		into  *int64
-	}{{"start_index", q.StartIndex, &r.First}, {"end_index", q.EndIndex, &r.End}, {"limit", q.Limit, &r.Limit}, {"offset", q.Offset, &r.Offset}} {
+	}{{"start_index", q.StartIndex, &r.First}, {"end_index", q.EndIndex, &r.End}, {"limit", q.Limit, &r.Limit},
+		{"offset", q.Offset, &r.Offset}} {
 		if p.value == nil {
 			continue
 		}

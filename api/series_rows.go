@@ -7,7 +7,8 @@ import (
 	"foldbook/internal/series"
 )
 
-// ListIndicators serves GET /api/datasets/:dataset_id/indicators: {"measurement": …, "columns": […], "rows": [{…}], "count": …, …}.
+// ListIndicators serves GET /api/datasets/:dataset_id/indicators: {"measurement": …, "columns": […], "rows": [{…}], "count":
+// …, …}.
 func (s *Server) ListIndicators(c echo.Context, datasetID string, params spec.ListIndicatorsParams) error {
 	a, err := seriesRoute.read(c, rowQuery{
 		StartTS: params.StartTS, EndTS: params.EndTS, StartTimestamp: params.StartTimestamp, EndTimestamp: params.EndTimestamp,

@@ -106,7 +106,8 @@ func orJSON(v []byte, other string) []byte {
 
 // statusOf reads the status of a run or simulation.
 func statusOf(f *httpbody.Fields, text *string) *string {
-	return f.OneOf("status", text, string(spec.StatusPENDING), string(spec.StatusQUEUED), string(spec.StatusRUNNING), string(spec.StatusCOMPLETED),
+	return f.OneOf("status", text, string(spec.StatusPENDING), string(spec.StatusQUEUED), string(spec.StatusRUNNING),
+		string(spec.StatusCOMPLETED),
 		string(spec.StatusINCOMPLETE), string(spec.StatusFAILED), string(spec.StatusCANCELLED))
 }
 
@@ -121,7 +122,8 @@ func (u *runUpload) compareFolds() []string {
 	if n, err := strconv.ParseFloat(string(summary.Folds), 64); err == nil && n == float64(u.Folds.Len()) {
 		return nil
 	}
-	return []string{fmt.Sprintf("summary_metrics.folds is %s, but %d folds were posted", httpbody.Shorten(string(summary.Folds)), u.Folds.Len())}
+	return []string{fmt.Sprintf("summary_metrics.folds is %s, but %d folds were posted", httpbody.Shorten(string(summary.Folds)),
+		u.Folds.Len())}
 }
 
 // foldList is the folds of a body, one row each.
@@ -272,7 +274,8 @@ func readSimulationPatch(body *httpbody.Body) (*db.PatchSimulationParams, error)
 	if err != nil {
 		return nil, err
 	}
-	return &db.PatchSimulationParams{Status: p.Status, StartedAt: p.StartedAt, CompletedAt: p.CompletedAt, SummaryMetrics: p.SummaryMetrics}, nil
+	return &db.PatchSimulationParams{Status: p.Status, StartedAt: p.StartedAt, CompletedAt: p.CompletedAt,
+		SummaryMetrics: p.SummaryMetrics}, nil
 }
 
 // patch checks the fields; names are those that may be given.

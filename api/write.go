@@ -208,7 +208,8 @@ func (ch change) checkFinal(what, from, to string, lost ...string) error {
 	}
 	return &spec.Problem{
 		Status: http.StatusConflict, Code: spec.ErrorCodeFinal, Details: map[string]any{"status": from, "lost": lost},
-		Message: "the stored " + what + " is " + from + ", which is final, and would lose " + strings.Join(lost, "; ") + ": replace=true, or If-Match, replaces it",
+		Message: "the stored " + what + " is " + from + ", which is final, and would lose " + strings.Join(lost,
+			"; ") + ": replace=true, or If-Match, replaces it",
 	}
 }
 

@@ -147,7 +147,9 @@ func (s *Server) PatchRun(c echo.Context, runID string, params spec.PatchRunPara
 }
 
 // patchRun changes a run and completes the answer. It returns the ETag of the run.
-func patchRun(ctx context.Context, q *db.Queries, patch *db.PatchRunParams, params spec.PatchRunParams, answer *spec.Changed) (string, error) {
+func patchRun(
+	ctx context.Context, q *db.Queries, patch *db.PatchRunParams, params spec.PatchRunParams, answer *spec.Changed,
+) (string, error) {
 	stored, err := lockRun(ctx, q, answer.ID, params.IfMatch)
 	if err != nil {
 		return "", notFound(err, "run", answer.ID)
@@ -179,7 +181,8 @@ func (s *Server) AppendFolds(c echo.Context, runID string, params spec.AppendFol
 	if run, err := s.DB.GetRunDestination(c.Request().Context(), id); err == nil { // what is wrong with it, the write says
 		s.timeFolds(c, run.DatasetID, folds.Kept())
 	}
-	answer := spec.FoldsStored{Success: true, RunID: id, FoldsReceived: folds.Len(), DryRun: isTrue(params.DryRun), Warnings: orEmpty(warnings)}
+	answer := spec.FoldsStored{Success: true, RunID: id, FoldsReceived: folds.Len(), DryRun: isTrue(params.DryRun),
+		Warnings: orEmpty(warnings)}
 	err = s.writeTagged(c, answer.DryRun, func(ctx context.Context, q *db.Queries) (string, error) {
 		return appendFolds(ctx, q, folds, params, &answer)
 	})
@@ -190,7 +193,9 @@ func (s *Server) AppendFolds(c echo.Context, runID string, params spec.AppendFol
 }
 
 // appendFolds adds folds to a run, or replaces those of the same number, and completes the answer. It returns the ETag of the run.
-func appendFolds(ctx context.Context, q *db.Queries, folds *foldList, params spec.AppendFoldsParams, answer *spec.FoldsStored) (string, error) {
+func appendFolds(
+	ctx context.Context, q *db.Queries, folds *foldList, params spec.AppendFoldsParams, answer *spec.FoldsStored,
+) (string, error) {
 	id := answer.RunID
 	stored, err := lockRun(ctx, q, id, params.IfMatch)
 	if err != nil {

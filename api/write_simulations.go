@@ -15,7 +15,8 @@ import (
 	"foldbook/internal/paging"
 )
 
-// StoreSimulation serves POST /api/simulations: {"success": true, "simulation_id": …, "buckets_stored": …, "trades_stored": …, "created": …}.
+// StoreSimulation serves POST /api/simulations: {"success": true, "simulation_id": …, "buckets_stored": …, "trades_stored":
+// …, "created": …}.
 func (s *Server) StoreSimulation(c echo.Context, params spec.StoreSimulationParams) error {
 	return s.storeSimulation(c, nil, change{isTrue(params.DryRun), params.IfMatch, isTrue(params.Replace)})
 }
@@ -40,7 +41,8 @@ func (s *Server) storeSimulation(c echo.Context, path *uuid.UUID, ch change) err
 	if err := sameID("simulation_id", path, id); err != nil {
 		return err
 	}
-	answer := spec.SimulationStored{Success: true, Message: "simulation stored", SimulationID: id, DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings)}
+	answer := spec.SimulationStored{Success: true, Message: "simulation stored", SimulationID: id, DryRun: ch.dryRun,
+		Warnings: orEmpty(up.Warnings)}
 	err = s.writeTagged(c, ch.dryRun, func(ctx context.Context, q *db.Queries) (string, error) {
 		return upsertSimulation(ctx, q, up, ch, &answer)
 	})
@@ -97,7 +99,9 @@ func lockSimulation(ctx context.Context, q *db.Queries, id uuid.UUID, ifMatch *s
 
 // replaceChildren stores the given buckets and trades in place of the old ones. It returns how many the simulation then has, and how
 // many old ones it removed.
-func replaceChildren(ctx context.Context, q *db.Queries, up *simulationUpload, created bool) (n, former db.CountSimulationChildrenRow, err error) {
+func replaceChildren(
+	ctx context.Context, q *db.Queries, up *simulationUpload, created bool,
+) (n, former db.CountSimulationChildrenRow, err error) {
 	id := up.Simulation.SimulationID
 	if !created && (up.Buckets == nil || up.Trades == nil) {
 		if n, err = q.CountSimulationChildren(ctx, id); err != nil {
@@ -151,7 +155,9 @@ func (s *Server) PatchSimulation(c echo.Context, simulationID string, params spe
 }
 
 // patchSimulation changes a simulation and completes the answer. It returns the ETag of the simulation.
-func patchSimulation(ctx context.Context, q *db.Queries, patch *db.PatchSimulationParams, params spec.PatchSimulationParams, answer *spec.Changed) (string, error) {
+func patchSimulation(
+	ctx context.Context, q *db.Queries, patch *db.PatchSimulationParams, params spec.PatchSimulationParams, answer *spec.Changed,
+) (string, error) {
 	stored, err := lockSimulation(ctx, q, answer.ID, params.IfMatch)
 	if err != nil {
 		return "", notFound(err, "simulation", answer.ID)

@@ -81,7 +81,8 @@ func (c nullable[T]) Scan(src []byte, dst any) error {
 var (
 	nullableInt4   = nullable[int32]{pgtype.Int4Codec{}, func(b []byte) int32 { return int32(binary.BigEndian.Uint32(b)) }, 4}
 	nullableInt8   = nullable[int64]{pgtype.Int8Codec{}, func(b []byte) int64 { return int64(binary.BigEndian.Uint64(b)) }, 8}
-	nullableFloat8 = nullable[float64]{pgtype.Float8Codec{}, func(b []byte) float64 { return math.Float64frombits(binary.BigEndian.Uint64(b)) }, 8}
+	nullableFloat8 = nullable[float64]{pgtype.Float8Codec{},
+		func(b []byte) float64 { return math.Float64frombits(binary.BigEndian.Uint64(b)) }, 8}
 )
 
 // uuidCodec takes and gives uuid.UUID in the binary format.

@@ -157,7 +157,8 @@ func registerTypes(_ context.Context, conn *pgx.Conn) error {
 	m := conn.TypeMap()
 	registerParameters(m)
 	m.RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
-	m.RegisterType(&pgtype.Type{Name: "jsonb", OID: pgtype.JSONBOID, Codec: &jsonbCodec{JSONBCodec: &pgtype.JSONBCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}}})
+	m.RegisterType(&pgtype.Type{Name: "jsonb", OID: pgtype.JSONBOID,
+		Codec: &jsonbCodec{JSONBCodec: &pgtype.JSONBCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal}}})
 	m.RegisterType(&pgtype.Type{Name: "uuid", OID: pgtype.UUIDOID, Codec: uuidCodec{}})
 	m.RegisterType(&pgtype.Type{Name: "int4", OID: pgtype.Int4OID, Codec: nullableInt4})
 	m.RegisterType(&pgtype.Type{Name: "int8", OID: pgtype.Int8OID, Codec: nullableInt8})

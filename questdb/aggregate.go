@@ -82,7 +82,8 @@ func (k Candles) sampleBy(st *statement) {
 
 // CountCandles counts the candles. Errors as Scan.
 func (c *Client) CountCandles(ctx context.Context, k Candles) (int64, error) {
-	st := new(statement).add("select count() n from (select ").column(k.Table, k.Table.Designated).add(", count() n from ").table(k.Table).where(k.Selection)
+	st := new(statement).add("select count() n from (select ").column(k.Table, k.Table.Designated).add(", count() n from ")
+	st = st.table(k.Table).where(k.Selection)
 	k.sampleBy(st)
 	return c.number(ctx, st.add(")"))
 }

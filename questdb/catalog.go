@@ -114,7 +114,8 @@ func listTables(ctx context.Context, read reader, name string) ([]*Table, error)
 		partition, _ := r.Text(2)
 		wal, _ := r.Int(3)
 		dedup, _ := r.Int(4)
-		list = append(list, &Table{Name: string(name), Designated: string(designated), PartitionBy: string(partition), WAL: wal == 1, Dedup: dedup == 1})
+		list = append(list, &Table{Name: string(name), Designated: string(designated), PartitionBy: string(partition), WAL: wal == 1,
+			Dedup: dedup == 1})
 	})
 	return list, err
 }

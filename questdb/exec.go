@@ -64,7 +64,8 @@ type httpAnswer struct {
 func (c *Client) get(ctx context.Context, path, sql string) (a httpAnswer, err error) {
 	escaped := url.QueryEscape(sql)
 	if len(escaped) > maxExecSQL {
-		return a, &Refused{Message: fmt.Sprintf("the statement is too long for QuestDB's HTTP interface: %d bytes of at most %d", len(escaped), maxExecSQL)}
+		return a, &Refused{Message: fmt.Sprintf("the statement is too long for QuestDB's HTTP interface: %d bytes of at most %d",
+			len(escaped), maxExecSQL)}
 	}
 	a.ctx, a.cancel = context.WithCancelCause(ctx)
 	a.limit = time.AfterFunc(c.cfg.AnswerTimeout, func() { a.cancel(errNoAnswer) })

@@ -56,7 +56,8 @@ func (c *Client) exportParquet(ctx context.Context, sql string) (*parquetFile, e
 		Error    string
 		Position int
 	}
-	if res.StatusCode == http.StatusBadRequest && json.NewDecoder(io.LimitReader(res.Body, maxRow)).Decode(&refused) == nil && refused.Error != "" {
+	if res.StatusCode == http.StatusBadRequest && json.NewDecoder(io.LimitReader(res.Body, maxRow)).Decode(&refused) == nil &&
+		refused.Error != "" {
 		return nil, refusal(refused.Error, sql, refused.Position)
 	}
 	if res.StatusCode == http.StatusOK { // a QuestDB that does not know the format sends CSV

@@ -64,7 +64,8 @@ func (cfg Config) pgURL() string {
 	if u, err := url.Parse(cfg.HTTPURL); err == nil {
 		host = u.Hostname()
 	}
-	u := url.URL{Scheme: "postgres", User: url.UserPassword(user, password), Host: net.JoinHostPort(host, "8812"), Path: "/qdb", RawQuery: "sslmode=disable"}
+	u := url.URL{Scheme: "postgres", User: url.UserPassword(user, password), Host: net.JoinHostPort(host, "8812"), Path: "/qdb",
+		RawQuery: "sslmode=disable"}
 	return u.String()
 }
 

@@ -42,7 +42,8 @@ func (c *Client) pooled(ctx context.Context, stream bool, read func() (*Rows, er
 	}
 	began := time.Now()
 	rows, err := read()
-	if errors.Is(err, ErrUnavailable) && time.Since(began) < retryWithin && sleep(ctx, retryPause+rand.N(retryPause)) == nil { //nolint:gosec // spreads load
+	if errors.Is(err, ErrUnavailable) && time.Since(began) < retryWithin &&
+		sleep(ctx, retryPause+rand.N(retryPause)) == nil { //nolint:gosec // spreads load
 		rows, err = read()
 	}
 	if err != nil || rows.ended {

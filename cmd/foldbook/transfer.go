@@ -42,8 +42,8 @@ type importCmd struct {
 	Replace   bool   `help:"Also replace runs and simulations that are final and would lose something."`
 	Journal   string `placeholder:"FILE" help:"Note in FILE what is stored; for a directory DIR it is DIR.imported unless given."`
 
-	DatasetName  string `name:"dataset" placeholder:"SLUG|ID" xor:"rows" help:"The files are rows of this dataset: CSV, NDJSON, JSON or Arrow."`
-	As           string `enum:",ohlcv,indicators" default:"" help:"Which rows of the dataset: ohlcv or indicators; unless given, ohlcv for files with nothing but bars."`
+	DatasetName  string `name:"dataset" placeholder:"SLUG|ID" xor:"rows" help:"The files are rows of this dataset."`
+	As           string `enum:",ohlcv,indicators" default:"" help:"ohlcv or indicators; unless given, ohlcv for files with nothing but bars."`
 	RunID        string `name:"run" placeholder:"ID" xor:"rows" help:"The files are predictions of this run."`
 	SimulationID string `name:"simulation" placeholder:"ID" xor:"rows" help:"The files are the trace of this simulation."`
 
@@ -52,11 +52,18 @@ type importCmd struct {
 
 // Help is the text below the summary.
 func (importCmd) Help() string {
-	return `A file holds one dataset, run or simulation: the JSON body of POST /api/datasets, /api/runs or /api/simulations, as it is, as .json.gz or as .json.zst. What it is, is read from its content. Datasets are stored first, then runs, then simulations.
+	return `A file holds one dataset, run or simulation: the JSON body of POST /api/datasets, /api/runs or /api/simulations, as it
+is, as .json.gz or as .json.zst. What it is, is read from its content. Datasets are stored first, then runs, then
+simulations.
 
-With --dataset, --run or --simulation the files are rows instead: CSV with a header, NDJSON, {"rows": […]} or an Arrow IPC stream, as they are or compressed. Their time is in the column timestamp_ms, timestamp or timestamp_unix, in seconds, milliseconds, microseconds or nanoseconds, which is seen from the first one, or as RFC 3339. They are sent in batches of 10,000, and rows with the same time replace each other. Files that "foldbook export --with-series" wrote say themselves whose rows they are.
+With --dataset, --run or --simulation the files are rows instead: CSV with a header, NDJSON, {"rows": […]} or an Arrow IPC
+stream, as they are or compressed. Their time is in the column timestamp_ms, timestamp or timestamp_unix, in seconds,
+milliseconds, microseconds or nanoseconds, which is seen from the first one, or as RFC 3339. They are sent in batches of
+10,000, and rows with the same time replace each other. Files that "foldbook export --with-series" wrote say themselves whose
+rows they are.
 
-Posting a file again changes nothing but the version. While the server is away it is tried again. After an interruption the same command goes on where it was: files of a directory that the journal names, and that have not changed, are skipped.
+Posting a file again changes nothing but the version. While the server is away it is tried again. After an interruption the
+same command goes on where it was: files of a directory that the journal names, and that have not changed, are skipped.
 
 Examples:
 
@@ -81,7 +88,8 @@ func (c importCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	im := transfer.Import{Client: client, Rows: of, DryRun: c.DryRun, Again: c.Again, Replace: c.Replace, KeepGoing: c.KeepGoing, Journal: c.Journal, Watcher: show}
+	im := transfer.Import{Client: client, Rows: of, DryRun: c.DryRun, Again: c.Again, Replace: c.Replace, KeepGoing: c.KeepGoing,
+		Journal: c.Journal, Watcher: show}
 	summary, err := im.Run(a.ctx, c.Paths, a.in)
 	show.end(summary)
 	if err == nil && len(summary.Failed) > 0 {
@@ -129,7 +137,9 @@ type exportCmd struct {
 
 // Help is the text below the summary.
 func (exportCmd) Help() string {
-	return `Writes what "foldbook import" takes back: the server then has the same values to the last digit. Left out is what the server adds, such as versions and times of creation. A document is of one state of the database. With --with-series the rows in QuestDB are written too, as Arrow files beside it, which pandas and polars read as well.
+	return `Writes what "foldbook import" takes back: the server then has the same values to the last digit. Left out is what the
+server adds, such as versions and times of creation. A document is of one state of the database. With --with-series
+the rows in QuestDB are written too, as Arrow files beside it, which pandas and polars read as well.
 
 Examples:
 
@@ -140,7 +150,7 @@ Examples:
 
 // exportOne is the arguments of an export of one thing.
 type exportOne struct {
-	Output string `short:"o" placeholder:"FILE" help:"Write to FILE, whole or not at all, compressed if it ends in .gz or .zst; else to standard output."`
+	Output string `short:"o" placeholder:"FILE" help:"Write to FILE, compressed if it ends in .gz or .zst; else to standard output."`
 	ID     string `arg:"" name:"id" help:"A UUID; of a dataset its slug too."`
 
 	WithSeries bool `help:"Also write its rows in QuestDB, beside FILE."`
@@ -224,7 +234,9 @@ type exportAllCmd struct {
 
 // Help is the text below the summary.
 func (exportAllCmd) Help() string {
-	return `Writes datasets/ID.json, runs/ID.json and simulations/ID.json, and with --with-series ID.ohlcv.arrow, ID.indicators.arrow, ID.predictions.arrow and ID.trace.arrow beside them. Take a new directory for each backup: files of what the server has no more are not removed.
+	return `Writes datasets/ID.json, runs/ID.json and simulations/ID.json, and with --with-series ID.ohlcv.arrow,
+ID.indicators.arrow, ID.predictions.arrow and ID.trace.arrow beside them. Take a new directory for each backup: files
+of what the server has no more are not removed.
 
 Examples:
 

@@ -25,7 +25,8 @@ type exporter struct {
 // compared before the next one. All of it may be repeated, after any failure.
 func export(ctx context.Context, c *client, e *experiment.Experiment, r *report) error {
 	x := exporter{c, e, r}
-	dataset, run, simulation := "/api/datasets/"+e.Dataset.ID.String(), "/api/runs/"+e.Run.ID.String(), "/api/simulations/"+e.Simulation.ID.String()
+	dataset, run, simulation := "/api/datasets/"+e.Dataset.ID.String(), "/api/runs/"+e.Run.ID.String(),
+		"/api/simulations/"+e.Simulation.ID.String()
 	known, err := x.known(ctx, dataset)
 	if err != nil {
 		return err
@@ -39,10 +40,13 @@ func export(ctx context.Context, c *client, e *experiment.Experiment, r *report)
 	}{
 		{"dataset", 1, x.sending(ctx, "/api/datasets", e.Dataset), x.checking(ctx, dataset, e.Dataset)},
 		{"bars", e.Bars.Len, x.appending(ctx, dataset+"/ohlcv/append", e.Bars), x.checkingRows(ctx, dataset+"/ohlcv", e.Bars)},
-		{"indicators", e.Indicators.Len, x.appending(ctx, dataset+"/indicators/append", e.Indicators), x.checkingRows(ctx, dataset+"/indicators", e.Indicators)},
-		{"folds of the run", len(e.Folds), x.sending(ctx, "/api/runs", map[string]any{"run": e.Run, "folds": e.Folds}), x.checking(ctx, run, x.runAnswer())},
+		{"indicators", e.Indicators.Len, x.appending(ctx, dataset+"/indicators/append", e.Indicators),
+			x.checkingRows(ctx, dataset+"/indicators", e.Indicators)},
+		{"folds of the run", len(e.Folds), x.sending(ctx, "/api/runs", map[string]any{"run": e.Run, "folds": e.Folds}),
+			x.checking(ctx, run, x.runAnswer())},
 		{"predictions", e.Predictions.Len, x.appending(ctx, run+"/predictions", e.Predictions), x.checkingPredictions(ctx, run)},
-		{"buckets of the simulation", len(e.Simulation.Buckets), x.sending(ctx, "/api/simulations", e.Simulation), x.checking(ctx, simulation, x.simulationAnswer())},
+		{"buckets of the simulation", len(e.Simulation.Buckets), x.sending(ctx, "/api/simulations", e.Simulation),
+			x.checking(ctx, simulation, x.simulationAnswer())},
 		{"trades", len(e.Simulation.Trades), func() error { return nil }, x.checkingTrades(ctx, simulation)},
 		{"trace", e.Trace.Len, x.appending(ctx, simulation+"/trace", e.Trace), x.checkingRows(ctx, simulation+"/trace", e.Trace)},
 		// The counts and bounds that the service has taken from the rows are those that the manifest told.
@@ -196,7 +200,8 @@ func (x exporter) checkingPredictions(ctx context.Context, run string) func() (s
 			}
 			got = append(got, cells)
 		}
-		for _, name := range []string{"timestamp_ms", "bar_index", "fold_number", "prediction", "target", "long_threshold", "short_threshold", "score"} {
+		for _, name := range []string{"timestamp_ms", "bar_index", "fold_number", "prediction", "target", "long_threshold", "short_threshold",
+			"score"} {
 			if _, ok := place[name]; !ok {
 				return "the predictions have no column " + name, nil
 			}
@@ -232,8 +237,10 @@ func (x exporter) checkingTrades(ctx context.Context, simulation string) func() 
 		want := map[string]any{}
 		for _, t := range x.Simulation.Trades {
 			want[t.ID.String()] = map[string]any{
-				"bar_timestamp_ms": t.EntryMS, "side": t.Side, "size": t.Size, "entry_price": t.Entry, "exit_price": t.Exit, "pnl": t.Pnl, "return_pct": t.ReturnPct,
-				"metadata": map[string]any{"fold_index": t.Fold, "entry_signal": t.EntrySignal, "exit_signal": t.ExitSignal, "exit_timestamp": t.ExitMS},
+				"bar_timestamp_ms": t.EntryMS, "side": t.Side, "size": t.Size, "entry_price": t.Entry, "exit_price": t.Exit, "pnl": t.Pnl,
+				"return_pct": t.ReturnPct,
+				"metadata": map[string]any{"fold_index": t.Fold, "entry_signal": t.EntrySignal, "exit_signal": t.ExitSignal,
+					"exit_timestamp": t.ExitMS},
 			}
 		}
 		if len(found) != len(want) {
@@ -275,5 +282,6 @@ func (x exporter) datasetAnswer() any {
 		LastOHLCV      int64 `json:"ohlcv_last_ts"`
 		FirstIndicator int64 `json:"indicator_first_ts"`
 		LastIndicator  int64 `json:"indicator_last_ts"`
-	}{x.Dataset, m.OHLCVRows, m.IndicatorRows, m.FirstOHLCVTimestamp, m.LastOHLCVTimestamp, m.FirstIndicatorTimestamp, m.LastIndicatorTimestamp}
+	}{x.Dataset, m.OHLCVRows, m.IndicatorRows, m.FirstOHLCVTimestamp, m.LastOHLCVTimestamp, m.FirstIndicatorTimestamp,
+		m.LastIndicatorTimestamp}
 }

@@ -29,7 +29,8 @@ func (r *report) figures(e *experiment.Experiment, took time.Duration) {
 	r.line("bars", "%d of %s, %s to %s", m.OHLCVRows, m.Granularity, day(m.FirstOHLCVTimestamp), day(m.LastOHLCVTimestamp))
 	r.line("indicators", "%d rows of %s; target %s", m.IndicatorRows, strings.Join(e.Run.FeatureColumns, ", "), e.Run.TargetColumn)
 	for _, fd := range e.Folds {
-		r.line(fmt.Sprintf("fold %d", fd.Number), "trained %s to %s, tested %s to %s: off by %.2f %%; %d long signals, targets add up to %+.1f %%; %d short, %+.1f %%",
+		r.line(fmt.Sprintf("fold %d", fd.Number),
+			"trained %s to %s, tested %s to %s: off by %.2f %%; %d long signals, targets add up to %+.1f %%; %d short, %+.1f %%",
 			day(fd.TrainStartMS), day(fd.TrainEndMS), day(fd.TestStartMS), day(fd.TestEndMS), fd.Score,
 			fd.Metrics.NSignals, fd.Metrics.SignalSum, fd.Metrics.NShortSignals, fd.Metrics.ShortSignalSum)
 	}

@@ -157,19 +157,23 @@ func (d *Doctor) dataset(ctx context.Context, row *db.IndicatorDataset) (finding
 		}
 		findings = append(findings, differs...)
 	}
-	gaps, err := d.DB.ListRunsWithFoldGaps(ctx, db.ListRunsWithFoldGapsParams{DatasetID: row.DatasetID, RowCount: row.RowCount, PageSize: pageOfRuns})
+	gaps, err := d.DB.ListRunsWithFoldGaps(ctx, db.ListRunsWithFoldGapsParams{DatasetID: row.DatasetID, RowCount: row.RowCount,
+		PageSize: pageOfRuns})
 	if err != nil {
 		return nil, fmt.Errorf("list the runs without times: %w", err)
 	}
 	if len(gaps) > 0 {
-		findings = append(findings, Finding{Problem: NoFoldTimes, Of: series.Indicators.String(), ID: row.DatasetID, Table: row.QuestDBMeasurement,
+		findings = append(findings, Finding{Problem: NoFoldTimes, Of: series.Indicators.String(), ID: row.DatasetID,
+			Table:  row.QuestDBMeasurement,
 			Detail: fmt.Sprintf("%d runs, such as %s", len(gaps), gaps[0]), Fixable: true, kind: series.Indicators})
 	}
 	return findings, nil
 }
 
 // place looks for the table of a record.
-func (d *Doctor) place(ctx context.Context, kind series.Kind, id uuid.UUID, measurement string, names ...string) (*series.Place, *Finding, error) {
+func (d *Doctor) place(
+	ctx context.Context, kind series.Kind, id uuid.UUID, measurement string, names ...string,
+) (*series.Place, *Finding, error) {
 	name := strings.ToLower(measurement)
 	d.named[name] = true
 	f := &Finding{Of: kind.String(), ID: id, Table: name, kind: kind}
@@ -200,7 +204,8 @@ func (d *Doctor) checkDedup(place *series.Place, kind series.Kind, id uuid.UUID,
 		}
 		if known, ok := place.Table.Column(c.Name); ok {
 			c.Name, c.Type = known.Name, known.Type
-		} else if fold, ok := place.Table.First(questdb.FoldColumns...); ok && kind == series.Predictions && slices.Contains(questdb.FoldColumns, c.Name) {
+		} else if fold, ok := place.Table.First(questdb.FoldColumns...); ok && kind == series.Predictions &&
+			slices.Contains(questdb.FoldColumns, c.Name) {
 			c.Name, c.Type = fold.Name, fold.Type
 		}
 		keys.Columns = append(keys.Columns, c)
@@ -260,7 +265,8 @@ func (d *Doctor) compare(ctx context.Context, kind series.Kind, row *db.Indicato
 		return f, fmt.Errorf("read the metadata of dataset %s: %w", row.DatasetID, err)
 	}
 	for name, counted := range map[string]int64{
-		prefix + "_rows": bounds.Rows, "first_" + prefix + "_timestamp_ms": milliseconds(bounds.First), "last_" + prefix + "_timestamp_ms": milliseconds(bounds.Last),
+		prefix + "_rows": bounds.Rows, "first_" + prefix + "_timestamp_ms": milliseconds(bounds.First),
+		"last_" + prefix + "_timestamp_ms": milliseconds(bounds.Last),
 	} {
 		if stored, ok := copies[name]; ok && fmt.Sprint(stored) != fmt.Sprint(counted) {
 			say("metadata."+name, stored, counted)
@@ -320,7 +326,8 @@ func (d *Doctor) simulations(ctx context.Context) ([]Finding, error) {
 	return pages(func(after uuid.UUID) ([]db.ListSimulationMeasurementsRow, error) {
 		return d.DB.ListSimulationMeasurements(ctx, db.ListSimulationMeasurementsParams{AfterID: after, PageSize: pageOfRecords})
 	}, func(r *db.ListSimulationMeasurementsRow) (uuid.UUID, []Finding, error) {
-		found, err := d.rows(ctx, series.Trace, r.SimulationID, questdb.TracesSpec(strings.ToLower(r.QuestDBNamespace)), r.SimulationID.String(), r.SimulationName)
+		found, err := d.rows(ctx, series.Trace, r.SimulationID, questdb.TracesSpec(strings.ToLower(r.QuestDBNamespace)),
+			r.SimulationID.String(), r.SimulationName)
 		return r.SimulationID, found, err
 	})
 }

@@ -133,7 +133,8 @@ func (c *catalog) writeSchema(b *bytes.Buffer, r row, columns []column, fields [
 		col := columns[i]
 		typ, ok := jsonTypes[strings.TrimPrefix(col.Type.Name, "pg_catalog.")] // as the columns of views have them
 		if !ok {
-			return c.locate(r.goType, col.Name, fmt.Sprintf("%s has the type %s, for which internal/gen/rows.go knows no JSON type", col.Name, col.Type.Name))
+			return c.locate(r.goType, col.Name, fmt.Sprintf("%s has the type %s, for which internal/gen/rows.go knows no JSON type", col.Name,
+				col.Type.Name))
 		}
 		kind := typ[0]
 		if !col.NotNull && !f.optional {

@@ -18,13 +18,16 @@ import (
 
 // Store creates the table or its missing columns and writes the rows. When the table has no key, rows that are already stored
 // are left out; exclusive, if given, then keeps others from writing the same rows at the same time.
-func (d *Destination) Store(ctx context.Context, client *questdb.Client, wanted questdb.Spec, batch *rowread.Batch, exclusive Exclusive) error {
+func (d *Destination) Store(
+	ctx context.Context, client *questdb.Client, wanted questdb.Spec, batch *rowread.Batch, exclusive Exclusive,
+) error {
 	table, err := client.Ensure(ctx, wanted)
 	if err != nil {
 		return fmt.Errorf("prepare table %s: %w", wanted.Name, err)
 	}
 	if table.Designated == "" {
-		return &spec.Problem{Status: http.StatusConflict, Code: spec.ErrorCodeConflict, Message: "table " + wanted.Name + " has no designated timestamp, so no rows can be added to it"}
+		return &spec.Problem{Status: http.StatusConflict, Code: spec.ErrorCodeConflict,
+			Message: "table " + wanted.Name + " has no designated timestamp, so no rows can be added to it"}
 	}
 	w := newTableWriter(client, table, d, batch)
 	if exclusive == nil || table.Dedup {
@@ -211,7 +214,8 @@ func appendNumber(b []byte, v float64) []byte {
 // compared are the columns that decide whether two rows are equal: all but the designated one and those that are constant.
 func (w *tableWriter) compared() []questdb.Column {
 	return slices.DeleteFunc(slices.Clone(w.table.Columns), func(c questdb.Column) bool {
-		return c.Designated || slices.ContainsFunc(w.tags, func(tag tagColumn) bool { return tag.Always && strings.EqualFold(tag.Column, c.Name) })
+		tagged := func(tag tagColumn) bool { return tag.Always && strings.EqualFold(tag.Column, c.Name) }
+		return c.Designated || slices.ContainsFunc(w.tags, tagged)
 	})
 }
 

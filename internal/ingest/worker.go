@@ -84,7 +84,8 @@ func (w *importer) Work(ctx context.Context, task *river.Job[importArgs]) error 
 		return river.JobCancel(err)
 	}
 	w.log.Warn("a job waits for its next attempt", "job_id", id, "attempt", task.Attempt, "cause", err.Error())
-	_, note := w.store.NoteJob(ctx, db.NoteJobParams{JobID: id, Message: fmt.Sprintf("%s; attempt %d of %d failed, the next one follows", explain(err), task.Attempt, task.MaxAttempts)})
+	_, note := w.store.NoteJob(ctx, db.NoteJobParams{JobID: id, Message: fmt.Sprintf("%s; attempt %d of %d failed, the next one follows",
+		explain(err), task.Attempt, task.MaxAttempts)})
 	return errors.Join(err, note)
 }
 

@@ -240,7 +240,8 @@ func (p *parser) fail(what string) {
 
 // key reads column.key or a number of the record itself; end finds where a key that is not quoted ends.
 func (p *parser) key(end func(string) int) string {
-	if field := p.rest()[:len(p.rest())-len(strings.TrimLeft(p.rest(), "_abcdefghijklmnopqrstuvwxyz"))]; slices.Contains(p.fields.Numbers, field) {
+	field := p.rest()[:len(p.rest())-len(strings.TrimLeft(p.rest(), "_abcdefghijklmnopqrstuvwxyz"))]
+	if slices.Contains(p.fields.Numbers, field) {
 		p.at += len(field)
 		return field
 	}

@@ -40,7 +40,8 @@ func (l Limits) Page(prefix string, limit, offset *int64) (Page, error) {
 			return p, spec.InvalidParameter(prefix+"offset", "is below 0")
 		}
 		if l.Deepest > 0 && *offset > l.Deepest {
-			return p, spec.InvalidParameter(prefix+"offset", fmt.Sprintf("is above %d: page through a long list with cursor, whose pages all cost the same", l.Deepest))
+			return p, spec.InvalidParameter(prefix+"offset",
+				fmt.Sprintf("is above %d: page through a long list with cursor, whose pages all cost the same", l.Deepest))
 		}
 		p.Offset = *offset
 	}

@@ -222,7 +222,8 @@ func (r *arrowReader) cells(c *Column, column arrow.Array) (func(*Column, int) e
 	case interface{ Value(int) string }: // String, LargeString, StringView
 		return func(c *Column, i int) error { return r.text(c, a.Value(i)) }, nil
 	}
-	return nil, &ValidationError{Row: -1, Column: c.Name, What: "has the type " + column.DataType().Name() + ", which is none of numbers, texts and timestamps"}
+	return nil, &ValidationError{Row: -1, Column: c.Name,
+		What: "has the type " + column.DataType().Name() + ", which is none of numbers, texts and timestamps"}
 }
 
 func (r *arrowReader) float(c *Column, v float64) error {

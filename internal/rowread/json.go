@@ -234,7 +234,8 @@ func (j *jsonReader) member() (string, error) {
 	name := string(text)
 	switch {
 	case err != nil:
-		return "", &ValidationError{Row: -1, What: fmt.Sprintf("is not a JSON text, at byte %d", j.dec.InputOffset()-int64(len(quoted))), Syntax: true}
+		return "", &ValidationError{Row: -1, What: fmt.Sprintf("is not a JSON text, at byte %d", j.dec.InputOffset()-int64(len(quoted))),
+			Syntax: true}
 	case j.names[name]:
 		return "", &ValidationError{Row: -1, Column: name, What: "is there twice", Syntax: true}
 	case len(j.names) == MaxColumns:

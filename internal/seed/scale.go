@@ -110,7 +110,8 @@ func scaleBook(i int) book {
 	}
 	b := book{dataset: db.UpsertDatasetParams{
 		DatasetID: m.DatasetID, Symbol: m.Symbol, Granularity: m.Granularity, Source: m.Source,
-		QuestDBTag: slug, QuestDBMeasurement: m.IndicatorMeasurement, ColumnSchema: encode(append(schema, experiment.Column{Name: "TGT_315", Type: experiment.Double, Role: "target"})),
+		QuestDBTag: slug, QuestDBMeasurement: m.IndicatorMeasurement, ColumnSchema: encode(append(schema, experiment.Column{Name: "TGT_315",
+			Type: experiment.Double, Role: "target"})),
 		RowCount: int64(m.IndicatorRows), FirstBarTS: timeOf(firstRow), LastBarTS: timeOf(lastBar),
 		OhlcvMeasurement: &m.OHLCVMeasurement, OhlcvRowCount: scaleBars, OhlcvFirstTS: timeOf(scaleFirstBarMS), OhlcvLastTS: timeOf(lastBar),
 		BarIntervalMS: scaleBarMS, LookbackRows: scaleLookback, Metadata: encode(m),
@@ -139,10 +140,13 @@ func scaleRun(rng *rand.Rand, slug string, features []string, i, k, folds int) d
 	}
 	started, duration := scaleTime(i, 1+k), int64(folds)*1491
 	return db.UpsertRunParams{
-		RunID: experiment.RunID(name), DatasetID: experiment.DatasetID(slug), PredictionMeasurement: name, TargetColumn: "TGT_315", FeatureColumns: encode(features),
+		RunID: experiment.RunID(name), DatasetID: experiment.DatasetID(slug), PredictionMeasurement: name, TargetColumn: "TGT_315",
+		FeatureColumns: encode(features),
 		Hyperparameters: encode(map[string]any{
-			"learning_rate": 0.01, "max_depth": 4, "min_child_weight": 10, "subsample": 0.8, "colsample_bytree": 0.7, "lambda": 10, "num_rounds": 2000,
-			"min_boost_rounds": 100, "early_stopping_rounds": 50, "objective": "reg:quantileerror", "quantile_alpha": 0.95, "threshold_method": "OptimalROC",
+			"learning_rate": 0.01, "max_depth": 4, "min_child_weight": 10, "subsample": 0.8, "colsample_bytree": 0.7, "lambda": 10,
+			"num_rounds":       2000,
+			"min_boost_rounds": 100, "early_stopping_rounds": 50, "objective": "reg:quantileerror", "quantile_alpha": 0.95,
+			"threshold_method": "OptimalROC",
 		}),
 		WalkConfig: encode(experiment.WalkConfig{
 			TrainSize: scaleTrain, TestSize: scaleTest, TrainTestGap: scaleGap, FoldStep: scaleTest, EndFold: -1, PredictionMeasurement: name,
@@ -204,8 +208,9 @@ func (b *book) addScaleSimulation(rng *rand.Rand, slug string, run db.UpsertRunP
 		QuestDBNamespace: name, Mode: "dual", Status: "COMPLETED", StartedAt: &started, CompletedAt: new(started.Add(7 * time.Second)),
 		Config: encode(map[string]any{"position_size": scalePositionUSD, "threshold_choice": 1, "use_stop_loss": false, "fee_rate": 0}),
 		SummaryMetrics: encode(map[string]any{
-			"total_trades": all.Count, "win_count": all.Wins, "profit_factor": all.ProfitFactor, "total_pnl": all.Pnl, "total_return_pct": all.ReturnPct,
-			"avg_return_pct": all.AvgReturnPct, "max_drawdown_pct": all.MaxDrawdownPct, "best_return_pct": all.BestReturnPct,
+			"total_trades": all.Count, "win_count": all.Wins, "profit_factor": all.ProfitFactor, "total_pnl": all.Pnl,
+			"total_return_pct": all.ReturnPct,
+			"avg_return_pct":   all.AvgReturnPct, "max_drawdown_pct": all.MaxDrawdownPct, "best_return_pct": all.BestReturnPct,
 			"worst_return_pct": all.WorstReturnPct, "stress": map[string]any{"computed": false},
 		}),
 	}

@@ -24,7 +24,8 @@ const (
 )
 
 // scaleIndicators are its columns beside the bars.
-var scaleIndicators = []string{"rsi_14", "hma_55", "atr_14", "roc_9", "vol_30", "zsc_60", "ema_ratio_12", "ema_ratio_26", "volume_z_42", "TGT_15"}
+var scaleIndicators = []string{"rsi_14", "hma_55", "atr_14", "roc_9", "vol_30", "zsc_60", "ema_ratio_12", "ema_ratio_26", "volume_z_42",
+	"TGT_15"}
 
 // scaleSeries stores bench_1m: bars and indicators of that many rows, random and always the same, those of fewer rows the
 // first of more.
@@ -44,7 +45,8 @@ func scaleSeries(ctx context.Context, pool *pgxpool.Pool, series *questdb.Client
 func scaleExperiment(rows int) *experiment.Experiment {
 	first, last := scaleSeriesFirstMS, scaleSeriesFirstMS+int64(rows-1)*scaleSeriesBarMS
 	m := experiment.Manifest{
-		Version: 1, DatasetID: experiment.DatasetID(scaleSeriesSlug), DatasetSlug: scaleSeriesSlug, Symbol: "BTCUSDT", Granularity: "1m", Source: "benchmark",
+		Version: 1, DatasetID: experiment.DatasetID(scaleSeriesSlug), DatasetSlug: scaleSeriesSlug, Symbol: "BTCUSDT", Granularity: "1m",
+		Source:           "benchmark",
 		OHLCVMeasurement: scaleSeriesSlug + "_ohlcv", IndicatorMeasurement: scaleSeriesSlug + "_ind", BarIntervalMS: scaleSeriesBarMS,
 		FirstOHLCVTimestamp: first, LastOHLCVTimestamp: last, FirstIndicatorTimestamp: first, LastIndicatorTimestamp: last,
 		OHLCVRows: rows, IndicatorRows: rows, ExportedAt: scaleTime(0, 0),

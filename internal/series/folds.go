@@ -24,7 +24,8 @@ func NewClock(ctx context.Context, client *questdb.Client, dataset *db.Indicator
 	if err != nil || place.Table == nil || place.Table.Designated == "" {
 		return &Clock{}, err
 	}
-	rows, err := client.Scan(ctx, questdb.Scan{Selection: place.Selection(), Columns: []string{place.Table.Designated}, Limit: max(end, 0) + 1})
+	rows, err := client.Scan(ctx, questdb.Scan{Selection: place.Selection(), Columns: []string{place.Table.Designated},
+		Limit: max(end, 0) + 1})
 	if err != nil {
 		return nil, fmt.Errorf("read the times of %s: %w", place.Name, err)
 	}
@@ -66,7 +67,9 @@ const (
 
 // FillFolds sets the missing times of the folds of a dataset's runs, where QuestDB has the rows. transact runs a function in
 // a transaction, perhaps more than once.
-func FillFolds(ctx context.Context, d *db.DB, client *questdb.Client, id uuid.UUID, transact func(func(context.Context, *db.Queries) error) error) (folds int64, err error) {
+func FillFolds(
+	ctx context.Context, d *db.DB, client *questdb.Client, id uuid.UUID, transact func(func(context.Context, *db.Queries) error) error,
+) (folds int64, err error) {
 	dataset, err := d.GetDataset(ctx, id)
 	if err != nil {
 		return 0, fmt.Errorf("read dataset %s: %w", id, err)

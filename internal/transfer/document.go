@@ -69,7 +69,8 @@ func find(dir string) (files []string, err error) {
 			if entry.IsDir() {
 				return filepath.SkipDir
 			}
-		case !entry.IsDir() && (isSeriesFile(entry.Name()) || slices.ContainsFunc(extensions, func(ext string) bool { return strings.HasSuffix(entry.Name(), ext) })):
+		case !entry.IsDir() && (isSeriesFile(entry.Name()) || slices.ContainsFunc(extensions,
+			func(ext string) bool { return strings.HasSuffix(entry.Name(), ext) })):
 			files = append(files, path)
 		}
 		return nil

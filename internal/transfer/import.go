@@ -290,7 +290,8 @@ func (a *answer) warnings(d *Document) []string {
 	if a.MatchedBy == "" {
 		return a.Warnings
 	}
-	return append(a.Warnings, fmt.Sprintf("the server has this dataset as %s, found by its %s; runs that name %s will be refused", a.DatasetID, a.MatchedBy, d.ID()))
+	return append(a.Warnings, fmt.Sprintf("the server has this dataset as %s, found by its %s; runs that name %s will be refused",
+		a.DatasetID, a.MatchedBy, d.ID()))
 }
 
 // post sends a file until the server has answered.

@@ -64,7 +64,8 @@ func rowsOf(about map[string]string) (r Rows, ok bool) {
 
 // readOptions are how files are read: anything that names its times.
 func readOptions(batch int) rowread.Options {
-	return rowread.Options{Rows: batch, Texts: true, Time: []string{"timestamp_ms", "timestamp", "timestamp_unix"}, AnyUnit: true, Memory: maxArrow}
+	return rowread.Options{Rows: batch, Texts: true, Time: []string{"timestamp_ms", "timestamp", "timestamp_unix"}, AnyUnit: true,
+		Memory: maxArrow}
 }
 
 // maxArrow is the most bytes of one batch of an Arrow file; others write all rows as one.
