@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -130,7 +131,7 @@ var version string
 // buildVersion is the release, or what Go derives from the commit that was built.
 func buildVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok && version == "" {
-		return info.Main.Version
+		return strings.Trim(info.Main.Version, "()") // (devel) without a commit
 	}
 	return version
 }

@@ -122,7 +122,8 @@ func (q Query) Warnings(what string, found []string) (warnings []string) {
 			case isText && !words:
 				warnings = append(warnings, path+" is a number wherever there is one: a text does not match it")
 			case !isText && !number:
-				warnings = append(warnings, path+` is a text wherever there is one, which a number does not match; a text is compared as in `+path+`="100"`)
+				warnings = append(warnings, path+" is a text wherever there is one, which a number does not match; "+
+					"a text is compared as in "+path+`="100"`)
 			}
 		}
 	}
