@@ -161,7 +161,8 @@ type equity struct {
 	trades []earning
 }
 
-// GetEquity serves GET /api/simulations/:simulation_id/equity: {"simulation_id": …, "source": …, "rows": [{…}], "total_return_pct": …, …}.
+// GetEquity serves GET /api/simulations/:simulation_id/equity: {"simulation_id": …, "source": …, "rows": [{…}],
+// "total_return_pct": …, …}.
 func (s *Server) GetEquity(c echo.Context, simulationID string, params spec.GetEquityParams) error {
 	e := equity{GetEquityParams: params}
 	err := e.check(c)
@@ -195,7 +196,9 @@ func byExit(trades []earning) []earning {
 }
 
 // send answers a curve. closed are its gains of closed trades, and marked those with open ones, if it has them.
-func (e *equity) send(s *Server, c echo.Context, clock *streamClock, fields []rowstream.Field, rows rowstream.Rows, closed, marked *gains) error {
+func (e *equity) send(
+	s *Server, c echo.Context, clock *streamClock, fields []rowstream.Field, rows rowstream.Rows, closed, marked *gains,
+) error {
 	return s.send(c, clock, &rowstream.Answer{
 		Fields: fields, Rows: rows, Format: e.format, File: "equity_" + e.id.String(), Key: "rows", Head: e.head,
 		End: func(count int64) (rowstream.End, error) {

@@ -50,7 +50,8 @@ func (s *Server) ListOhlcv(c echo.Context, datasetID string, params spec.ListOhl
 	case err != nil:
 		return err
 	case params.Interval != nil:
-		return s.listCandles(c, candleQuery{rowAnswer: a, interval: *params.Interval, zone: params.Tz, offset: day, partial: isTrue(params.Partial)})
+		return s.listCandles(c, candleQuery{rowAnswer: a, interval: *params.Interval, zone: params.Tz, offset: day,
+			partial: isTrue(params.Partial)})
 	}
 	return s.listRows(c, a)
 }

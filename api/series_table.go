@@ -78,7 +78,8 @@ func (a *rowAnswer) histograms(ctx context.Context, bins int) ([]byte, error) {
 		}
 	}
 	if len(list) > maxHistograms {
-		return nil, spec.InvalidParameter("bins", fmt.Sprintf("is for at most %d numeric columns, and these are %d: name some with columns", maxHistograms, len(list)))
+		return nil, spec.InvalidParameter("bins", fmt.Sprintf("is for at most %d numeric columns, and these are %d: name some with columns",
+			maxHistograms, len(list)))
 	}
 	all, err := chart.Histograms(ctx, a.series.Client, list, bins)
 	if err != nil {

@@ -101,14 +101,18 @@ func mergeDataset(ctx context.Context, q *db.Queries, up *datasetUpload, ifMatch
 type tableTaken db.GetTableOwnerRow
 
 func (t tableTaken) Error() string {
-	return "table " + t.TableName + " is that of dataset " + t.QuestDBTag + ": name another one as indicator_measurement or ohlcv_measurement. " +
+	return "table " + t.TableName + " is that of dataset " + t.QuestDBTag + ": name another one as indicator_measurement or " +
+		"ohlcv_measurement. " +
 		"Several datasets share indicator_bars, or a table that has a SYMBOL column dataset"
 }
 
 // checkTables refuses tables that the dataset did not have before and that another dataset has, unless its rows are told apart there.
-func checkTables(ctx context.Context, q *db.Queries, up *datasetUpload, id uuid.UUID, before *db.LockDatasetRow, now *db.MergeDatasetRow) error {
+func checkTables(
+	ctx context.Context, q *db.Queries, up *datasetUpload, id uuid.UUID, before *db.LockDatasetRow, now *db.MergeDatasetRow,
+) error {
 	tables := []string{strings.ToLower(now.QuestDBMeasurement), strings.ToLower(now.OhlcvMeasurement)}
-	had := append([]string{questdb.SharedIndicators, strings.ToLower(before.QuestDBMeasurement), strings.ToLower(before.OhlcvMeasurement)}, up.shared...)
+	had := append([]string{questdb.SharedIndicators, strings.ToLower(before.QuestDBMeasurement), strings.ToLower(before.OhlcvMeasurement)},
+		up.shared...)
 	tables = slices.DeleteFunc(tables, func(table string) bool { return slices.Contains(had, table) })
 	if len(tables) == 0 {
 		return nil

@@ -30,7 +30,9 @@ func Histograms(ctx context.Context, client *questdb.Client, list []questdb.Betw
 	return all, nil
 }
 
-func histogram(ctx context.Context, client *questdb.Client, between questdb.Between, summary questdb.Summary, bins int) (h spec.Histogram, err error) {
+func histogram(
+	ctx context.Context, client *questdb.Client, between questdb.Between, summary questdb.Summary, bins int,
+) (h spec.Histogram, err error) {
 	h.Column, h.Count, h.Nulls = between.Column, summary.Count, summary.Nulls
 	h.Bins = h.Bins[:0:0]
 	if summary.Count == 0 {

@@ -57,7 +57,8 @@ func (d *Doctor) remove(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, removalPatience)
 	defer cancel()
 	ended := make(chan error, 1)
-	workers := ingest.Workers{Store: d.DB, Series: d.QuestDB, Log: slog.New(slog.DiscardHandler), Count: 1, Ready: func(context.Context) bool { return true }}
+	workers := ingest.Workers{Store: d.DB, Series: d.QuestDB, Log: slog.New(slog.DiscardHandler), Count: 1,
+		Ready: func(context.Context) bool { return true }}
 	go func() { ended <- workers.Run(ctx) }()
 	for {
 		left, err := d.DB.CountRemovals(ctx)

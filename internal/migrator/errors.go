@@ -52,7 +52,8 @@ func reason(err error) string {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		if strings.HasPrefix(pg.Message, "unsupported startup parameter") {
-			return pg.Message + ". It is a pooler such as PgBouncer: the service needs POSTGRES_POOLER=transaction, and foldbook migrate needs PostgreSQL's own address"
+			return pg.Message + ". It is a pooler such as PgBouncer: the service needs POSTGRES_POOLER=transaction, and foldbook migrate " +
+				"needs PostgreSQL's own address"
 		}
 		return pg.Message
 	}

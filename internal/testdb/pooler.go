@@ -62,7 +62,8 @@ func Pooler(t testing.TB, database, settings string) string {
 			t.Error(err)
 		}
 	})
-	u := url.URL{Scheme: "postgres", User: url.User("any"), Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Path: "/" + config.Database}
+	u := url.URL{Scheme: "postgres", User: url.User("any"), Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
+		Path: "/" + config.Database}
 	waitForPooler(t, u.String())
 	return u.String()
 }
