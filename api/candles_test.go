@@ -28,6 +28,7 @@ type candles struct {
 	Count, Total int
 	Truncated    bool
 	Next         *string
+	Limit        *int64
 	Left         int `json:"partial_left_out"`
 }
 
@@ -55,6 +56,9 @@ func TestCandlesAreWhole(t *testing.T) {
 	}
 	if got = h.candles(base + "?interval=1D"); len(got.Rows) != 4 || got.Left != 1 || got.Rows[3].Close != 95 {
 		t.Errorf("all days but the last, which has not ended: %+v", got)
+	}
+	if got = h.candles(base + "?interval=1d&limit=1"); got.Limit == nil || *got.Limit != 1 || got.Total != 4 || got.Next == nil {
+		t.Errorf("one of four days: %+v", got)
 	}
 	if got = h.candles(base + "?interval=1M"); len(got.Rows) != 0 || got.Left != 1 {
 		t.Errorf("a month of four days: %+v", got)

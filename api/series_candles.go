@@ -57,11 +57,11 @@ func (s *Server) listCandles(c echo.Context, q candleQuery) error {
 	if err := q.choose(clock, calendar); err != nil {
 		return err
 	}
-	rows, err := q.open(clock, q.page())
+	rows, err := q.open(clock, q.page(), q.at.Limit)
 	if err != nil {
 		return err
 	}
-	rows.Skip, rows.Limit = q.at.Offset, q.at.Limit
+	rows.Skip = q.at.Offset
 	for i := range fields { // a sum of LONG stays one, the other kinds are those of the columns
 		fields[i].Kind = rows.Fields[i].Kind
 	}
@@ -140,18 +140,18 @@ func (q *candleQuery) selected(page chart.Cut) questdb.Candles {
 	return k
 }
 
-// open begins to read candles that are made of these bars.
-func (q *candleQuery) open(clock *streamClock, page chart.Cut) (*chart.Candles, error) {
+// open begins to read candles that are made of these bars, below a limit of 0 all.
+func (q *candleQuery) open(clock *streamClock, page chart.Cut, limit int64) (*chart.Candles, error) {
 	k := q.selected(page)
 	k.Limit = -1
-	if q.cut.Calendar.IsSample() && q.at.Limit >= 0 {
-		k.Limit = min(q.at.Limit, 1<<40) + min(q.at.Offset, 1<<40) + 1
+	if q.cut.Calendar.IsSample() && limit >= 0 {
+		k.Limit = min(limit, 1<<40) + min(q.at.Offset, 1<<40) + 1
 	}
 	rows, err := q.series.Client.Candles(clock, k)
 	if err != nil {
 		return nil, fmt.Errorf("put candles of %s together: %w", q.series.Table.Name, err)
 	}
-	candles := &chart.Candles{Rows: rows, Roles: q.roles, Cut: q.cut, Desc: q.at.Desc, Limit: -1}
+	candles := &chart.Candles{Rows: rows, Roles: q.roles, Cut: q.cut, Desc: q.at.Desc, Limit: limit}
 	for _, f := range rows.Fields {
 		candles.Fields = append(candles.Fields, rowstream.Field{Name: f.Name, Kind: f.Kind})
 	}
@@ -196,8 +196,7 @@ func (q *candleQuery) count(clock *streamClock) (n int64, err error) {
 	if q.cut.Calendar.IsSample() {
 		return q.series.Client.CountCandles(patient, q.selected(q.cut))
 	}
-	q.at.Limit = -1
-	all, err := q.open(patient, q.cut)
+	all, err := q.open(patient, q.cut, -1)
 	if err != nil {
 		return 0, err
 	}

@@ -103,10 +103,18 @@ type Between struct {
 	Low, High float64
 }
 
+func (b Between) isDouble() bool {
+	c, _ := b.Table.Column(b.Column)
+	return c.Type == "DOUBLE"
+}
+
 // value writes the column as a number, or as NULL where it is not between the bounds.
 func (b Between) value(st *statement) *statement {
 	if math.IsInf(b.Low, -1) && math.IsInf(b.High, 1) {
-		return st.column(b.Table, b.Column).add("::double")
+		if st.column(b.Table, b.Column); b.isDouble() {
+			return st
+		}
+		return st.add("::double")
 	}
 	return st.add("case when ").column(b.Table, b.Column).add(" >= ").value(max(b.Low, -math.MaxFloat64)).
 		add(" and ").column(b.Table, b.Column).add(" <= ").value(min(b.High, math.MaxFloat64)).
@@ -142,22 +150,17 @@ func (c *Client) Summaries(ctx context.Context, list []Between) (all []Summary, 
 	return all, nil
 }
 
+// summary writes each value out in each function: QuestDB computes those of a subquery on one core, and several times as long.
 func summary(list []Between) *statement {
 	st := new(statement).add("select count() n")
-	for i := range list {
-		n := constant(strconv.Itoa(i))
-		st.add(", count(v" + n + ") m" + n + ", min(v" + n + ") lo" + n + ", max(v" + n + ") hi" + n + ", avg(v" + n + ") mean" + n)
-		st.add(", stddev_samp(v" + n + ") dev" + n + ", count(c" + n + ") there" + n)
-	}
-	st.add(" from (select ")
 	for i, b := range list {
-		if i > 0 {
-			st.add(", ")
-		}
 		n := constant(strconv.Itoa(i))
-		b.value(st).add(" v"+n+", ").column(b.Table, b.Column).add(" c" + n)
+		for _, call := range []constant{"count(", "min(", "max(", "avg(", "stddev_samp("} {
+			b.value(st.add(", ").add(call)).add(") " + call[:2] + n)
+		}
+		st.add(", count(").column(b.Table, b.Column).add(") there" + n)
 	}
-	return st.add(" from ").table(list[0].Table).where(list[0].Selection).add(")")
+	return st.add(" from ").table(list[0].Table).where(list[0].Selection)
 }
 
 // Bins counts values in n equally wide bins between the bounds, which have to be finite; the last one includes its end.
