@@ -88,8 +88,8 @@ func TestAppendPredictions(t *testing.T) {
 	}
 	for _, c := range []struct{ row, message string }{
 		{`{"timestamp": 1704067200000, "fold": 1, "fold_number": 1}`, "rows[0].fold_number: is there twice"},
-		{`{"timestamp": 1704067200000, "fold": 1.5}`, "rows[0].fold_number: must be a whole number"},
-		{`{"timestamp": 1704067200000, "fold": "a"}`, "rows[0].fold_number: must be a whole number"},
+		{`{"timestamp": 1704067200000, "fold": 1.5}`, "rows[0].fold_number: must be a whole number, and is 1.5"},
+		{`{"timestamp": 1704067200000, "fold": "a"}`, `rows[0].fold_number: must be a whole number, and is "a"`},
 	} {
 		if status, a := h.send(http.MethodPost, path, `{"rows": [`+c.row+`]}`); status != 400 || a["message"] != c.message {
 			t.Errorf("%s: %d %v", c.row, status, a["message"])
@@ -214,7 +214,7 @@ func TestAppendToForeignTable(t *testing.T) {
 	if status, a := h.send(http.MethodPost, indicatorsPath(), `{"rows": [{"timestamp": 1704067200000, "flag": 1}]}`); status != 400 || a["message"] != "rows[0].flag: is a BOOLEAN in the table, to which nothing can be added" {
 		t.Errorf("%d %v", status, a)
 	}
-	if status, a := h.send(http.MethodPost, indicatorsPath(), `{"rows": [{"timestamp": 1704067200000, "bar": 1.5}]}`); status != 400 || a["message"] != "rows[0].bar: must be a whole number" {
+	if status, a := h.send(http.MethodPost, indicatorsPath(), `{"rows": [{"timestamp": 1704067200000, "bar": 1.5}]}`); status != 400 || a["message"] != "rows[0].bar: must be a whole number, and is 1.5" {
 		t.Errorf("%d %v", status, a)
 	}
 	got := h.table(name + "_ind")

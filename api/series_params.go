@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
+	"foldbook/internal/moment"
 	"foldbook/internal/paging"
 	"foldbook/internal/rowstream"
 	"foldbook/internal/series"
@@ -102,16 +103,8 @@ func timesOf(startTS, endTS, startTimestamp, endTimestamp *string) (from, to tim
 	return from, to, err
 }
 
-// latest is the last millisecond of a year with four digits. The numbers from firstSecond to lastSecond are those of 2001
-// to 5138 in seconds; in milliseconds they would be the first years from 1970, which nobody asks for.
-const (
-	latest      = 253402300799999
-	firstSecond = 1_000_000_000
-	lastSecond  = 99_999_999_999
-)
-
-// timeOf reads milliseconds since 1970 or RFC 3339. A row belongs to the millisecond that it is shown with, so the end of
-// a range in milliseconds has rest added.
+// timeOf reads milliseconds since 1970 or a text; 0 is the beginning. A row belongs to the millisecond that it is shown with, so
+// the end of a range in milliseconds has rest added.
 func timeOf(name string, text *string, alias string, other *string, rest time.Duration) (time.Time, error) {
 	if text == nil {
 		name, text = alias, other
@@ -121,15 +114,15 @@ func timeOf(name string, text *string, alias string, other *string, rest time.Du
 	if text == nil {
 		return time.Time{}, nil
 	}
-	t, err := time.Parse(time.RFC3339, *text)
-	if ms, errInt := strconv.ParseInt(*text, 10, 64); errInt == nil && ms >= 0 && ms <= latest {
-		if ms >= firstSecond && ms <= lastSecond {
-			return time.Time{}, spec.InvalidParameter(name, "is in seconds, it seems: write milliseconds or RFC 3339")
-		}
-		t, err = time.UnixMilli(ms).Add(rest), nil
+	ms, err := strconv.ParseInt(*text, 10, 64)
+	if err != nil {
+		rest = 0
+	} else if ms == 0 {
+		return time.UnixMilli(0).UTC().Add(rest), nil
 	}
-	if err != nil || t.Unix() < 0 || t.UnixMilli() > latest {
-		return time.Time{}, spec.InvalidParameter(name, "is not a time from 1970 to 9999 in milliseconds or RFC 3339")
+	t, err := (&moment.Reader{Unit: moment.Milliseconds}).Text(*text)
+	if err != nil {
+		return time.Time{}, spec.InvalidParameter(name, "is no time: "+err.Error())
 	}
-	return t.UTC(), nil
+	return t.Add(rest), nil
 }

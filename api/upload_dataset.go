@@ -64,10 +64,10 @@ func readDataset(body *httpbody.Body) (*datasetUpload, error) {
 		RowCount:           f.Count("indicator_row_count", b.IndicatorRowCount),
 		BarIntervalMS:      known(f.Count("bar_interval_ms", b.BarIntervalMS)),
 		LookbackRows:       f.Count("lookback_rows", b.LookbackRows),
-		OhlcvFirstTS:       either(f.Moment("ohlcv_first_ts", b.OhlcvFirstTS), f.Moment("first_ohlcv_ts", b.FirstOhlcvTS)),
-		OhlcvLastTS:        f.Moment("ohlcv_last_ts", b.OhlcvLastTS),
-		FirstBarTS:         either(f.Moment("indicator_first_ts", b.IndicatorFirstTS), f.Moment("first_indicator_ts", b.FirstIndicatorTS)),
-		LastBarTS:          f.Moment("indicator_last_ts", b.IndicatorLastTS),
+		OhlcvFirstTS:       either(f.Moment("ohlcv_first_ts", b.OhlcvFirstTS, false), f.Moment("first_ohlcv_ts", b.FirstOhlcvTS, false)),
+		OhlcvLastTS:        f.Moment("ohlcv_last_ts", b.OhlcvLastTS, false),
+		FirstBarTS:         either(f.Moment("indicator_first_ts", b.IndicatorFirstTS, false), f.Moment("first_indicator_ts", b.FirstIndicatorTS, false)),
+		LastBarTS:          f.Moment("indicator_last_ts", b.IndicatorLastTS, false),
 		ColumnSchema:       f.Array("column_schema", b.ColumnSchema),
 		Metadata:           metadata,
 	}}
@@ -175,7 +175,7 @@ func countOf(f *httpbody.Fields, name string, v httpbody.Raw) *int64 {
 // momentIn reads a time that is neither before first nor after last.
 func momentIn(first, last *time.Time) func(*httpbody.Fields, string, httpbody.Raw) *time.Time {
 	return func(f *httpbody.Fields, name string, v httpbody.Raw) *time.Time {
-		t := f.Moment(name, v)
+		t := f.Moment(name, v, false)
 		switch {
 		case before(last, t):
 			f.Fail(name, "is after the last one")

@@ -122,17 +122,70 @@ func TestUnknownFieldsOfRows(t *testing.T) {
 // Seconds where milliseconds belong would be a time in 1970.
 func TestSecondsAreNoMilliseconds(t *testing.T) {
 	t.Parallel()
-	const message = ": must be milliseconds since the epoch, which are not below 100000000000"
+	message := func(seconds, at, read string) string {
+		return ": " + seconds + " is in seconds, it seems: that is " + at + ", and in milliseconds it is " + read + ": write milliseconds since 1970 or a text such as 2025-11-10T01:30:00Z"
+	}
 	_, err := readSimulation(post(simWith(`"trades":[{"side":"long","size":1,"entry_price":1,"entry_timestamp":1735891200}]`)))
-	wantFault(t, err, http.StatusBadRequest, "invalid_body", "trades[0].entry_timestamp"+message)
+	wantFault(t, err, http.StatusBadRequest, "invalid_body", "trades[0].entry_timestamp"+message("1735891200", "2025-01-03T08:00:00Z", "1970-01-21T02:11:31.2Z"))
 	_, err = readRun(post(runWith(fold(0, `,"test_start_ts_ms":1735891200`))))
-	wantFault(t, err, http.StatusBadRequest, "invalid_body", "folds[0].test_start_ts_ms"+message)
+	wantFault(t, err, http.StatusBadRequest, "invalid_body", "folds[0].test_start_ts_ms"+message("1735891200", "2025-01-03T08:00:00Z", "1970-01-21T02:11:31.2Z"))
 	_, err = readDataset(post(`{` + dataHead + `,"first_ohlcv_ts":1704067200}`))
-	wantFault(t, err, http.StatusBadRequest, "invalid_body", "first_ohlcv_ts"+message)
+	wantFault(t, err, http.StatusBadRequest, "invalid_body", "first_ohlcv_ts"+message("1704067200", "2024-01-01T00:00:00Z", "1970-01-20T17:21:07.2Z"))
 	u, err := readDataset(post(`{` + dataHead + `,"metadata":{"first_ohlcv_timestamp_ms":1704067200}}`))
 	if err != nil || u.OhlcvFirstTS != nil || len(u.Warnings) != 1 {
 		t.Errorf("in metadata: %v, %v, warnings %q", err, u.OhlcvFirstTS, u.Warnings)
 	}
+}
+
+// data-rules.md, Times
+func TestTimesOfTrades(t *testing.T) {
+	t.Parallel()
+	const entry = `"entry_timestamp":1704067200000`
+	for fields, want := range map[string]string{
+		entry + `,"exit_timestamp":1704070800000`:                                `{"exit_timestamp":1704070800000}`,
+		entry + `,"exit_timestamp":"2024-01-01T01:00:00Z"`:                       `{"exit_timestamp":1704070800000}`,
+		entry + `,"exit_timestamp":"2024-01-01 02:00+01:00","metadata":{"a":1}`:  `{"a":1,"exit_timestamp":1704070800000}`,
+		entry + `,"exit_timestamp":null`:                                         `{}`,
+		entry + `,"metadata":{"exit_timestamp":"2024-01-01 01:00"}`:              `{"exit_timestamp":1704070800000}`,
+		entry + `,"exit_timestamp":1704070800`:                                   "! trades[0].exit_timestamp: 1704070800 is in seconds, it seems",
+		entry + `,"metadata":{"exit_timestamp":1704070800}`:                      "! trades[0].metadata.exit_timestamp: 1704070800 is in seconds, it seems",
+		entry + `,"exit_timestamp":1704063600000`:                                "! trades[0].exit_timestamp: 2023-12-31T23:00:00Z is before the entry, 2024-01-01T00:00:00Z",
+		entry + `,"bar_timestamp":"2024-06-01T00:00:00Z"`:                        "! trades[0].bar_timestamp: 2024-06-01T00:00:00Z is another time than entry_timestamp, 2024-01-01T00:00:00Z: give one of them",
+		entry + `,"bar_timestamp":"2024-01-01","bar_timestamp_ms":1704067200000`: `{}`,
+		`"bar_timestamp":"1927-12-30"`:                                           `{}`,
+		`"entry_timestamp":"2024-01-01 00:00:00"`:                                `{}`,
+		`"entry_timestamp":202401020930`:                                         "! trades[0].entry_timestamp: 202401020930 reads as the date 2024-01-02 09:30",
+	} {
+		u, err := readSimulation(post(simWith(`"trades":[{"side":"long","size":1,"entry_price":1,` + fields + `}]`)))
+		if wrong, refused := strings.CutPrefix(want, "! "); refused {
+			if err == nil || !strings.HasPrefix(err.Error(), wrong) {
+				t.Errorf("%s: %v, want %s", fields, err, wrong)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", fields, err)
+			continue
+		}
+		err = u.Trades.store(u.Simulation.SimulationID, func(rows []db.CopyTradesParams) error {
+			if diff := cmp.Diff(jsonOf(t, want), jsonOf(t, string(rows[0].Metadata))); diff != "" {
+				t.Errorf("%s: -want +got:\n%s", fields, diff)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// jsonOf is a document, of equal names the last, as jsonb has it.
+func jsonOf(t *testing.T, text string) (v map[string]any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
 }
 
 func FuzzSimulationBody(f *testing.F) {

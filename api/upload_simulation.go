@@ -1,10 +1,13 @@
 package api
 
 import (
+	"bytes"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
@@ -164,9 +167,10 @@ type tradeFields struct {
 	SimulationID   *string        `json:"simulation_id"`
 	TradeID        httpbody.Raw   `json:"trade_id"`
 	TradeIndex     *int64         `json:"trade_index"`
-	EntryTimestamp *int64         `json:"entry_timestamp"`
-	BarTimestamp   *string        `json:"bar_timestamp"`
-	BarTimestampMS *int64         `json:"bar_timestamp_ms"`
+	EntryTimestamp httpbody.Raw   `json:"entry_timestamp"`
+	BarTimestamp   httpbody.Raw   `json:"bar_timestamp"`
+	BarTimestampMS httpbody.Raw   `json:"bar_timestamp_ms"`
+	ExitTimestamp  httpbody.Raw   `json:"exit_timestamp"`
 	Side           httpbody.Raw   `json:"side"`
 	Size           *float64       `json:"size"`
 	EntryPrice     *float64       `json:"entry_price"`
@@ -207,6 +211,7 @@ func tradeRow(f *httpbody.Fields, b *tradeFields) db.CopyTradesParams {
 	if row.TradeIndex > maxTradeIndex {
 		f.Fail("trade_index", "must not be above 9007199254740992")
 	}
+	row.Metadata = b.exit(f, row.BarTimestamp, row.Metadata)
 	*b = tradeFields{Rest: b.Rest[:0]} // copied into the row, so its memory serves the next
 	return row
 }
@@ -255,19 +260,51 @@ func (l *tradeList) store(id uuid.UUID, store func([]db.CopyTradesParams) error)
 	}, store)
 }
 
-// entry is the time of entry, in the first of its three forms that is given.
-func (b *tradeFields) entry(f *httpbody.Fields) time.Time {
-	for _, t := range []*time.Time{
-		f.Milliseconds("entry_timestamp", b.EntryTimestamp),
-		f.Time("bar_timestamp", b.BarTimestamp),
-		f.Milliseconds("bar_timestamp_ms", b.BarTimestampMS),
-	} {
-		if t != nil {
-			return *t
+// entry is the time of entry, in any of its three forms; those that are given have to agree, to the millisecond.
+func (b *tradeFields) entry(f *httpbody.Fields) (entry time.Time) {
+	first := ""
+	for _, form := range []struct {
+		name string
+		v    httpbody.Raw
+	}{{"entry_timestamp", b.EntryTimestamp}, {"bar_timestamp", b.BarTimestamp}, {"bar_timestamp_ms", b.BarTimestampMS}} {
+		switch t := f.Moment(form.name, form.v, true); {
+		case t == nil:
+		case first == "":
+			first, entry = form.name, *t
+		case t.UnixMilli() != entry.UnixMilli():
+			f.Fail(form.name, fmt.Sprintf("%s is another time than %s, %s: give one of them", rfc3339(*t), first, rfc3339(entry)))
 		}
 	}
-	f.Fail("entry_timestamp", "is missing")
-	return time.Time{}
+	if first == "" {
+		f.Fail("entry_timestamp", "is missing")
+	}
+	return entry
+}
+
+func rfc3339(t time.Time) string { return t.Format(time.RFC3339Nano) }
+
+// exit checks the time of exit, which is kept in the metadata as a number of milliseconds. It may be given there too.
+func (b *tradeFields) exit(f *httpbody.Fields, entry time.Time, metadata []byte) []byte {
+	const name = "exit_timestamp"
+	path, v := name, b.ExitTimestamp
+	if v == nil && bytes.Contains(metadata, []byte(`"`+name+`"`)) {
+		var inside struct {
+			Exit httpbody.Raw `json:"exit_timestamp"`
+		}
+		if jsonv2.Unmarshal(metadata, &inside, jsontext.AllowDuplicateNames(true)) == nil {
+			path, v = "metadata."+name, inside.Exit
+		}
+	}
+	exit := f.Moment(path, v, true)
+	switch {
+	case exit == nil && b.ExitTimestamp == nil:
+		return metadata
+	case exit == nil:
+		return mergeObjects(metadata, []byte(`{"`+name+`":null}`))
+	case exit.UnixMilli() < entry.UnixMilli():
+		f.Fail(path, fmt.Sprintf("%s is before the entry, %s", rfc3339(*exit), rfc3339(entry)))
+	}
+	return mergeObjects(metadata, fmt.Appendf(nil, `{"%s":%d}`, name, exit.UnixMilli()))
 }
 
 // mergeObjects joins the members of two objects. If both have a name, jsonb keeps the value of b.

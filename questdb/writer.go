@@ -30,8 +30,8 @@ const (
 	maxBatch = 1 << 30
 	// writeRetry is how long a batch is sent again when its answer was lost.
 	writeRetry = time.Second
-	// The accepted times: 1973-03-03 to 2286-11-20. Milliseconds or nanoseconds mistaken for microseconds are outside.
-	firstMicros, lastMicros = 1e14, 1e16
+	// lastMicros is the last time of the line protocol, which counts nanoseconds: 2262-04-11.
+	lastMicros = math.MaxInt64 / 1000
 )
 
 type columnKind struct {
@@ -158,14 +158,13 @@ func (w *Writer) Text(column, v string) {
 	}
 }
 
-// Row ends a row at a time in microseconds since 1970. Times before 1973-03-03 and after 2286 are refused in Flush: they are
-// milliseconds or nanoseconds taken for microseconds.
+// Row ends a row at a time in microseconds since 1970. Times that QuestDB does not store are refused in Flush.
 func (w *Writer) Row(micros int64) {
 	if !w.start() {
 		return
 	}
-	if micros < firstMicros || micros >= lastMicros {
-		w.fail(&Refused{Message: fmt.Sprintf("row %d: %d is not a time in microseconds between 1973-03-03 and 2286", w.rows, micros)})
+	if micros < 0 || micros > lastMicros {
+		w.fail(&Refused{Message: fmt.Sprintf("row %d: %d is not a time in microseconds between 1970 and 2262-04-11", w.rows, micros)})
 		return
 	}
 	if !w.filled { // the line protocol has no row without a cell, but NaN, which is stored as NULL

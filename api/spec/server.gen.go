@@ -1222,11 +1222,11 @@ type RowsUpload struct {
 
 // RowsUpload_Rows_Item defines model for RowsUpload.rows.Item.
 type RowsUpload_Rows_Item struct {
-	// Timestamp Milliseconds since 1970.
-	Timestamp *int64 `json:"timestamp,omitempty"`
+	// Timestamp Milliseconds since 1970, or a text such as 2025-11-10T01:30:00Z.
+	Timestamp interface{} `json:"timestamp,omitempty"`
 
 	// TimestampMs The same.
-	TimestampMs          *int64                 `json:"timestamp_ms,omitempty"`
+	TimestampMs          interface{}            `json:"timestamp_ms,omitempty"`
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
@@ -1680,10 +1680,10 @@ type GetHistogramParams struct {
 	// Max Values above are left out.
 	Max *float64 `form:"max,omitempty" json:"max,omitempty"`
 
-	// StartTS Only rows at or after this time: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
+	// StartTS Only rows at or after this time: milliseconds since 1970, or a text such as 2025-11-10T01:30:00Z or 2024-01-02. A number of another unit, or that reads as a date, is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
-	// EndTS Only rows at or before this time: milliseconds since 1970, or RFC 3339.
+	// EndTS Only rows at or before this time: milliseconds since 1970, or a text.
 	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
 
 	// StartTimestamp The same as start_ts.
@@ -1713,10 +1713,10 @@ type GetIndexMapParamsType string
 
 // ListIndicatorsParams defines parameters for ListIndicators.
 type ListIndicatorsParams struct {
-	// StartTS Only rows at or after this time: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
+	// StartTS Only rows at or after this time: milliseconds since 1970, or a text such as 2025-11-10T01:30:00Z or 2024-01-02. A number of another unit, or that reads as a date, is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
-	// EndTS Only rows at or before this time: milliseconds since 1970, or RFC 3339.
+	// EndTS Only rows at or before this time: milliseconds since 1970, or a text.
 	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
 
 	// StartTimestamp The same as start_ts.
@@ -1767,10 +1767,10 @@ type GetDatasetManifestParams struct {
 
 // ListOhlcvParams defines parameters for ListOhlcv.
 type ListOhlcvParams struct {
-	// StartTS Only rows at or after this time: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
+	// StartTS Only rows at or after this time: milliseconds since 1970, or a text such as 2025-11-10T01:30:00Z or 2024-01-02. A number of another unit, or that reads as a date, is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
-	// EndTS Only rows at or before this time: milliseconds since 1970, or RFC 3339.
+	// EndTS Only rows at or before this time: milliseconds since 1970, or a text.
 	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
 
 	// StartTimestamp The same as start_ts.
@@ -1879,10 +1879,10 @@ type ListDatasetRunsParamsCount string
 
 // ListSeriesParams defines parameters for ListSeries.
 type ListSeriesParams struct {
-	// StartTS Only rows at or after this time: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
+	// StartTS Only rows at or after this time: milliseconds since 1970, or a text such as 2025-11-10T01:30:00Z or 2024-01-02. A number of another unit, or that reads as a date, is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
-	// EndTS Only rows at or before this time: milliseconds since 1970, or RFC 3339.
+	// EndTS Only rows at or before this time: milliseconds since 1970, or a text.
 	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
 
 	// StartTimestamp The same as start_ts.
@@ -2147,10 +2147,10 @@ type ListPredictionsParams struct {
 	// With folds: adds the ranges and thresholds of the folds, in JSON.
 	With *ListPredictionsParamsWith `form:"with,omitempty" json:"with,omitempty"`
 
-	// StartTS Only rows at or after this time: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
+	// StartTS Only rows at or after this time: milliseconds since 1970, or a text such as 2025-11-10T01:30:00Z or 2024-01-02. A number of another unit, or that reads as a date, is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
-	// EndTS Only rows at or before this time: milliseconds since 1970, or RFC 3339.
+	// EndTS Only rows at or before this time: milliseconds since 1970, or a text.
 	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
 
 	// StartTimestamp The same as start_ts.
@@ -2361,10 +2361,10 @@ type GetEquityParamsEvery string
 
 // ListTraceParams defines parameters for ListTrace.
 type ListTraceParams struct {
-	// StartTS Only rows at or after this time: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
+	// StartTS Only rows at or after this time: milliseconds since 1970, or a text such as 2025-11-10T01:30:00Z or 2024-01-02. A number of another unit, or that reads as a date, is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
-	// EndTS Only rows at or before this time: milliseconds since 1970, or RFC 3339.
+	// EndTS Only rows at or before this time: milliseconds since 1970, or a text.
 	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
 
 	// StartTimestamp The same as start_ts.
@@ -2497,10 +2497,10 @@ type GetTradesimRunParams struct {
 
 // ListTradesimTraceParams defines parameters for ListTradesimTrace.
 type ListTradesimTraceParams struct {
-	// StartTS Only rows at or after this time: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
+	// StartTS Only rows at or after this time: milliseconds since 1970, or a text such as 2025-11-10T01:30:00Z or 2024-01-02. A number of another unit, or that reads as a date, is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
-	// EndTS Only rows at or before this time: milliseconds since 1970, or RFC 3339.
+	// EndTS Only rows at or before this time: milliseconds since 1970, or a text.
 	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
 
 	// StartTimestamp The same as start_ts.
@@ -2633,10 +2633,10 @@ type ListRunPredictionsParams struct {
 	// With folds: adds the ranges and thresholds of the folds, in JSON.
 	With *ListRunPredictionsParamsWith `form:"with,omitempty" json:"with,omitempty"`
 
-	// StartTS Only rows at or after this time: milliseconds since 1970, or RFC 3339. A number that looks like seconds is refused.
+	// StartTS Only rows at or after this time: milliseconds since 1970, or a text such as 2025-11-10T01:30:00Z or 2024-01-02. A number of another unit, or that reads as a date, is refused.
 	StartTS *StartTS `form:"start_ts,omitempty" json:"start_ts,omitempty"`
 
-	// EndTS Only rows at or before this time: milliseconds since 1970, or RFC 3339.
+	// EndTS Only rows at or before this time: milliseconds since 1970, or a text.
 	EndTS *EndTS `form:"end_ts,omitempty" json:"end_ts,omitempty"`
 
 	// StartTimestamp The same as start_ts.
@@ -2850,18 +2850,14 @@ func (a RowsUpload_Rows_Item) MarshalJSON() ([]byte, error) {
 	var err error
 	object := make(map[string]json.RawMessage)
 
-	if a.Timestamp != nil {
-		object["timestamp"], err = json.Marshal(a.Timestamp)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'timestamp': %w", err)
-		}
+	object["timestamp"], err = json.Marshal(a.Timestamp)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'timestamp': %w", err)
 	}
 
-	if a.TimestampMs != nil {
-		object["timestamp_ms"], err = json.Marshal(a.TimestampMs)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'timestamp_ms': %w", err)
-		}
+	object["timestamp_ms"], err = json.Marshal(a.TimestampMs)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'timestamp_ms': %w", err)
 	}
 
 	for fieldName, field := range a.AdditionalProperties {

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"foldbook/internal/candlefile"
 	"foldbook/internal/transfer"
 )
 
@@ -47,6 +49,14 @@ type importCmd struct {
 	RunID        string `name:"run" placeholder:"ID" xor:"rows" help:"The files are predictions of this run."`
 	SimulationID string `name:"simulation" placeholder:"ID" xor:"rows" help:"The files are the trace of this simulation."`
 
+	Time       string   `placeholder:"NAME" help:"The column of times of files of rows, or DATE,TIME for two."`
+	TimeFormat string   `placeholder:"FORMAT" help:"How their times are written, such as %d.%m.%Y %H:%M."`
+	TZ         string   `name:"tz" placeholder:"ZONE" help:"The zone of times that have none, such as America/New_York; unless given, UTC."`
+	Columns    []string `placeholder:"NAME,…" help:"The names of their columns, in order; - leaves one out."`
+	Skip       int      `placeholder:"N" help:"Lines to skip at their beginning."`
+	Delimiter  string   `placeholder:"CHAR" help:"What is between their cells; \\t is a tab."`
+	FromRow    int64    `placeholder:"N" help:"Begin to send with row N, counted from 0: what an interrupted import names."`
+
 	Paths []string `arg:"" name:"path" help:"A file, a directory of files, or - for standard input."`
 }
 
@@ -56,11 +66,12 @@ func (importCmd) Help() string {
 is, as .json.gz or as .json.zst. What it is, is read from its content. Datasets are stored first, then runs, then
 simulations.
 
-With --dataset, --run or --simulation the files are rows instead: CSV with a header, NDJSON, {"rows": […]} or an Arrow IPC
-stream, as they are or compressed. Their time is in the column timestamp_ms, timestamp or timestamp_unix, in seconds,
-milliseconds, microseconds or nanoseconds, which is seen from the first one, or as RFC 3339. They are sent in batches of
-10,000, and rows with the same time replace each other. Files that "foldbook export --with-series" wrote say themselves whose
-rows they are.
+With --dataset, --run or --simulation the files are rows instead: CSV, NDJSON, {"rows": […]}, arrays of JSON, Arrow or
+Feather, as they are or compressed. Delimiter, UTF-16, comments, decimal commas and the usual names of columns are
+recognised, as are candles of Binance, Kraken and MetaTrader without names. Times are RFC 3339, dates with or without a time
+of day, or numbers in one unit, which the first shows; the options below say what a file does not. A file is checked as a
+whole before its first row is sent, in batches of 10,000; rows with the same time replace each other. Files that "foldbook
+export --with-series" wrote say themselves whose rows they are.
 
 Posting a file again changes nothing but the version. While the server is away it is tried again. After an interruption the
 same command goes on where it was: files of a directory that the journal names, and that have not changed, are skipped.
@@ -73,6 +84,7 @@ Examples:
 	foldbook import --server http://10.0.0.5:33931 backup/
 	zcat run.json.gz | foldbook import -
 	foldbook import bars.csv --dataset btc25_1       the bars, or with --as indicators the indicators
+	foldbook import bars.csv --dataset btc25_1 --time Date --time-format %d/%m/%Y --tz Europe/Berlin
 	foldbook import run.predictions.arrow            rows of an export`
 }
 
@@ -88,14 +100,39 @@ func (c importCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	im := transfer.Import{Client: client, Rows: of, DryRun: c.DryRun, Again: c.Again, Replace: c.Replace, KeepGoing: c.KeepGoing,
-		Journal: c.Journal, Watcher: show}
+	file, err := c.file()
+	if err != nil {
+		return err
+	}
+	im := transfer.Import{Client: client, Rows: of, File: file, FromRow: c.FromRow, Journal: c.Journal, Watcher: show,
+		DryRun: c.DryRun, Again: c.Again, Replace: c.Replace, KeepGoing: c.KeepGoing}
 	summary, err := im.Run(a.ctx, c.Paths, a.in)
 	show.end(summary)
 	if err == nil && len(summary.Failed) > 0 {
 		return fmt.Errorf("%d of %d files failed", len(summary.Failed), len(summary.Failed)+summary.Stored+summary.Skipped)
 	}
 	return err
+}
+
+// file is what the files of rows do not say themselves.
+func (c importCmd) file() (o candlefile.Options, err error) {
+	o = candlefile.Options{Time: c.Time, TimeFormat: c.TimeFormat, Columns: c.Columns, Skip: c.Skip}
+	if c.TZ != "" {
+		if o.Zone, err = time.LoadLocation(c.TZ); err != nil {
+			return o, usageError(fmt.Sprintf("--tz %q is not a time zone, such as America/New_York", c.TZ))
+		}
+	}
+	if c.TimeFormat != "" {
+		if err := candlefile.CheckFormat(c.TimeFormat); err != nil {
+			return o, usageError("--time-format " + err.Error())
+		}
+	}
+	if delimiter := []rune(strings.ReplaceAll(c.Delimiter, `\t`, "\t")); len(delimiter) == 1 && !strings.ContainsRune("\"\r\n", delimiter[0]) {
+		o.Delimiter = delimiter[0]
+	} else if c.Delimiter != "" {
+		return o, usageError("--delimiter is one character")
+	}
+	return o, nil
 }
 
 // rows is what the files are rows of, nil for documents.

@@ -183,8 +183,8 @@ func TestTransferSeriesRefusals(t *testing.T) {
 		fmt.Fprintf(&late, "%d,1\n", 1704067200+i*60)
 	}
 	write(t, dir, map[string]string{
-		"d.json": documents["c_dataset.json"], "late.csv": late.String() + "1704067200,x\n", "none.csv": "timestamp,a\n", "notime.csv": "a\n1\n", "name.csv": "timestamp,a-b\n1704067200,1\n",
-		"cut.arrow": "\xff\xff\xff\xff", "text.csv": "timestamp,note\n1704067200,x\n",
+		"d.json": documents["c_dataset.json"], "late.csv": late.String() + "1704067200,x\n", "none.csv": "timestamp,a\n", "notime.csv": "a\n1\n", "units.csv": late.String() + "1735689600000000,1\n",
+		"cut.arrow": "\xff\xff\xff\xff", "text.csv": "timestamp,close\n1704067200,x\n",
 	})
 	must(t, 0, nil, "import", "--server", s.url, filepath.Join(dir, "d.json"))
 	for _, c := range []struct {
@@ -193,12 +193,12 @@ func TestTransferSeriesRefusals(t *testing.T) {
 		args []string
 	}{
 		{1, `dataset nowhere does not exist`, []string{"--dataset", "nowhere", "late.csv"}},
-		{1, "rows[12345].close: must be a number", []string{"--dataset", datasetID, "late.csv"}},
+		{1, `rows[12345].close: must be a number, and is "x"`, []string{"--dataset", datasetID, "late.csv"}},
 		{1, "has no rows", []string{"--dataset", datasetID, "none.csv"}},
-		{1, "has no column of times: timestamp_ms, timestamp, timestamp_unix", []string{"--dataset", datasetID, "notime.csv"}},
-		{1, `column "a-b": is not a valid column name`, []string{"--dataset", datasetID, "name.csv"}},
-		{1, "in the batch that begins with rows[0]: the server refuses it (400 invalid_body): rows[0].note: must be a number", []string{"--dataset", datasetID, "text.csv"}},
-		{1, "run 00000000-0000-4000-8000-000000000000 does not exist", []string{"--run", "00000000-0000-4000-8000-000000000000", "late.csv"}},
+		{1, `has no column of times: it has the columns "a"; name it with --time`, []string{"--dataset", datasetID, "notime.csv"}},
+		{1, "rows[12345].timestamp: 1735689600000000 is in microseconds (2025-01-01T00:00:00Z), but the times before it are in seconds: a file has one unit", []string{"--dataset", datasetID, "units.csv"}},
+		{1, `in the batch that begins with rows[0]: the server refuses it (400 invalid_body): rows[0].close: must be a number, and is "x"; none of its 1 rows is stored`, []string{"--dataset", datasetID, "--as", "ohlcv", "text.csv"}},
+		{1, "run 00000000-0000-4000-8000-000000000000 does not exist", []string{"--run", "00000000-0000-4000-8000-000000000000", "text.csv"}},
 		{1, "is not an Arrow IPC stream, or is damaged", []string{"cut.arrow"}},
 		{2, "--as goes with --dataset", []string{"--as", "ohlcv", "late.csv"}},
 		{2, "is not a UUID", []string{"--run", "x", "late.csv"}},
@@ -209,7 +209,10 @@ func TestTransferSeriesRefusals(t *testing.T) {
 			t.Errorf("%v: code %d, %s, want %d and %s", c.args, code, stderr, c.code, c.want)
 		}
 	}
-	// What came before the bad row is stored, and the rest can follow.
+	// Nothing of a file with a bad row is stored: it is checked first.
+	if n := strings.Count(table(t, client, "refused25_1_ind"), "\n"); n != 0 {
+		t.Errorf("%d rows of refused files", n)
+	}
 	write(t, dir, map[string]string{"late.csv": late.String()})
 	must(t, 0, nil, "import", "--server", s.url, "--dataset", datasetID, "--as", "indicators", filepath.Join(dir, "late.csv"))
 	if n := strings.Count(table(t, client, "refused25_1_ind"), "\n"); n != 12_345 {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"foldbook/api/spec"
+	"foldbook/internal/moment"
 )
 
 // MaxName is the most bytes of a name, such as a symbol or a measurement. Names are indexed, and all columns of an index entry
@@ -117,60 +117,56 @@ func (f *Fields) OneOf(name string, text *string, allowed ...string) *string {
 	return text
 }
 
-// Time reads RFC 3339; an empty text is no time.
+// Time reads a time that is a text; an empty one is no time.
 func (f *Fields) Time(name string, text *string) *time.Time {
 	if text == nil || *text == "" {
 		return nil
 	}
-	var t time.Time
-	if err := t.UnmarshalText([]byte(*text)); err != nil {
-		f.Fail(name, "must be a time such as 2025-11-10T01:30:00Z")
-		return nil
-	}
-	return f.inRange(name, t)
+	t, err := (&moment.Reader{Unit: moment.Milliseconds, Old: true}).Text(*text)
+	return f.read(name, t, err)
 }
-
-// leastMilliseconds is in 1973. A smaller number is probably in seconds: in milliseconds it would be a time in 1970 to 1973.
-const leastMilliseconds = 100_000_000_000
 
 // Milliseconds reads milliseconds since the epoch; 0 is no time.
 func (f *Fields) Milliseconds(name string, ms *int64) *time.Time {
-	if ms = f.Epoch(name, ms); ms == nil || *ms == 0 {
+	if ms == nil || *ms == 0 {
 		return nil
 	}
-	return f.inRange(name, time.UnixMilli(*ms))
+	t, err := (&moment.Reader{Unit: moment.Milliseconds}).Number(*ms)
+	return f.read(name, t, err)
 }
 
-// Epoch checks the unit of milliseconds since the epoch.
+// Epoch checks milliseconds since the epoch, which stay a number.
 func (f *Fields) Epoch(name string, ms *int64) *int64 {
-	if ms != nil && *ms < leastMilliseconds && *ms != 0 {
-		f.Fail(name, fmt.Sprintf("must be milliseconds since the epoch, which are not below %d", int64(leastMilliseconds)))
-	}
+	f.Milliseconds(name, ms)
 	return ms
 }
 
-// inRange refuses times whose year does not have four digits, in which the service writes it.
-func (f *Fields) inRange(name string, t time.Time) *time.Time {
-	if t = t.UTC(); t.Year() < 1 || t.Year() > 9999 {
-		f.Fail(name, "is out of range")
+func (f *Fields) read(name string, t time.Time, err error) *time.Time {
+	if err != nil {
+		f.Fail(name, err.Error())
+		return nil
 	}
 	return &t
 }
 
-// Moment reads a time that is given in one of the two forms.
-func (f *Fields) Moment(name string, v Raw) *time.Time {
-	switch jsontext.Value(v).Kind() {
+// Moment reads a time that is a number or a text. Those of QuestDB begin in 1970; others may be older.
+func (f *Fields) Moment(name string, v Raw, old bool) *time.Time {
+	r := moment.Reader{Unit: moment.Milliseconds, Old: old}
+	switch text, _ := jsontext.AppendUnquote(nil, v); jsontext.Value(v).Kind() {
 	case jsontext.KindInvalid: // not there
 		return nil
 	case jsontext.KindNumber:
-		if ms, err := strconv.ParseInt(string(v), 10, 64); err == nil {
-			return f.Milliseconds(name, &ms)
+		if string(v) == "0" {
+			return nil
 		}
+		t, err := r.Text(string(v))
+		return f.read(name, t, err)
 	case jsontext.KindString:
-		if text, err := jsontext.AppendUnquote(nil, v); err == nil {
-			s := string(text)
-			return f.Time(name, &s)
+		if len(text) == 0 {
+			return nil
 		}
+		t, err := r.Text(string(text))
+		return f.read(name, t, err)
 	}
 	f.Fail(name, "must be a whole number of milliseconds since the epoch or a time such as 2025-11-10T01:30:00Z")
 	return nil

@@ -3,15 +3,18 @@
 package ingest
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"iter"
 	"slices"
 	"strconv"
 	"strings"
 
+	"foldbook/internal/moment"
 	"foldbook/internal/rowread"
 	"foldbook/questdb"
 )
@@ -31,15 +34,24 @@ type Plan struct {
 	Rows    int64    `json:"rows"` // with bad ones
 	Cells   int      `json:"cells"`
 	Time    int      `json:"time"` // cell with the time
-	Unit    int64    `json:"unit"` // of the time in nanoseconds; 0: it is a text
+	Unit    int64    `json:"unit"` // of the time in nanoseconds; 0: all are texts
 	Columns []Column `json:"columns"`
+
+	Repeats Repeats `json:"repeats"`
+}
+
+// Repeats are the rows that another row of the file replaces, because it has the same time and the same texts.
+type Repeats struct {
+	Rows  int64 `json:"rows"`
+	First int64 `json:"first"` // number of the first of them, from 1
 }
 
 // Column is a column of the file other than the time.
 type Column struct {
 	Cell   int    `json:"cell"`
 	Name   string `json:"name"`
-	Symbol bool   `json:"symbol"` // its first value is not a number
+	Symbol bool   `json:"symbol"` // more of its values are texts than numbers
+	Long   bool   `json:"long"`   // all of its numbers are whole, and one has more digits than a DOUBLE keeps
 }
 
 // FileError says what is wrong with a file as a whole.
@@ -66,8 +78,7 @@ func ReadCSV(table, text string) (*Plan, []Part, error) {
 	if err := p.name(header); err != nil {
 		return nil, nil, err
 	}
-	decided := make([]bool, len(p.Columns))
-	open, timed := len(decided), false
+	seen, clock := make([]content, len(p.Columns)), moment.Reader{}
 	var parts []Part
 	begin, first := int64(0), int64(1)
 	for r := range records(body) {
@@ -79,21 +90,85 @@ func ReadCSV(table, text string) (*Plan, []Part, error) {
 		if r.err != nil || len(r.cells) != p.Cells {
 			continue
 		}
-		if !timed {
-			timed = p.learnUnit(r.cells[p.Time])
+		if clock.Unit == 0 {
+			_, _ = clock.Text(r.cells[p.Time]) // the first number decides
 		}
-		for i := 0; open > 0 && i < len(decided); i++ {
-			if cell := r.cells[p.Columns[i].Cell]; !decided[i] && !isMissing(cell) {
-				_, number := parseNumber(cell)
-				p.Columns[i].Symbol, decided[i] = !number, true
-				open--
-			}
+		for i := range seen {
+			seen[i].note(r.cells[p.Columns[i].Cell])
 		}
 	}
 	if first <= p.Rows {
 		parts = append(parts, Part{first, body[begin:]})
 	}
-	return p, parts, nil
+	p.Unit = int64(clock.Unit)
+	for i, c := range seen {
+		p.Columns[i].Symbol, p.Columns[i].Long = c.texts > c.numbers, !c.fractions && c.inexact
+	}
+	return p, parts, p.check(body)
+}
+
+// content is what the cells of a column are.
+type content struct {
+	texts, numbers     int
+	fractions, inexact bool
+}
+
+func (c *content) note(cell string) {
+	switch n, missing, err := rowread.ReadCell(strings.TrimSpace(cell)); {
+	case missing:
+	case errors.Is(err, strconv.ErrSyntax):
+		c.texts++
+	default:
+		c.numbers++
+		c.fractions, c.inexact = c.fractions || !n.Whole, c.inexact || !n.Exact
+	}
+}
+
+// check reads all rows as a table that Ready makes would have them, and notes those that replace others. Error: a *FileError
+// when no row can be stored, so that no table is made for them.
+func (p *Plan) check(body string) error {
+	t, seed := &Target{plan: p, clock: moment.File(moment.Unit(p.Unit))}, maphash.MakeSeed()
+	for _, c := range p.Columns {
+		t.columns = append(t.columns, target{c, kinds[c.columnType()]})
+		t.empty = t.empty || !c.Symbol
+	}
+	row, wrong, seen, values := int64(0), "", map[uint64]struct{}{}, make([]value, len(t.columns))
+	var key []byte
+	for r := range records(body) {
+		row++
+		micros, problem := t.read(r, values)
+		if problem != "" {
+			wrong = cmp.Or(wrong, fmt.Sprintf("row %d: %s", row, problem))
+			continue
+		}
+		key = strconv.AppendInt(key[:0], micros, 10)
+		for i, v := range values {
+			if t.columns[i].Symbol {
+				key = append(append(key, 0), v.text...)
+			}
+		}
+		hash := maphash.Bytes(seed, key)
+		if _, again := seen[hash]; again {
+			p.Repeats.Rows++
+			p.Repeats.First = cmp.Or(p.Repeats.First, row)
+		}
+		seen[hash] = struct{}{}
+	}
+	if len(seen) == 0 && row > 0 {
+		return fileErrorf("no row can be imported: %s", wrong)
+	}
+	return nil
+}
+
+// columnType is the type of the column in a new table.
+func (c Column) columnType() string {
+	switch {
+	case c.Symbol:
+		return "SYMBOL"
+	case c.Long:
+		return "LONG"
+	}
+	return "DOUBLE"
 }
 
 // readHeader returns the names of the columns and the rest.
@@ -131,7 +206,7 @@ func (p *Plan) name(header []string) error {
 			return fileErrorf("the first line names the column %s twice", shown(name))
 		}
 		seen[lower] = true
-		if slices.Contains(timeColumns, lower) {
+		if slices.Contains(timeColumns, lower) || rowread.IsIndex(name, i) {
 			continue
 		}
 		if !questdb.ValidColumn(name) {
@@ -143,16 +218,6 @@ func (p *Plan) name(header []string) error {
 		return fileErrorf("the first line names no column beside the time")
 	}
 	return nil
-}
-
-// learnUnit takes the unit of the times from the first time that can be read.
-func (p *Plan) learnUnit(cell string) bool {
-	if number, ok := parseNumber(cell); ok {
-		p.Unit = rowread.UnitOf(number)
-		return true
-	}
-	_, ok := rowread.Moment(strings.TrimSpace(cell))
-	return ok
 }
 
 // record is a row of a file.

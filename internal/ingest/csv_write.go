@@ -3,10 +3,9 @@ package ingest
 import (
 	"context"
 	"fmt"
-	"math"
-	"strconv"
 	"strings"
 
+	"foldbook/internal/moment"
 	"foldbook/internal/rowread"
 	"foldbook/questdb"
 )
@@ -41,11 +40,15 @@ type Result struct {
 	Rejected int64      `json:"rejected"`
 	Errors   []RowError `json:"errors"`
 	Columns  []string   `json:"columns"`
+	Warnings []string   `json:"warnings"`
 }
 
 // Result sums up an import. Error: a *FileError when there were rows and all are invalid.
 func (p *Plan) Result(o Outcome) (Result, error) {
-	r := Result{Table: p.Table, Rows: p.Rows, Imported: p.Rows - o.Rejected, Rejected: o.Rejected, Errors: o.Errors}
+	r := Result{Table: p.Table, Rows: p.Rows, Imported: p.Rows - o.Rejected - p.Repeats.Rows, Rejected: o.Rejected, Errors: o.Errors, Warnings: []string{}}
+	if p.Repeats.Rows > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%d rows have the time and the texts of a row before them, which they replace: the first is row %d", p.Repeats.Rows, p.Repeats.First))
+	}
 	for _, c := range p.Columns {
 		r.Columns = append(r.Columns, c.Name)
 	}
@@ -64,7 +67,8 @@ type Target struct {
 	client  *questdb.Client
 	table   *questdb.Table
 	columns []target // symbols first, as the line protocol wants them
-	empty   bool     // it takes rows with nothing beside their time
+	clock   moment.Reader
+	empty   bool // it takes rows with nothing beside their time
 }
 
 type target struct {
@@ -92,11 +96,7 @@ var kinds = map[string]kind{
 func (p *Plan) Ready(ctx context.Context, client *questdb.Client) (*Target, error) {
 	spec := questdb.Spec{Name: p.Table, PartitionBy: "MONTH", Dedup: true}
 	for _, c := range p.Columns {
-		columnType := "DOUBLE"
-		if c.Symbol {
-			columnType = "SYMBOL"
-		}
-		spec.Columns = append(spec.Columns, questdb.Column{Name: c.Name, Type: columnType, Key: c.Symbol})
+		spec.Columns = append(spec.Columns, questdb.Column{Name: c.Name, Type: c.columnType(), Key: c.Symbol})
 	}
 	table, err := client.Ensure(ctx, spec)
 	if err != nil {
@@ -105,7 +105,7 @@ func (p *Plan) Ready(ctx context.Context, client *questdb.Client) (*Target, erro
 	if !table.Dedup {
 		return nil, fileErrorf("the table %s keeps rows of the same time beside each other, so that an import cannot be repeated", table.Name)
 	}
-	t := &Target{plan: p, client: client, table: table}
+	t := &Target{plan: p, client: client, table: table, clock: moment.File(moment.Unit(p.Unit))}
 	for _, symbols := range []bool{true, false} {
 		for _, c := range p.Columns {
 			column, ok := table.Column(c.Name)
@@ -183,9 +183,16 @@ func (t *Target) read(r record, values []value) (micros int64, problem string) {
 	case len(r.cells) != t.plan.Cells:
 		return 0, fmt.Sprintf("has %d cells, and the first line %d", len(r.cells), t.plan.Cells)
 	}
-	micros, problem = t.plan.micros(r.cells[t.plan.Time])
-	if problem != "" {
-		return 0, problem
+	cell := strings.TrimSpace(r.cells[t.plan.Time])
+	if cell == "" {
+		return 0, "has no time"
+	}
+	at, err := t.clock.Text(cell)
+	if err == nil {
+		micros, err = moment.Micros(at)
+	}
+	if err != nil {
+		return 0, "the time " + err.Error()
 	}
 	found := t.empty
 	for i, c := range t.columns {
@@ -203,78 +210,23 @@ func (t *Target) read(r record, values []value) (micros int64, problem string) {
 }
 
 func readCell(k kind, cell string) (value, string) {
-	if isMissing(cell) {
+	text := strings.TrimSpace(cell)
+	n, missing, err := rowread.ReadCell(text)
+	switch {
+	case missing:
 		return value{}, ""
-	}
-	switch k {
-	case float:
-		v, ok := parseNumber(cell)
-		if !ok {
-			return value{}, "is not a number"
-		}
-		if v-v != 0 { // QuestDB has neither NaN nor the infinities
-			return value{}, ""
-		}
-		return value{there: true, float: v}, ""
-	case whole:
-		v, err := strconv.ParseInt(strings.TrimSpace(cell), 10, 64)
-		if err != nil || v == math.MinInt64 {
-			return value{}, "is not a whole number"
-		}
-		return value{there: true, whole: v}, ""
-	}
-	if strings.ContainsRune(cell, 0) {
+	case k == float && err != nil:
+		return value{}, "is not a number"
+	case k == float && !n.Exact:
+		return value{}, "has more digits than a DOUBLE keeps"
+	case k == float:
+		return value{there: true, float: n.Float}, ""
+	case k == whole && (err != nil || !n.Whole || n.Int == rowread.Null):
+		return value{}, "is not a whole number"
+	case k == whole:
+		return value{there: true, whole: n.Int}, ""
+	case strings.ContainsRune(cell, 0):
 		return value{}, "has a zero byte"
 	}
 	return value{there: true, text: cell}, ""
-}
-
-func isMissing(cell string) bool { return strings.TrimSpace(cell) == "" }
-
-// parseNumber reads a number as other programs write it, not as Go's source code would.
-func parseNumber(cell string) (float64, bool) {
-	cell = strings.TrimSpace(cell)
-	v, err := strconv.ParseFloat(cell, 64)
-	return v, err == nil && !strings.ContainsAny(cell, "_xX")
-}
-
-// The times that QuestDB's writer takes: 2001-09-09 to 2286-11-20.
-const firstMicros, lastMicros = 1e15, 1e16
-
-// micros reads the time of a row, in microseconds since the epoch.
-func (p *Plan) micros(cell string) (at int64, problem string) {
-	cell = strings.TrimSpace(cell)
-	if cell == "" {
-		return 0, "has no time"
-	}
-	read, what := rowread.Moment, "one such as 2025-11-10T01:30:00Z"
-	if p.Unit > 0 {
-		read, what = func(cell string) (int64, bool) { return scale(cell, p.Unit) }, "a number"
-	}
-	micros, ok := read(cell)
-	if !ok {
-		return 0, fmt.Sprintf("the time %s is not %s, as the first row's is", shown(cell), what)
-	}
-	if micros < firstMicros || micros >= lastMicros {
-		return 0, fmt.Sprintf("the time %s is not between 2001-09-09 and 2286-11-20", shown(cell))
-	}
-	return micros, ""
-}
-
-// scale reads a number in a unit of some nanoseconds as microseconds; one that is out of range becomes 0.
-func scale(cell string, unit int64) (micros int64, ok bool) {
-	if v, err := strconv.ParseInt(cell, 10, 64); err == nil {
-		switch {
-		case unit < 1000:
-			return v / (1000 / unit), true
-		case v < 0 || v > lastMicros/(unit/1000):
-			return 0, true
-		}
-		return v * (unit / 1000), true
-	}
-	v, ok := parseNumber(cell) // with a fraction, or an exponent
-	if v = math.Round(v * float64(unit) / 1000); v < 0 || v > lastMicros || v != v {
-		v = 0
-	}
-	return int64(v), ok
 }

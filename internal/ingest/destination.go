@@ -85,7 +85,7 @@ func (d *Destination) columns() *questdb.Table {
 // *httpbody.ValidationError.
 func (d *Destination) Read(format rowread.Format, in io.Reader) (*rowread.Batch, error) {
 	batch, err := rowread.New(format, in, rowread.Options{
-		Rows: 1 << 31, Cells: MaxCells, Time: []string{"timestamp", "timestamp_ms"}, Column: d.resolve(),
+		Rows: 1 << 31, Cells: MaxCells, Time: []string{"timestamp", "timestamp_ms"}, Column: d.resolve(), Texts: true,
 	}).Next()
 	if err != nil {
 		return nil, err
@@ -184,8 +184,11 @@ func (d *Destination) Plan(batch *rowread.Batch) (wanted questdb.Spec, added []s
 		column, ok := table.Column(c.Name)
 		if !ok {
 			column = questdb.Column{Name: c.Name, Type: "DOUBLE"}
-			if c.Kind == rowread.Int {
+			switch c.Kind {
+			case rowread.Int:
 				column.Type = "LONG"
+			case rowread.Text:
+				column.Type = "SYMBOL"
 			}
 		}
 		wanted.Columns = append(wanted.Columns, column)

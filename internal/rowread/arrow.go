@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -90,20 +91,17 @@ func (r *arrowReader) begin() error {
 	if len(fields) > MaxColumns {
 		return &ValidationError{Row: -1, What: fmt.Sprintf("has %d columns: %d are taken", len(fields), MaxColumns)}
 	}
-	has := func(name string) bool {
-		_, ok := reader.Schema().FieldsByName(name)
-		return ok
-	}
-	if err := r.chooseTime(has); err != nil {
+	names := r.fieldNames(fields)
+	if err := r.chooseTime(names); err != nil {
 		return err
 	}
-	for _, f := range fields {
-		c, err := r.column(f.Name)
+	for i, f := range fields {
+		c, err := r.column(names[i])
 		if err == nil {
 			err = r.meet(c, f.Name)
 		}
 		if err == nil && c.Kind == Any {
-			c.Kind = r.kindOf(f.Type.ID())
+			c.Kind = r.kindOf(valueType(f.Type).ID())
 		}
 		if err != nil {
 			return r.inHeader(err)
@@ -114,14 +112,43 @@ func (r *arrowReader) begin() error {
 	return nil
 }
 
+// fieldNames are the names of the columns. When none has that of a time, an index of pandas that has times is the time.
+func (b *builder) fieldNames(fields []arrow.Field) []string {
+	names, index := make([]string, len(fields)), -1
+	for i, f := range fields {
+		switch names[i] = f.Name; {
+		case slices.ContainsFunc(b.o.Time, func(t string) bool { return strings.EqualFold(t, f.Name) }):
+			index = len(fields)
+		case index < 0 && pandasIndex.MatchString(f.Name) && isTimeType(f.Type):
+			index = i
+		}
+	}
+	if index >= 0 && index < len(fields) {
+		names[index] = b.o.Time[0]
+	}
+	return names
+}
+
+func isTimeType(t arrow.DataType) bool {
+	return slices.Contains([]arrow.Type{arrow.TIMESTAMP, arrow.DATE32, arrow.DATE64}, t.ID())
+}
+
+// valueType is the type of the cells of a column, which a dictionary may hold.
+func valueType(t arrow.DataType) arrow.DataType {
+	if d, ok := t.(*arrow.DictionaryType); ok {
+		return d.ValueType
+	}
+	return t
+}
+
 // kindOf is the kind that a column has by its type, even without any cell.
 func (b *builder) kindOf(t arrow.Type) Kind {
 	switch {
-	case arrow.IsInteger(t), t == arrow.TIMESTAMP, t == arrow.BOOL:
+	case arrow.IsInteger(t), t == arrow.TIMESTAMP, t == arrow.DATE32, t == arrow.DATE64, t == arrow.BOOL:
 		return Int
 	case arrow.IsFloating(t):
 		return Float
-	case b.o.Texts && t != arrow.NULL:
+	case b.o.Texts && slices.Contains([]arrow.Type{arrow.STRING, arrow.LARGE_STRING, arrow.STRING_VIEW}, t):
 		return Text
 	}
 	return Any
@@ -183,42 +210,49 @@ func (r *arrowReader) cells(c *Column, column arrow.Array) (func(*Column, int) e
 		return func(c *Column, i int) error { return r.float(c, a.Value(i)) }, nil
 	case *array.Float32:
 		return func(c *Column, i int) error { return r.float(c, float64(a.Value(i))) }, nil
+	case *array.Float16:
+		return func(c *Column, i int) error { return r.float(c, float64(a.Value(i).Float32())) }, nil
 	case *array.Int64:
-		return func(c *Column, i int) error { return r.whole(c, a.Value(i)) }, nil
+		return wholes(r, a), nil
 	case *array.Int32:
-		return func(c *Column, i int) error { return r.whole(c, int64(a.Value(i))) }, nil
+		return wholes(r, a), nil
 	case *array.Int16:
-		return func(c *Column, i int) error { return r.whole(c, int64(a.Value(i))) }, nil
+		return wholes(r, a), nil
 	case *array.Int8:
-		return func(c *Column, i int) error { return r.whole(c, int64(a.Value(i))) }, nil
-	case *array.Uint64:
-		return func(c *Column, i int) error {
-			if v := a.Value(i); v > math.MaxInt64 {
-				return r.invalid(c.Name, "is out of range")
-			}
-			return r.whole(c, int64(a.Value(i))) //nolint:gosec // checked
-		}, nil
+		return wholes(r, a), nil
 	case *array.Uint32:
-		return func(c *Column, i int) error { return r.whole(c, int64(a.Value(i))) }, nil
+		return wholes(r, a), nil
 	case *array.Uint16:
-		return func(c *Column, i int) error { return r.whole(c, int64(a.Value(i))) }, nil
+		return wholes(r, a), nil
 	case *array.Uint8:
-		return func(c *Column, i int) error { return r.whole(c, int64(a.Value(i))) }, nil
+		return wholes(r, a), nil
+	case *array.Uint64, *array.Decimal32, *array.Decimal64, *array.Decimal128, *array.Decimal256:
+		return func(c *Column, i int) error { return r.digits(c, column.ValueStr(i)) }, nil
 	case *array.Boolean:
 		return func(c *Column, i int) error {
 			if a.Value(i) {
-				return r.whole(c, 1)
+				return r.setNumber(c, wholeNumber(1))
 			}
-			return r.whole(c, 0)
+			return r.setNumber(c, wholeNumber(0))
 		}, nil
 	case *array.Timestamp:
-		return r.moments(a)
+		if kind, ok := a.DataType().(*arrow.TimestampType); ok {
+			return r.moments(int64(kind.Unit.Multiplier()), func(i int) int64 { return int64(a.Value(i)) }), nil
+		}
+	case *array.Date32:
+		return r.moments(int64(time.Millisecond), func(i int) int64 { return int64(a.Value(i)) * 24 * time.Hour.Milliseconds() }), nil
+	case *array.Date64:
+		return r.moments(int64(time.Millisecond), func(i int) int64 { return int64(a.Value(i)) }), nil
 	case *array.Null:
 		return func(*Column, int) error { return nil }, nil
 	case *array.Dictionary:
-		if texts, ok := a.Dictionary().(interface{ Value(int) string }); ok {
-			return func(c *Column, i int) error { return r.text(c, texts.Value(a.GetValueIndex(i))) }, nil
-		}
+		set, err := r.cells(c, a.Dictionary())
+		return func(c *Column, i int) error {
+			if i = a.GetValueIndex(i); a.Dictionary().IsNull(i) {
+				return nil
+			}
+			return set(c, i)
+		}, err
 	case interface{ Value(int) string }: // String, LargeString, StringView
 		return func(c *Column, i int) error { return r.text(c, a.Value(i)) }, nil
 	}
@@ -226,23 +260,25 @@ func (r *arrowReader) cells(c *Column, column arrow.Array) (func(*Column, int) e
 		What: "has the type " + column.DataType().Name() + ", which is none of numbers, texts and timestamps"}
 }
 
+// wholes sets cells from a column of integers.
+func wholes[T int8 | int16 | int32 | int64 | uint8 | uint16 | uint32](r *arrowReader, a interface{ Value(int) T }) func(*Column, int) error {
+	return func(c *Column, i int) error { return r.setNumber(c, wholeNumber(int64(a.Value(i)))) }
+}
+
 func (r *arrowReader) float(c *Column, v float64) error {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return nil
 	}
-	return r.setNumber(c, v)
+	return r.setNumber(c, Number{Float: v, Exact: true})
 }
 
-func (r *arrowReader) whole(c *Column, v int64) error {
-	switch {
-	case c.skip:
-		return nil
-	case !c.wantsInt():
-		return r.setNumber(c, float64(v))
-	case v == Null:
-		return r.invalid(c.Name, "is out of range")
+// digits sets a cell from a number of any length.
+func (r *arrowReader) digits(c *Column, text string) error {
+	n, err := ReadNumber(text)
+	if err != nil {
+		return r.invalid(c.Name, text+" is out of range")
 	}
-	return r.setWhole(c, v)
+	return r.setNumber(c, n)
 }
 
 func (r *arrowReader) text(c *Column, v string) error {
@@ -252,36 +288,17 @@ func (r *arrowReader) text(c *Column, v string) error {
 	return r.setTextCell(c, []byte(v))
 }
 
-// moments reads a column of timestamps, which say their unit. The time of a row is whole milliseconds; as any other column
-// they are numbers of their unit.
-func (b *builder) moments(a *array.Timestamp) (func(*Column, int) error, error) {
-	kind, ok := a.DataType().(*arrow.TimestampType)
-	if !ok {
-		return nil, &ValidationError{Row: -1, What: "is not an Arrow IPC stream, or is damaged", Syntax: true}
-	}
-	unit := kind.Unit.Multiplier()
+// moments sets cells from times that say their unit. The time of a row is one; in any other column they are numbers of their unit.
+func (r *arrowReader) moments(unit int64, value func(i int) int64) func(*Column, int) error {
 	return func(c *Column, i int) error {
-		v := int64(a.Value(i))
-		switch {
-		case c.skip:
-			return nil
-		case !c.time && c.wantsInt():
-			return b.setInt(c, v)
-		case !c.time:
-			return b.invalid(c.Name, "must be "+wanted(c))
+		v := value(i)
+		if !c.time {
+			return r.setNumber(c, wholeNumber(v))
 		}
-		nanos := int64(unit)
-		if nanos > 1 && (v > math.MaxInt64/nanos || v < 0) {
-			return b.invalid(c.Name, "is out of range")
-		}
-		if nanos*v%int64(time.Millisecond) != 0 {
-			return b.invalid(c.Name, "is not a whole number of milliseconds")
-		}
-		if b.o.AnyUnit {
-			return b.setMicros(c.Name, nanos*v/int64(time.Microsecond))
-		}
-		return b.setTime(c.Name, nanos*v/int64(time.Millisecond))
-	}, nil
+		each := int64(time.Second) / unit
+		t, err := r.clock.Time(time.Unix(v/each, v%each*unit))
+		return r.setTime(c.Name, t, err)
+	}
 }
 
 // bounded is an allocator that holds so much at most: compressed messages may say that they are any length.

@@ -24,16 +24,16 @@ func NewArrowWriter(out io.Writer, about map[string]string) *ArrowWriter {
 	return &ArrowWriter{out: out, about: about}
 }
 
-// Write adds a batch. The time is the column timestamp_ms.
+// Write adds a batch. The time is the column timestamp_ms, of timestamps, which are times before 1973 too.
 func (a *ArrowWriter) Write(b *Batch) error {
 	if a.w == nil {
 		a.begin(b.Columns)
 	}
 	build := array.NewRecordBuilder(memory.DefaultAllocator, a.schema)
 	defer build.Release()
-	if times, ok := build.Field(0).(*array.Int64Builder); ok {
+	if times, ok := build.Field(0).(*array.TimestampBuilder); ok {
 		for _, micros := range b.Times {
-			times.Append(micros / 1000)
+			times.Append(arrow.Timestamp(micros / 1000))
 		}
 	}
 	for i, column := range a.columns {
@@ -63,7 +63,7 @@ func (a *ArrowWriter) Write(b *Batch) error {
 }
 
 func (a *ArrowWriter) begin(columns []*Column) {
-	fields := []arrow.Field{{Name: "timestamp_ms", Type: arrow.PrimitiveTypes.Int64}}
+	fields := []arrow.Field{{Name: "timestamp_ms", Type: arrow.FixedWidthTypes.Timestamp_ms}}
 	for _, c := range columns {
 		a.columns = append(a.columns, Column{Name: c.Name, Kind: c.Kind})
 		field := arrow.Field{Name: c.Name, Type: arrow.PrimitiveTypes.Float64, Nullable: true}

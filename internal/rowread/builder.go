@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"foldbook/internal/moment"
 	"foldbook/questdb"
 )
 
@@ -25,8 +27,8 @@ type builder struct {
 	time    int64 // of this row, in microseconds
 	ended   bool
 
-	timeName string // AnyUnit: the column that was found
-	unit     int64  // AnyUnit: nanoseconds in its unit, 0: not known yet
+	timeName string        // AnyUnit: the column that was found
+	clock    moment.Reader // of the times
 }
 
 func (b *builder) clear() {
@@ -34,7 +36,9 @@ func (b *builder) clear() {
 	b.times, b.cells = b.times[:0], 0
 	for _, c := range b.names {
 		c.floats, c.ints, c.texts, c.given = c.floats[:0], c.ints[:0], c.texts[:0], c.given[:0]
-		c.dict, c.codes = nil, nil
+		if c.dict, c.codes = nil, nil; c.open {
+			c.Kind, c.open = Any, false
+		}
 	}
 }
 
@@ -55,6 +59,11 @@ func (b *builder) column(name string) (*Column, error) {
 	}
 	if name == "" {
 		return nil, b.invalid("", "has a column without a name")
+	}
+	if pandasIndex.MatchString(name) {
+		c := &Column{Name: strings.Clone(name), skip: true}
+		b.names[c.Name] = c
+		return c, nil
 	}
 	if !questdb.ValidColumn(name) {
 		return nil, b.invalid(name, "is not a valid column name: letters, digits, _ and blanks between them, at most 127 bytes")
@@ -94,6 +103,14 @@ func (b *builder) column(name string) (*Column, error) {
 	return c, nil
 }
 
+// pandasIndex are the names that pandas gives to an index that has none: it numbers rows, or repeats their time.
+var pandasIndex = regexp.MustCompile(`^(__index_level_\d+__|Unnamed: \d+)$`)
+
+// IsIndex tells whether a column is an index of pandas by its name and place: in CSV the first column then has no name.
+func IsIndex(name string, at int) bool {
+	return (name == "" && at == 0) || pandasIndex.MatchString(name)
+}
+
 // isTime tells whether a column is a time of the rows, and whether it is the one that counts.
 func (b *builder) isTime(name string) (time, chosen bool) {
 	if b.o.AnyUnit && name == b.timeName {
@@ -101,24 +118,30 @@ func (b *builder) isTime(name string) (time, chosen bool) {
 	}
 	for _, t := range b.o.Time {
 		if strings.EqualFold(t, name) {
-			return !b.o.AnyUnit || t != "timestamp_unix", !b.o.AnyUnit
+			return !b.o.AnyUnit || strings.EqualFold(t, "timestamp_ms") || strings.EqualFold(t, "timestamp"), !b.o.AnyUnit
 		}
 	}
 	return false, false
 }
 
 // chooseTime finds the column of the time among the names of the first row.
-func (b *builder) chooseTime(has func(name string) bool) error {
+func (b *builder) chooseTime(names []string) error {
 	if !b.o.AnyUnit || b.timeName != "" {
 		return nil
 	}
-	for _, name := range b.o.Time {
-		if has(name) {
-			b.timeName = name
-			return nil
+	for _, time := range b.o.Time {
+		for _, name := range names {
+			if strings.EqualFold(name, time) {
+				b.timeName = name
+				return nil
+			}
 		}
 	}
-	return &ValidationError{Row: -1, What: "has no column of times: " + strings.Join(b.o.Time, ", ")}
+	found := make([]string, min(len(names), 20))
+	for i := range found {
+		found[i] = quoted(names[i])
+	}
+	return &ValidationError{Row: -1, What: "has no column of times, which are " + strings.Join(b.o.Time, ", ") + ": it has " + strings.Join(found, ", ")}
 }
 
 // meet notes that the row has a cell in the column.
@@ -173,86 +196,22 @@ func (b *builder) setText(c *Column, text []byte) (err error) {
 	return err
 }
 
-// setTime sets the time of the row from a whole number.
-func (b *builder) setTime(name string, v int64) error {
-	if b.o.AnyUnit {
-		if b.unit == 0 {
-			b.unit = UnitOf(v)
-		}
-		return b.setMicros(name, scale(v, b.unit))
+// setTime sets the time of the row, as far as it could be read. It is a whole number of milliseconds, as answers show it.
+func (b *builder) setTime(name string, t time.Time, err error) error {
+	var micros int64
+	if err == nil {
+		micros, err = moment.Micros(t)
 	}
 	switch {
-	case v < 1e11:
-		return b.invalid(name, "is too small for milliseconds since the epoch")
-	case v >= 1e13:
-		return b.invalid(name, "is too large for milliseconds since the epoch")
-	}
-	return b.setMicros(name, v*1000)
-}
-
-func (b *builder) setMicros(name string, micros int64) error {
-	switch {
-	case micros <= 0 || micros >= 1e16:
-		return b.invalid(name, "is out of range")
-	case micros%1000 != 0:
-		return b.invalid(name, "is not a whole number of milliseconds")
-	}
-	if b.timed && b.time != micros {
+	case err != nil:
+		return b.invalid(name, err.Error())
+	case t.Nanosecond()%int(time.Millisecond) != 0:
+		return b.invalid(name, t.Format(time.RFC3339Nano)+" is not a whole number of milliseconds")
+	case b.timed && b.time != micros:
 		return b.invalid(name, "is another time than the one that is given beside it")
 	}
 	b.time, b.timed = micros, true
 	return nil
-}
-
-// setMoment sets the time of the row from a text.
-func (b *builder) setMoment(name, text string) error {
-	if b.o.AnyUnit {
-		if micros, ok := Moment(text); ok {
-			return b.setMicros(name, micros)
-		}
-		return b.invalid(name, "is neither a whole number nor a time such as 2025-11-10T01:30:00Z")
-	}
-	return b.invalid(name, "must be a whole number of milliseconds since the epoch")
-}
-
-// Moment reads a time as text, in microseconds since the epoch; one without a zone is UTC.
-func Moment(text string) (micros int64, ok bool) {
-	if len(text) > 10 && text[10] == ' ' {
-		text = text[:10] + "T" + text[11:]
-	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02"} {
-		if at, err := time.Parse(layout, text); err == nil {
-			return at.UnixMicro(), true
-		}
-	}
-	return 0, false
-}
-
-// UnitOf classifies a time since the epoch, whose unit nobody told, by its size and returns the nanoseconds in its unit.
-func UnitOf[T int64 | float64](v T) int64 {
-	switch {
-	case v < 1e11:
-		return 1e9
-	case v < 1e14:
-		return 1e6
-	case v < 1e17:
-		return 1e3
-	}
-	return 1
-}
-
-// scale makes microseconds of a time. What is below them is rounded so that it is no whole millisecond.
-func scale(v, unit int64) int64 {
-	if unit == 1 {
-		if v%1000 != 0 {
-			return v/1000 | 1
-		}
-		return v / 1000
-	}
-	if v > math.MaxInt64/unit*1000 || v < 0 {
-		return -1
-	}
-	return v * (unit / 1000)
 }
 
 // endRow closes the row.
@@ -269,17 +228,24 @@ func (b *builder) endRow() error {
 	return nil
 }
 
-// wanted says what a cell of the column must be.
-func wanted(c *Column) string {
+// must says what a cell of the column has to be, beside what it is.
+func (b *builder) must(c *Column, found string) error {
+	const most = 40
+	if len(found) > most {
+		found = strings.ToValidUTF8(found[:most], "") + "…"
+	}
+	wanted := "a number"
 	switch {
 	case c.time:
-		return "a whole number of milliseconds since the epoch"
-	case c.Kind == Int:
-		return "a whole number"
+		wanted = "a time: milliseconds since 1970 or a text such as 2025-11-10T01:30:00Z"
+	case c.Kind == Int && !c.open:
+		wanted = "a whole number"
+	case c.Kind == Text && c.open:
+		wanted = "a text, as the cells above it are"
 	case c.Kind == Text:
-		return "a text"
+		wanted = "a text"
 	}
-	return "a number"
+	return b.invalid(c.Name, "must be "+wanted+", and is "+found)
 }
 
 // setTextCell sets a cell that is a text.
@@ -288,58 +254,80 @@ func (b *builder) setTextCell(c *Column, value []byte) error {
 	case c.skip:
 		return nil
 	case c.time:
-		return b.setMoment(c.Name, string(value))
-	case c.Kind == Text || (c.Kind == Any && b.o.Texts):
-		if bytes.IndexByte(value, 0) >= 0 {
-			return b.invalid(c.Name, "has the character U+0000, which cannot be stored")
-		}
-		c.Kind = Text
-		return b.setText(c, value)
+		t, err := b.clock.Text(string(value))
+		return b.setTime(c.Name, t, err)
+	case c.Kind == Any && b.o.Texts:
+		c.Kind, c.open, c.all.texts = Text, true, true
+	case c.Kind != Text:
+		return b.must(c, strconv.Quote(string(value)))
 	}
-	return b.invalid(c.Name, "must be "+wanted(c))
-}
-
-func (c *Column) wantsInt() bool { return c.time || c.Kind == Int }
-
-func (b *builder) setWhole(c *Column, v int64) error {
-	if c.time {
-		return b.setTime(c.Name, v)
+	if bytes.IndexByte(value, 0) >= 0 {
+		return b.invalid(c.Name, "has the character U+0000, which cannot be stored")
 	}
-	return b.setInt(c, v)
-}
-
-// setNumberText sets a cell that is a number in a text.
-func (b *builder) setNumberText(c *Column, text string) error {
-	if c.wantsInt() {
-		if v, err := strconv.ParseInt(text, 10, 64); err == nil {
-			if v == Null {
-				return b.invalid(c.Name, "is out of range")
-			}
-			return b.setWhole(c, v)
-		}
-	}
-	v, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return b.invalid(c.Name, "is out of range")
-	}
-	return b.setNumber(c, v)
+	return b.setText(c, value)
 }
 
 // setNumber sets a cell that is a number.
-func (b *builder) setNumber(c *Column, v float64) error {
+func (b *builder) setNumber(c *Column, n Number) error {
 	switch {
 	case c.skip:
 		return nil
-	case c.wantsInt():
-		if v != math.Trunc(v) || math.Abs(v) > 1<<53 {
-			return b.invalid(c.Name, "must be "+wanted(c))
+	case c.time && n.Whole:
+		t, err := b.clock.Number(n.Int)
+		return b.setTime(c.Name, t, err)
+	case c.time:
+		t, err := b.clock.Float(n.Float)
+		return b.setTime(c.Name, t, err)
+	case c.Kind == Int && !c.open, c.label:
+		if !n.Whole && n.Float == math.Trunc(n.Float) && math.Abs(n.Float) <= maxExact {
+			n.Int, n.Whole = int64(n.Float), true
 		}
-		return b.setWhole(c, int64(v))
-	case c.label && v == math.Trunc(v) && math.Abs(v) <= 1<<53:
-		return b.setText(c, strconv.AppendInt(nil, int64(v), 10))
+		if !n.Whole || n.Int == Null {
+			return b.must(c, n.String())
+		}
+		if c.label {
+			return b.setText(c, strconv.AppendInt(nil, n.Int, 10))
+		}
+		return b.setInt(c, n.Int)
 	case c.Kind == Text:
-		return b.invalid(c.Name, "must be a text")
+		return b.must(c, n.String())
+	case c.Kind == Any:
+		c.open, c.exact, c.all.numbers, c.Kind = true, true, true, Float
+		if n.Whole {
+			c.Kind = Int
+		}
 	}
-	c.Kind = Float
-	return b.setFloat(c, v)
+	if c.open {
+		c.exact = c.exact && n.Exact
+		c.all.fractions, c.all.inexact = c.all.fractions || !n.Whole, c.all.inexact || !n.Exact
+	}
+	if c.Kind == Int && n.Whole && n.Int != Null {
+		return b.setInt(c, n.Int)
+	}
+	if !n.Exact {
+		return b.invalid(c.Name, n.String()+" has more digits than a DOUBLE keeps")
+	}
+	if c.Kind == Int {
+		if err := b.toFloats(c); err != nil {
+			return err
+		}
+	}
+	return b.setFloat(c, n.Float)
+}
+
+// toFloats makes a column of floats of one that had whole numbers so far.
+func (b *builder) toFloats(c *Column) error {
+	for row, v := range c.ints {
+		n := wholeNumber(v)
+		switch {
+		case v == Null:
+			n.Float = math.NaN()
+		case !n.Exact:
+			return &ValidationError{Row: b.before + int64(row), Column: c.Name,
+				What: n.String() + " has more digits than a DOUBLE keeps, and not all numbers of the column are whole"}
+		}
+		c.floats = append(c.floats, n.Float)
+	}
+	c.Kind, c.ints = Float, c.ints[:0]
+	return nil
 }

@@ -6,14 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
-// csvReader reads CSV as RFC 4180 has it, with a header. A cell that is empty, or a number that is not finite, is missing.
+// csvReader reads CSV as RFC 4180 has it, with a header.
 type csvReader struct {
 	*builder
 	in     io.Reader
@@ -64,10 +63,14 @@ func (r *csvReader) begin() error {
 	for i, name := range names {
 		names[i] = strings.TrimSpace(name)
 	}
-	if err := r.chooseTime(func(name string) bool { return slices.Contains(names, name) }); err != nil {
+	if err := r.chooseTime(names); err != nil {
 		return err
 	}
-	for _, name := range names {
+	for i, name := range names {
+		if name == "" { // pandas writes an index without a name first, others end their lines with a comma
+			r.header = append(r.header, &Column{skip: true, blank: i > 0})
+			continue
+		}
 		c, err := r.column(name)
 		if err == nil {
 			err = r.meet(c, name)
@@ -106,26 +109,21 @@ func (r *csvReader) wrong(err error) error {
 func (r *csvReader) cell(c *Column, text string) error {
 	text = strings.TrimSpace(text)
 	switch {
-	case text == "" || c.skip:
+	case c.blank && text != "":
+		return r.invalid("", "has a cell in a column without a name")
+	case c.skip:
 		return nil
-	case c.Kind == Text && !c.label:
-		return r.csvText(c, text)
 	}
-	if c.wantsInt() {
-		if v, err := strconv.ParseInt(text, 10, 64); err == nil && v != Null {
-			return r.setWhole(c, v)
-		}
-	}
-	v, err := strconv.ParseFloat(text, 64)
+	n, missing, err := ReadCell(text)
 	switch {
-	case errors.Is(err, strconv.ErrRange):
-		return r.invalid(c.Name, "is out of range")
-	case err != nil || strings.ContainsAny(text, "xX_"): // Go's own ways to write numbers
-		return r.csvText(c, text)
-	case math.IsNaN(v) || math.IsInf(v, 0):
+	case missing:
 		return nil
+	case c.time, c.Kind == Text && !c.label && !c.open, errors.Is(err, strconv.ErrSyntax):
+		return r.csvText(c, text)
+	case err != nil:
+		return r.invalid(c.Name, "is out of range")
 	}
-	return r.setNumber(c, v)
+	return r.setNumber(c, n)
 }
 
 func (r *csvReader) csvText(c *Column, text string) error {

@@ -83,22 +83,20 @@ func (j *jsonReader) row() error {
 	if err != nil {
 		return j.wrong(err)
 	}
-	names := namesOf(row)
-	if err := j.chooseTime(func(name string) bool { return names[name] }); err != nil {
+	if err := j.chooseTime(namesOf(row)); err != nil {
 		return err
 	}
 	return j.cells(decoder(bytes.NewReader(row)))
 }
 
 // namesOf returns the names of the members of an object.
-func namesOf(object jsontext.Value) map[string]bool {
-	names := map[string]bool{}
+func namesOf(object jsontext.Value) (names []string) {
 	dec := decoder(bytes.NewReader(object))
 	_, err := dec.ReadToken()
 	for err == nil && dec.PeekKind() == '"' {
 		var name jsontext.Token
 		if name, err = dec.ReadToken(); err == nil {
-			names[name.String()] = true
+			names = append(names, name.String())
 			err = dec.SkipValue()
 		}
 	}
@@ -162,18 +160,27 @@ func (j *jsonReader) named(quoted jsontext.Value, i int) (*Column, error) {
 
 func (j *jsonReader) cell(c *Column, v jsontext.Value) error {
 	switch kind := v.Kind(); {
-	case kind == '0':
-		return j.setNumberText(c, string(v))
 	case c.skip:
 		return j.skipped(v)
+	case kind == '0':
+		n, err := ReadNumber(string(v))
+		if err != nil {
+			return j.invalid(c.Name, "is out of range")
+		}
+		return j.setNumber(c, n)
 	case kind == 'n':
 		return nil
 	case kind != '"':
-		return j.invalid(c.Name, "must be "+wanted(c))
+		return j.must(c, string(v))
 	}
 	var err error
 	if j.text, err = jsontext.AppendUnquote(j.text[:0], v); err != nil {
 		return &ValidationError{Row: j.rowOr(), Column: c.Name, What: "is not a JSON text", Syntax: true}
+	}
+	if c.Kind == Any || c.open {
+		if n, err := ReadNumber(string(j.text)); err == nil && !c.time && n.Exact {
+			return j.invalid(c.Name, "is the number "+n.String()+" written as a text: write it without quotes")
+		}
 	}
 	return j.setTextCell(c, j.text)
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -40,20 +42,82 @@ func TestCSV(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"", "the body is empty"},
 		{"timestamp,a-b\n", `column "a-b": is not a valid column name: letters, digits, _ and blanks between them, at most 127 bytes`},
-		{"timestamp,\n", "the body has a column without a name"},
+		{"timestamp,\n1704067200000,1\n", "rows[0]: has a cell in a column without a name"},
 		{"timestamp,a,A\n", "column A: is there twice"},
 		{"a\n1\n", "rows[0].timestamp: is missing"},
 		{"timestamp,a\n1704067200000,1\n1704067200000\n", "rows[1]: has another number of cells than the header, which has 2, in line 3"},
 		{"timestamp,a\n1704067200000,\"1\n", `rows[0]: is not CSV: extraneous or missing " in quoted-field, in line 2`},
-		{"timestamp,a\n1704067200000,x\n", "rows[0].a: must be a number"},
-		{"timestamp,a\n1704067200000,0x10\n", "rows[0].a: must be a number"},
+		{"timestamp,a\n1704067200000,x\n", `rows[0].a: must be a number, and is "x"`},
+		{"timestamp,a\n1704067200000,0x10\n", `rows[0].a: must be a number, and is "0x10"`},
 		{"timestamp,a\n1704067200000,1e999\n", "rows[0].a: is out of range"},
-		{"timestamp,a\n1704067200,1\n", "rows[0].timestamp: is too small for milliseconds since the epoch"},
-		{"timestamp,a\n2024-01-01,1\n", "rows[0].timestamp: must be a whole number of milliseconds since the epoch"},
+		{"timestamp,a\n1704067200,1\n", "rows[0].timestamp: 1704067200 is in seconds, it seems: that is 2024-01-01T00:00:00Z, and in milliseconds it is 1970-01-20T17:21:07.2Z: write milliseconds since 1970 or a text such as 2025-11-10T01:30:00Z"},
+		{"timestamp,a\n1969-12-31,1\n", "rows[0].timestamp: 1969-12-31T00:00:00Z is before 1970-01-01, where the times of QuestDB begin"},
+		{"timestamp,a\n2263-01-01,1\n", "rows[0].timestamp: 2263-01-01T00:00:00Z is after 2262-04-11, where the times of QuestDB's line protocol end"},
 		{"timestamp,a\n1704067200000,\xff\n", "rows[0].a: is not UTF-8"},
 	} {
 		if _, err := all(CSV, strings.NewReader(c.in), service()); err == nil || err.Error() != c.want {
 			t.Errorf("%q\n got %v\nwant %s", c.in, err, c.want)
+		}
+	}
+}
+
+// data-rules.md, Numbers, texts and missing values
+func TestCells(t *testing.T) {
+	t.Parallel()
+	o := service()
+	o.Texts = true
+	at := int64(1704067200000000)
+	for _, c := range []struct {
+		format Format
+		in     string
+		want   []map[string]any // or the error
+		wrong  string
+	}{
+		{CSV, "timestamp,a,b,c\n1704067200000,null,None,bull\n1704067200000,NA,n/a,-\n1704067200000,187.15,NaN,bear\n1704067200000,<NA>,7,\n",
+			[]map[string]any{{"timestamp": at, "c": "bull"}, {"timestamp": at}, {"timestamp": at, "a": 187.15, "c": "bear"}, {"timestamp": at, "b": 7.0}}, ""},
+		{CSV, "timestamp,a\n1704067200000,\"42,283.58\"\n1704067200000,\"-1,234,567\"\n", []map[string]any{{"timestamp": at, "a": 42283.58}, {"timestamp": at, "a": -1234567.0}}, ""},
+		{CSV, "timestamp,a\n1704067200000,\"42,28\"\n1704067200000,1\n", nil, "rows[1].a: must be a text, as the cells above it are, and is 1"},
+		{CSV, "timestamp,a\n1704067200000,1\n1704067200000,bull\n", nil, `rows[1].a: must be a number, and is "bull"`},
+		{CSV, "timestamp,id,f\n1704067200000,9007199254740993,3\n1704067200000,,4\n1704067200000,1,5\n",
+			[]map[string]any{{"timestamp": at, "id": int64(9007199254740993), "f": 3.0}, {"timestamp": at, "f": 4.0}, {"timestamp": at, "id": int64(1), "f": 5.0}}, ""},
+		{NDJSON, `{"timestamp":1704067200000,"id":1704067200123456789}` + "\n" + `{"timestamp":1704067200000,"id":null,"f":1152921504606847000,"g":0.5}`,
+			[]map[string]any{{"timestamp": at, "id": int64(1704067200123456789)}, {"timestamp": at, "f": 1152921504606847000.0, "g": 0.5}}, ""},
+		{NDJSON, `{"timestamp":"2024-01-01 00:00","regime":"bull"}` + "\n" + `{"timestamp":"1704067200000","regime":null}`, []map[string]any{{"timestamp": at, "regime": "bull"}, {"timestamp": at}}, ""},
+		{NDJSON, `{"timestamp":"2024-01-01 00:00","regime":"bull"}` + "\n" + `{"timestamp":"1704067200000","regime":7}`, nil, "rows[1].regime: must be a text, as the cells above it are, and is 7"},
+		{CSV, ",timestamp,a,\n0,1704067200000,1,\n", []map[string]any{{"timestamp": at, "a": 1.0}}, ""},
+		{CSV, "timestamp,a,__index_level_0__,Unnamed: 0\n1704067200000,1,5,6\n", []map[string]any{{"timestamp": at, "a": 1.0}}, ""},
+	} {
+		got, err := all(c.format, strings.NewReader(c.in), o)
+		if c.wrong != "" {
+			if err == nil || err.Error() != c.wrong {
+				t.Errorf("%q\n got %v\nwant %s", c.in, err, c.wrong)
+			}
+		} else if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
+			t.Errorf("%q: %v (-want +got):\n%s", c.in, err, diff)
+		}
+	}
+}
+
+// The kinds of columns are those of all batches.
+func TestKinds(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"timestamp,a,b,c,d\n1704067200000,1,,,\n1704067200000,9007199254740993,2,x,\n": "map[a:2 b:1 c:3 d:0]",
+		"timestamp,a\n1704067200000,1\n1704067200000,x\n":                              "column a: has texts in some rows and numbers in others",
+		"timestamp,a\n1704067200000,0.5\n1704067200000,9007199254740993\n":             "column a: has whole numbers of more digits than a DOUBLE keeps, and numbers that are not whole",
+	} {
+		o := file()
+		o.Rows = 1
+		r := New(CSV, strings.NewReader(in), o)
+		for _, err := r.Next(); err == nil; _, err = r.Next() {
+		}
+		kinds, err := r.Kinds()
+		got := fmt.Sprint(kinds)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%q: %s, want %s", in, got, want)
 		}
 	}
 }
@@ -76,10 +140,10 @@ func TestUnits(t *testing.T) {
 		{NDJSON, `{"a": 1, "timestamp": "x", "timestamp_ms": 1704067200000}`, ""},
 		{NDJSON, `{"a": 1, "timestamp_unix": 1704067200}`, ""},
 		{JSON, `{"rows": [{"a": 1, "timestamp": 1704067200}]}`, ""},
-		{CSV, "a\n1\n", "the body has no column of times: timestamp_ms, timestamp, timestamp_unix"},
-		{NDJSON, `{"a": 1}`, "the body has no column of times: timestamp_ms, timestamp, timestamp_unix"},
-		{CSV, "timestamp,a\n1704067200,1\n9999999999999,1\n", "rows[1].timestamp: is out of range"},
-		{CSV, "timestamp,a\nyesterday,1\n", "rows[0].timestamp: is neither a whole number nor a time such as 2025-11-10T01:30:00Z"},
+		{CSV, "a\n1\n", "the body has no column of times, which are timestamp_ms, timestamp, timestamp_unix: it has a"},
+		{NDJSON, `{"a": 1}`, "the body has no column of times, which are timestamp_ms, timestamp, timestamp_unix: it has a"},
+		{CSV, "timestamp,a\n1704067200,1\n9999999999999,1\n", "rows[1].timestamp: 9999999999999 is no time between 1973 and 2262 in seconds (it is the year 318857): write seconds since 1970 or a text such as 2025-11-10T01:30:00Z"},
+		{CSV, "timestamp,a\nyesterday,1\n", `rows[0].timestamp: "yesterday" is not a time: write a number or a text such as 2025-11-10T01:30:00Z`},
 	} {
 		got, err := all(c.format, strings.NewReader(c.in), file())
 		if c.want != "" {
@@ -170,6 +234,31 @@ func TestArrow(t *testing.T) {
 	}
 }
 
+// The types that pandas and polars write are numbers, times and texts; an index is no column. The files are of heavyai/heavydb#206,
+// questdb/py-questdb-client#24, pandas-dev/pandas#51664 and pola-rs/polars#7291.
+func TestArrowTypes(t *testing.T) {
+	t.Parallel()
+	o := service()
+	o.Texts = true
+	for name, want := range map[string]string{
+		"arrow-type-categorical.arrow":              "map[close:1.5 high:2 low:0.5 open:1 regime:bull timestamp:1704067200000000 volume:10] 3 rows",
+		"arrow-type-date32-time.arrow":              "map[close:1.5 high:2 low:0.5 open:1 timestamp:1704067200000000 volume:10] 3 rows",
+		"arrow-type-decimal128.arrow":               "map[close:1.5 high:2 low:0.5 open:1.1 timestamp:1704067200000000 volume:10] 3 rows",
+		"arrow-type-float16.arrow":                  "map[close:1.5 f16:1 high:2 low:0.5 open:1 timestamp:1704067200000000 volume:10] 3 rows",
+		"arrow-index-level-becomes-a-feature.arrow": "map[rsi_14:2 timestamp:1704070800000000] 3 rows",
+		"arrow-index-unnamed-datetime.arrow":        "map[close:1.5 high:2 low:0.5 open:1 timestamp:1704067200000000 volume:10] 3 rows",
+	} {
+		body, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := all(Arrow, bytes.NewReader(body), o)
+		if err != nil || fmt.Sprint(got[0], " ", len(got), " rows") != want {
+			t.Errorf("%s: %v, %v\nwant %s", name, got, err, want)
+		}
+	}
+}
+
 func TestArrowFaults(t *testing.T) {
 	t.Parallel()
 	times := func(v ...int64) func(b *array.RecordBuilder) {
@@ -182,19 +271,19 @@ func TestArrowFaults(t *testing.T) {
 	}{
 		{nil, "the body is empty"},
 		{[]byte("timestamp,close\n1,2\n"), "the body is not an Arrow IPC stream, or is damaged"},
-		{arrowBody(t, []arrow.Field{ms}, times(1704067200000, 1704067200)), "rows[1].timestamp: is too small for milliseconds since the epoch"},
+		{arrowBody(t, []arrow.Field{ms}, times(1704067200000, 1704067200)), "rows[1].timestamp: 1704067200 is in seconds, it seems: that is 2024-01-01T00:00:00Z, and in milliseconds it is 1970-01-20T17:21:07.2Z: write milliseconds since 1970 or a text such as 2025-11-10T01:30:00Z"},
 		{arrowBody(t, []arrow.Field{{Name: "x", Type: arrow.PrimitiveTypes.Int64}}, times(1)), "rows[0].timestamp: is missing"},
-		{arrowBody(t, []arrow.Field{ms, {Name: "b", Type: arrow.FixedWidthTypes.Date32}}, func(b *array.RecordBuilder) {
+		{arrowBody(t, []arrow.Field{ms, {Name: "b", Type: arrow.FixedWidthTypes.Time32s}}, func(b *array.RecordBuilder) {
 			times(1704067200000)(b)
 			b.Field(1).AppendNull()
-		}), "column b: has the type date32, which is none of numbers, texts and timestamps"},
+		}), "column b: has the type time32, which is none of numbers, texts and timestamps"},
 		{arrowBody(t, []arrow.Field{{Name: "timestamp", Type: arrow.FixedWidthTypes.Timestamp_us}}, func(b *array.RecordBuilder) {
 			b.Field(0).(*array.TimestampBuilder).Append(1704067200000001)
-		}), "rows[0].timestamp: is not a whole number of milliseconds"},
+		}), "rows[0].timestamp: 2024-01-01T00:00:00.000001Z is not a whole number of milliseconds"},
 		{arrowBody(t, []arrow.Field{ms, {Name: "s", Type: arrow.BinaryTypes.String}}, func(b *array.RecordBuilder) {
 			times(1704067200000)(b)
 			b.Field(1).(*array.StringBuilder).Append("x")
-		}), "rows[0].s: must be a number"},
+		}), `rows[0].s: must be a number, and is "x"`},
 	} {
 		if _, err := all(Arrow, bytes.NewReader(c.body), service()); err == nil || err.Error() != c.want {
 			t.Errorf("got %v\nwant %s", err, c.want)

@@ -7,6 +7,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"foldbook/internal/moment"
 )
 
 // Format is a way to write rows down.
@@ -23,8 +25,8 @@ const (
 // Kind is what the cells of a column are.
 type Kind uint8
 
-// The kinds. A column of kind Any becomes one of the others with its first cell: numbers are Float, save those of an
-// Arrow column of integers, and texts are Text where Options allow them.
+// The kinds. A column of kind Any becomes one of the others by all its cells: texts are Text where Options allow them, and
+// numbers are Float, unless all are whole and one has more digits than a float keeps. An Arrow column of integers is Int.
 const (
 	Any Kind = iota
 	Float
@@ -45,11 +47,11 @@ type Options struct {
 	Column func(name string) (string, Kind, error)
 	Texts  bool // columns of kind Any may be texts
 
-	// Time lists the columns that may be the time of a row, in the order of preference: milliseconds since the epoch.
+	// Time lists the columns that may be the time of a row, in the order of preference. Bare numbers are milliseconds.
 	Time []string
-	// AnyUnit takes the first of Time that the first row has, in the unit that the size of the first time tells, or as
-	// RFC 3339.
+	// AnyUnit takes the first of Time that the first row has, and bare numbers in the unit that the first one shows.
 	AnyUnit bool
+	Clock   moment.Reader // how times are read, but for the unit
 }
 
 // MaxColumns is the most columns of a batch.
@@ -60,6 +62,9 @@ const maxMessage = 128 << 20
 
 // Null is the missing cell of an Int column, as it is in QuestDB; that of a Float column is NaN.
 const Null = math.MinInt64
+
+// content is what the cells that decide about a column are, in all batches.
+type content struct{ texts, numbers, fractions, inexact bool }
 
 // Column is the cells of one column. It ends with its last cell that is there.
 type Column struct {
@@ -77,6 +82,10 @@ type Column struct {
 	time  bool
 	skip  bool // a second time beside the one that was chosen, or what is not wanted
 	label bool
+	open  bool // the cells decide about its kind
+	exact bool // a float gives back the digits of all its numbers
+	all   content
+	blank bool // it has no name, so no cells either
 }
 
 // Float is a cell of a Float column, NaN when it is missing.
@@ -217,7 +226,10 @@ type source interface{ read() error }
 
 // New makes a reader. Errors of in come back as they are; everything else is a *ValidationError.
 func New(format Format, in io.Reader, o Options) *Reader {
-	b := &builder{o: o, names: map[string]*Column{}, folded: map[string]*Column{}}
+	b := &builder{o: o, clock: o.Clock, names: map[string]*Column{}, folded: map[string]*Column{}}
+	if !o.AnyUnit {
+		b.clock.Unit = moment.Milliseconds
+	}
 	r := &Reader{b: b}
 	switch format {
 	case JSON, NDJSON:
@@ -245,5 +257,36 @@ func (r *Reader) Next() (*Batch, error) {
 	case err != nil:
 		return nil, err
 	}
+	b := r.b
+	for _, c := range b.columns {
+		if c.open && c.Kind == Int && c.exact {
+			if err := b.toFloats(c); err != nil {
+				return nil, err
+			}
+		}
+	}
 	return &Batch{Times: r.b.times, Columns: r.b.columns}, nil
+}
+
+// Kinds are the kinds of the columns by the cells of all batches so far. Each batch has those that its own cells show.
+// Error: a *ValidationError for a column that cannot have one.
+func (r *Reader) Kinds() (map[string]Kind, error) {
+	kinds := map[string]Kind{}
+	for _, c := range r.b.columns {
+		switch all := c.all; {
+		case all.texts && all.numbers:
+			return nil, &ValidationError{Row: -1, Column: c.Name, What: "has texts in some rows and numbers in others"}
+		case all.inexact && all.fractions:
+			return nil, &ValidationError{Row: -1, Column: c.Name, What: "has whole numbers of more digits than a DOUBLE keeps, and numbers that are not whole"}
+		case all.texts:
+			kinds[c.Name] = Text
+		case all.inexact:
+			kinds[c.Name] = Int
+		case all.numbers:
+			kinds[c.Name] = Float
+		default:
+			kinds[c.Name] = c.Kind
+		}
+	}
+	return kinds, nil
 }

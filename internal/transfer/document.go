@@ -18,8 +18,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-
-	"foldbook/internal/rowread"
 )
 
 // Document is a file that can be posted.
@@ -36,8 +34,7 @@ type Document struct {
 	ids       map[string]string
 	journal   *journal // nil: none is kept
 
-	rows   Rows // of a file of rows
-	format rowread.Format
+	rows Rows // of a file of rows
 }
 
 // ID is the id of what the document is about, as far as the document says.

@@ -13,16 +13,20 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"foldbook/internal/candlefile"
 )
 
 // Import posts files to a server.
 type Import struct {
 	Client    *Client
-	DryRun    bool   // the server does everything and takes it back
-	Again     bool   // also what the journal says is stored
-	Replace   bool   // also what is final and would lose something
-	KeepGoing bool   // past files that the server refuses
-	Rows      *Rows  // the files are rows of this; nil: they say themselves what they are
+	DryRun    bool  // the server does everything and takes it back
+	Again     bool  // also what the journal says is stored
+	Replace   bool  // also what is final and would lose something
+	KeepGoing bool  // past files that the server refuses
+	Rows      *Rows // the files are rows of this; nil: they say themselves what they are
+	File      candlefile.Options
+	FromRow   int64  // rows before it are checked, and not sent
 	Journal   string // file; empty: beside each directory that is imported, named like it with .imported, and none for single files
 	Watcher   Watcher
 }
@@ -74,13 +78,22 @@ func (im *Import) Run(ctx context.Context, paths []string, stdin io.Reader) (s S
 		done += d.Size
 		im.Watcher.Sent(done)
 		if ctx.Err() != nil {
-			return s, fmt.Errorf("interrupted at %s, with %d of %d files done", d.Name, s.Stored+s.Skipped, len(docs))
+			return s, interrupted(r, s.Stored+s.Skipped, len(docs))
 		}
 		if err := im.count(&s, r); err != nil {
 			return s, err
 		}
 	}
 	return s, nil
+}
+
+// interrupted says what is stored, when the import ends in the middle of a file.
+func interrupted(r Result, done, files int) error {
+	text := fmt.Sprintf("interrupted at %s, with %d of %d files done", r.Name, done, files)
+	if part := new(PartialError); errors.As(r.Err, &part) {
+		text += ": " + part.stored()
+	}
+	return errors.New(text)
 }
 
 // order is that in which one needs the other.

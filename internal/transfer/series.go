@@ -1,8 +1,6 @@
 package transfer
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
+	"foldbook/internal/moment"
 	"foldbook/internal/rowread"
 )
 
@@ -62,10 +61,12 @@ func rowsOf(about map[string]string) (r Rows, ok bool) {
 	return r, err == nil && slices.Contains(series[r.Of.Kind], r.Name)
 }
 
-// readOptions are how files are read: anything that names its times.
-func readOptions(batch int) rowread.Options {
-	return rowread.Options{Rows: batch, Texts: true, Time: []string{"timestamp_ms", "timestamp", "timestamp_unix"}, AnyUnit: true,
-		Memory: maxArrow}
+// answered is how the rows of an answer are read.
+func answered() rowread.Options {
+	return rowread.Options{
+		Rows: batchRows, Texts: true, Memory: maxArrow, AnyUnit: true, Time: []string{"timestamp_ms"},
+		Clock: moment.Reader{Unit: moment.Milliseconds, Sure: true},
+	}
 }
 
 // maxArrow is the most bytes of one batch of an Arrow file; others write all rows as one.
@@ -73,145 +74,6 @@ const maxArrow = 2 << 30
 
 // batchRows is how many rows are sent at a time.
 const batchRows = 10_000
-
-// formatOf recognises the format by the first bytes, because standard input has no name.
-func formatOf(head []byte) rowread.Format {
-	text := bytes.TrimLeft(head, " \t\r\n")
-	switch {
-	case bytes.HasPrefix(head, []byte{0xff, 0xff, 0xff, 0xff}):
-		return rowread.Arrow
-	case !bytes.HasPrefix(text, []byte{'{'}):
-		return rowread.CSV
-	}
-	dec := jsontext.NewDecoder(bytes.NewReader(text))
-	for dec.StackDepth() <= 1 {
-		t, err := dec.ReadToken()
-		if err != nil {
-			break
-		}
-		if t.Kind() == jsontext.KindString && t.String() == "rows" && dec.PeekKind() == jsontext.KindBeginArray {
-			return rowread.JSON
-		}
-	}
-	return rowread.NDJSON
-}
-
-// sniffed is as much as the format is recognised by.
-const sniffed = 4096
-
-// inspectSeries sees to whom the rows of a file belong, unless that is given.
-func (im *Import) inspectSeries(d *Document, text io.Reader) error {
-	d.Kind = Series
-	head, err := io.ReadAll(io.LimitReader(text, sniffed))
-	if err != nil {
-		return err
-	}
-	d.format = formatOf(head)
-	if im.Rows != nil {
-		d.rows = *im.Rows
-		d.ids[string(d.rows.Of.Kind)+"_id"] = d.rows.Of.ID
-		return nil
-	}
-	about, err := rowread.About(io.MultiReader(bytes.NewReader(head), text))
-	if err != nil {
-		return err
-	}
-	var ok bool
-	if d.rows, ok = rowsOf(about); !ok {
-		return errors.New("is rows, and does not say whose: name it with --dataset, --run or --simulation")
-	}
-	d.ids[string(d.rows.Of.Kind)+"_id"] = d.rows.Of.ID
-	return nil
-}
-
-// postSeries sends the rows of a file in batches. It can be done again after any of them: the server stores nothing twice.
-func (im *Import) postSeries(ctx context.Context, d *Document, before int64) (a answer, err error) {
-	file, err := d.reopen()
-	if err != nil {
-		return a, err
-	}
-	defer func() { _ = file.Close() }()
-	body := &sending{file: file, sent: func(n int64) { im.Watcher.Sent(before + n) }}
-	text, _, done, err := decompress(bufio.NewReaderSize(body, 64<<10))
-	if err != nil {
-		return a, err
-	}
-	defer done()
-	reader := rowread.New(d.format, text, readOptions(batchRows))
-	for {
-		batch, err := reader.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return a, wordsOf(err)
-		}
-		if d.rows.Name == "" {
-			d.rows.Name = guess(batch)
-		}
-		got, err := im.postBatch(ctx, d.rows, batch)
-		if err != nil {
-			return a, fmt.Errorf("in the batch that begins with rows[%d]: %w", a.rows, err)
-		}
-		a.rows += int64(len(batch.Times))
-		a.Measurement, a.RowCount = got.Measurement, got.RowCount
-	}
-	a.Created = false
-	if a.rows == 0 {
-		return a, errors.New("has no rows")
-	}
-	return a, nil
-}
-
-// wordsOf says of a file what a validation error says of a body.
-func wordsOf(err error) error {
-	invalid := new(rowread.ValidationError)
-	if !errors.As(err, &invalid) {
-		return err
-	}
-	if text, ok := strings.CutPrefix(invalid.Error(), "the body "); ok {
-		return errors.New(text)
-	}
-	return invalid
-}
-
-func (im *Import) postBatch(ctx context.Context, to Rows, batch *rowread.Batch) (a answer, err error) {
-	var body bytes.Buffer
-	out := rowread.NewArrowWriter(&body, nil)
-	if err := errors.Join(out.Write(batch), out.Close()); err != nil {
-		return a, err
-	}
-	query := url.Values{}
-	if im.DryRun {
-		query.Set("dry_run", "true")
-	}
-	err = im.Client.retry(ctx, func() error {
-		resp, err := im.Client.send(ctx, http.MethodPost, to.appendPath(), query, func(req *http.Request) {
-			req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body.Bytes())), int64(body.Len())
-			req.Header.Set("Content-Type", "application/vnd.apache.arrow.stream")
-		})
-		if err != nil {
-			return err
-		}
-		defer func() { _ = resp.Body.Close() }()
-		return a.read(resp.Body)
-	})
-	return a, err
-}
-
-// guess takes rows with nothing but what bars have for bars.
-func guess(batch *rowread.Batch) string {
-	bars := []string{"open", "high", "low", "close", "volume"}
-	if batch.Column("close") == nil || batch.Column("open") == nil {
-		return "indicators"
-	}
-	for _, c := range batch.Columns {
-		name := strings.ToLower(c.Name)
-		if !slices.Contains(bars, name) && !strings.HasPrefix(name, "date") && !strings.HasPrefix(name, "time") {
-			return "indicators"
-		}
-	}
-	return "ohlcv"
-}
 
 // FindDataset returns the id of the dataset with that id or slug.
 func (c *Client) FindDataset(ctx context.Context, name string) (id string, err error) {
@@ -293,7 +155,7 @@ func (c *Client) copySeries(ctx context.Context, r Rows, w io.Writer) (found boo
 		return false, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	in, out := rowread.New(rowread.Arrow, resp.Body, readOptions(batchRows)), rowread.NewArrowWriter(w, r.about())
+	in, out := rowread.New(rowread.Arrow, resp.Body, answered()), rowread.NewArrowWriter(w, r.about())
 	for {
 		batch, err := in.Next()
 		invalid := new(rowread.ValidationError)
