@@ -66,10 +66,11 @@ func readDataset(body *httpbody.Body) (*datasetUpload, error) {
 		LookbackRows:       f.Count("lookback_rows", b.LookbackRows),
 		OhlcvFirstTS:       either(f.Moment("ohlcv_first_ts", b.OhlcvFirstTS, false), f.Moment("first_ohlcv_ts", b.FirstOhlcvTS, false)),
 		OhlcvLastTS:        f.Moment("ohlcv_last_ts", b.OhlcvLastTS, false),
-		FirstBarTS:         either(f.Moment("indicator_first_ts", b.IndicatorFirstTS, false), f.Moment("first_indicator_ts", b.FirstIndicatorTS, false)),
-		LastBarTS:          f.Moment("indicator_last_ts", b.IndicatorLastTS, false),
-		ColumnSchema:       f.Array("column_schema", b.ColumnSchema),
-		Metadata:           metadata,
+		FirstBarTS: either(f.Moment("indicator_first_ts", b.IndicatorFirstTS, false),
+			f.Moment("first_indicator_ts", b.FirstIndicatorTS, false)),
+		LastBarTS:    f.Moment("indicator_last_ts", b.IndicatorLastTS, false),
+		ColumnSchema: f.Array("column_schema", b.ColumnSchema),
+		Metadata:     metadata,
 	}}
 	if u.Granularity != nil {
 		g := series.CanonicalGranularity(*u.Granularity)

@@ -127,7 +127,8 @@ func (c importCmd) file() (o candlefile.Options, err error) {
 			return o, usageError("--time-format " + err.Error())
 		}
 	}
-	if delimiter := []rune(strings.ReplaceAll(c.Delimiter, `\t`, "\t")); len(delimiter) == 1 && !strings.ContainsRune("\"\r\n", delimiter[0]) {
+	delimiter := []rune(strings.ReplaceAll(c.Delimiter, `\t`, "\t"))
+	if len(delimiter) == 1 && !strings.ContainsRune("\"\r\n", delimiter[0]) {
 		o.Delimiter = delimiter[0]
 	} else if c.Delimiter != "" {
 		return o, usageError("--delimiter is one character")

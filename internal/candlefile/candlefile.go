@@ -136,9 +136,11 @@ func openRecords(from records, o Options, r rowread.Options) (*File, error) {
 }
 
 // directives of strptime and what Go has for them: those of one digit read two as well.
-var directives = strings.NewReplacer(".%f", "", "%f", "", "%Y", "2006", "%y", "06", "%m", "1", "%d", "2", "%H", "15", "%I", "3", "%M", "4", "%S", "5",
+var directives = strings.NewReplacer(
+	".%f", "", "%f", "", "%Y", "2006", "%y", "06", "%m", "1", "%d", "2", "%H", "15", "%I", "3", "%M", "4", "%S", "5",
 	"%p", "PM", "%b", "Jan", "%B", "January", "%a", "Mon", "%A", "Monday", "%j", "002", "%z", "-0700", "%Z", "MST", "%%", "%",
-	"%F", "2006-1-2", "%T", "15:4:5")
+	"%F", "2006-1-2", "%T", "15:4:5",
+)
 
 func goLayout(format string) string { return directives.Replace(format) }
 

@@ -65,7 +65,8 @@ func delimiterOf(sample string) rune {
 func (l *lines) next() ([]string, error) {
 	record, err := l.csv.Read()
 	if parse := new(csv.ParseError); errors.As(err, &parse) {
-		return nil, &rowread.ValidationError{Row: -1, What: fmt.Sprintf("is not CSV: %s, in line %d", parse.Err, parse.Line+l.skip), Syntax: true}
+		what := fmt.Sprintf("is not CSV: %s, in line %d", parse.Err, parse.Line+l.skip)
+		return nil, &rowread.ValidationError{Row: -1, What: what, Syntax: true}
 	}
 	return record, err
 }
@@ -129,7 +130,8 @@ func (a *arrays) wrong(err error) error {
 	if syntax := new(jsontext.SyntacticError); err != nil && !errors.As(err, &syntax) {
 		return err
 	}
-	return &rowread.ValidationError{Row: int64(a.n), What: fmt.Sprintf("is not an array of numbers and texts, at byte %d", a.dec.InputOffset()), Syntax: true}
+	what := fmt.Sprintf("is not an array of numbers and texts, at byte %d", a.dec.InputOffset())
+	return &rowread.ValidationError{Row: int64(a.n), What: what, Syntax: true}
 }
 
 func (a *arrays) where() string    { return fmt.Sprintf("array %d", a.n-1) }

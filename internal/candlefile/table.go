@@ -60,7 +60,8 @@ func newTable(from records, o Options) (*table, error) {
 	if len(t.ahead) == 0 {
 		return nil, errors.New("is empty")
 	}
-	t.commas = from.decimals() == "," && slices.ContainsFunc(t.ahead, func(row []string) bool { return slices.ContainsFunc(row, decimal.MatchString) })
+	t.commas = from.decimals() == "," &&
+		slices.ContainsFunc(t.ahead, func(row []string) bool { return slices.ContainsFunc(row, decimal.MatchString) })
 	names, err := t.header(o)
 	if err != nil {
 		return nil, err
@@ -115,7 +116,8 @@ func (t *table) header(o Options) ([]string, error) {
 			}
 		}
 	}
-	return nil, fmt.Errorf("has no names of columns, and begins with %s: name them in order with --columns, such as timestamp,open,high,low,close,volume",
+	return nil, fmt.Errorf("has no names of columns, and begins with %s: name them in order with --columns, such as "+
+		"timestamp,open,high,low,close,volume",
 		shown(strings.Join(first, ",")))
 }
 
@@ -127,7 +129,10 @@ var headerless = [][]string{
 	{"date", "time", "open", "high", "low", "close", "volume"},
 	{"timestamp", "open", "high", "low", "close", "volume"},
 	{"timestamp", "open", "high", "low", "close", "volume", "trades"},
-	{"timestamp", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "trades", "taker_buy_base_volume", "taker_buy_quote_volume", leftOut},
+	{
+		"timestamp", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "trades",
+		"taker_buy_base_volume", "taker_buy_quote_volume", leftOut,
+	},
 }
 
 // isBars checks that rows are bars: a high is not below the other prices, and a low not above them.
@@ -208,7 +213,8 @@ func plain(found string) string { return strings.Trim(strings.TrimSpace(found), 
 
 // aliases are the names of others for the columns of bars.
 var aliases = map[string]string{
-	"price": "close", "close/last": "close", "last": "close", "vol": "volume", "vol.": "volume", "tickvol": "tick_volume", "adj close": "adj_close", "adj. close": "adj_close",
+	"price": "close", "close/last": "close", "last": "close", "vol": "volume", "vol.": "volume", "tickvol": "tick_volume",
+	"adj close": "adj_close", "adj. close": "adj_close",
 }
 
 // name is a name that a column can have, as near as possible to the one that was found.
@@ -219,7 +225,8 @@ func name(found string) string {
 	if questdb.ValidColumn(found) {
 		return found
 	}
-	return strings.Trim(strings.Join(strings.FieldsFunc(found, func(r rune) bool { return r == '_' || r != ' ' && !questdb.ValidColumn(string(r)) }), "_"), "_ ")
+	parts := strings.FieldsFunc(found, func(r rune) bool { return r == '_' || r != ' ' && !questdb.ValidColumn(string(r)) })
+	return strings.Trim(strings.Join(parts, "_"), "_ ")
 }
 
 // name gives names to the columns, and leaves out those that are not for a dataset.
@@ -288,7 +295,8 @@ func (t *table) Read(p []byte) (int, error) {
 
 func (t *table) write(record []string) error {
 	if n := filled(record); n > len(t.columns) || len(record) < len(t.columns) && n < filledNames(t.columns) {
-		return &rowread.ValidationError{Row: t.rows, What: fmt.Sprintf("has %d cells, and %d columns have names, in %s", len(record), len(t.columns), t.from.where())}
+		what := fmt.Sprintf("has %d cells, and %d columns have names, in %s", len(record), len(t.columns), t.from.where())
+		return &rowread.ValidationError{Row: t.rows, What: what}
 	}
 	row := []string{t.time(record)}
 	for i, c := range t.columns {
@@ -298,9 +306,11 @@ func (t *table) write(record []string) error {
 		}
 		switch {
 		case c.one && cell != c.only:
-			return &rowread.ValidationError{Row: t.rows, Column: c.found, What: fmt.Sprintf("is %s, and %s above: a dataset has the rows of one symbol", cell, c.only)}
+			what := fmt.Sprintf("is %s, and %s above: a dataset has the rows of one symbol", cell, c.only)
+			return &rowread.ValidationError{Row: t.rows, Column: c.found, What: what}
 		case c.found == "" && i > 0 && cell != "":
-			return &rowread.ValidationError{Row: t.rows, What: fmt.Sprintf("has the cell %s in a column without a name, in %s", shown(cell), t.from.where())}
+			what := fmt.Sprintf("has the cell %s in a column without a name, in %s", shown(cell), t.from.where())
+			return &rowread.ValidationError{Row: t.rows, What: what}
 		case c.name != "":
 			row = append(row, t.number(cell))
 		}

@@ -45,9 +45,11 @@ type Result struct {
 
 // Result sums up an import. Error: a *FileError when there were rows and all are invalid.
 func (p *Plan) Result(o Outcome) (Result, error) {
-	r := Result{Table: p.Table, Rows: p.Rows, Imported: p.Rows - o.Rejected - p.Repeats.Rows, Rejected: o.Rejected, Errors: o.Errors, Warnings: []string{}}
+	r := Result{Table: p.Table, Rows: p.Rows, Rejected: o.Rejected, Errors: o.Errors, Warnings: []string{}}
+	r.Imported = p.Rows - o.Rejected - p.Repeats.Rows
 	if p.Repeats.Rows > 0 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%d rows have the time and the texts of a row before them, which they replace: the first is row %d", p.Repeats.Rows, p.Repeats.First))
+		r.Warnings = append(r.Warnings, fmt.Sprintf(
+			"%d rows have the time and the texts of a row before them, which they replace: the first is row %d", p.Repeats.Rows, p.Repeats.First))
 	}
 	for _, c := range p.Columns {
 		r.Columns = append(r.Columns, c.Name)

@@ -132,15 +132,17 @@ func (r *Reader) Number(v int64) (time.Time, error) {
 	case r.Unit == 0 && ok:
 		r.Unit, r.found = unit, true
 	case ok && r.Unit != unit && r.found:
-		return time.Time{}, fmt.Errorf("%d is in %s (%s), but the times before it are in %s: a file has one unit", v, unit, shown(unit.at(v)), r.Unit)
+		return time.Time{}, fmt.Errorf("%d is in %s (%s), but the times before it are in %s: a file has one unit",
+			v, unit, shown(unit.at(v)), r.Unit)
 	case ok && r.Unit != unit:
 		return time.Time{}, fmt.Errorf("%d is in %s, it seems: that is %s, and in %s it is %s: write %s",
 			v, unit, shown(unit.at(v)), r.Unit, shown(r.Unit.at(v)), r.wanted())
 	case !ok && r.Unit == 0:
-		return time.Time{}, fmt.Errorf("%d is a time between 1973 and 2262 in no unit: write seconds, milliseconds, microseconds or nanoseconds since 1970, "+
-			"or a text such as 2025-11-10T01:30:00Z", v)
+		return time.Time{}, fmt.Errorf("%d is a time between 1973 and 2262 in no unit: write seconds, milliseconds, microseconds "+
+			"or nanoseconds since 1970, or a text such as 2025-11-10T01:30:00Z", v)
 	case !ok:
-		return time.Time{}, fmt.Errorf("%d is no time between 1973 and 2262 in %s (it is %s): write %s", v, r.Unit, shown(r.Unit.at(v)), r.wanted())
+		return time.Time{}, fmt.Errorf("%d is no time between 1973 and 2262 in %s (it is %s): write %s",
+			v, r.Unit, shown(r.Unit.at(v)), r.wanted())
 	}
 	return unit.at(v), nil
 }

@@ -261,7 +261,9 @@ func (r *arrowReader) cells(c *Column, column arrow.Array) (func(*Column, int) e
 }
 
 // wholes sets cells from a column of integers.
-func wholes[T int8 | int16 | int32 | int64 | uint8 | uint16 | uint32](r *arrowReader, a interface{ Value(int) T }) func(*Column, int) error {
+func wholes[T int8 | int16 | int32 | int64 | uint8 | uint16 | uint32](
+	r *arrowReader, a interface{ Value(int) T },
+) func(*Column, int) error {
 	return func(c *Column, i int) error { return r.setNumber(c, wholeNumber(int64(a.Value(i)))) }
 }
 

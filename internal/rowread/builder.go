@@ -141,7 +141,8 @@ func (b *builder) chooseTime(names []string) error {
 	for i := range found {
 		found[i] = quoted(names[i])
 	}
-	return &ValidationError{Row: -1, What: "has no column of times, which are " + strings.Join(b.o.Time, ", ") + ": it has " + strings.Join(found, ", ")}
+	what := "has no column of times, which are " + strings.Join(b.o.Time, ", ") + ": it has " + strings.Join(found, ", ")
+	return &ValidationError{Row: -1, What: what}
 }
 
 // meet notes that the row has a cell in the column.

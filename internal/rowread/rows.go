@@ -277,7 +277,8 @@ func (r *Reader) Kinds() (map[string]Kind, error) {
 		case all.texts && all.numbers:
 			return nil, &ValidationError{Row: -1, Column: c.Name, What: "has texts in some rows and numbers in others"}
 		case all.inexact && all.fractions:
-			return nil, &ValidationError{Row: -1, Column: c.Name, What: "has whole numbers of more digits than a DOUBLE keeps, and numbers that are not whole"}
+			return nil, &ValidationError{Row: -1, Column: c.Name,
+				What: "has whole numbers of more digits than a DOUBLE keeps, and numbers that are not whole"}
 		case all.texts:
 			kinds[c.Name] = Text
 		case all.inexact:

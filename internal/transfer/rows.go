@@ -118,7 +118,8 @@ func repeated(times []int64) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d rows have the time of a row before them, which they replace: the first such time is %s", n, time.UnixMicro(first).UTC().Format(time.RFC3339Nano))
+	return fmt.Sprintf("%d rows have the time of a row before them, which they replace: the first such time is %s",
+		n, time.UnixMicro(first).UTC().Format(time.RFC3339Nano))
 }
 
 // PartialError says how much of a file was stored before an error.
@@ -137,7 +138,8 @@ func (e *PartialError) stored() string {
 	if e.Stored == 0 {
 		return fmt.Sprintf("none of its %d rows is stored", e.Rows)
 	}
-	return fmt.Sprintf("%d of its %d rows are stored: go on with --from-row %d, or repeat the command, which stores nothing twice", e.Stored, e.Rows, e.Stored)
+	return fmt.Sprintf("%d of its %d rows are stored: go on with --from-row %d, or repeat the command, which stores nothing twice",
+		e.Stored, e.Rows, e.Stored)
 }
 
 // postSeries checks the rows of a file and sends them in batches. It can be done again after any of them: the server stores
@@ -235,8 +237,8 @@ func encode(batch *rowread.Batch) (body []byte, contentType string, err error) {
 // guess takes rows with nothing but what bars have for bars.
 func guess(batch *rowread.Batch) string {
 	bars := []string{
-		"open", "high", "low", "close", "volume", "adj_close", "trades", "quote_volume", "close_time", "taker_buy_base_volume", "taker_buy_quote_volume",
-		"tick_volume", "spread", "vwap", "tradecount",
+		"open", "high", "low", "close", "volume", "adj_close", "trades", "quote_volume", "close_time",
+		"taker_buy_base_volume", "taker_buy_quote_volume", "tick_volume", "spread", "vwap", "tradecount",
 	}
 	if batch.Column("close") == nil || batch.Column("open") == nil {
 		return "indicators"
