@@ -210,3 +210,27 @@ func TestSlugForID(t *testing.T) {
 		t.Errorf("DELETE: %d %v", status, a)
 	}
 }
+
+// A page of no rows says how many there are.
+func TestLimitZero(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.storeAll(2, 3)
+	for path, name := range map[string]string{
+		"/api/datasets": "datasets", "/api/runs": "runs", "/api/simulations": "simulations", "/api/datasets/" + newDataset + "/runs": "runs",
+		"/api/simulations/" + newSim + "/trades": "trades", "/api/runs?metric=summary_metrics.pf_long>1": "runs", "/api/runs?sort=summary_metrics.pf_long": "runs",
+	} {
+		separator := "?"
+		if strings.Contains(path, "?") {
+			separator = "&"
+		}
+		p := h.page(kind{name: name}, path+separator+"limit=0")
+		want := 1.0
+		if name == "trades" {
+			want = 3
+		}
+		if len(p.ids) != 0 || p.total == nil || *p.total != want {
+			t.Errorf("GET %s with limit=0: %d rows, total %v, want %v", path, len(p.ids), *p.total, want)
+		}
+	}
+}

@@ -24,14 +24,6 @@ type Fields struct {
 	Texts   []string // texts of the record itself, which a list can be sorted by
 }
 
-// Keys are those of the tables of metrics, as search_values of the database makes them.
-const (
-	textMark = "\x01"         // after a path: there is a text
-	textKey  = textMark + "=" // and before each text
-	anyOf    = "\x02"         // between keys, each of which meets a filter; above all that begins with the same path
-	maxText  = 200            // characters of a text that can be compared
-)
-
 // Query is what a list is asked for.
 type Query struct {
 	Ranges []Range // all of which have to hold
@@ -40,95 +32,6 @@ type Query struct {
 
 // Empty tells a query of all records, newest first.
 func (q Query) Empty() bool { return len(q.Ranges) == 0 && q.Sort.Key == "" }
-
-// Range is what a filter asks of the numbers under a key. On doubles every comparison is a range; a text is a key of its own, under
-// which there is a number.
-type Range struct {
-	Key       string  // or several, with anyOf between them
-	Low, High float64 // inclusive, may be infinite; Low > High is empty
-	Want      bool    // true: there is a value in the range; false: there is none
-}
-
-// Sort is how a list is sorted: by numbers, then by texts. Records with neither come last in either direction.
-type Sort struct {
-	Key        string // empty: newest first
-	Descending bool
-	Complete   bool // each record has it
-}
-
-// Last is the last key of the order, of which Key is the first.
-func (s Sort) Last() string { return s.Key + anyOf }
-
-// Present are the keys of records that have what is sorted by.
-func (s Sort) Present() Range { return anything(s.Key) }
-
-// anything asks for a number or a text at a path.
-func anything(path string) Range {
-	return Range{Key: path + anyOf + path + textMark, Low: math.Inf(-1), High: math.Inf(1), Want: true}
-}
-
-// text asks for one of some texts at a path.
-func text(path string, texts []string) Range {
-	r := Range{Low: math.Inf(-1), High: math.Inf(1), Want: true}
-	for i, t := range texts {
-		if i > 0 {
-			r.Key += anyOf
-		}
-		r.Key += path + textKey + t
-	}
-	return r
-}
-
-// path returns the path of a filter, and whether it compares a text or asks for either.
-func (r Range) path() (path string, isText, either bool) {
-	first, _, either := strings.Cut(r.Key, anyOf)
-	path, _, isText = strings.Cut(first, textMark)
-	return path, isText, either && !isText
-}
-
-// Probes are the keys that tell what records have at the paths of a query.
-func (q Query) Probes() (keys []string) {
-	for _, path := range q.paths() {
-		keys = append(keys, path, path+textMark)
-	}
-	return keys
-}
-
-func (q Query) paths() (paths []string) {
-	for _, r := range q.Ranges {
-		if path, _, _ := r.path(); r.Want && strings.Contains(path, ".") && !slices.Contains(paths, path) {
-			paths = append(paths, path)
-		}
-	}
-	if strings.Contains(q.Sort.Key, ".") && !slices.Contains(paths, q.Sort.Key) {
-		paths = append(paths, q.Sort.Key)
-	}
-	return paths
-}
-
-// Warnings says why a query may find nothing: no record, of which what is the kind, has anything at a path, or only what a filter does
-// not compare. found are those of its probes that some record has.
-func (q Query) Warnings(what string, found []string) (warnings []string) {
-	for _, path := range q.paths() {
-		number, words := slices.Contains(found, path), slices.Contains(found, path+textMark)
-		if !number && !words {
-			warnings = append(warnings, "no "+what+" has "+path)
-			continue
-		}
-		for _, r := range q.Ranges {
-			p, isText, either := r.path()
-			switch {
-			case p != path || either || !r.Want:
-			case isText && !words:
-				warnings = append(warnings, path+" is a number wherever there is one: a text does not match it")
-			case !isText && !number:
-				warnings = append(warnings, path+" is a text wherever there is one, which a number does not match; "+
-					"a text is compared as in "+path+`="100"`)
-			}
-		}
-	}
-	return slices.Compact(warnings)
-}
 
 // Parse reads the filters and the order of a list. Errors are 400 invalid_parameter with the position, in characters from 1.
 func (f Fields) Parse(filters *[]string, sort *string) (Query, error) {
@@ -181,7 +84,8 @@ func (f Fields) filter(text string) (filter, error) {
 		if strings.HasPrefix(rest, op) {
 			p.at += len(op)
 			got.Op = op
-			if inColumn := strings.Contains(got.Key, "."); !inColumn || (op != "=" && op != "!=") || !p.textsAhead() {
+			inColumn := strings.Contains(got.Key, ".")
+			if !inColumn || (op != "=" && op != "!=") || !p.textsAhead() {
 				got.Value = p.number(strings.HasSuffix(got.Key, "_at") && !inColumn)
 			} else {
 				got.Texts = p.texts()
@@ -426,44 +330,4 @@ func (f filter) ranges() []Range {
 		r.Want = f.Op == "exists"
 	}
 	return []Range{r}
-}
-
-// merge intersects the wanted ranges of each key, at the place of its first; the unwanted ones stay, each once.
-func merge(ranges []Range) []Range {
-	var merged []Range
-	for _, r := range ranges {
-		i := slices.IndexFunc(merged, func(m Range) bool { return m.Key == r.Key && m.Want && r.Want })
-		switch {
-		case i >= 0:
-			merged[i].Low, merged[i].High = max(merged[i].Low, r.Low), min(merged[i].High, r.High)
-		case !slices.Contains(merged, r):
-			merged = append(merged, r)
-		}
-	}
-	return merged
-}
-
-// Lists are ranges as the queries take them.
-type Lists struct {
-	Keys   []string
-	Wanted []bool
-	Lows   []float64
-	Highs  []float64
-}
-
-// ListsOf makes the lists of ranges.
-func ListsOf(ranges []Range) (l Lists) {
-	for _, r := range ranges {
-		l.Keys, l.Wanted, l.Lows, l.Highs = append(l.Keys, r.Key), append(l.Wanted, r.Want), append(l.Lows, r.Low), append(l.Highs, r.High)
-	}
-	return l
-}
-
-// Leading takes a wanted range out of the others, for the queries that start from what has one metric.
-func Leading(ranges []Range) (first Range, others []Range, ok bool) {
-	i := slices.IndexFunc(ranges, func(r Range) bool { return r.Want })
-	if i < 0 {
-		return first, nil, false
-	}
-	return ranges[i], slices.Delete(slices.Clone(ranges), i, i+1), true
 }
