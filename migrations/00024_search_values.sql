@@ -110,7 +110,8 @@ COMMENT ON TABLE simulation_run_metrics IS 'What a search compares of a simulati
 COMMENT ON COLUMN walkforward_run_metrics.key IS 'Path, as in summary_metrics.long.pf, or a column alone; for a text with U+0001, = and the text.';
 COMMENT ON COLUMN simulation_run_metrics.key IS 'Path, as in summary_metrics.total_return_pct, or a column alone; for a text with U+0001, = and the text.';
 
--- A filter may name several keys, with U+0002 between them: any of them meets it.
+-- A filter may name several keys, with U+0002 between them: any of them meets it. The sum keeps PostgreSQL from looking through the
+-- index by values, which has all records with the key, instead of that of the record.
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION unmet_run_metrics(id uuid, keys text[], wanted boolean[], lows double precision[], highs double precision[])
 RETURNS SETOF integer
@@ -121,7 +122,7 @@ AS $$
     WHERE wanted[i] <> EXISTS (
         SELECT
         FROM walkforward_run_metrics AS m
-        WHERE m.run_id = id AND m.key = ANY(string_to_array(keys[i], E'\x02')) AND m.value BETWEEN lows[i] AND highs[i]
+        WHERE m.run_id = id AND m.key = ANY(string_to_array(keys[i], E'\x02')) AND m.value + 0 BETWEEN lows[i] AND highs[i]
     )
 $$;
 -- +goose StatementEnd
@@ -135,7 +136,7 @@ AS $$
     WHERE wanted[i] <> EXISTS (
         SELECT
         FROM simulation_run_metrics AS m
-        WHERE m.simulation_id = id AND m.key = ANY(string_to_array(keys[i], E'\x02')) AND m.value BETWEEN lows[i] AND highs[i]
+        WHERE m.simulation_id = id AND m.key = ANY(string_to_array(keys[i], E'\x02')) AND m.value + 0 BETWEEN lows[i] AND highs[i]
     )
 $$;
 -- +goose StatementEnd
