@@ -121,6 +121,8 @@ func classify(ctx context.Context, err error) *spec.Problem {
 		return classifyPostgres(fromPostgres)
 	case errors.Is(err, db.ErrUnknownOutcome):
 		return errUnknownOutcome
+	case errors.Is(err, db.ErrSilent):
+		return errAway
 	case ctx.Err() != nil, tooSlow(err):
 		return errTimeout
 	case lostConnection(err):
@@ -223,7 +225,7 @@ func transient(err error) bool {
 	}
 	var own *spec.Problem
 	var fromEcho *echo.HTTPError
-	if errors.As(err, &own) || errors.As(err, &fromEcho) || errors.Is(err, context.DeadlineExceeded) || seriesAnswer(err) != nil {
+	if errors.As(err, &own) || errors.As(err, &fromEcho) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, db.ErrSilent) || seriesAnswer(err) != nil {
 		return false
 	}
 	return lostConnection(err)

@@ -344,3 +344,22 @@ func TestRestartsUnderWriters(t *testing.T) {
 		t.Errorf("the simulation has %v trades, its bucket says %v", sim["trade_count"], bucket["trade_count"])
 	}
 }
+
+// A server that freezes while a write is at it is noticed within 5 s, like one that freezes before: the write does not wait for its own,
+// far longer limit.
+func TestWriteMeetsFrozenPostgres(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t)
+	beside := o.beside()
+	o.on(beside, "BEGIN")
+	o.on(beside, "LOCK TABLE indicator_datasets IN EXCLUSIVE MODE")
+	began := time.Now()
+	got := o.posted("/api/datasets", datasetBody(newDataset, "btc25_1"))
+	o.waitFor(beside, 1, "Lock %")
+	o.server.Freeze()
+	defer o.server.Thaw()
+	a := <-got
+	if took := time.Since(began); a.status != http.StatusServiceUnavailable || took > 8*time.Second { // the machine may be busy
+		t.Errorf("after %v: %d %v", took, a.status, a.body)
+	}
+}

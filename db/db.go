@@ -95,9 +95,6 @@ func (d *DB) CustomPlans() *Queries {
 // ErrUnknownOutcome is returned when the connection was lost during COMMIT: the transaction may have happened or not.
 var ErrUnknownOutcome = errors.New("the outcome of the transaction is not known")
 
-// errDryRun rolls back the transaction of a dry run.
-var errDryRun = errors.New("dry run")
-
 // InTx runs f in one transaction, which is committed when f returns nil and rolled back otherwise, or in any case when
 // dry is true. It waits for a connection and for BEGIN no longer than a read does, so that a server that hangs is noticed
 // soon; after that each statement may wait for locks as long as ctx allows.
@@ -111,15 +108,18 @@ func (d *DB) InTx(ctx context.Context, dry bool, f func(q *Queries) error) error
 	if err != nil {
 		return err
 	}
-	err = f(New(tx))
-	if err == nil && dry {
-		err = errDryRun
+	stop := d.watch(ctx, conn.Conn())
+	err = d.finish(ctx, tx, dry, f(New(tx)))
+	if silent := stop(); err != nil && silent {
+		return fmt.Errorf("%w: %w", ErrSilent, err)
 	}
-	if err != nil {
+	return err
+}
+
+// finish commits a transaction, or rolls it back after an error of what it was for.
+func (d *DB) finish(ctx context.Context, tx pgx.Tx, dry bool, err error) error {
+	if err != nil || dry {
 		_ = tx.Rollback(context.WithoutCancel(ctx)) // a connection that cannot roll back is closed, which does
-		if errors.Is(err, errDryRun) {
-			return nil
-		}
 		return err
 	}
 	var refused *pgconn.PgError

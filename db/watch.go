@@ -1,0 +1,55 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// ErrSilent is returned by a transaction whose server does not answer any more.
+var ErrSilent = errors.New("the server does not answer")
+
+// A transaction may take long, for its size or for locks. A server that is frozen cannot be told from that, save by asking it:
+// a transaction that takes longer than askAfter asks whenever so much time has passed, and gives up without an answer within answerIn.
+const (
+	askAfter = 500 * time.Millisecond
+	answerIn = 4 * time.Second
+)
+
+// watch closes the connection of a transaction when the server does not answer. stop ends that, and tells whether it came to it.
+func (d *DB) watch(ctx context.Context, conn *pgx.Conn) (stop func() bool) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(askAfter, func() {
+		for ctx.Err() == nil {
+			if !d.answers(ctx) {
+				cancel(ErrSilent)
+				_ = conn.PgConn().Conn().Close() // which ends what waits for it
+				return
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(askAfter):
+			}
+		}
+	})
+	return func() bool {
+		timer.Stop()
+		cancel(nil)
+		return errors.Is(context.Cause(ctx), ErrSilent)
+	}
+}
+
+// answers asks the server on a connection of its own. One that has gone, or is full, is found out by the transaction itself.
+func (d *DB) answers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, answerIn)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(ctx, d.Pool.Config().ConnConfig)
+	if err == nil {
+		err = conn.Ping(ctx)
+		_ = conn.Close(context.WithoutCancel(ctx)) // it is not needed any more
+	}
+	return !errors.Is(err, context.DeadlineExceeded) && !pgconn.Timeout(err)
+}
