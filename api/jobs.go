@@ -135,14 +135,14 @@ func (s *Server) ImportSeries(c echo.Context) error {
 	return c.JSON(http.StatusOK, result)
 }
 
-// store writes all rows.
+// store writes all rows, or none.
 func (u *upload) store(ctx context.Context, client *questdb.Client) (ingest.Result, error) {
 	target, err := u.plan.Ready(ctx, client)
-	var outcome ingest.Outcome
-	for i := 0; i < len(u.parts) && err == nil; i++ {
-		_, err = target.Write(ctx, u.parts[i], &outcome)
-	}
 	if err != nil {
+		return ingest.Result{}, err
+	}
+	var outcome ingest.Outcome
+	if _, err := target.Write(ctx, &outcome, u.parts...); err != nil {
 		return ingest.Result{}, err
 	}
 	return u.plan.Result(outcome)

@@ -205,19 +205,16 @@ func BenchmarkAppend(b *testing.B) {
 		}
 	})
 	b.Run("questdb", func(b *testing.B) {
-		w, err := c.Writer(table)
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer w.Close()
 		for b.Loop() {
-			for i := range rows {
-				for j, n := range names {
-					w.Float(n, float64(i*j)/7)
+			if _, err := c.Write(b.Context(), table, func(w *questdb.Writer) error {
+				for i := range rows {
+					for j, n := range names {
+						w.Float(n, float64(i*j)/7)
+					}
+					w.Row(began + int64(i)*60e6)
 				}
-				w.Row(began + int64(i)*60e6)
-			}
-			if err := w.Flush(b.Context()); err != nil {
+				return nil
+			}); err != nil {
 				b.Fatal(err)
 			}
 			began += rows * 60e6

@@ -99,16 +99,16 @@ func killed(t *testing.T, server *devstack.QuestDB, c *questdb.Client, table *qu
 
 func flushOne(t *testing.T, c *questdb.Client, table *questdb.Table, within time.Duration) error {
 	t.Helper()
-	w, err := c.Writer(table)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	w.Float("x", 0)
-	w.Row(hour(0))
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
-	return w.Flush(ctx)
+	_, err := c.Write(ctx, table, oneRow)
+	return err
+}
+
+func oneRow(w *questdb.Writer) error {
+	w.Float("x", 0)
+	w.Row(hour(0))
+	return nil
 }
 
 // recovers requires that the first read and the first write work, and that the client says so soon.

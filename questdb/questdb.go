@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -107,6 +108,8 @@ func New(cfg Config) (*Client, error) {
 	// writes to the old one, answers 204, and the rows are lost.
 	c.once = c.transport.Clone()
 	c.once.DisableKeepAlives = true
+	c.once.DialContext = (&net.Dialer{Timeout: cfg.ConnectTimeout}).DialContext // the context bounds the time in which many rows are sent
+	c.once.WriteBufferSize = sendSize
 	c.http = &http.Client{
 		Transport:     c.transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -218,16 +218,13 @@ func TestSelections(t *testing.T) {
 // fill writes n rows, one an hour.
 func fill(t *testing.T, c *questdb.Client, table *questdb.Table, n int, row func(*questdb.Writer, int)) {
 	t.Helper()
-	w, err := c.Writer(table)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	for i := range n {
-		row(w, i)
-		w.Row(hour(i))
-	}
-	if err := w.Flush(t.Context()); err != nil {
+	if _, err := c.Write(t.Context(), table, func(w *questdb.Writer) error {
+		for i := range n {
+			row(w, i)
+			w.Row(hour(i))
+		}
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -100,28 +100,23 @@ func TestWhatIsWrittenIsReadBack(t *testing.T) {
 		table := ensure(t, c, questdb.Spec{Name: name(t), PartitionBy: "YEAR", Dedup: true, Columns: []questdb.Column{
 			{Name: "run_id", Type: "SYMBOL", Key: true}, {Name: "x", Type: "DOUBLE"}, {Name: "n", Type: "LONG"}, {Name: "note", Type: "VARCHAR"},
 		}})
-		w, err := c.Writer(table)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer w.Close()
 		for range 2 { // the second time replaces the first
-			w.Symbol("run_id", "a b,'\"=\\é")
-			w.Float("x", 0.1)
-			w.Int("n", math.MaxInt64)
-			w.Text("note", "line\nbreak \"quoted\" \\ \u0001 ü")
-			w.Row(hour(0))
-			w.Symbol("run_id", "b")
-			w.Float("x", math.NaN())
-			w.Row(hour(0))
-			w.Float("x", math.Inf(1))
-			w.Float("n", 5)
-			w.Row(hour(1) + 1)
-			if w.Len() != 3 {
-				t.Errorf("%d rows wait, want 3", w.Len())
-			}
-			if err := w.Flush(t.Context()); err != nil {
-				t.Fatal(err)
+			n, err := c.Write(t.Context(), table, func(w *questdb.Writer) error {
+				w.Symbol("run_id", "a b,'\"=\\é")
+				w.Float("x", 0.1)
+				w.Int("n", math.MaxInt64)
+				w.Text("note", "line\nbreak \"quoted\" \\ \u0001 ü")
+				w.Row(hour(0))
+				w.Symbol("run_id", "b")
+				w.Float("x", math.NaN())
+				w.Row(hour(0))
+				w.Float("x", math.Inf(1))
+				w.Float("n", 5)
+				w.Row(hour(1) + 1)
+				return nil
+			})
+			if err != nil || n != 3 {
+				t.Fatalf("%d rows, %v; want 3", n, err)
 			}
 		}
 		rows, err := c.Scan(t.Context(), questdb.Scan{Selection: questdb.Selection{Table: table}, Columns: []string{"timestamp", "run_id", "x", "n", "NOTE"}, Limit: -1})

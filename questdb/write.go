@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Spec is a table to be written to: its designated timestamp is "timestamp", it has a WAL, and rows with the same
@@ -56,7 +59,7 @@ func (c *Client) Ensure(ctx context.Context, s Spec) (*Table, error) {
 	}()
 	t, err := c.lookUp(ctx, name, c.execQuery)
 	if errors.Is(err, ErrNoTable) {
-		if err := c.ddl(ctx, createTable(name, s)); err != nil {
+		if err := c.create(ctx, name, s); err != nil {
 			return nil, fmt.Errorf("make a table: %w", err)
 		}
 		t, err = c.lookUp(ctx, name, c.execQuery) // another process may have made it otherwise
@@ -75,6 +78,27 @@ func (c *Client) Ensure(ctx context.Context, s Spec) (*Table, error) {
 	}
 	return c.lookUp(ctx, name, c.execQuery)
 }
+
+// create creates a table. A statement that is too long for HTTP goes over the PostgreSQL wire; where that is closed, or may only be
+// read, the table gets the columns that fit, and alter adds the others, which takes QuestDB some milliseconds for each.
+func (c *Client) create(ctx context.Context, name string, s Spec) error {
+	st := createTable(name, s)
+	if c.pool != nil && tooLong(st) {
+		if _, err := c.pool.Exec(ctx, st.literal(), pgx.QueryExecModeSimpleProtocol); err == nil {
+			return nil
+		}
+	}
+	for n := len(s.Columns); n > 0 && tooLong(st); {
+		n -= n/10 + 1
+		some := s
+		some.Columns = slices.DeleteFunc(slices.Clone(s.Columns[n:]), func(c Column) bool { return !c.Key }) // without which it has no keys
+		some.Columns = append(some.Columns, s.Columns[:n]...)
+		st = createTable(name, some)
+	}
+	return c.ddl(ctx, st)
+}
+
+func tooLong(st *statement) bool { return len(url.QueryEscape(st.literal())) > maxExecSQL }
 
 func createTable(name string, s Spec) *statement {
 	st := new(statement).add("create table if not exists ").name(name).add(" (timestamp timestamp")

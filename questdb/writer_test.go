@@ -15,17 +15,7 @@ import (
 	"foldbook/questdb"
 )
 
-func writer(t *testing.T, c *questdb.Client, table *questdb.Table) *questdb.Writer {
-	t.Helper()
-	w, err := c.Writer(table)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.Close)
-	return w
-}
-
-// Whatever is wrong with one row, none is stored, and the writer can be used again.
+// Whatever is wrong with one row, none is stored.
 func TestBadBatches(t *testing.T) {
 	t.Parallel()
 	server := testdb.QuestDB(t)
@@ -33,7 +23,7 @@ func TestBadBatches(t *testing.T) {
 	table := ensure(t, c, questdb.Spec{Name: name(t), PartitionBy: "YEAR", Columns: []questdb.Column{
 		{Name: "s", Type: "SYMBOL"}, {Name: "x", Type: "DOUBLE"}, {Name: "n", Type: "LONG"}, {Name: "v", Type: "VARCHAR"},
 	}})
-	w := writer(t, c, table)
+	var w *questdb.Writer
 	fine := func() { w.Float("x", 1); w.Row(hour(0)) }
 	var refused *questdb.Refused
 	for name, test := range map[string]struct {
@@ -54,29 +44,34 @@ func TestBadBatches(t *testing.T) {
 		"a type of another":    {func() { w.Text("x", "not a number"); w.Row(hour(1)) }, false}, // QuestDB says so
 		"a number as text":     {func() { w.Float("v", 1); w.Row(hour(1)) }, false},
 	} {
-		fine()
-		test.row()
-		if name != "no end" {
+		n, err := c.Write(t.Context(), table, func(to *questdb.Writer) error {
+			w = to
 			fine()
-		}
-		err := w.Flush(t.Context())
+			test.row()
+			if name != "no end" {
+				fine()
+			}
+			return nil
+		})
 		if test.column && !errors.Is(err, questdb.ErrNoColumn) || !test.column && !errors.As(err, &refused) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if w.Len() != 0 {
-			t.Errorf("%s: %d rows wait after a flush", name, w.Len())
+		if n != 0 {
+			t.Errorf("%s: %d rows are said to be stored", name, n)
 		}
 	}
 	if n, err := c.Count(t.Context(), questdb.Selection{Table: table}); err != nil || n != 0 {
 		t.Errorf("bad batches left %d rows, %v", n, err)
 	}
-	if err := w.Flush(t.Context()); err != nil {
-		t.Errorf("nothing to flush: %v", err)
+	if n, err := c.Write(t.Context(), table, func(*questdb.Writer) error { return nil }); err != nil || n != 0 {
+		t.Errorf("no rows: %d, %v", n, err)
 	}
-	w.Row(hour(2)) // of NULLs alone
-	w.Float("x", math.NaN())
-	w.Row(hour(3))
-	if err := w.Flush(t.Context()); err != nil {
+	if _, err := c.Write(t.Context(), table, func(w *questdb.Writer) error {
+		w.Row(hour(2)) // of NULLs alone
+		w.Float("x", math.NaN())
+		w.Row(hour(3))
+		return nil
+	}); err != nil {
 		t.Error(err)
 	}
 	if n, err := c.Count(t.Context(), questdb.Selection{Table: table}); err != nil || n != 2 {
@@ -91,21 +86,22 @@ func TestLargeBatch(t *testing.T) {
 	c := client(t, questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL()})
 	names := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
 	table := ensure(t, c, questdb.Spec{Name: name(t), PartitionBy: "YEAR", Dedup: true, Columns: column(names...)})
-	w := writer(t, c, table)
 	const rows = 100000
 	for _, bad := range []bool{true, false} {
-		for i := range rows {
-			for _, n := range names {
-				w.Float(n, float64(i))
+		n, err := c.Write(t.Context(), table, func(w *questdb.Writer) error {
+			for i := range rows {
+				for _, n := range names {
+					w.Float(n, float64(i))
+				}
+				w.Row(hour(0) + int64(i))
 			}
-			w.Row(hour(0) + int64(i))
-		}
-		if bad {
-			w.Text("a", "no number")
-			w.Row(hour(1))
-		}
-		err := w.Flush(t.Context())
-		if bad != errors.As(err, new(*questdb.Refused)) || !bad && err != nil {
+			if bad {
+				w.Text("a", "no number")
+				w.Row(hour(1))
+			}
+			return nil
+		})
+		if bad != errors.As(err, new(*questdb.Refused)) || !bad && (err != nil || n != rows) {
 			t.Errorf("bad %t: %v", bad, err)
 		}
 		want := int64(rows)
@@ -118,23 +114,30 @@ func TestLargeBatch(t *testing.T) {
 	}
 }
 
-func TestCloseWithoutFlush(t *testing.T) {
+// Rows whose source fails in the middle are not stored, though some were sent.
+func TestCutBatch(t *testing.T) {
 	t.Parallel()
 	server := testdb.QuestDB(t)
 	c := client(t, questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL(), User: "admin", Password: "quest"})
 	table := ensure(t, c, questdb.Spec{Name: name(t), PartitionBy: "YEAR", Columns: column("x")})
-	if _, err := c.Writer(&questdb.Table{Name: "x"}); !errors.Is(err, questdb.ErrNoColumn) {
+	if _, err := c.Write(t.Context(), &questdb.Table{Name: "x"}, oneRow); !errors.Is(err, questdb.ErrNoColumn) {
 		t.Errorf("a table without a timestamp: %v", err)
 	}
-	w := writer(t, c, table)
-	w.Float("x", 1)
-	w.Row(hour(0))
-	w.Close()
-	if w.Len() != 0 {
-		t.Error("a closed writer holds rows")
+	failed := errors.New("no more")
+	if _, err := c.Write(t.Context(), table, func(w *questdb.Writer) error {
+		for i := range 100000 {
+			w.Float("x", 1)
+			w.Row(hour(i))
+		}
+		return failed
+	}); !errors.Is(err, failed) {
+		t.Errorf("got error %v, want the one of its source", err)
 	}
-	if err := w.Flush(t.Context()); err != nil {
-		t.Errorf("a closed writer has nothing to flush: %v", err)
+	if n, err := c.Write(t.Context(), table, oneRow); err != nil || n != 1 {
+		t.Error(n, err)
+	}
+	if n, err := c.Count(t.Context(), questdb.Selection{Table: table}); err != nil || n != 1 {
+		t.Errorf("it has %d rows, %v, want 1", n, err)
 	}
 }
 
@@ -193,19 +196,17 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
-func TestFlushEndsWithItsContext(t *testing.T) {
+func TestWriteEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	url := fake(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // before it, the server does not see that the client leaves
 		<-r.Context().Done()
 	})
 	c := client(t, questdb.Config{HTTPURL: url, Read: questdb.HTTP})
-	w := writer(t, c, &questdb.Table{Name: "t", Designated: "timestamp", Dedup: true, Columns: []questdb.Column{{Name: "x", Type: "DOUBLE"}}})
-	w.Float("x", 1)
-	w.Row(hour(0))
+	table := &questdb.Table{Name: "t", Designated: "timestamp", Dedup: true, Columns: []questdb.Column{{Name: "x", Type: "DOUBLE"}}}
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
-	if err := w.Flush(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := c.Write(ctx, table, oneRow); !errors.Is(err, context.Canceled) {
 		t.Errorf("got error %v, want that it was cancelled", err)
 	}
 }

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"foldbook/internal/moment"
@@ -124,31 +125,33 @@ func (p *Plan) Ready(ctx context.Context, client *questdb.Client) (*Target, erro
 	return t, nil
 }
 
-// Write stores all valid rows of a part, or none, and waits until they can be read. It returns the number of rows of the part,
-// and adds the invalid ones to the outcome when it succeeds. Errors: those of questdb.Writer.Flush.
-func (t *Target) Write(ctx context.Context, part Part, o *Outcome) (int64, error) {
-	w, err := t.client.Writer(t.table)
-	if err != nil {
-		return 0, err
-	}
-	defer w.Close()
-	found := Outcome{o.Rejected, o.Errors}
+// Write stores all valid rows of some parts, or none, and waits until they can be read. It returns the number of rows of the parts,
+// and adds the invalid ones to the outcome when it succeeds. Errors: those of questdb.Client.Write.
+func (t *Target) Write(ctx context.Context, o *Outcome, parts ...Part) (int64, error) {
+	var found Outcome
 	rows := int64(0)
 	values := make([]value, len(t.columns))
-	for r := range records(part.Text) {
-		row := part.First + rows
-		rows++
-		micros, problem := t.read(r, values)
-		if problem != "" {
-			found.reject(row, problem)
-			continue
+	_, err := t.client.Write(ctx, t.table, func(w *questdb.Writer) error {
+		found, rows = Outcome{o.Rejected, slices.Clone(o.Errors)}, 0
+		for _, part := range parts {
+			n := int64(0)
+			for r := range records(part.Text) {
+				n++
+				micros, problem := t.read(r, values)
+				if problem != "" {
+					found.reject(part.First+n-1, problem)
+					continue
+				}
+				for i, v := range values {
+					t.put(w, t.columns[i], v)
+				}
+				w.Row(micros)
+			}
+			rows += n
 		}
-		for i, v := range values {
-			t.put(w, t.columns[i], v)
-		}
-		w.Row(micros)
-	}
-	if err := w.Flush(ctx); err != nil {
+		return nil
+	})
+	if err != nil {
 		return 0, err
 	}
 	*o = found

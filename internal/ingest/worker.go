@@ -135,7 +135,7 @@ func (w *importer) ready(ctx context.Context, plan *Plan) (*Target, error) {
 func (w *importer) part(ctx context.Context, job *db.Job, target *Target, state *importState, number int32, part Part) error {
 	write, cancel := context.WithTimeout(ctx, partTimeout)
 	defer cancel()
-	rows, err := target.Write(write, part, &state.Outcome)
+	rows, err := target.Write(write, &state.Outcome, part)
 	if err != nil {
 		return err
 	}

@@ -15,9 +15,8 @@ import (
 )
 
 const (
-	batchCells = 500_000 // of one transaction
-	// batchTime is long for QuestDB to take a batch and to apply it.
-	batchTime = 2 * time.Minute
+	// writeTime is long for QuestDB to take the rows of a table and to apply them.
+	writeTime = 2 * time.Minute
 )
 
 // table is a series and the table of its own that it is kept in.
@@ -111,41 +110,31 @@ func (t table) hasOwnTime() bool {
 	return slices.ContainsFunc(t.Columns, func(c questdb.Column) bool { return c.Name == ownTime })
 }
 
-// write sends all rows in batches.
+// write sends all rows as one transaction.
 func (t table) write(ctx context.Context, c *questdb.Client, to *questdb.Table) error {
-	w, err := c.Writer(to)
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	flush := func() error {
-		ctx, cancel := context.WithTimeout(ctx, batchTime)
-		defer cancel()
-		return w.Flush(ctx)
-	}
-	ownTimes, rows := t.hasOwnTime(), batchCells/len(t.series.Columns)
-	for row := range t.series.Rows {
-		for k, cell := range row.Cells { // symbols come first in the series too
-			switch name := t.series.Columns[k].Name; v := cell.(type) {
-			case string:
-				w.Symbol(name, v)
-			case float64:
-				w.Float(name, v)
-			case int64:
-				w.Int(name, v)
+	ctx, cancel := context.WithTimeout(ctx, writeTime)
+	defer cancel()
+	ownTimes := t.hasOwnTime()
+	_, err := c.Write(ctx, to, func(w *questdb.Writer) error {
+		for row := range t.series.Rows {
+			for k, cell := range row.Cells { // symbols come first in the series too
+				switch name := t.series.Columns[k].Name; v := cell.(type) {
+				case string:
+					w.Symbol(name, v)
+				case float64:
+					w.Float(name, v)
+				case int64:
+					w.Int(name, v)
+				}
 			}
-		}
-		if ownTimes {
-			w.Int(ownTime, row.TimestampMS)
-		}
-		w.Row(row.TimestampMS * 1000)
-		if w.Len() >= rows {
-			if err := flush(); err != nil {
-				return err
+			if ownTimes {
+				w.Int(ownTime, row.TimestampMS)
 			}
+			w.Row(row.TimestampMS * 1000)
 		}
-	}
-	return flush()
+		return nil
+	})
+	return err
 }
 
 // load reads the table and counts which of its rows are the series', cell by cell.

@@ -88,15 +88,13 @@ func TestSeriesAgreeWithTheRecords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := quest.Writer(bars)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, ms := range []int64{1498910400000, 1498910400001} {
-		w.Float("close", 1)
-		w.Row(ms * 1000)
-	}
-	if err := w.Flush(t.Context()); err != nil {
+	if _, err := quest.Write(t.Context(), bars, func(w *questdb.Writer) error {
+		for _, ms := range []int64{1498910400000, 1498910400001} {
+			w.Float("close", 1)
+			w.Row(ms * 1000)
+		}
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if err := Run(t.Context(), pool, quest, &second); err != nil {
