@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -30,6 +31,8 @@ const (
 	// The memory budgets of all requests together. There are two, so that a body that waits to become a large one cannot
 	// block a large one.
 	mediumBudget, largeBudget = 64 << 20, 96 << 20
+	// maxWaiting is what bodies may wait for beside largeBudget: more would wait for longer than a sender wants to.
+	maxWaiting = 3 * largeBudget
 	// maxWindow is the window that every decoder of zstd over HTTP has to support (RFC 9659), and the most that is accepted.
 	maxWindow = 8 << 20
 )
@@ -43,12 +46,13 @@ var errTooLarge = errors.New("too large")
 type Receiver struct {
 	timeout, wait time.Duration
 	medium, large *semaphore.Weighted
+	waiting       atomic.Int64 // bytes that bodies wait for
 }
 
 // NewReceiver makes a receiver. A body has to arrive within timeout, and a second more for each 64 KiB, and waits for its
 // memory budget for at most wait.
 func NewReceiver(timeout, wait time.Duration) *Receiver {
-	return &Receiver{timeout, wait, semaphore.NewWeighted(mediumBudget), semaphore.NewWeighted(largeBudget)}
+	return &Receiver{timeout: timeout, wait: wait, medium: semaphore.NewWeighted(mediumBudget), large: semaphore.NewWeighted(largeBudget)}
 }
 
 // Body is the body of one request, decompressed as it is read. The first error stays.
@@ -65,6 +69,7 @@ type Body struct {
 	medium, large int64    // bytes of the budgets that it holds
 	nonfinite     bool     // NaN and the like are null
 	warnings      []string // which of them there were
+	grows         int64    // how many bytes of memory a byte of it takes
 	err           error
 }
 
@@ -72,7 +77,7 @@ type Body struct {
 // answers: 413 body_too_large, 415 unsupported_encoding, 400 invalid_json and invalid_body, or ErrBusy.
 func (l *Receiver) Open(w http.ResponseWriter, r *http.Request, limit int64) *Body {
 	b := &Body{
-		receiver: l, ctx: r.Context(), closeIn: func() {}, size: r.ContentLength, limit: limit,
+		receiver: l, ctx: r.Context(), closeIn: func() {}, size: r.ContentLength, limit: limit, grows: 1,
 		encoding: strings.ToLower(strings.Join(r.Header.Values("Content-Encoding"), ",")),
 	}
 	if b.size > limit {
@@ -102,6 +107,12 @@ func (l *Receiver) Open(w http.ResponseWriter, r *http.Request, limit int64) *Bo
 	if err != nil {
 		return b.fail(err)
 	}
+	return b
+}
+
+// Grows says how many bytes of memory a byte of the body may take: the budgets count them.
+func (b *Body) Grows(n int64) *Body {
+	b.grows = n
 	return b
 }
 
@@ -163,21 +174,30 @@ func (b *Body) acquire() error {
 		most = b.size
 	}
 	if b.read >= smallBody && b.medium == 0 {
-		if err := b.wait(b.receiver.medium, min(most, mediumBody)); err != nil {
+		n := min(most, mediumBody) * b.grows
+		if err := b.wait(b.receiver.medium, n); err != nil {
 			return err
 		}
-		b.medium = min(most, mediumBody)
+		b.medium = n
 	}
 	if b.read >= mediumBody && b.large == 0 {
-		if err := b.wait(b.receiver.large, most); err != nil {
+		n := min(most*b.grows, largeBudget)
+		if err := b.wait(b.receiver.large, n); err != nil {
 			return err
 		}
-		b.large = most
+		b.large = n
 	}
 	return nil
 }
 
 func (b *Body) wait(budget *semaphore.Weighted, n int64) error {
+	if budget.TryAcquire(n) {
+		return nil
+	}
+	defer b.receiver.waiting.Add(-n)
+	if b.receiver.waiting.Add(n) > maxWaiting {
+		return ErrBusy
+	}
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(b.ctx, b.receiver.wait)
 	defer cancel()
