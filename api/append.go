@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -36,10 +37,9 @@ var (
 // appendRequest is a request that adds rows to a series.
 type appendRequest struct {
 	*ingest.Destination
-	dryRun    bool
-	exclusive ingest.Exclusive // nil: rows that are there already are told apart by the table
+	dryRun, replace bool
 	// finish updates the records in PostgreSQL, once the rows can be read.
-	finish func(ctx context.Context, columns []string) (series.Counted, error)
+	finish func(ctx context.Context, note series.Note, columns []string) (series.Counted, error)
 }
 
 // AppendOhlcv serves POST /api/datasets/:dataset_id/ohlcv/append: {"success": true, "rows_written": …, "measurement": …}.
@@ -52,12 +52,11 @@ func (s *Server) AppendOhlcv(c echo.Context, datasetID string, params spec.Appen
 	if err != nil {
 		return err
 	}
-	return s.append(c, appendRequest{Destination: d, dryRun: isTrue(params.DryRun),
-		finish: func(ctx context.Context, _ []string) (series.Counted, error) {
-			return s.refresh(ctx, row.DatasetID, func(ctx context.Context, q *db.Queries) (series.Counted, error) {
-				return series.RefreshBars(ctx, q, s.QuestDB, row.DatasetID)
-			})
-		}})
+	a := appendRequest{Destination: d, dryRun: isTrue(params.DryRun), replace: isTrue(params.Replace)}
+	a.finish = func(ctx context.Context, note series.Note, _ []string) (series.Counted, error) {
+		return note.Bars(ctx, row.DatasetID)
+	}
+	return s.append(c, a)
 }
 
 // AppendIndicators serves POST /api/datasets/:dataset_id/indicators/append, which answers as AppendOhlcv does.
@@ -70,16 +69,15 @@ func (s *Server) AppendIndicators(c echo.Context, datasetID string, params spec.
 	if err != nil {
 		return err
 	}
-	return s.append(c, appendRequest{Destination: d, dryRun: isTrue(params.DryRun),
-		finish: func(ctx context.Context, columns []string) (series.Counted, error) {
-			counted, err := s.refresh(ctx, row.DatasetID, func(ctx context.Context, q *db.Queries) (series.Counted, error) {
-				return series.RefreshIndicators(ctx, q, s.QuestDB, row.DatasetID, columns...)
-			})
-			if err != nil {
-				return counted, err
-			}
-			return s.fillFolds(ctx, row.DatasetID, counted)
-		}})
+	a := appendRequest{Destination: d, dryRun: isTrue(params.DryRun), replace: isTrue(params.Replace)}
+	a.finish = func(ctx context.Context, note series.Note, columns []string) (series.Counted, error) {
+		counted, err := note.Indicators(ctx, row.DatasetID, columns...)
+		if err != nil {
+			return counted, err
+		}
+		return s.fillFolds(ctx, note, row.DatasetID, counted)
+	}
+	return s.append(c, a)
 }
 
 // datasetOf reads the dataset of a request that adds rows.
@@ -109,25 +107,9 @@ func (s *Server) datasetTable(
 	return d, nil
 }
 
-// refresh updates a dataset in a transaction.
-func (s *Server) refresh(
-	ctx context.Context, id uuid.UUID, f func(context.Context, *db.Queries) (series.Counted, error),
-) (counted series.Counted, err error) {
-	err = s.transact(ctx, false, func(ctx context.Context, q *db.Queries) (err error) {
-		counted, err = f(ctx, q)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return spec.NoSuch("dataset", id)
-		}
-		return err
-	})
-	return counted, err
-}
-
 // fillFolds sets the times of folds whose rows have arrived.
-func (s *Server) fillFolds(ctx context.Context, dataset uuid.UUID, counted series.Counted) (series.Counted, error) {
-	n, err := series.FillFolds(ctx, s.DB, s.QuestDB, dataset, func(f func(context.Context, *db.Queries) error) error {
-		return s.transact(ctx, false, f)
-	})
+func (s *Server) fillFolds(ctx context.Context, note series.Note, dataset uuid.UUID, counted series.Counted) (series.Counted, error) {
+	n, err := note.FillFolds(ctx, dataset)
 	if n == 0 || err != nil {
 		return counted, err
 	}
@@ -162,13 +144,14 @@ func (s *Server) AppendPredictions(c echo.Context, runID string, params spec.App
 		d.Tags = []ingest.Tag{{Column: "run_id", Value: id.String(), Always: true}, {Column: "dataset", Value: row.DatasetSlug, Always: true},
 			{Column: "target", Value: row.TargetColumn, Always: true}}
 	}
-	return s.append(c, appendRequest{Destination: d, dryRun: isTrue(params.DryRun),
-		finish: func(ctx context.Context, _ []string) (counted series.Counted, err error) {
-			if counted.Bounds, err = s.bounds(ctx, series.Predictions, row.PredictionMeasurement, id); err == nil {
-				_, err = s.fillFolds(ctx, row.DatasetID, counted)
-			}
-			return counted, err
-		}})
+	a := appendRequest{Destination: d, dryRun: isTrue(params.DryRun), replace: isTrue(params.Replace)}
+	a.finish = func(ctx context.Context, note series.Note, _ []string) (counted series.Counted, err error) {
+		if counted.Bounds, err = s.bounds(ctx, series.Predictions, row.PredictionMeasurement, id); err == nil {
+			_, err = s.fillFolds(ctx, note, row.DatasetID, counted)
+		}
+		return counted, err
+	}
+	return s.append(c, a)
 }
 
 // bounds counts the rows of a run or simulation.
@@ -199,27 +182,12 @@ func (s *Server) AppendTrace(c echo.Context, simulationID string, params spec.Ap
 		{Column: "simulation_id", Value: id.String(), Always: true}, {Column: "run_id", Value: row.RunID.String(), Always: true},
 		{Column: "dataset_id", Value: row.DatasetID.String(), Always: true}, {Column: "mode", Value: row.Mode},
 	}
-	a := appendRequest{Destination: d, dryRun: isTrue(params.DryRun)}
-	a.finish = func(ctx context.Context, _ []string) (counted series.Counted, err error) {
+	a := appendRequest{Destination: d, dryRun: isTrue(params.DryRun), replace: isTrue(params.Replace)}
+	a.finish = func(ctx context.Context, _ series.Note, _ []string) (counted series.Counted, err error) {
 		counted.Bounds, err = s.bounds(ctx, series.Trace, row.QuestDBNamespace, id)
 		return counted, err
 	}
-	if d.Place.Shared {
-		a.exclusive = s.lockSimulation(id)
-	}
 	return s.append(c, a)
-}
-
-// lockSimulation writes the rows of a simulation under its lock.
-func (s *Server) lockSimulation(id uuid.UUID) ingest.Exclusive {
-	return func(ctx context.Context, write func(context.Context) error) error {
-		return s.transact(ctx, false, func(ctx context.Context, q *db.Queries) error {
-			if _, err := q.LockSimulation(ctx, id); err != nil {
-				return notFound(err, "simulation", id)
-			}
-			return write(ctx)
-		})
-	}
 }
 
 // destination looks up where rows go; field is where the record names the table.
@@ -241,28 +209,47 @@ func (s *Server) destination(
 
 // append reads the rows of a request, writes them to their destination and answers.
 func (s *Server) append(c echo.Context, a appendRequest) error {
-	batch, err := s.readRows(c, a.Destination)
+	a.Replace = a.replace
+	body := s.openBody(c, maxBody).Grows(bytesOfRows) // which counts for the memory until the rows are stored
+	defer body.Close()
+	batch, err := readRows(c, a.Destination, body)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), s.WriteTimeout)
+	// What has arrived is stored even if its sender leaves: then the lease ends with the request.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), s.WriteTimeout)
 	defer cancel()
+	lease := a.Place.Lease(s.DB.Queries)
+	if !a.dryRun {
+		if err := retry(ctx, transient, func() error { return lease.Take(ctx) }); err != nil {
+			return err
+		}
+		defer lease.Release(ctx)
+	}
 	if err := acquire(ctx, s.appends); err != nil {
 		return err
 	}
 	defer s.appends.Release(1)
 	table, added := a.Plan(batch)
-	answer := spec.RowsStored{Success: true, Message: "rows stored", RowsWritten: int64(len(batch.Times)), Measurement: a.Place.Name,
-		ColumnsAdded: added, DryRun: a.dryRun}
+	answer := spec.RowsStored{Success: true, Message: "rows stored", Measurement: a.Place.Name, ColumnsAdded: added, DryRun: a.dryRun,
+		Warnings: []string{}}
 	var counted series.Counted
+	var stored ingest.Stored
 	if a.dryRun {
 		answer.Message = "rows checked"
-		counted.Bounds, err = series.Count(ctx, s.QuestDB, a.Place)
+		if stored, err = a.Compare(ctx, s.QuestDB, batch); err == nil {
+			counted.Bounds, err = series.Count(ctx, s.QuestDB, a.Place)
+		}
+		answer.RowsAdded, answer.RowsChanged, answer.RowsUnchanged = &stored.Added, &stored.Changed, &stored.Unchanged
 	} else {
-		counted, err = s.storeRows(ctx, a, table, batch)
+		stored, counted, err = s.storeRows(ctx, a, lease, table, batch)
 	}
 	if err != nil {
 		return err
+	}
+	if answer.RowsWritten = stored.Rows; stored.Duplicates > 0 {
+		answer.Warnings = append(answer.Warnings, fmt.Sprintf("%d rows have the time of another row of the request, first at %s: "+
+			"they are one row each, in which later cells replace earlier ones", stored.Duplicates, stored.FirstDuplicate.Format(time.RFC3339Nano)))
 	}
 	if counted.Version > 0 {
 		c.Response().Header().Set("ETag", paging.ETag(counted.Version, counted.CreatedAt))
@@ -273,10 +260,11 @@ func (s *Server) append(c echo.Context, a appendRequest) error {
 	return c.JSON(http.StatusOK, answer)
 }
 
+// bytesOfRows is what a byte of rows may take in memory: "0," is a cell of eight bytes.
+const bytesOfRows = 4
+
 // readRows reads all rows of a request.
-func (s *Server) readRows(c echo.Context, d *ingest.Destination) (*rowread.Batch, error) {
-	body := s.openBody(c, maxBody)
-	defer body.Close()
+func readRows(c echo.Context, d *ingest.Destination, body *httpbody.Body) (*rowread.Batch, error) {
 	format, err := rowFormat(c.Request().Header.Get(echo.HeaderContentType))
 	if err != nil {
 		return nil, err
@@ -304,22 +292,32 @@ func (s *Server) readRows(c echo.Context, d *ingest.Destination) (*rowread.Batch
 }
 
 // storeRows writes the rows and updates the records in PostgreSQL.
-func (s *Server) storeRows(ctx context.Context, a appendRequest, table questdb.Spec, batch *rowread.Batch) (series.Counted, error) {
-	if err := a.Store(ctx, s.QuestDB, table, batch, a.exclusive); err != nil {
-		if refused := new(questdb.Refused); errors.As(err, &refused) {
-			return series.Counted{}, fmt.Errorf("%w: %w", errChanged, err)
+func (s *Server) storeRows(
+	ctx context.Context, a appendRequest, lease *series.Lease, table questdb.Spec, batch *rowread.Batch,
+) (ingest.Stored, series.Counted, error) {
+	stored, err := a.Store(ctx, s.QuestDB, table, batch)
+	if refused := new(questdb.Refused); errors.As(err, &refused) {
+		err = fmt.Errorf("%w: %w", errChanged, err)
+	}
+	if err != nil {
+		return stored, series.Counted{}, err
+	}
+	var columns []string
+	for _, column := range batch.Columns {
+		if !column.Empty(len(batch.Times)) {
+			columns = append(columns, column.Name)
 		}
-		return series.Counted{}, err
 	}
-	columns := make([]string, len(batch.Columns))
-	for i, column := range batch.Columns {
-		columns[i] = column.Name
-	}
-	counted, err := a.finish(ctx, columns)
+	counted, err := a.finish(ctx, series.Note{Store: s.DB, Client: s.QuestDB, Lease: lease, Transact: s.noting}, columns)
 	if own := new(spec.Problem); err != nil && (!errors.As(err, &own) || own.Status != http.StatusNotFound) { // else it was removed meanwhile
 		err = fmt.Errorf("%w: %w", errNotCounted, err)
 	}
-	return counted, err
+	return stored, counted, err
+}
+
+// noting is a transaction that notes what was counted.
+func (s *Server) noting(ctx context.Context, f func(context.Context, *db.Queries) error) error {
+	return s.transact(ctx, false, f)
 }
 
 // formats of rows by their Content-Type. curl's default type means JSON here, as for the other routes.

@@ -20,6 +20,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"foldbook/api"
+	"foldbook/internal/devstack"
 	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
@@ -27,7 +28,11 @@ import (
 // appendHarness is a server with the QuestDB that the tests of the package share.
 func appendHarness(t testing.TB) *harness {
 	t.Helper()
-	server := testdb.QuestDB(t)
+	return appendHarnessOn(t, testdb.QuestDB(t))
+}
+
+func appendHarnessOn(t testing.TB, server *devstack.QuestDB) *harness {
+	t.Helper()
 	client, err := questdb.New(questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL(), AnswerTimeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +148,7 @@ func TestAppendIndicators(t *testing.T) {
 	first := h.store(indicatorsPath(), indicatorRows(0, 100), 200)
 	want := map[string]any{
 		"success": true, "message": "rows stored", "rows_written": 100.0, "measurement": name + "_ind", "row_count": 100.0, "first_ts": 1704067200000.0,
-		"last_ts": 1704067200000.0 + 99*float64(hour), "columns_added": []any{"timestamp_ms", "rsi_14", "TGT_315", "Time"}, "dry_run": false, "ETag": first["ETag"],
+		"last_ts": 1704067200000.0 + 99*float64(hour), "columns_added": []any{"timestamp_ms", "rsi_14", "TGT_315", "Time"}, "dry_run": false, "warnings": []any{}, "ETag": first["ETag"],
 	}
 	if diff := cmp.Diff(want, first); diff != "" {
 		t.Errorf("the answer (-want +got):\n%s", diff)

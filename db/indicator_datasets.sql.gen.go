@@ -757,45 +757,6 @@ func (q *Queries) LockDataset(ctx context.Context, arg LockDatasetParams) (LockD
 	return i, err
 }
 
-const lockDatasetRow = `-- name: LockDatasetRow :one
-SELECT dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema, row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts, bar_interval_ms, lookback_rows, metadata, created_at, updated_at, version, search_text
-FROM indicator_datasets
-WHERE dataset_id = $1
-FOR UPDATE
-`
-
-// LockDatasetRow returns a dataset and keeps others from writing it until the transaction ends. Called before its rows in
-// QuestDB are counted.
-// index: indicator_datasets_pkey. cost: 1 row.
-func (q *Queries) LockDatasetRow(ctx context.Context, datasetID uuid.UUID) (IndicatorDataset, error) {
-	row := q.db.QueryRow(ctx, lockDatasetRow, datasetID)
-	var i IndicatorDataset
-	err := row.Scan(
-		&i.DatasetID,
-		&i.Symbol,
-		&i.Granularity,
-		&i.Source,
-		&i.QuestDBTag,
-		&i.QuestDBMeasurement,
-		&i.ColumnSchema,
-		&i.RowCount,
-		&i.FirstBarTS,
-		&i.LastBarTS,
-		&i.OhlcvMeasurement,
-		&i.OhlcvRowCount,
-		&i.OhlcvFirstTS,
-		&i.OhlcvLastTS,
-		&i.BarIntervalMS,
-		&i.LookbackRows,
-		&i.Metadata,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.Version,
-		&i.SearchText,
-	)
-	return i, err
-}
-
 const matchDatasets = `-- name: MatchDatasets :many
 SELECT dataset_id
 FROM indicator_datasets
@@ -963,7 +924,7 @@ UPDATE indicator_datasets SET
         'last_ohlcv_timestamp_ms', epoch_ms($3::timestamptz)
     ),
     version = version + 1
-WHERE dataset_id = $4
+WHERE dataset_id = $4 AND ohlcv_measurement = $5
 RETURNING version, created_at
 `
 
@@ -972,6 +933,7 @@ type RefreshBarsParams struct {
 	OhlcvFirstTS  *time.Time `json:"ohlcv_first_ts"`
 	OhlcvLastTS   *time.Time `json:"ohlcv_last_ts"`
 	DatasetID     uuid.UUID  `json:"dataset_id"`
+	Counted       string     `json:"counted"`
 }
 
 type RefreshBarsRow struct {
@@ -979,7 +941,8 @@ type RefreshBarsRow struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// RefreshBars notes what was counted of the bars of a dataset, in its metadata too. Called after bars were added.
+// RefreshBars notes what was counted of the bars of a dataset, in its metadata too, if it still names the table that was counted.
+// Called after bars were added.
 // index: indicator_datasets_pkey. cost: 1 row.
 func (q *Queries) RefreshBars(ctx context.Context, arg RefreshBarsParams) (RefreshBarsRow, error) {
 	row := q.db.QueryRow(ctx, refreshBars,
@@ -987,6 +950,7 @@ func (q *Queries) RefreshBars(ctx context.Context, arg RefreshBarsParams) (Refre
 		arg.OhlcvFirstTS,
 		arg.OhlcvLastTS,
 		arg.DatasetID,
+		arg.Counted,
 	)
 	var i RefreshBarsRow
 	err := row.Scan(&i.Version, &i.CreatedAt)
@@ -1005,7 +969,7 @@ UPDATE indicator_datasets SET
         'last_indicator_timestamp_ms', epoch_ms($3::timestamptz)
     ),
     version = version + 1
-WHERE dataset_id = $5
+WHERE dataset_id = $5 AND questdb_measurement = $6
 RETURNING version, created_at
 `
 
@@ -1015,6 +979,7 @@ type RefreshIndicatorsParams struct {
 	LastBarTS    *time.Time      `json:"last_bar_ts"`
 	ColumnSchema json.RawMessage `json:"column_schema"`
 	DatasetID    uuid.UUID       `json:"dataset_id"`
+	Counted      string          `json:"counted"`
 }
 
 type RefreshIndicatorsRow struct {
@@ -1022,7 +987,8 @@ type RefreshIndicatorsRow struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// RefreshIndicators notes what was counted of the indicator rows of a dataset, in its metadata too. Called after rows were added.
+// RefreshIndicators notes what was counted of the indicator rows of a dataset, in its metadata too, if it still names the table
+// that was counted. Called after rows were added.
 // index: indicator_datasets_pkey. cost: 1 row.
 func (q *Queries) RefreshIndicators(ctx context.Context, arg RefreshIndicatorsParams) (RefreshIndicatorsRow, error) {
 	row := q.db.QueryRow(ctx, refreshIndicators,
@@ -1031,6 +997,7 @@ func (q *Queries) RefreshIndicators(ctx context.Context, arg RefreshIndicatorsPa
 		arg.LastBarTS,
 		arg.ColumnSchema,
 		arg.DatasetID,
+		arg.Counted,
 	)
 	var i RefreshIndicatorsRow
 	err := row.Scan(&i.Version, &i.CreatedAt)

@@ -36,7 +36,7 @@ func TestPooler(t *testing.T) {
 					t.Errorf("read: %v", err)
 				}
 				err := store.InTx(t.Context(), false, func(q *db.Queries) error {
-					_, err := q.LockDatasetRow(t.Context(), id)
+					_, err := q.LockDataset(t.Context(), db.LockDatasetParams{DatasetID: id})
 					return err
 				})
 				if err != nil {
@@ -56,7 +56,7 @@ func TestPooler(t *testing.T) {
 		t.Fatal(err)
 	}
 	var refused *pgconn.PgError
-	if _, err := store.LockDatasetRow(t.Context(), id); !errors.As(err, &refused) || refused.Code != "55P03" {
+	if _, err := store.LockDataset(t.Context(), db.LockDatasetParams{DatasetID: id}); !errors.As(err, &refused) || refused.Code != "55P03" {
 		t.Errorf("a locked row: %v, want 55P03 after the lock limit of a second", err)
 	}
 	var left string

@@ -153,6 +153,7 @@ FROM walkforward_folds
 WHERE
     run_id = $1
     AND greatest(train_end_idx, test_end_idx) <= $2::bigint
+    AND least(train_start_idx, train_end_idx, test_start_idx, test_end_idx) >= 0
     AND num_nulls(train_start_ts_ms, train_end_ts_ms, test_start_ts_ms, test_end_ts_ms) > 0
 ORDER BY fold_number
 LIMIT $3::int

@@ -212,15 +212,6 @@ ORDER BY (d.dataset_id = @dataset_id) DESC
 LIMIT 1
 FOR UPDATE;
 
--- name: LockDatasetRow :one
--- LockDatasetRow returns a dataset and keeps others from writing it until the transaction ends. Called before its rows in
--- QuestDB are counted.
--- index: indicator_datasets_pkey. cost: 1 row.
-SELECT *
-FROM indicator_datasets
-WHERE dataset_id = @dataset_id
-FOR UPDATE;
-
 -- name: MatchDatasets :many
 -- MatchDatasets returns the datasets with one of the ids or slugs and one of the symbols given. Not limited: they are what a list of
 -- runs or simulations is filtered by, and there are few datasets. Called by those lists.
@@ -283,7 +274,8 @@ ON CONFLICT (dataset_id) DO UPDATE SET
 RETURNING (xmax = 0)::boolean AS created, version, created_at, questdb_measurement, ohlcv_measurement;
 
 -- name: RefreshBars :one
--- RefreshBars notes what was counted of the bars of a dataset, in its metadata too. Called after bars were added.
+-- RefreshBars notes what was counted of the bars of a dataset, in its metadata too, if it still names the table that was counted.
+-- Called after bars were added.
 -- index: indicator_datasets_pkey. cost: 1 row.
 UPDATE indicator_datasets SET
     ohlcv_row_count = @ohlcv_row_count,
@@ -295,11 +287,12 @@ UPDATE indicator_datasets SET
         'last_ohlcv_timestamp_ms', epoch_ms(sqlc.narg('ohlcv_last_ts')::timestamptz)
     ),
     version = version + 1
-WHERE dataset_id = @dataset_id
+WHERE dataset_id = @dataset_id AND ohlcv_measurement = @counted
 RETURNING version, created_at;
 
 -- name: RefreshIndicators :one
--- RefreshIndicators notes what was counted of the indicator rows of a dataset, in its metadata too. Called after rows were added.
+-- RefreshIndicators notes what was counted of the indicator rows of a dataset, in its metadata too, if it still names the table
+-- that was counted. Called after rows were added.
 -- index: indicator_datasets_pkey. cost: 1 row.
 UPDATE indicator_datasets SET
     row_count = @row_count,
@@ -312,7 +305,7 @@ UPDATE indicator_datasets SET
         'last_indicator_timestamp_ms', epoch_ms(sqlc.narg('last_bar_ts')::timestamptz)
     ),
     version = version + 1
-WHERE dataset_id = @dataset_id
+WHERE dataset_id = @dataset_id AND questdb_measurement = @counted
 RETURNING version, created_at;
 
 -- name: TouchDatasets :execrows

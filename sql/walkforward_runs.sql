@@ -223,7 +223,7 @@ ORDER BY r.created_at DESC, r.run_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: ListRunsWithFoldGaps :many
--- ListRunsWithFoldGaps returns the runs of one dataset with folds that lack a time and whose rows are among its first so many.
+-- ListRunsWithFoldGaps returns the runs of one dataset with folds that lack a time and whose rows are among its first so many (one that begins at -1 never gets one).
 -- Called after rows were added, page by page: those of a page have no gaps any more when the next is read.
 -- index: walkforward_runs_dataset_id_idx, walkforward_folds_pkey. cost: the folds of the dataset's runs.
 SELECT r.run_id
@@ -236,6 +236,7 @@ WHERE
         WHERE
             f.run_id = r.run_id
             AND greatest(f.train_end_idx, f.test_end_idx) <= @row_count::bigint
+            AND least(f.train_start_idx, f.train_end_idx, f.test_start_idx, f.test_end_idx) >= 0
             AND num_nulls(f.train_start_ts_ms, f.train_end_ts_ms, f.test_start_ts_ms, f.test_end_ts_ms) > 0
     )
 ORDER BY r.run_id

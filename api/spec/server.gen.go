@@ -1194,7 +1194,7 @@ type RowsStored struct {
 	// ColumnsAdded Columns that the table did not have before.
 	ColumnsAdded []string `json:"columns_added"`
 
-	// DryRun The changes were rolled back.
+	// DryRun Nothing was stored.
 	DryRun bool `json:"dry_run"`
 
 	// FirstTS Time of the first of them in milliseconds since 1970, 0 for none.
@@ -1210,9 +1210,19 @@ type RowsStored struct {
 	// RowCount Rows that the dataset, run or simulation has there now.
 	RowCount int64 `json:"row_count"`
 
-	// RowsWritten Rows of the request.
-	RowsWritten int64 `json:"rows_written"`
-	Success     bool  `json:"success"`
+	// RowsAdded In a dry run: rows of keys that are not stored.
+	RowsAdded *int64 `json:"rows_added,omitempty"`
+
+	// RowsChanged In a dry run: rows that are stored with other cells.
+	RowsChanged *int64 `json:"rows_changed,omitempty"`
+
+	// RowsUnchanged In a dry run: rows that are stored as they are sent.
+	RowsUnchanged *int64 `json:"rows_unchanged,omitempty"`
+
+	// RowsWritten Rows that the request has written, or would write. Rows of the request with one key are one.
+	RowsWritten int64    `json:"rows_written"`
+	Success     bool     `json:"success"`
+	Warnings    []string `json:"warnings"`
 }
 
 // RowsUpload defines model for RowsUpload.
@@ -1489,6 +1499,9 @@ type Points = int64
 // Replace defines model for Replace.
 type Replace = bool
 
+// ReplaceRows defines model for ReplaceRows.
+type ReplaceRows = bool
+
 // RequestedByFilter defines model for RequestedByFilter.
 type RequestedByFilter = string
 
@@ -1757,6 +1770,9 @@ type ListIndicatorsParams struct {
 type AppendIndicatorsParams struct {
 	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// Replace Rows replace those that are stored. By default a row keeps the cells that it does not give.
+	Replace *ReplaceRows `form:"replace,omitempty" json:"replace,omitempty"`
 }
 
 // GetDatasetManifestParams defines parameters for GetDatasetManifest.
@@ -1823,6 +1839,9 @@ type ListOhlcvParams struct {
 type AppendOhlcvParams struct {
 	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// Replace Rows replace those that are stored. By default a row keeps the cells that it does not give.
+	Replace *ReplaceRows `form:"replace,omitempty" json:"replace,omitempty"`
 }
 
 // ListDatasetRunsParams defines parameters for ListDatasetRuns.
@@ -2191,6 +2210,9 @@ type ListPredictionsParamsWith string
 type AppendPredictionsParams struct {
 	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// Replace Rows replace those that are stored. By default a row keeps the cells that it does not give.
+	Replace *ReplaceRows `form:"replace,omitempty" json:"replace,omitempty"`
 }
 
 // ListSimulationsParams defines parameters for ListSimulations.
@@ -2408,6 +2430,9 @@ type ListTraceParams struct {
 type AppendTraceParams struct {
 	// DryRun Do all the work, answer with the result, and roll it back.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// Replace Rows replace those that are stored. By default a row keeps the cells that it does not give.
+	Replace *ReplaceRows `form:"replace,omitempty" json:"replace,omitempty"`
 }
 
 // ListTradesParams defines parameters for ListTrades.
@@ -3635,6 +3660,13 @@ func (w *ServerInterfaceWrapper) AppendIndicators(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
 	}
 
+	// ------------- Optional query parameter "replace" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "replace", ctx.QueryParams(), &params.Replace, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter replace: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.AppendIndicators(ctx, datasetID, params)
 	return err
@@ -3831,6 +3863,13 @@ func (w *ServerInterfaceWrapper) AppendOhlcv(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	// ------------- Optional query parameter "replace" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "replace", ctx.QueryParams(), &params.Replace, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter replace: %s", err))
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -4948,6 +4987,13 @@ func (w *ServerInterfaceWrapper) AppendPredictions(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
 	}
 
+	// ------------- Optional query parameter "replace" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "replace", ctx.QueryParams(), &params.Replace, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter replace: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.AppendPredictions(ctx, runID, params)
 	return err
@@ -5509,6 +5555,13 @@ func (w *ServerInterfaceWrapper) AppendTrace(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	// ------------- Optional query parameter "replace" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "replace", ctx.QueryParams(), &params.Replace, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter replace: %s", err))
 	}
 
 	// Invoke the callback with all the unmarshaled arguments

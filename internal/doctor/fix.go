@@ -15,9 +15,6 @@ import (
 // Fix repairs what a finding tells of and that can be repaired without a loss: what a record says of its rows is counted
 // anew, and deduplication is switched on. With drop, a table without a record is dropped, rows and all.
 func (d *Doctor) Fix(ctx context.Context, f *Finding, drop bool) (err error) {
-	transact := func(run func(context.Context, *db.Queries) error) error {
-		return d.DB.InTx(ctx, false, func(q *db.Queries) error { return run(ctx, q) })
-	}
 	switch {
 	case !f.Fixable || (f.Problem == NoRecord && !drop):
 		return nil
@@ -28,19 +25,9 @@ func (d *Doctor) Fix(ctx context.Context, f *Finding, drop bool) (err error) {
 	case f.Problem == NoDedup:
 		_, err = d.QuestDB.Ensure(ctx, f.keys)
 	case f.Problem == NoFoldTimes:
-		_, err = series.FillFolds(ctx, d.DB, d.QuestDB, f.ID, transact)
+		_, err = d.note(nil).FillFolds(ctx, f.ID)
 	default:
-		err = transact(func(ctx context.Context, q *db.Queries) error {
-			if f.kind == series.Bars {
-				_, err := series.RefreshBars(ctx, q, d.QuestDB, f.ID)
-				return err
-			}
-			_, err := series.RefreshIndicators(ctx, q, d.QuestDB, f.ID)
-			return err
-		})
-		if err == nil && f.kind == series.Indicators {
-			_, err = series.FillFolds(ctx, d.DB, d.QuestDB, f.ID, transact)
-		}
+		err = d.count(ctx, f)
 	}
 	if err != nil {
 		return fmt.Errorf("fix %s of %s: %w", f.Problem, f.Table, err)
@@ -73,4 +60,37 @@ func (d *Doctor) remove(ctx context.Context) error {
 		cancel()
 		return errors.Join(err, <-ended)
 	}
+}
+
+// note stores what was counted.
+func (d *Doctor) note(lease *series.Lease) series.Note {
+	transact := func(ctx context.Context, run func(context.Context, *db.Queries) error) error {
+		return d.DB.InTx(ctx, false, func(q *db.Queries) error { return run(ctx, q) })
+	}
+	return series.Note{Store: d.DB, Client: d.QuestDB, Lease: lease, Transact: transact}
+}
+
+// count counts the rows of a dataset anew, while nobody writes them.
+func (d *Doctor) count(ctx context.Context, f *Finding) error {
+	row, err := d.DB.GetDatasetSeries(ctx, f.ID)
+	if err != nil {
+		return fmt.Errorf("read dataset %s: %w", f.ID, err)
+	}
+	place, err := series.Find(ctx, d.QuestDB, f.kind, f.Table, row.QuestDBTag)
+	if err != nil {
+		return err
+	}
+	lease := place.Lease(d.DB.Queries)
+	if err := lease.Take(ctx); err != nil {
+		return err
+	}
+	defer lease.Release(ctx)
+	if f.kind == series.Bars {
+		_, err := d.note(lease).Bars(ctx, f.ID)
+		return err
+	}
+	if _, err = d.note(lease).Indicators(ctx, f.ID); err == nil {
+		_, err = d.note(lease).FillFolds(ctx, f.ID)
+	}
+	return err
 }

@@ -23,6 +23,7 @@ type Destination struct {
 	Place    *series.Place
 	Interval time.Duration // between two rows, 0 for unknown
 	Tags     []Tag
+	Replace  bool // rows replace those that are stored; else they keep the cells that they do not give
 }
 
 // Tag is a value that rows get, in a tag column, from the record that they belong to.
@@ -91,7 +92,11 @@ func (d *Destination) Read(format rowread.Format, in io.Reader) (*rowread.Batch,
 		return nil, err
 	}
 	if d.Place.Shared { // an export has the columns of all others too, without a cell
-		batch.Columns = slices.DeleteFunc(batch.Columns, func(c *rowread.Column) bool { return c.Empty(len(batch.Times)) })
+		table := d.columns()
+		batch.Columns = slices.DeleteFunc(batch.Columns, func(c *rowread.Column) bool {
+			_, there := table.Column(c.Name)
+			return !there && c.Empty(len(batch.Times))
+		})
 	}
 	return batch, d.complete(batch)
 }

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -16,58 +17,58 @@ import (
 	"foldbook/questdb"
 )
 
-// Store creates the table or its missing columns and writes the rows. When the table has no key, rows that are already stored
-// are left out; exclusive, if given, then keeps others from writing the same rows at the same time.
-func (d *Destination) Store(
-	ctx context.Context, client *questdb.Client, wanted questdb.Spec, batch *rowread.Batch, exclusive Exclusive,
-) error {
+// Store creates the table or its missing columns and writes the rows as one transaction. A row keeps the cells that are stored for
+// its key and that the request does not give, unless the request replaces rows. Into a shared table without a key go the rows that are
+// not stored yet. The caller has the lease of the place.
+func (d *Destination) Store(ctx context.Context, client *questdb.Client, wanted questdb.Spec, batch *rowread.Batch) (Stored, error) {
 	table, err := client.Ensure(ctx, wanted)
 	if err != nil {
-		return fmt.Errorf("prepare table %s: %w", wanted.Name, err)
+		return Stored{}, fmt.Errorf("prepare table %s: %w", wanted.Name, err)
 	}
-	if table.Designated == "" {
-		return &spec.Problem{Status: http.StatusConflict, Code: spec.ErrorCodeConflict,
-			Message: "table " + wanted.Name + " has no designated timestamp, so no rows can be added to it"}
+	if err := appendable(table); err != nil {
+		return Stored{}, err
 	}
 	w := newTableWriter(client, table, d, batch)
-	if exclusive == nil || table.Dedup {
-		return w.write(ctx, nil)
+	result := w.count()
+	if w.dedup {
+		err = w.merge(ctx)
+	} else {
+		result.Rows, err = w.add(ctx)
 	}
-	return exclusive(ctx, func(ctx context.Context) error {
-		stored, err := w.stored(ctx)
-		if err != nil {
-			return err
-		}
-		return w.write(ctx, stored)
-	})
+	if err != nil {
+		return Stored{}, fmt.Errorf("write to %s: %w", table.Name, err)
+	}
+	return result, nil
 }
 
-// Exclusive calls write while nobody else writes rows of the same record.
-type Exclusive func(ctx context.Context, write func(context.Context) error) error
+func appendable(table *questdb.Table) error {
+	if table.Designated != "" {
+		return nil
+	}
+	return &spec.Problem{Status: http.StatusConflict, Code: spec.ErrorCodeConflict,
+		Message: "table " + table.Name + " has no designated timestamp, so no rows can be added to it"}
+}
 
 // tableWriter writes a batch to its table.
 type tableWriter struct {
 	*Destination
-	client *questdb.Client
-	table  *questdb.Table
-	batch  *rowread.Batch
-
-	symbols, cells []*rowread.Column // of the batch
-	tags           []tagColumn
-	derived        []derivedColumn
+	client  *questdb.Client
+	table   *questdb.Table
+	batch   *rowread.Batch
+	dedup   bool     // rows with the same key are one
+	replace bool     // nothing is kept of stored rows
+	fields  []*field // of the table, symbols first, as the line protocol has them
+	keys    []*field // beside the time
 }
 
-// tagColumn is a tag that the table has a column for.
-type tagColumn struct {
-	Tag
-	given *rowread.Column // the rows' own values; may be nil
-}
-
-// derivedColumn is a column that repeats the time of a row.
-type derivedColumn struct {
-	name  string
-	given *rowread.Column // the rows' own values; may be nil
-	of    func(micros int64) int64
+// field is a column of the table and where its cells come from.
+type field struct {
+	questdb.Column
+	column *rowread.Column          // of the request; may be nil
+	tag    string                   // of rows without a value of their own
+	always bool                     // all rows have the tag
+	of     func(micros int64) int64 // a column that repeats the time of a row, for those without a value of their own
+	stored int                      // the place of the column among those that are read; below 0: it is not read
 }
 
 // derived are the columns of times that tables of bars and indicators have beside the designated one.
@@ -84,181 +85,147 @@ var derived = map[string]func(micros int64) int64{
 	},
 }
 
-// newTableWriter sorts the columns: the line protocol has symbols first.
 func newTableWriter(client *questdb.Client, table *questdb.Table, d *Destination, batch *rowread.Batch) *tableWriter {
-	w := &tableWriter{Destination: d, client: client, table: table, batch: batch}
+	w := &tableWriter{
+		Destination: d, client: client, table: table, batch: batch, dedup: table.Dedup || table.WAL && d.base(0).Dedup, replace: d.Replace,
+	}
+	known := map[string]*rowread.Column{}
 	for _, c := range batch.Columns {
-		if column, _ := table.Column(c.Name); column.Type == "SYMBOL" {
-			w.symbols = append(w.symbols, c)
-		} else {
-			w.cells = append(w.cells, c)
+		known[strings.ToLower(c.Name)] = c
+	}
+	for _, c := range table.Columns {
+		if c.Designated {
+			continue
+		}
+		f := &field{Column: c, column: known[strings.ToLower(c.Name)], stored: -1}
+		if i := slices.IndexFunc(d.Tags, func(tag Tag) bool { return strings.EqualFold(tag.Column, c.Name) }); i >= 0 {
+			f.tag, f.always = d.Tags[i].Value, d.Tags[i].Always
+		}
+		if c.Type == "LONG" && d.Kind <= series.Indicators {
+			f.of = derived[strings.ToLower(c.Name)]
+		}
+		w.fields = append(w.fields, f)
+		if c.Key && !f.always {
+			w.keys = append(w.keys, f)
 		}
 	}
-	for _, tag := range d.Tags {
-		if _, ok := table.Column(tag.Column); ok && tag.Value != "" {
-			w.tags = append(w.tags, tagColumn{tag, batch.Column(tag.Column)})
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(derived)) {
-		if c, ok := table.Column(name); ok && c.Type == "LONG" && d.Kind <= series.Indicators {
-			w.derived = append(w.derived, derivedColumn{c.Name, batch.Column(name), derived[name]})
-		}
-	}
+	slices.SortStableFunc(w.fields, func(f, g *field) int { return cmp.Compare(b2i(f.Type != "SYMBOL"), b2i(g.Type != "SYMBOL")) })
 	return w
 }
 
-// cellsOfFlush is how many cells are sent at a time: some 50 MB. Fewer are one transaction.
-const cellsOfFlush = 2 << 20
+// merge writes one row for each key of the request.
+func (w *tableWriter) merge(ctx context.Context) error {
+	kept := w.kept()
+	_, err := w.client.Write(ctx, w.table, func(out *questdb.Writer) error {
+		c, err := w.open(ctx, kept)
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		if err := c.writable(); err != nil {
+			return err
+		}
+		fields := slices.DeleteFunc(slices.Clone(w.fields), func(f *field) bool {
+			return f.column == nil && f.tag == "" && f.of == nil && f.stored < 0
+		})
+		return w.groups(func(g group) error {
+			if w.replace {
+				g = g[len(g)-1:]
+			}
+			stored, err := c.at(w, g[0])
+			if err != nil {
+				return err
+			}
+			w.row(out, fields, g, stored)
+			return out.Err()
+		})
+	})
+	return err
+}
 
-// write sends the rows that are not stored yet, and returns when they can be read.
-func (w *tableWriter) write(ctx context.Context, there map[string]int) error {
-	out, err := w.client.Writer(w.table)
+// add writes the rows that are not stored yet, and counts them.
+func (w *tableWriter) add(ctx context.Context) (rows int64, err error) {
+	compared := slices.DeleteFunc(slices.Clone(w.fields), func(f *field) bool { return f.always || f.of != nil })
+	c, err := w.open(ctx, compared)
 	if err != nil {
-		return fmt.Errorf("write to %s: %w", w.table.Name, err)
+		return 0, err
 	}
-	defer out.Close()
-	each := max(1, cellsOfFlush/max(1, len(w.symbols)+len(w.cells)))
-	for row := range w.batch.Times {
-		if there != nil {
-			if key := w.key(row); there[key] > 0 {
+	stored := map[string]int{}
+	if c != nil {
+		defer c.close()
+		for c.rows.Next() {
+			micros, _ := c.rows.Int(0)
+			cells := c.cells()
+			stored[keyOf(micros, compared, func(f *field) cell { return cells[f.stored] })]++
+		}
+		if err := c.rows.Err(); err != nil {
+			return 0, fmt.Errorf("read %s: %w", w.table.Name, err)
+		}
+	}
+	return w.client.Write(ctx, w.table, func(out *questdb.Writer) error {
+		there := maps.Clone(stored)
+		for row, micros := range w.batch.Times {
+			if key := keyOf(micros, compared, func(f *field) cell { return f.at(row) }); there[key] > 0 {
 				there[key]--
 				continue
 			}
+			w.row(out, w.fields, group{row}, nil)
 		}
-		w.row(out, row)
-		if out.Len() == each {
-			if err := out.Flush(ctx); err != nil {
-				return fmt.Errorf("write to %s: %w", w.table.Name, err)
-			}
-		}
-	}
-	if err := out.Flush(ctx); err != nil {
-		return fmt.Errorf("write to %s: %w", w.table.Name, err)
-	}
-	return nil
+		return nil
+	})
 }
 
-func (w *tableWriter) row(out *questdb.Writer, row int) {
-	for _, tag := range w.tags {
-		if tag.given == nil || tag.given.Missing(row) {
-			out.Symbol(tag.Column, tag.Value)
-		}
-	}
-	for _, c := range w.symbols {
-		if text, ok := c.Text(row); ok {
-			out.Symbol(c.Name, text)
-		}
-	}
-	for _, c := range w.cells {
-		switch c.Kind {
-		case rowread.Float:
-			out.Float(c.Name, c.Float(row))
-		case rowread.Int:
-			if v := c.Int(row); v != rowread.Null {
-				out.Int(c.Name, v)
-			}
-		case rowread.Text:
-			if text, ok := c.Text(row); ok {
-				out.Text(c.Name, text)
-			}
-		}
-	}
-	for _, c := range w.derived {
-		if c.given == nil || c.given.Missing(row) {
-			out.Int(c.name, c.of(w.batch.Times[row]))
-		}
-	}
-	out.Row(w.batch.Times[row])
-}
-
-// key is all values of a row that its table does not derive.
-func (w *tableWriter) key(row int) string {
-	b := strconv.AppendInt(nil, w.batch.Times[row], 10)
-	for _, column := range w.compared() {
+// keyOf is a row as a text, to be compared.
+func keyOf(micros int64, fields []*field, at func(*field) cell) string {
+	b := strconv.AppendInt(nil, micros, 10)
+	for _, f := range fields {
 		b = append(b, 0)
-		c := w.batch.Column(column.Name)
-		switch {
-		case c == nil || c.Missing(row):
-			if value, ok := w.tagOf(column.Name); ok {
-				b = append(b, value...)
-			}
-		case c.Kind == rowread.Float:
-			b = appendNumber(b, c.Float(row))
-		case c.Kind == rowread.Int:
-			b = strconv.AppendInt(b, c.Int(row), 10)
+		switch c := at(f); {
+		case !c.there:
+		case questdb.KindOf(f.Type) == questdb.Text:
+			b = append(b, c.text...)
 		default:
-			text, _ := c.Text(row)
-			b = append(b, text...)
+			b = strconv.AppendFloat(b, c.number()+0, 'g', -1, 64) // QuestDB keeps the sign of zero, which says nothing
 		}
 	}
 	return string(b)
 }
 
-// tagOf is the value for a row without the column.
-func (w *tableWriter) tagOf(column string) (string, bool) {
-	for _, tag := range w.tags {
-		if strings.EqualFold(tag.Column, column) {
-			return tag.Value, true
-		}
-	}
-	return "", false
-}
-
-func appendNumber(b []byte, v float64) []byte {
-	if v == 0 {
-		v = 0 // QuestDB keeps the sign, which says nothing
-	}
-	return strconv.AppendFloat(b, v, 'g', -1, 64)
-}
-
-// compared are the columns that decide whether two rows are equal: all but the designated one and those that are constant.
-func (w *tableWriter) compared() []questdb.Column {
-	return slices.DeleteFunc(slices.Clone(w.table.Columns), func(c questdb.Column) bool {
-		tagged := func(tag tagColumn) bool { return tag.Always && strings.EqualFold(tag.Column, c.Name) }
-		return c.Designated || slices.ContainsFunc(w.tags, tagged)
-	})
-}
-
-// stored counts the rows that are in the table for the same times.
-func (w *tableWriter) stored(ctx context.Context) (map[string]int, error) {
-	scan := questdb.Scan{Selection: w.Place.Selection(), Columns: []string{w.table.Designated}, Limit: -1}
-	scan.Table = w.table
-	if scan.Where == nil {
-		return nil, fmt.Errorf("table %s is not shared", w.table.Name)
-	}
-	scan.From, scan.To = time.UnixMicro(slices.Min(w.batch.Times)), time.UnixMicro(slices.Max(w.batch.Times))
-	for _, c := range w.compared() {
-		scan.Columns = append(scan.Columns, c.Name)
-	}
-	found, err := w.client.Scan(ctx, scan)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", w.table.Name, err)
-	}
-	defer found.Close()
-	there := map[string]int{}
-	for found.Next() {
-		micros, _ := found.Int(0)
-		b := strconv.AppendInt(nil, micros, 10)
-		for i, f := range found.Fields[1:] {
-			b = append(b, 0)
-			switch f.Kind {
-			case questdb.Float:
-				if v, ok := found.Float(i + 1); ok {
-					b = appendNumber(b, v)
-				}
-			case questdb.Text:
-				v, _ := found.Text(i + 1)
-				b = append(b, v...)
-			default:
-				if v, ok := found.Int(i + 1); ok {
-					b = strconv.AppendInt(b, v, 10)
-				}
+// row writes one row of the table. Most rows are alone and new, with numbers.
+func (w *tableWriter) row(out *questdb.Writer, fields []*field, g group, stored []cell) {
+	at, alone := w.batch.Times[g[0]], len(g) == 1 && stored == nil
+	for _, f := range fields {
+		if c := f.column; alone && c != nil && c.Kind == rowread.Float {
+			if v := c.Float(g[0]); v-v == 0 {
+				out.Float(f.Name, v)
+				continue
 			}
 		}
-		there[string(b)]++
+		v := f.merged(g, stored)
+		switch {
+		case !v.there && f.of != nil:
+			out.Int(f.Name, f.of(at))
+		case !v.there:
+		case f.Type == "SYMBOL":
+			out.Symbol(f.Name, v.text)
+		default:
+			put(out, f.Name, v)
+		}
 	}
-	if err := found.Err(); err != nil {
-		return nil, fmt.Errorf("read %s: %w", w.table.Name, err)
+	out.Row(at)
+}
+
+func put(out *questdb.Writer, name string, v cell) {
+	switch v.kind {
+	case questdb.Float:
+		out.Float(name, v.float)
+	case questdb.Int:
+		out.Int(name, v.int)
+	case questdb.Bool:
+		out.Bool(name, v.int != 0)
+	case questdb.Time:
+		out.Time(name, v.int)
+	default:
+		out.Text(name, v.text)
 	}
-	return there, nil
 }

@@ -65,18 +65,15 @@ const (
 	pageOfFolds = 10_000
 )
 
-// FillFolds sets the missing times of the folds of a dataset's runs, where QuestDB has the rows. transact runs a function in
-// a transaction, perhaps more than once.
-func FillFolds(
-	ctx context.Context, d *db.DB, client *questdb.Client, id uuid.UUID, transact func(func(context.Context, *db.Queries) error) error,
-) (folds int64, err error) {
-	dataset, err := d.GetDataset(ctx, id)
+// FillFolds sets the missing times of the folds of a dataset's runs, where QuestDB has the rows. It needs no lease.
+func (n Note) FillFolds(ctx context.Context, id uuid.UUID) (folds int64, err error) {
+	dataset, err := n.Store.GetDataset(ctx, id)
 	if err != nil {
 		return 0, fmt.Errorf("read dataset %s: %w", id, err)
 	}
 	var clock *Clock
 	for {
-		runs, err := d.ListRunsWithFoldGaps(ctx, db.ListRunsWithFoldGapsParams{DatasetID: id, RowCount: dataset.RowCount, PageSize: pageOfRuns})
+		runs, err := n.Store.ListRunsWithFoldGaps(ctx, db.ListRunsWithFoldGapsParams{DatasetID: id, RowCount: dataset.RowCount, PageSize: pageOfRuns})
 		if err != nil {
 			return folds, fmt.Errorf("list the runs without times: %w", err)
 		}
@@ -84,21 +81,21 @@ func FillFolds(
 			return folds, nil
 		}
 		if clock == nil {
-			if clock, err = NewClock(ctx, client, &dataset, dataset.RowCount); err != nil {
+			if clock, err = NewClock(ctx, n.Client, &dataset, dataset.RowCount); err != nil {
 				return folds, err
 			}
 		}
 		filled := int64(0)
 		for _, run := range runs {
-			var n int64
-			err := transact(func(ctx context.Context, q *db.Queries) (err error) {
-				n, err = fillRun(ctx, q, clock, run, dataset.RowCount)
+			var set int64
+			err := n.Transact(ctx, func(ctx context.Context, q *db.Queries) (err error) {
+				set, err = fillRun(ctx, q, clock, run, dataset.RowCount)
 				return err
 			})
 			if err != nil {
 				return folds, fmt.Errorf("fill the times of run %s: %w", run, err)
 			}
-			filled += n
+			filled += set
 		}
 		folds += filled
 		if filled == 0 { // the rows have other times than the record says
