@@ -34,6 +34,8 @@ var seriesErrors = []struct {
 	{questdb.ErrNoTable, errNoSeries},
 	{questdb.ErrInvalidName, errNoSeries},
 	{questdb.ErrNoColumn, spec.NewProblem(http.StatusBadRequest, spec.ErrorCodeInvalidParameter, "the table has no such column")},
+	{questdb.ErrWhole, spec.NewProblem(http.StatusConflict, spec.ErrorCodeConflict,
+		"a column that gets fractions has whole numbers beyond 2^53 already, which they would round: send it under another name")},
 	{questdb.ErrBusy, errSeriesBusy},
 	{questdb.ErrUnavailable, errSeriesAway},
 	{questdb.ErrTimeout, errTimeout},

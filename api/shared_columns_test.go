@@ -2,9 +2,12 @@ package api_test
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"foldbook/questdb"
 )
 
 // data-rules.md, Tables and names
@@ -47,5 +50,31 @@ func TestSharedColumns(t *testing.T) {
 	}
 	if a := h.object(path + "/indicators?columns=theirs"); a["count"] != 1.0 { // what is named is read
 		t.Errorf("a named column: %v", a)
+	}
+}
+
+// A column of whole numbers that somebody else has made becomes one of doubles when it gets a fraction.
+func TestWiden(t *testing.T) {
+	t.Parallel()
+	h := newSeries(t)
+	table := h.table("ib")
+	h.sql(`create table $_ib (timestamp timestamp, dataset symbol, n long, big long) timestamp(timestamp) partition by month wal dedup upsert keys(timestamp, dataset)`,
+		`insert into $_ib values ('2024-01-01', 'theirs', 7, 9007199254740993)`)
+	h.store("/api/datasets", fmt.Sprintf(`{"dataset_id": %q, "dataset_slug": %q, "indicator_measurement": %q}`, newDataset, table, table), 201)
+	for _, value := range []string{"3", "3.5"} {
+		h.store(indicatorsPath(), `{"rows": [{"timestamp": 1704067200000, "n": `+value+`}]}`, 200)
+		rows := h.object("/api/datasets/" + newDataset + "/indicators")["rows"].([]any)
+		if got := fmt.Sprint(rows[0].(map[string]any)["n"]); got != value {
+			t.Errorf("%s is read as %s", value, got)
+		}
+	}
+	if rows := h.harness.table(table, questdb.Match{Column: "dataset", Values: []string{"theirs"}}); len(rows) != 1 || rows[0]["n"] != 7.0 || rows[0]["big"] != int64(9007199254740993) {
+		t.Errorf("the other dataset: %v", rows)
+	}
+	if status, a := h.send(http.MethodPost, indicatorsPath(), `{"rows": [{"timestamp": 1704067200000, "big": 0.5}]}`); status != 409 || a["code"] != "conflict" {
+		t.Errorf("what a double does not hold: %d %v", status, a)
+	}
+	if status, a := h.send(http.MethodPost, indicatorsPath(), `{"rows": [{"timestamp": 1704067200000, "n": "x"}]}`); status != 400 {
+		t.Errorf("a text: %d %v", status, a)
 	}
 }

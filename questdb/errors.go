@@ -19,6 +19,7 @@ var (
 	ErrInvalidName = errors.New("not a name of a table or column")
 	ErrNoTable     = errors.New("no such table")
 	ErrNoColumn    = errors.New("no such column")
+	ErrWhole       = errors.New("the column has whole numbers that a double cannot hold")
 	ErrUnavailable = errors.New("QuestDB cannot be reached")               // refused, reset, no answer to a connection attempt
 	ErrBusy        = errors.New("no free connection to QuestDB")           // the pool is full
 	ErrTimeout     = errors.New("QuestDB took too long")                   // a deadline of the caller or of QuestDB

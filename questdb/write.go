@@ -19,6 +19,7 @@ type Spec struct {
 	PartitionBy string   // MONTH, YEAR
 	Dedup       bool     // by timestamp and the columns that are a Key
 	Columns     []Column // all but the timestamp: name, type, whether it is a Key
+	Widen       []string // columns of whole numbers that get fractions
 }
 
 // check refuses names that QuestDB would not accept. Error: ErrInvalidName.
@@ -120,6 +121,14 @@ func createTable(name string, s Spec) *statement {
 
 // alter adds columns, one by one as tables with a WAL require, and deduplication.
 func (c *Client) alter(ctx context.Context, t *Table, s Spec) (changed bool, err error) {
+	for _, name := range s.Widen {
+		if column, ok := t.Column(name); ok && !column.Key && KindOf(column.Type) == Int {
+			if err := c.widen(ctx, t, column.Name); err != nil {
+				return changed, err
+			}
+			changed = true
+		}
+	}
 	for _, column := range s.Columns {
 		if _, ok := t.Column(column.Name); ok {
 			continue
@@ -140,6 +149,21 @@ func (c *Client) alter(ctx context.Context, t *Table, s Spec) (changed bool, err
 		}
 	}
 	return true, c.ddl(ctx, st.add(")"))
+}
+
+// widen makes a column of whole numbers one of doubles, unless it has numbers that a double cannot hold. Error: ErrWhole.
+func (c *Client) widen(ctx context.Context, t *Table, name string) error {
+	const exact = int64(1) << 53
+	st := new(statement).add("select count() n from ").table(t).add(" where ").column(t, name).add(" > ").value(exact).add(" or ").column(t, name).add(" < ").value(-exact)
+	large := int64(0)
+	rows, err := c.execQuery(ctx, st)
+	if err = each(rows, err, func(r *Rows) { large, _ = r.Int(0) }); err != nil {
+		return err
+	}
+	if large > 0 {
+		return ErrWhole
+	}
+	return c.ddl(ctx, new(statement).add("alter table ").table(t).add(" alter column ").column(t, name).add(" type double"))
 }
 
 const ddlTries = 5

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -98,6 +100,9 @@ func (d *Destination) Read(format rowread.Format, in io.Reader) (*rowread.Batch,
 			return !there && c.Empty(len(batch.Times))
 		})
 	}
+	if err := d.checkNumbers(batch); err != nil {
+		return nil, err
+	}
 	return batch, d.complete(batch)
 }
 
@@ -129,12 +134,52 @@ func (d *Destination) resolve() func(name string) (string, rowread.Kind, error) 
 		case "VARCHAR", "STRING":
 			return c.Name, rowread.Text, nil
 		case "LONG", "INT", "SHORT", "BYTE":
+			if d.mayWiden(c) {
+				return c.Name, rowread.Any, nil
+			}
 			return c.Name, rowread.Int, nil
 		case "DOUBLE", "FLOAT":
 			return c.Name, rowread.Float, nil
 		}
 		return "", 0, errors.New("is a " + c.Type + " in the table, to which nothing can be added")
 	}
+}
+
+// mayWiden tells whether a column of whole numbers may become one of doubles: in a shared table another dataset has decided its type.
+func (d *Destination) mayWiden(c questdb.Column) bool {
+	_, isTime := derived[strings.ToLower(c.Name)]
+	return d.Place.Shared && d.Kind <= series.Indicators && !c.Key && !isTime
+}
+
+// checkNumbers refuses texts in columns of numbers.
+func (d *Destination) checkNumbers(batch *rowread.Batch) error {
+	if d.Place.Table == nil {
+		return nil
+	}
+	for _, c := range batch.Columns {
+		column, ok := d.Place.Table.Column(c.Name)
+		if kind := questdb.KindOf(column.Type); !ok || c.Kind != rowread.Text || (kind != questdb.Int && kind != questdb.Float) {
+			continue
+		}
+		for i := range batch.Times {
+			if text, there := c.Text(i); there {
+				return httpbody.Invalid(fmt.Sprintf("rows[%d].%s", i, c.Name), "must be a number, and is "+strconv.Quote(httpbody.Shorten(text)))
+			}
+		}
+	}
+	return nil
+}
+
+// hasFraction tells whether a column has a number that is not whole.
+func hasFraction(c *rowread.Column, rows int) bool {
+	for i := range rows {
+		if v := c.Float(i); v != math.Trunc(v) || math.Abs(v) >= 1<<63 { // NaN is missing, and equals nothing
+			if v == v {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // means tells whether a name is one of several for a column of numbers, as target is for target_value beside the symbol.
@@ -182,7 +227,10 @@ func (d *Destination) Plan(batch *rowread.Batch) (wanted questdb.Spec, added []s
 		}
 	}
 	for _, c := range batch.Columns {
-		_, there := made.Column(c.Name)
+		stored, there := made.Column(c.Name)
+		if there && questdb.KindOf(stored.Type) == questdb.Int && c.Kind == rowread.Float && hasFraction(c, len(batch.Times)) {
+			wanted.Widen = append(wanted.Widen, stored.Name)
+		}
 		if _, ok := (&questdb.Table{Columns: wanted.Columns}).Column(c.Name); ok || there {
 			continue
 		}
