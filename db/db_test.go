@@ -3,7 +3,6 @@ package db_test
 import (
 	"context"
 	"errors"
-	"io"
 	"testing"
 	"time"
 
@@ -33,11 +32,11 @@ func open(t *testing.T, change ...func(*db.Config)) *db.DB {
 	return store
 }
 
-// seeded returns a store with the rows of seed.Run.
+// seeded returns a store with one of the datasets for benchmarks and what belongs to it.
 func seeded(t *testing.T, change ...func(*db.Config)) *db.DB {
 	t.Helper()
 	store := open(t, change...)
-	if err := seed.Run(t.Context(), store.Pool, nil, io.Discard); err != nil {
+	if _, err := seed.Records(t.Context(), store.Pool, 1); err != nil {
 		t.Fatal(err)
 	}
 	return store
@@ -179,7 +178,7 @@ func TestFailuresGiveTheConnectionBack(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	exec(t, store, "ALTER TABLE simulation_runs RENAME TO renamed")
-	twice := db.CopyFoldsParams{RunID: seed.BTCRunID, Thresholds: []byte(`{}`), Metrics: []byte(`{}`)}
+	twice := db.CopyFoldsParams{RunID: seed.BenchRunID, Thresholds: []byte(`{}`), Metrics: []byte(`{}`)}
 	for name, call := range map[string]func() error{
 		"ended context": func() error { _, err := store.ListRuns(ended, db.ListRunsParams{PageSize: 1}); return err },
 		"refused value": func() error { _, err := store.ListRuns(t.Context(), db.ListRunsParams{PageSize: -1}); return err },
@@ -198,13 +197,13 @@ func TestFailuresGiveTheConnectionBack(t *testing.T) {
 			_, _, err := readRun(t.Context(), store, uuid.New())
 			return err
 		},
-		"ended context in a snapshot": func() error { _, _, err := readRun(ended, store, seed.BTCRunID); return err },
+		"ended context in a snapshot": func() error { _, _, err := readRun(ended, store, seed.BenchRunID); return err },
 	} {
 		if err := call(); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 		noneAcquired(t, store)
-		if _, err := store.GetDataset(t.Context(), seed.BTCDatasetID); err != nil {
+		if _, err := store.GetDataset(t.Context(), seed.BenchDatasetID); err != nil {
 			t.Errorf("after %s: %v", name, err)
 		}
 	}

@@ -128,14 +128,14 @@ func TestNotANumber(t *testing.T) {
 	store := seeded(t)
 	exec(t, store, `UPDATE simulation_trade_buckets SET profit_factor = 'Infinity', avg_return_pct = 'NaN', max_drawdown_pct = '-Infinity'`)
 	exec(t, store, `UPDATE walkforward_folds SET best_score = 'NaN'`)
-	buckets, err := db.First(store.ListBuckets(t.Context(), []uuid.UUID{seed.BTCSimulationID}).Query)
+	buckets, err := db.First(store.ListBuckets(t.Context(), []uuid.UUID{seed.BenchSimulationID}).Query)
 	if err != nil || len(buckets) == 0 {
 		t.Fatalf("got %d buckets, %v", len(buckets), err)
 	}
 	if !math.IsInf(*buckets[0].ProfitFactor, 1) || !math.IsNaN(*buckets[0].AvgReturnPct) {
 		t.Fatalf("read back %v and %v", *buckets[0].ProfitFactor, *buckets[0].AvgReturnPct)
 	}
-	_, folds, err := readRun(t.Context(), store, seed.BTCRunID)
+	_, folds, err := readRun(t.Context(), store, seed.BenchRunID)
 	if err != nil {
 		t.Fatal(err)
 	}

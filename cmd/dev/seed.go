@@ -19,10 +19,10 @@ type seedCmd struct {
 
 // Help is the text below the summary.
 func (seedCmd) Help() string {
-	return `Stores two datasets with runs, folds, simulations and trades in PostgreSQL, and their bars, indicators, predictions and
-traces in QuestDB, and prints what was read back. Running it again changes nothing; when QuestDB was away, it stores
-what is missing there. POSTGRES_URL and QDB_HTTP_URL, in the environment or in .env, say where; QDB_HTTP_URL=off goes
-without QuestDB.`
+	return `Stores two datasets with runs, folds, simulations and trades in PostgreSQL, and their bars, indicators, predictions
+and traces in QuestDB, through a foldbook that it starts for that, and prints what is there. Running it again changes
+nothing; when QuestDB was away, it stores what is missing there. POSTGRES_URL and QDB_HTTP_URL, in the environment or
+in .env, say where; QDB_HTTP_URL=off goes without QuestDB.`
 }
 
 // Run stores the sample data.
@@ -34,6 +34,15 @@ func (c seedCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.Scale > 0 {
+		return seedAtScale(ctx, root, c.Scale)
+	}
+	serve := (&stack{root: root}).foldbook("serve")
+	serve.Env = append(serve.Env, "LOG_LEVEL=error") // what it prints is shown when it fails
+	return beside(ctx, serve, func(address string) error { return seed.Run(ctx, "http://"+address, os.Stdout) })
+}
+
+func seedAtScale(ctx context.Context, root string, scale int) error {
 	given, err := settings(filepath.Join(root, ".env"))
 	if err != nil {
 		return err
@@ -54,8 +63,5 @@ func (c seedCmd) Run(ctx context.Context) error {
 		}
 		defer series.Close()
 	}
-	if c.Scale > 0 {
-		return seed.Scale(ctx, store.Pool, series, c.Scale, os.Stdout)
-	}
-	return seed.Run(ctx, store.Pool, series, os.Stdout)
+	return seed.Scale(ctx, store.Pool, series, scale, os.Stdout)
 }

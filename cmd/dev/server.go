@@ -118,16 +118,21 @@ func (s *stack) serve(ctx context.Context) error {
 	return nil
 }
 
-// try starts the freshly built server beside the one that runs, waits until it is ready, and ends it.
+// try starts the freshly built server beside the one that runs, and waits until it is ready.
 func (s *stack) try(ctx context.Context, binary string) error {
+	cmd := s.foldbook("serve")
+	cmd.Path = binary
+	return beside(ctx, cmd, func(string) error { return nil })
+}
+
+// beside runs a server on a port of its own until use is done with it. Its error begins with what the server printed.
+func beside(ctx context.Context, cmd *exec.Cmd, use func(address string) error) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	address := listener.Addr().(*net.TCPAddr) //nolint:forcetypeassert // it is of a TCP listener
 	_ = listener.Close()
-	cmd := s.foldbook("serve")
-	cmd.Path = binary
 	cmd.Env = append(cmd.Env, "HOST=127.0.0.1", fmt.Sprintf("PORT=%d", address.Port), "JOB_WORKERS=0")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -135,14 +140,14 @@ func (s *stack) try(ctx context.Context, binary string) error {
 	if err != nil {
 		return err
 	}
-	ready := waitReady(ctx, server, address.String())
-	if err := server.Stop(5*time.Second, syscall.SIGKILL); err != nil {
-		return err
+	err = waitReady(ctx, server, address.String())
+	if err == nil {
+		err = use(address.String())
 	}
-	if ready != nil {
-		s.console.printf("%s", out.Bytes())
+	if stopErr := server.Stop(5*time.Second, syscall.SIGKILL); err == nil {
+		return stopErr
 	}
-	return ready
+	return fmt.Errorf("%s%w", out.Bytes(), err)
 }
 
 // waitPortFree keeps another program's answers, such as a second clone's, from being taken for our server's.

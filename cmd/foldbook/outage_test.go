@@ -22,15 +22,15 @@ import (
 
 // The six routes, and their forms with a filter.
 var allRoutes = []string{
-	"/api/indicators/datasets", "/api/indicators/datasets/" + seed.BTCDatasetID.String(), "/api/indicators/datasets?symbol=BTCUSD",
-	"/api/walkforward/runs", "/api/walkforward/runs/" + seed.BTCRunID.String(), "/api/walkforward/runs?status=COMPLETED&limit=1",
-	"/api/tradesim/runs", "/api/tradesim/runs/" + seed.BTCSimulationID.String(), "/traders/kraken/api/tradesim/runs?limit=1",
+	"/api/indicators/datasets", "/api/indicators/datasets/" + seed.BenchDatasetID.String(), "/api/indicators/datasets?symbol=BTCUSDT",
+	"/api/walkforward/runs", "/api/walkforward/runs/" + seed.BenchRunID.String(), "/api/walkforward/runs?status=COMPLETED&limit=1",
+	"/api/tradesim/runs", "/api/tradesim/runs/" + seed.BenchSimulationID.String(), "/traders/kraken/api/tradesim/runs?limit=1",
 }
 
 // settled is how long a load goes on when the database is back: 2 s are for recovery, the rest has to be good.
 const settled = 3 * time.Second
 
-// seeded stores the sample data and returns what the seed printed.
+// seeded stores two datasets and what belongs to them, and returns what the seed printed.
 func seeded(t *testing.T, url string) string {
 	t.Helper()
 	store, err := db.Open(db.Config{URL: url, PoolSize: 1})
@@ -38,11 +38,11 @@ func seeded(t *testing.T, url string) string {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	var out strings.Builder
-	if err := seed.Run(t.Context(), store.Pool, nil, &out); err != nil {
+	text, err := seed.Records(t.Context(), store.Pool, 2)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return out.String()
+	return text
 }
 
 func TestStartsWithoutPostgres(t *testing.T) {

@@ -121,7 +121,7 @@ func TestServeAndStopUnderLoad(t *testing.T) {
 	environ := []string{"POSTGRES_URL=" + url, "QDB_HTTP_URL=http://127.0.0.1:1", "QDB_ILP_HOST=old", "QDB_ILP_PORT=9009", "LOG_FORMAT=json"}
 	s := start(t, freePort(t), environ...)
 	s.waitFor(t, "/readyz", http.StatusOK)
-	for _, text := range []string{`"datasets":2,"runs":2,"simulations":2`, `"msg":"listening","address":"http://127.0.0.1:`, "QuestDB is away", "QDB_ILP_HOST and QDB_ILP_PORT are recognised and not used"} {
+	for _, text := range []string{`"datasets":2,"runs":8,"simulations":8`, `"msg":"listening","address":"http://127.0.0.1:`, "QuestDB is away", "QDB_ILP_HOST and QDB_ILP_PORT are recognised and not used"} {
 		s.waitForLog(t, text)
 	}
 

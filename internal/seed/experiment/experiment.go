@@ -99,8 +99,10 @@ func btcPlan() (plan, error) {
 func ethPlan() plan {
 	return plan{
 		slug: "eth24_1", symbol: "ETHUSD", granularity: "1h", source: "synthetic",
-		about: Provenance{Synthetic: true, Origin: "random walk from a fixed seed, because no hourly ETH candles are at hand; nothing can " +
-			"be learned from it"},
+		about: Provenance{
+			Synthetic: true,
+			Origin:    "random walk from a fixed seed, because no hourly ETH candles are at hand; nothing can be learned from it",
+		},
 		bars: randomWalk(4800, time.Date(2024, time.January, 1, 0, 0, 0, 0, time.UTC).UnixMilli(), 2300), barMS: hourMS,
 		walk:  WalkConfig{TrainSize: 2000, TestSize: 600, TrainTestGap: horizon, FoldStep: 600},
 		folds: 2, number: "1", model: ridgeModel, sides: []string{sideDual},

@@ -24,8 +24,8 @@ var indicators = []struct {
 	{"rsi_42", func(w []candle) float64 { return rsi(w, 42) }},
 	{"ema_ratio_12_26", func(w []candle) float64 { return percent(ema(w, 12), ema(w, 26)) }},
 	{"close_ema_26", func(w []candle) float64 { return percent(last(w).close, ema(w, 26)) }},
-	{"close_sma_84", func(w []candle) float64 { m, _ := meanStd(closes(w, 84)); return percent(last(w).close, m) }},
-	{"bollinger_z_20", func(w []candle) float64 { return zScore(closes(w, 20)) }},
+	{"close_sma_84", func(w []candle) float64 { m, _ := meanStd(column(w, 84, closing)); return percent(last(w).close, m) }},
+	{"bollinger_z_20", func(w []candle) float64 { return zScore(column(w, 20, closing)) }},
 	{"mom_1", func(w []candle) float64 { return momentum(w, 1) }},
 	{"mom_6", func(w []candle) float64 { return momentum(w, 6) }},
 	{"mom_24", func(w []candle) float64 { return momentum(w, 24) }},
@@ -35,7 +35,7 @@ var indicators = []struct {
 	{"atr_14", func(w []candle) float64 { return averageTrueRange(w, 14) }},
 	{"range_pos_42", func(w []candle) float64 { return rangePosition(w, 42) }},
 	{"body_1", func(w []candle) float64 { return percent(last(w).close, last(w).open) }},
-	{"volume_z_42", func(w []candle) float64 { return zScore(volumes(w, 42)) }},
+	{"volume_z_42", func(w []candle) float64 { return zScore(column(w, 42, volume)) }},
 }
 
 // frame is the indicator table of a dataset. Row r belongs to bar r+lookback; bars whose target lies
@@ -87,18 +87,14 @@ func last(w []candle) candle { return w[len(w)-1] }
 // percent is how far a lies above b, in percent of b.
 func percent(a, b float64) float64 { return 100 * (a/b - 1) }
 
-func closes(w []candle, n int) []float64 {
-	out := make([]float64, n)
-	for k, c := range w[len(w)-n:] {
-		out[k] = c.close
-	}
-	return out
-}
+func closing(c candle) float64 { return c.close }
+func volume(c candle) float64  { return c.volume }
 
-func volumes(w []candle, n int) []float64 {
+// column is a value of each of the last n bars.
+func column(w []candle, n int, value func(candle) float64) []float64 {
 	out := make([]float64, n)
 	for k, c := range w[len(w)-n:] {
-		out[k] = c.volume
+		out[k] = value(c)
 	}
 	return out
 }

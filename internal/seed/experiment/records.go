@@ -8,6 +8,15 @@ import (
 
 // Dataset is a dataset as it is posted. What it does not say itself, its metadata does.
 type Dataset struct {
+	Identity
+	FirstOHLCVMS     int64    `json:"first_ohlcv_ts"`
+	FirstIndicatorMS int64    `json:"first_indicator_ts"`
+	ColumnSchema     []Column `json:"column_schema"`
+	Metadata         Manifest `json:"metadata"`
+}
+
+// Identity is what a dataset and its manifest both say.
+type Identity struct {
 	ID                   uuid.UUID `json:"dataset_id"`
 	Slug                 string    `json:"dataset_slug"`
 	Symbol               string    `json:"symbol"`
@@ -17,24 +26,12 @@ type Dataset struct {
 	IndicatorMeasurement string    `json:"indicator_measurement"`
 	BarIntervalMS        int64     `json:"bar_interval_ms"`
 	LookbackRows         int       `json:"lookback_rows"`
-	FirstOHLCVMS         int64     `json:"first_ohlcv_ts"`
-	FirstIndicatorMS     int64     `json:"first_indicator_ts"`
-	ColumnSchema         []Column  `json:"column_schema"`
-	Metadata             Manifest  `json:"metadata"`
 }
 
 // Manifest is the metadata of a dataset, as exporting clients write it.
 type Manifest struct {
-	Version                 int       `json:"version"`
-	DatasetID               uuid.UUID `json:"dataset_id"`
-	DatasetSlug             string    `json:"dataset_slug"`
-	Symbol                  string    `json:"symbol"`
-	Granularity             string    `json:"granularity"`
-	Source                  string    `json:"source"`
-	OHLCVMeasurement        string    `json:"ohlcv_measurement"`
-	IndicatorMeasurement    string    `json:"indicator_measurement"`
-	BarIntervalMS           int64     `json:"bar_interval_ms"`
-	LookbackRows            int       `json:"lookback_rows"`
+	Version int `json:"version"`
+	Identity
 	FirstOHLCVTimestamp     int64     `json:"first_ohlcv_timestamp_ms"`
 	LastOHLCVTimestamp      int64     `json:"last_ohlcv_timestamp_ms"`
 	FirstIndicatorTimestamp int64     `json:"first_indicator_timestamp_ms"`
@@ -104,18 +101,17 @@ type Simulation struct {
 
 func (p plan) dataset(f frame) Dataset {
 	m := Manifest{
-		Version: 1, DatasetID: DatasetID(p.slug), DatasetSlug: p.slug, Symbol: p.symbol, Granularity: p.granularity, Source: p.source,
-		OHLCVMeasurement: p.slug + "_ohlcv", IndicatorMeasurement: p.slug + "_ind", BarIntervalMS: p.barMS, LookbackRows: lookback,
+		Version: 1, Identity: Identity{
+			ID: DatasetID(p.slug), Slug: p.slug, Symbol: p.symbol, Granularity: p.granularity, Source: p.source,
+			OHLCVMeasurement: p.slug + "_ohlcv", IndicatorMeasurement: p.slug + "_ind", BarIntervalMS: p.barMS, LookbackRows: lookback,
+		},
 		FirstOHLCVTimestamp: p.bars[0].startMS, LastOHLCVTimestamp: last(p.bars).startMS,
 		FirstIndicatorTimestamp: f.bar(0).startMS, LastIndicatorTimestamp: f.bar(len(f.rows) - 1).startMS,
 		OHLCVRows: len(p.bars), IndicatorRows: len(f.rows), ExportedAt: p.at, Provenance: p.about,
 	}
 	return Dataset{
-		ID: m.DatasetID, Slug: m.DatasetSlug, Symbol: m.Symbol, Granularity: m.Granularity, Source: m.Source,
-		OHLCVMeasurement: m.OHLCVMeasurement, IndicatorMeasurement: m.IndicatorMeasurement,
-		BarIntervalMS: m.BarIntervalMS, LookbackRows: m.LookbackRows,
-		FirstOHLCVMS: m.FirstOHLCVTimestamp, FirstIndicatorMS: m.FirstIndicatorTimestamp,
-		ColumnSchema: append(TimeColumns(), indicatorColumns()...), Metadata: m,
+		Identity: m.Identity, FirstOHLCVMS: m.FirstOHLCVTimestamp, FirstIndicatorMS: m.FirstIndicatorTimestamp,
+		ColumnSchema: append(timeColumns(), indicatorColumns()...), Metadata: m,
 	}
 }
 

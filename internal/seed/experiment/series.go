@@ -1,9 +1,6 @@
 package experiment
 
-import (
-	"iter"
-	"slices"
-)
+import "slices"
 
 // Types of columns.
 const (
@@ -19,8 +16,8 @@ type Column struct {
 	Role string `json:"role,omitempty"`
 }
 
-// TimeColumns are those that the table of a dataset has for the time of a row.
-func TimeColumns() []Column {
+// timeColumns are those that the table of a dataset has for the time of a row.
+func timeColumns() []Column {
 	return []Column{{"timestamp", "TIMESTAMP", "time"}, {"timestamp_ms", Long, "time"}}
 }
 
@@ -28,8 +25,7 @@ func TimeColumns() []Column {
 type Series struct {
 	Measurement string
 	Columns     []Column
-	Len         int
-	Rows        iter.Seq[Row]
+	Rows        []Row
 }
 
 // Row is one row: its time in milliseconds since the epoch and a cell for each column: float64 in a Double one, int64
@@ -37,10 +33,6 @@ type Series struct {
 type Row struct {
 	TimestampMS int64
 	Cells       []any
-}
-
-func seriesOf(measurement string, columns []Column, rows []Row) Series {
-	return Series{measurement, columns, len(rows), slices.Values(rows)}
 }
 
 func columnsOf(kind string, names ...string) []Column {
@@ -56,7 +48,7 @@ func barSeries(d Dataset, bars []candle) Series {
 	for i, b := range bars {
 		rows[i] = Row{b.startMS, []any{b.open, b.high, b.low, b.close, b.volume}}
 	}
-	return seriesOf(d.OHLCVMeasurement, columnsOf(Double, "open", "high", "low", "close", "volume"), rows)
+	return Series{d.OHLCVMeasurement, columnsOf(Double, "open", "high", "low", "close", "volume"), rows}
 }
 
 // indicatorColumns are the features and the target.
@@ -77,7 +69,7 @@ func indicatorSeries(d Dataset, f frame) Series {
 		}
 		rows[r] = Row{f.bar(r).startMS, append(cells, f.target[r])}
 	}
-	return seriesOf(d.IndicatorMeasurement, indicatorColumns(), rows)
+	return Series{d.IndicatorMeasurement, indicatorColumns(), rows}
 }
 
 // predictionSeries is what the models said on their test windows: bar_index is the row of the frame, as in the folds.
@@ -94,7 +86,7 @@ func predictionSeries(run Run, f frame, folds []Fold) Series {
 			}})
 		}
 	}
-	return seriesOf(run.PredictionMeasurement, columns, rows)
+	return Series{run.PredictionMeasurement, columns, rows}
 }
 
 // traceSeries is the trades at their times of entry.
@@ -114,7 +106,7 @@ func traceSeries(s Simulation) Series {
 			t.Size, t.Entry, t.Exit, t.Pnl, t.ReturnPct, t.EntrySignal, t.ExitSignal, t.ExitMS / 1000, isLong,
 		}}
 	}
-	return seriesOf(s.QuestDBNamespace, columns, rows)
+	return Series{s.QuestDBNamespace, columns, rows}
 }
 
 func orNil(v *float64) any {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 // WalkConfig lays out the folds of a run, in frame rows. The gap keeps the targets of the last training
@@ -141,10 +143,10 @@ func chooseThresholds(predictions, target []float64) Thresholds {
 	t := Thresholds{LongPercentile: quantile(95), ShortPercentile: quantile(5)}
 	bestLong, bestShort := math.Inf(-1), math.Inf(-1)
 	for p := 2; p <= 20; p += 2 {
-		if s := longSignals(predictions, target, quantile(100-p)).tStatistic(); s > bestLong {
+		if s := signalsOf(longSign, predictions, target, quantile(100-p)).tStatistic(); s > bestLong {
 			bestLong, t.LongOptimal = s, quantile(100-p)
 		}
-		if s := shortSignals(predictions, target, quantile(p)).tStatistic(); s > bestShort {
+		if s := signalsOf(shortSign, predictions, target, quantile(p)).tStatistic(); s > bestShort {
 			bestShort, t.ShortOptimal = s, quantile(p)
 		}
 	}
@@ -153,9 +155,10 @@ func chooseThresholds(predictions, target []float64) Thresholds {
 
 // judge computes the metrics of one fold but for its running sums.
 func judge(t Thresholds, trainPredictions, trainTarget, predictions, target []float64) FoldMetrics {
-	long, short := longSignals(predictions, target, t.LongOptimal), shortSignals(predictions, target, t.ShortOptimal)
-	longTrain := longSignals(trainPredictions, trainTarget, t.LongOptimal)
-	shortTrain := shortSignals(trainPredictions, trainTarget, t.ShortOptimal)
+	long := signalsOf(longSign, predictions, target, t.LongOptimal)
+	short := signalsOf(shortSign, predictions, target, t.ShortOptimal)
+	longTrain := signalsOf(longSign, trainPredictions, trainTarget, t.LongOptimal)
+	shortTrain := signalsOf(shortSign, trainPredictions, trainTarget, t.ShortOptimal)
 	m := FoldMetrics{
 		HitRate: long.hitRate(), ShortHitRate: short.hitRate(),
 		ProfitFactorTest: ratio(long.wins, long.losses), ProfitFactorTrain: ratio(longTrain.wins, longTrain.losses),
@@ -181,34 +184,29 @@ type signals struct {
 	wins, losses       float64   // sums of the returns above and, turned positive, below 0
 }
 
-func longSignals(predictions, target []float64, threshold float64) signals {
+// The signs of the two sides: a short gains what the price loses.
+const (
+	longSign  = 1
+	shortSign = -1
+)
+
+// signalsOf are the rows whose prediction reaches the threshold.
+func signalsOf(sign float64, predictions, target []float64, threshold float64) signals {
 	var s signals
 	for r, p := range predictions {
-		if p >= threshold {
-			s.add(p, target[r])
+		if sign*p < sign*threshold {
+			continue
+		}
+		gain := sign * target[r]
+		s.returns, s.predicted = append(s.returns, gain), append(s.predicted, p)
+		if gain > 0 {
+			s.hits++
+			s.wins += gain
+		} else {
+			s.losses -= gain
 		}
 	}
 	return s
-}
-
-func shortSignals(predictions, target []float64, threshold float64) signals {
-	var s signals
-	for r, p := range predictions {
-		if p <= threshold {
-			s.add(p, -target[r])
-		}
-	}
-	return s
-}
-
-func (s *signals) add(predicted, gain float64) {
-	s.returns, s.predicted = append(s.returns, gain), append(s.predicted, predicted)
-	if gain > 0 {
-		s.hits++
-		s.wins += gain
-	} else {
-		s.losses -= gain
-	}
 }
 
 func (s signals) hitRate() float64 {
@@ -246,9 +244,5 @@ func median(values []float64) float64 {
 }
 
 func rootMeanSquareError(predictions, target []float64) float64 {
-	var sum float64
-	for r := range target {
-		sum += (predictions[r] - target[r]) * (predictions[r] - target[r])
-	}
-	return math.Sqrt(sum / float64(len(target)))
+	return floats.Distance(predictions, target, 2) / math.Sqrt(float64(len(target)))
 }
