@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	ilp "github.com/questdb/go-questdb-client/v4"
@@ -25,8 +23,8 @@ const (
 type appender struct {
 	client  *questdb.Client
 	columns []string
-	values  []float64
-	next    int64 // ms
+	rows    [][]float64
+	next    time.Time
 }
 
 // appends compares rows that are posted as JSON with the same rows sent by QuestDB's own client.
@@ -38,70 +36,73 @@ func (s *stack) appends(ctx context.Context, v *service) (*contest, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours := &appender{client: client, next: 1104537600000}
-	r := rand.New(rand.NewPCG(1, 2))
+	a := &appender{client: client, next: time.Date(2005, 1, 1, 0, 0, 0, 0, time.UTC), rows: make([][]float64, appendedRows)}
 	for i := range appendedColumns {
-		ours.columns = append(ours.columns, fmt.Sprintf("feature_%d", i))
+		a.columns = append(a.columns, fmt.Sprintf("feature_%d", i))
 	}
-	for range appendedRows * appendedColumns {
-		ours.values = append(ours.values, r.NormFloat64())
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range a.rows {
+		for range a.columns {
+			a.rows[i] = append(a.rows[i], r.NormFloat64())
+		}
 	}
-	theirs := *ours
-	direct, err := client.Ensure(ctx, questdb.IndicatorsSpec("bench_append_direct", time.Minute, ours.columns...))
+	direct, err := client.Ensure(ctx, questdb.IndicatorsSpec("bench_append_direct", time.Minute, a.columns...))
 	if err != nil {
 		return nil, err
 	}
 	return &contest{
 		name: "10,000 rows × 60 added as JSON, to its client", asTime: true, atLeast: 0.6,
-		ours:   func(ctx context.Context) (sample, error) { return ours.post(ctx, v) },
-		theirs: func(ctx context.Context) (sample, error) { return theirs.send(ctx, s.questdb.HTTPURL(), direct) },
+		ours:   func(ctx context.Context) (sample, error) { return a.post(ctx, v) },
+		theirs: func(ctx context.Context) (sample, error) { return a.send(ctx, s.questDBAddress(), direct) },
 	}, nil
+}
+
+// time is that of the next row.
+func (a *appender) time() time.Time {
+	a.next = a.next.Add(time.Minute)
+	return a.next
 }
 
 // post sends the rows to the service, which answers when they can be read.
 func (a *appender) post(ctx context.Context, v *service) (sample, error) {
-	var body bytes.Buffer
-	body.WriteString(`{"rows": [`)
-	for row := range appendedRows {
-		if row > 0 {
-			body.WriteString(", ")
+	objects := make([]map[string]any, len(a.rows))
+	for i, row := range a.rows {
+		objects[i] = map[string]any{"timestamp": a.time().UnixMilli()}
+		for k, name := range a.columns {
+			objects[i][name] = row[k]
 		}
-		fmt.Fprintf(&body, `{"timestamp": %d`, a.next)
-		for i, name := range a.columns {
-			body.WriteString(`, "` + name + `": ` + strconv.FormatFloat(a.values[row*appendedColumns+i], 'g', -1, 64))
-		}
-		body.WriteByte('}')
-		a.next += time.Minute.Milliseconds()
 	}
-	body.WriteString("]}")
+	body, err := json.Marshal(map[string]any{"rows": objects})
+	if err != nil {
+		return sample{}, err
+	}
 	began := time.Now()
-	if _, _, err := v.do(ctx, http.MethodPost, "/api/datasets/"+appendDataset+"/indicators/append", body.Bytes(), http.StatusOK); err != nil {
+	if _, _, err := v.do(ctx, http.MethodPost, "/api/datasets/"+appendDataset+"/indicators/append", body, http.StatusOK); err != nil {
 		return sample{}, err
 	}
 	got := timed(time.Since(began))
-	got.bytes = int64(body.Len())
+	got.bytes = int64(len(body))
 	return got, nil
 }
 
 // send sends the rows with QuestDB's client and waits until they can be read.
 func (a *appender) send(ctx context.Context, address string, table *questdb.Table) (got sample, err error) {
-	sender, err := ilp.NewLineSender(ctx, ilp.WithHttp(), ilp.WithAddress(strings.TrimPrefix(address, "http://")),
+	sender, err := ilp.NewLineSender(ctx, ilp.WithHttp(), ilp.WithAddress(address),
 		ilp.WithProtocolVersion(ilp.ProtocolVersion2), ilp.WithAutoFlushDisabled(), ilp.WithMaxBufferSize(1<<30))
 	if err != nil {
 		return sample{}, err
 	}
 	defer func() { err = errors.Join(err, sender.Close(ctx)) }()
-	first := time.UnixMilli(a.next)
+	first := a.next.Add(time.Minute)
 	began := time.Now()
-	for row := range appendedRows {
+	for _, row := range a.rows {
 		sender.Table(table.Name)
-		for i, name := range a.columns {
-			sender.Float64Column(name, a.values[row*appendedColumns+i])
+		for k, name := range a.columns {
+			sender.Float64Column(name, row[k])
 		}
-		if err := sender.At(ctx, time.UnixMilli(a.next)); err != nil {
+		if err := sender.At(ctx, a.time()); err != nil {
 			return sample{}, err
 		}
-		a.next += time.Minute.Milliseconds()
 	}
 	if err := sender.Flush(ctx); err != nil {
 		return sample{}, err

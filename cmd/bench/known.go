@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"net/http"
-
-	"foldbook/internal/seed"
 )
 
 // known compares what the caller or the service has already with what has to be made: 304 with reading one row, and compressed
@@ -14,31 +12,26 @@ func known(ctx context.Context, s *stack, r *report) error {
 	if err != nil {
 		return err
 	}
-	p, err := s.paths(ctx)
-	if err != nil {
-		return err
-	}
-	run := "/api/runs/" + seed.BigRunID.String()
 	var list []*contest
 	for _, n := range []struct{ name, path string }{
-		{"304 of the dataset by id", p.dataset}, {"304 of a run with 312 folds", run}, {"304 of the same run, older route", p.run},
-		{"304 of a simulation", p.simulation},
+		{"304 of the dataset by id", datasetPath}, {"304 of a run with 312 folds", runPath},
+		{"304 of the same run, older route", olderRunPath}, {"304 of a simulation", simulationPath},
 	} {
 		tag, err := s.main.etag(ctx, n.path)
 		if err != nil {
 			return err
 		}
-		unchanged := request{path: n.path, status: http.StatusNotModified, headers: "If-None-Match: " + tag + "\r\n"}
+		unchanged := request{paths: []string{n.path}, status: http.StatusNotModified, headers: "If-None-Match: " + tag + "\r\n"}
 		list = append(list, &contest{
 			name: n.name + ", to reading the dataset", atLeast: 0.8,
-			ours: s.rate(s.main, unchanged, 8), theirs: s.rate(s.main, request{path: p.dataset}, 8),
+			ours: s.rate(s.main.address, unchanged, 8), theirs: s.rate(s.main.address, get(datasetPath), 8),
 		})
 	}
 	for _, encoding := range []string{"gzip", "zstd"} {
-		compressed := request{path: run, headers: "Accept-Encoding: " + encoding + "\r\n"}
+		compressed := request{paths: []string{runPath}, headers: "Accept-Encoding: " + encoding + "\r\n"}
 		list = append(list, &contest{
 			name: encoding + " of a run with 312 folds", atLeast: 3,
-			ours: s.rate(s.main, compressed, 8), theirs: s.rate(uncached, compressed, 8),
+			ours: s.rate(s.main.address, compressed, 8), theirs: s.rate(uncached.address, compressed, 8),
 		})
 	}
 	return r.run(ctx, theme{

@@ -24,7 +24,6 @@ type options struct {
 	Rounds int           `default:"5" help:"Rounds; in each, everything is measured in turns."`
 	For    time.Duration `default:"1s" help:"Length of one measurement of a rate, a whole number of seconds."`
 	Runs   int           `default:"1000000" help:"Runs that are searched."`
-	Plans  bool          `help:"Show how PostgreSQL answers the searches."`
 }
 
 const about = `Measures the service over HTTP, in turns with what it is compared with, and prints Markdown.

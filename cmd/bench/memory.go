@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // slowReaders shows how much memory the service takes more while clients read a million rows slowly.
@@ -41,10 +40,9 @@ func (v *service) growth(ctx context.Context, path string, readers int) (mib flo
 	}
 	ctx, cancel := context.WithTimeout(ctx, 6*time.Second)
 	defer cancel()
-	var all sync.WaitGroup
-	errs := make([]error, readers)
-	for i := range readers {
-		all.Go(func() { errs[i] = readSlowly(ctx, "http://"+v.address+path) })
+	clients, ctx := errgroup.WithContext(ctx)
+	for range readers {
+		clients.Go(func() error { return readSlowly(ctx, "http://"+v.address+path) })
 	}
 	most := before
 	for ctx.Err() == nil {
@@ -53,13 +51,9 @@ func (v *service) growth(ctx context.Context, path string, readers int) (mib flo
 			return 0, err
 		}
 		most = max(most, now)
-		select {
-		case <-ctx.Done():
-		case <-time.After(20 * time.Millisecond):
-		}
+		time.Sleep(20 * time.Millisecond)
 	}
-	all.Wait()
-	return float64(most-before) / 1024, errors.Join(errs...)
+	return float64(most-before) / 1024, clients.Wait()
 }
 
 // readSlowly reads a quarter of a megabyte at a time, and pauses, until the context ends.
@@ -77,26 +71,25 @@ func readSlowly(ctx context.Context, address string) error {
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("status %d", res.StatusCode)
 	}
-	for {
-		if _, err := io.CopyN(io.Discard, res.Body, 256<<10); ctx.Err() != nil || errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
-		}
+	for err == nil {
 		time.Sleep(20 * time.Millisecond)
+		_, err = io.CopyN(io.Discard, res.Body, 256<<10)
 	}
+	if ctx.Err() != nil || errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
 }
 
 // resident is the service's resident memory in KiB.
-func (v *service) resident() (int64, error) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(v.process.PID()) + "/status")
+func (v *service) resident() (kib int64, err error) {
+	text, err := v.proc("status")
 	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(text, "VmRSS:")
+	if _, err := fmt.Sscan(rest, &kib); err != nil {
 		return 0, fmt.Errorf("read the memory of the service: %w", err)
 	}
-	_, rest, _ := strings.Cut(string(text), "VmRSS:")
-	fields := strings.Fields(rest)
-	if len(fields) == 0 {
-		return 0, errors.New("the system does not tell the memory of the service")
-	}
-	return strconv.ParseInt(fields[0], 10, 64)
+	return kib, nil
 }

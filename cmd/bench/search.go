@@ -2,15 +2,19 @@ package main
 
 import (
 	"context"
+	_ "embed"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
+//go:embed search.sql
+var searchRows string
+
 const (
+	minRuns   = 100_000               // that the searches need to find what they look for
 	firstPage = 50 * time.Millisecond // most that the first page of a search may take
 	asked     = 15                    // times that a search is asked for in a measurement
 	farPage   = 1000
@@ -23,7 +27,8 @@ func search(ctx context.Context, s *stack, r *report) error {
 		return err
 	}
 	progress("load %d runs", s.opts.Runs)
-	if err := addRuns(ctx, dsn, s.opts.Runs); err != nil {
+	runs := fmt.Sprintf("SELECT set_config('bench.runs', '%d', true);\n", s.opts.Runs)
+	if err := errors.Join(s.exec(ctx, dsn, runs+searchRows), s.exec(ctx, dsn, "VACUUM ANALYZE")); err != nil {
 		return fmt.Errorf("load %d runs: %w", s.opts.Runs, err)
 	}
 	// Limits are for callers; what takes longer on a busy machine is to be seen, and not to end the benchmark.
@@ -72,16 +77,10 @@ func search(ctx context.Context, s *stack, r *report) error {
 			ours: v.ask(first + "&cursor=" + cursor), theirs: v.ask(first),
 		})
 	}
-	if err := r.run(ctx, theme{
+	return r.run(ctx, theme{
 		title: fmt.Sprintf("Searches over %d runs", s.opts.Runs), peer: "exact total",
 		about: "The first page of 50 runs without a total, and with the exact one; one request at a time, medians of 15.",
-	}, list); err != nil {
-		return err
-	}
-	if s.opts.Plans {
-		return s.plans(ctx, dsn)
-	}
-	return nil
+	}, list)
 }
 
 // ask measures the median of some answers, one after the other.
@@ -111,35 +110,4 @@ func (v *service) page(ctx context.Context, path string, n int) (cursor string, 
 		cursor, next = list.Next, "&cursor="+list.Next
 	}
 	return cursor, nil
-}
-
-// plans shows how PostgreSQL finds the first page by a metric and newest first.
-func (s *stack) plans(ctx context.Context, dsn string) error {
-	conn, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		return fmt.Errorf("connect to the benchmark's server: %w", err)
-	}
-	defer conn.Close(ctx) //nolint:errcheck // nothing is lost
-	none := map[string]string{
-		"metric_keys": "'{}'", "metric_wanted": "'{}'", "metric_lows": "'{}'", "metric_highs": "'{}'", "page_offset": "0", "page_size": "51",
-		"has_cursor": "false", "after_value": "0", "after_id": "'00000000-0000-0000-0000-000000000000'",
-		"sort_key": "'summary_metrics.pf_long'", "sort_low": "2.2", "sort_high": "'Infinity'",
-		"lead_key": "'summary_metrics.pf_long'", "lead_low": "2.2", "lead_high": "'Infinity'",
-	}
-	for _, name := range []string{"SortRunsByMetricDesc", "SearchRunsByMetric"} {
-		sql, err := s.query(name, none)
-		if err != nil {
-			return err
-		}
-		rows, err := conn.Query(ctx, "EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) "+sql, pgx.QueryExecModeSimpleProtocol)
-		if err != nil {
-			return err
-		}
-		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			return fmt.Errorf("explain %s: %w", name, err)
-		}
-		fmt.Printf("\n%s:\n\n```\n%s\n```\n", name, strings.Join(lines, "\n"))
-	}
-	return nil
 }

@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -40,23 +37,21 @@ func series(ctx context.Context, s *stack, r *report) error {
 	const all = "select " + seriesColumns + " from bench_ind"
 	const minMax = "select timestamp, min(c0) lo, max(c0) hi from bench_ind sample by "
 	base, exec, exp := "/api/datasets/"+seriesDataset, execPath(all), "/exp?query="+url.QueryEscape(all)
-	ours := func(path string) measure { return once("http://" + v.address + base + path) }
-	theirs := func(path string) measure { return once(s.questdb.HTTPURL() + path) }
-	list := []*contest{
-		{name: "1M × 10 as CSV, to `/exp`", ours: ours("/indicators?format=csv"), theirs: theirs(exp), atLeast: 0.9},
-		{name: "1M × 10 as NDJSON, to `/exec`", ours: ours("/indicators?format=ndjson"), theirs: theirs(exec), atLeast: 0.9},
-		{name: "1M × 10 as Arrow, to `/exec`", ours: ours("/indicators?format=arrow"), theirs: theirs(exec), atLeast: 4},
-		{
-			name: "`points=1000` of one series, to `SAMPLE BY`", ours: ours("/series?columns=c0&points=1000"),
-			theirs: theirs(execPath(minMax + "4000m")), atLeast: 1. / 3,
-		},
-		{
-			name: "`width=1000` of one series, to `SAMPLE BY`", ours: ours("/series?columns=c0&width=1000"),
-			theirs: theirs(execPath(minMax + "1000m")),
-		},
-	}
-	for _, c := range list {
-		c.asTime = true
+	var list []*contest
+	for _, n := range []struct {
+		name, ours, theirs string
+		atLeast            float64
+	}{
+		{"1M × 10 as CSV, to `/exp`", "/indicators?format=csv", exp, 0.9},
+		{"1M × 10 as NDJSON, to `/exec`", "/indicators?format=ndjson", exec, 0.9},
+		{"1M × 10 as Arrow, to `/exec`", "/indicators?format=arrow", exec, 4},
+		{"`points=1000` of one series, to `SAMPLE BY`", "/series?columns=c0&points=1000", execPath(minMax + "4000m"), 1. / 3},
+		{"`width=1000` of one series, to `SAMPLE BY`", "/series?columns=c0&width=1000", execPath(minMax + "1000m"), 0},
+	} {
+		list = append(list, &contest{
+			name: n.name, asTime: true, atLeast: n.atLeast,
+			ours: s.rate(v.address, get(base+n.ours), 1), theirs: s.rate(s.questDBAddress(), get(n.theirs), 1),
+		})
 	}
 	for _, connections := range []int{1, 8, 24} {
 		list = append(list, s.hundredRows(v, "json", connections, 0.8))
@@ -81,16 +76,13 @@ func (s *stack) hundredRows(v *service, format string, connections int, atLeast 
 		ours = append(ours, "/api/datasets/"+seriesDataset+"/indicators?format="+format+"&start_ts="+start+"&end_ts="+end)
 		theirs = append(theirs, execPath("select "+seriesColumns+" from bench_ind where timestamp >= '"+start+"' and timestamp <= '"+end+"'"))
 	}
-	side := func(address string, paths []string) measure {
-		return func(ctx context.Context) (sample, error) {
-			return load(ctx, address, request{path: paths[0], more: paths[1:]}, connections, s.opts.For)
-		}
-	}
 	return &contest{
 		name: fmt.Sprintf("100 other rows by time as %s, %d connections, to `/exec`", format, connections), atLeast: atLeast,
-		ours: side(v.address, ours), theirs: side(strings.TrimPrefix(s.questdb.HTTPURL(), "http://"), theirs),
+		ours: s.rate(v.address, get(ours...), connections), theirs: s.rate(s.questDBAddress(), get(theirs...), connections),
 	}
 }
+
+func (s *stack) questDBAddress() string { return strings.TrimPrefix(s.questdb.HTTPURL(), "http://") }
 
 func (s *stack) startQuestDB(ctx context.Context) error {
 	state, err := devstack.StateDir(s.root)
@@ -134,55 +126,10 @@ func (v *service) newDataset(ctx context.Context, id, slug string) error {
 }
 
 func (s *stack) questDB(ctx context.Context, sql string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.questdb.HTTPURL()+execPath(sql), nil)
-	if err != nil {
-		return err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close() //nolint:errcheck // it was only read
-	var answer struct{ Error string }
-	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || answer.Error != "" {
-		return fmt.Errorf("%s: %s, %w", sql, answer.Error, err)
+	if _, err := load(ctx, s.questDBAddress(), get(execPath(sql)), 1, 1); err != nil {
+		return fmt.Errorf("%.100s: %w", sql, err)
 	}
 	return nil
 }
 
 func execPath(sql string) string { return "/exec?query=" + url.QueryEscape(sql) }
-
-// once measures one large answer, read to its end.
-func once(address string) measure {
-	client := &http.Client{Transport: &http.Transport{DisableCompression: true, ReadBufferSize: 64 << 10}}
-	buf := make([]byte, 256<<10)
-	return func(ctx context.Context) (sample, error) {
-		defer client.CloseIdleConnections()
-		began := time.Now()
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-		if err != nil {
-			return sample{}, err
-		}
-		res, err := client.Do(req)
-		if err != nil {
-			return sample{}, err
-		}
-		defer res.Body.Close() //nolint:errcheck // it was read to its end
-		if res.StatusCode != http.StatusOK {
-			text, _ := io.ReadAll(io.LimitReader(res.Body, 300))
-			return sample{}, fmt.Errorf("%s: status %d: %s", address, res.StatusCode, text)
-		}
-		var length int64
-		for err == nil {
-			var n int
-			n, err = res.Body.Read(buf)
-			length += int64(n)
-		}
-		if !errors.Is(err, io.EOF) {
-			return sample{}, err
-		}
-		got := timed(time.Since(began))
-		got.bytes = length
-		return got, nil
-	}
-}

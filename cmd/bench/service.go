@@ -82,20 +82,23 @@ func freePort(ctx context.Context) (int, error) {
 
 // cpu is the processor time that the service has taken so far.
 func (v *service) cpu() (time.Duration, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", v.process.PID()))
+	text, err := v.proc("stat")
 	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(text, ") ")
+	fields := strings.Fields(rest)
+	var user, kernel int64
+	if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &kernel); err != nil {
 		return 0, fmt.Errorf("read the processor time of the service: %w", err)
 	}
-	_, rest, _ := strings.Cut(string(text), ") ")
-	var ticks int64
-	for _, field := range strings.Fields(rest)[11:13] { // in user mode and in the kernel
-		n, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("read the processor time of the service: %w", err)
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * time.Second / 100, nil
+	return time.Duration(user+kernel) * time.Second / 100, nil
+}
+
+// proc is what Linux tells of the service's process.
+func (v *service) proc(file string) (string, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", v.process.PID(), file))
+	return string(text), err
 }
 
 // get decodes the service's answer, which has to be a 200.

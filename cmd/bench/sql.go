@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,28 +10,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/jackc/pgx/v5"
-
-	"foldbook/internal/seed"
 )
 
 // againstSQL compares with pgbench, which runs the SQL of a route with nothing else around it.
 func againstSQL(ctx context.Context, s *stack, r *report) error {
-	program := findProgram("pgbench", s.binDir())
+	program := s.findProgram("pgbench")
 	if program == "" {
 		progress("no pgbench on PATH or where distributions put it: the SQL alone is not measured")
 		return nil
 	}
 	uncached, err := s.serve(ctx, s.binary, s.url, "BODY_CACHE_MB=0")
-	if err != nil {
-		return err
-	}
-	p, err := s.paths(ctx)
-	if err != nil {
-		return err
-	}
-	columns, err := s.runColumns(ctx)
 	if err != nil {
 		return err
 	}
@@ -46,80 +33,51 @@ func againstSQL(ctx context.Context, s *stack, r *report) error {
 		args    map[string]string
 		queries []string
 	}{
-		{"dataset by id", s.main, p.dataset, 0, map[string]string{"dataset_id": p.datasetID}, []string{"GetDataset"}},
+		{"dataset by id", s.main, datasetPath, 0, map[string]string{"dataset_id": datasetID}, []string{"GetDataset"}},
+		{"run with 312 folds, not kept", uncached, olderRunPath, 0.7, map[string]string{"run_id": runID}, []string{"GetRun", "ListFolds"}},
 		{
-			"run with 312 folds, not kept", uncached, p.run, 0.7, map[string]string{"run_id": seed.BigRunID.String()},
-			[]string{"GetRun", "ListFolds"},
-		},
-		{
-			"simulation with buckets, not kept", uncached, p.simulation, 0, map[string]string{"simulation_id": p.simulationID},
-			[]string{"GetSimulation", "ListBuckets"},
+			"simulation with buckets, not kept", uncached, simulationPath, 0,
+			map[string]string{"simulation_id": simulationID}, []string{"GetSimulation", "ListBuckets"},
 		},
 		{"50 datasets", s.main, "/api/indicators/datasets", 0, page, []string{"ListDatasets"}},
 		{"200 runs", s.main, "/api/walkforward/runs", 0.75, page, []string{"ListRuns"}},
 		{"200 simulations", s.main, "/api/tradesim/runs", 0, page, []string{"ListSimulations"}},
 	} {
-		text, err := s.script(n.args, n.queries...)
+		script, err := s.script(n.args, n.queries...)
 		if err != nil {
 			return err
 		}
 		list = append(list, &contest{
 			name: n.name, atLeast: n.atLeast,
-			ours: s.rate(n.on, request{path: n.path}, 8), theirs: s.pgbench(program, len(list), text, n.args),
+			ours: s.rate(n.on.address, get(n.path), 8), theirs: s.pgbench(program, script, n.args),
 		})
 	}
-	ofRuns, err := s.script(page, "ListRuns")
+	script, err := s.script(page, "ListRuns")
 	if err != nil {
 		return err
 	}
-	plain := "SELECT " + strings.Join(columns, ", ") + " FROM walkforward_runs ORDER BY created_at DESC, run_id LIMIT :page_size;"
-	list = append(list, &contest{
-		name: "SQL of 200 runs, to the same columns without fold count and slug", atLeast: 0.9,
-		ours: s.pgbench(program, len(list), ofRuns, page), theirs: s.pgbench(program, len(list)+1, plain, page),
-	})
+	const plain = "SELECT * FROM walkforward_runs ORDER BY created_at DESC, run_id LIMIT :page_size;"
 	return r.run(ctx, theme{
 		title: "The SQL alone", peer: "pgbench",
 		about: "8 connections to the service; `pgbench -M prepared -c 4` with the queries of the route, those of a detail in one pipeline.",
-	}, list)
-}
-
-// runColumns are the columns of walkforward_runs that are in the list of runs.
-func (s *stack) runColumns(ctx context.Context) (columns []string, err error) {
-	var runs []map[string]json.RawMessage
-	if err := s.main.get(ctx, "/api/walkforward/runs?limit=1", &runs); err != nil {
-		return nil, err
-	}
-	conn, err := pgx.Connect(ctx, s.url)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close(ctx) //nolint:errcheck // nothing is lost
-	all, err := tables(ctx, conn)
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range all["walkforward_runs"] {
-		if _, ok := runs[0][c]; ok {
-			columns = append(columns, c)
-		}
-	}
-	return columns, nil
+	}, append(list, &contest{
+		name: "SQL of 200 runs, to the same columns without the slug", atLeast: 0.9,
+		ours: s.pgbench(program, script, page), theirs: s.pgbench(program, plain, page),
+	}))
 }
 
 var tps = regexp.MustCompile(`(?m)^tps = ([0-9.]+)`)
 
-// pgbench returns how many times a second the statements were answered.
-func (s *stack) pgbench(program string, number int, text string, variables map[string]string) measure {
-	file := filepath.Join(s.scratch.Dir, fmt.Sprintf("%d.pgbench", number))
-	args := []string{"-n", "-M", "prepared", "-c", "4", "-j", "2", "-T", strconv.Itoa(int(s.opts.For.Seconds())), "-f", file}
+// pgbench measures how many times a second the statements are answered.
+func (s *stack) pgbench(program, script string, variables map[string]string) measure {
+	args := []string{"-n", "-M", "prepared", "-c", "4", "-j", "2", "-T", strconv.Itoa(int(s.opts.For.Seconds())), "-f", "-"}
 	for name, value := range variables {
 		args = append(args, "-D", name+"="+value)
 	}
 	return func(ctx context.Context) (sample, error) {
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			return sample{}, fmt.Errorf("write a script for pgbench: %w", err)
-		}
-		out, err := exec.CommandContext(ctx, program, append(args, s.url)...).CombinedOutput()
+		cmd := exec.CommandContext(ctx, program, append(args, s.url)...)
+		cmd.Stdin = strings.NewReader(script)
+		out, err := cmd.CombinedOutput()
 		if err != nil {
 			return sample{}, fmt.Errorf("pgbench: %w: %.1000s", err, out)
 		}
@@ -133,20 +91,20 @@ func (s *stack) pgbench(program string, number int, text string, variables map[s
 }
 
 // findProgram looks on PATH, beside the server and where distributions put it, newest version first.
-func findProgram(name, beside string) string {
-	if path, err := exec.LookPath(name); err == nil {
-		return path
+func (s *stack) findProgram(name string) string {
+	candidates := []string{name}
+	if s.postgres != nil {
+		candidates = append(candidates, filepath.Join(s.postgres.BinDir(), name))
 	}
-	dirs := []string{beside}
-	for _, pattern := range []string{
+	for _, dir := range []string{
 		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin", "/usr/local/opt/postgresql@*/bin",
 	} {
-		found, _ := filepath.Glob(pattern)
+		found, _ := filepath.Glob(filepath.Join(dir, name))
 		slices.Reverse(found)
-		dirs = append(dirs, found...)
+		candidates = append(candidates, found...)
 	}
-	for _, dir := range dirs {
-		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+	for _, candidate := range candidates {
+		if path, err := exec.LookPath(candidate); err == nil {
 			return path
 		}
 	}
@@ -154,61 +112,42 @@ func findProgram(name, beside string) string {
 }
 
 var (
-	queryHead = regexp.MustCompile(`(?m)^-- name: (\w+) :\w+\n`)
 	comment   = regexp.MustCompile(`(?m)^--.*\n`)
 	parameter = regexp.MustCompile(`@(\w+)|sqlc\.n?arg\('(\w+)'\)`)
 )
 
-// query reads a query below sql/, so that what is measured cannot drift from what the service runs. Parameters that are not
-// among args become NULL.
-func (s *stack) query(name string, args map[string]string) (string, error) {
+// script returns queries below sql/ for pgbench, with its variables for the parameters, so that what is measured cannot drift from
+// what the service runs. Parameters that are not among args become NULL.
+func (s *stack) script(args map[string]string, queries ...string) (string, error) {
 	files, err := filepath.Glob(filepath.Join(s.root, "sql", "*.sql"))
 	if err != nil {
 		return "", err
 	}
+	var all, script strings.Builder
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return "", fmt.Errorf("read the queries: %w", err)
 		}
-		heads := queryHead.FindAllSubmatchIndex(text, -1)
-		for i, head := range heads {
-			if string(text[head[2]:head[3]]) != name {
-				continue
-			}
-			end := len(text)
-			if i+1 < len(heads) {
-				end = heads[i+1][0]
-			}
-			sql := strings.TrimSpace(comment.ReplaceAllString(string(text[head[1]:end]), ""))
-			return parameter.ReplaceAllStringFunc(sql, func(p string) string {
-				m := parameter.FindStringSubmatch(p)
-				if value, ok := args[m[1]+m[2]]; ok {
-					return value
-				}
-				return "NULL"
-			}), nil
-		}
+		all.Write(text)
 	}
-	return "", fmt.Errorf("no query %s in sql/", name)
-}
-
-// script returns queries for pgbench, with its variables for the parameters.
-func (s *stack) script(args map[string]string, queries ...string) (string, error) {
-	variables := map[string]string{}
-	for name := range args {
-		variables[name] = ":" + name
-	}
-	var b strings.Builder
 	for _, name := range queries {
-		sql, err := s.query(name, variables)
-		if err != nil {
-			return "", err
+		_, rest, found := strings.Cut(all.String(), "-- name: "+name+" ")
+		_, rest, _ = strings.Cut(rest, "\n")
+		sql, _, ended := strings.Cut(comment.ReplaceAllString(rest, ""), ";\n")
+		if !found || !ended {
+			return "", fmt.Errorf("no query %s in sql/", name)
 		}
-		b.WriteString(sql + "\n")
+		script.WriteString(parameter.ReplaceAllStringFunc(sql, func(p string) string {
+			m := parameter.FindStringSubmatch(p)
+			if _, ok := args[m[1]+m[2]]; ok {
+				return ":" + m[1] + m[2]
+			}
+			return "NULL"
+		}) + ";\n")
 	}
 	if len(queries) > 1 {
-		return "\\startpipeline\n" + b.String() + "\\endpipeline\n", nil
+		return "\\startpipeline\n" + script.String() + "\\endpipeline\n", nil
 	}
-	return b.String(), nil
+	return script.String(), nil
 }

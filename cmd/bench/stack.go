@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
-	"foldbook/db"
 	"foldbook/internal/devstack"
 	"foldbook/internal/seed"
 )
@@ -54,7 +54,7 @@ func openStack(ctx context.Context, o options) (_ *stack, err error) {
 	if s.url, err = s.createDatabase(ctx, s.binary); err != nil {
 		return nil, err
 	}
-	if err := s.fill(ctx); err != nil {
+	if err := s.fill(ctx, s.url, seed.Records); err != nil {
 		return nil, err
 	}
 	s.main, err = s.serve(ctx, s.binary, s.url)
@@ -105,14 +105,6 @@ func (s *stack) startPostgres(ctx context.Context) error {
 	return nil
 }
 
-// binDir returns the folder of the server's programs, or "" when the server is not this program's.
-func (s *stack) binDir() string {
-	if s.postgres == nil {
-		return ""
-	}
-	return s.postgres.BinDir()
-}
-
 // createDatabase makes one more database, with the schema of the binary, and returns its connection string.
 func (s *stack) createDatabase(ctx context.Context, binary string) (string, error) {
 	u, err := url.Parse(s.admin)
@@ -127,16 +119,19 @@ func (s *stack) createDatabase(ctx context.Context, binary string) (string, erro
 	return u.String(), s.run(ctx, binary, u.String(), "migrate", "up")
 }
 
-func (s *stack) fill(ctx context.Context) error {
-	store, err := db.Open(db.Config{URL: s.url, PoolSize: 1})
+// fill stores the rows of dev seed --scale 1.
+func (s *stack) fill(ctx context.Context, dsn string, store func(context.Context, *pgxpool.Pool, int) (string, error)) error {
+	pool, err := pgxpool.New(ctx, dsn)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	if err := seed.Scale(ctx, store.Pool, nil, 1, os.Stderr); err != nil {
+	defer pool.Close()
+	text, err := store(ctx, pool, 50)
+	if err != nil {
 		return err
 	}
-	return s.exec(ctx, s.url, "VACUUM ANALYZE")
+	progress("stored %s", text)
+	return s.exec(ctx, dsn, "VACUUM ANALYZE")
 }
 
 // run runs a binary of the service to its end.
@@ -147,15 +142,15 @@ func (s *stack) run(ctx context.Context, binary, dsn string, args ...string) err
 	return nil
 }
 
-// exec runs one statement on a connection of its own.
+// exec runs statements in one transaction on a connection of its own.
 func (s *stack) exec(ctx context.Context, dsn, sql string) error {
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		return fmt.Errorf("connect to the benchmark's server: %w", err)
 	}
 	defer conn.Close(ctx) //nolint:errcheck // nothing is lost
-	if _, err := conn.Exec(ctx, sql); err != nil {
-		return fmt.Errorf("%s: %w", sql, err)
+	if _, err := conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+		return fmt.Errorf("%.100s: %w", sql, err)
 	}
 	return nil
 }

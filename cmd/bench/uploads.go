@@ -3,19 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-
-	"foldbook/internal/seed"
 )
 
 const uploadedTrades = 20_000
@@ -37,17 +35,17 @@ type upload struct {
 
 // uploads compares POST with psql.
 func uploads(ctx context.Context, s *stack, r *report) error {
-	psql := findProgram("psql", s.binDir())
+	psql := s.findProgram("psql")
 	if psql == "" {
 		progress("no psql on PATH or where distributions put it: uploads are not measured")
 		return nil
 	}
 	simulation := uuid.NewString()
-	if err := s.addSimulation(ctx, simulation); err != nil {
+	if err := s.exec(ctx, s.url, fmt.Sprintf(manyTrades, simulation, runID, uploadedTrades)); err != nil {
 		return err
 	}
 	folds := &upload{
-		kind: "run", id: seed.BigRunID.String(), path: "/api/runs", count: 312, each: 20,
+		kind: "run", id: runID, path: "/api/runs", count: 312, each: 20,
 		parent: "walkforward_runs", key: "run_id", child: "walkforward_folds",
 	}
 	trades := &upload{
@@ -59,34 +57,26 @@ func uploads(ctx context.Context, s *stack, r *report) error {
 			return fmt.Errorf("prepare a %s: %w", u.kind, err)
 		}
 	}
-	post := func(u *upload) measure {
-		return func(ctx context.Context) (sample, error) { return u.byPost(ctx, s) }
-	}
-	byPsql := func(u *upload) measure {
-		return func(ctx context.Context) (sample, error) { return u.byPsql(ctx, s, psql) }
-	}
 	return r.run(ctx, theme{
 		title: "Uploads", peer: "psql",
 		about: "One after the other, each stored once in a transaction that waits for the disk: 20 runs or 5 simulations a measurement.",
 	}, []*contest{
-		{name: "a run with 312 folds of 28 metrics", ours: post(folds), theirs: byPsql(folds), asTime: true, atMost: 1.5},
-		{name: "a simulation with 20,000 trades", ours: post(trades), theirs: byPsql(trades), asTime: true, atMost: 2},
+		{name: "a run with 312 folds of 28 metrics", ours: folds.byPost(s), theirs: folds.byPsql(s, psql), asTime: true, atMost: 1.5},
+		{name: "a simulation with 20,000 trades", ours: trades.byPost(s), theirs: trades.byPsql(s, psql), asTime: true, atMost: 2},
 	})
 }
 
-// addSimulation stores a simulation of the large run with many trades.
-func (s *stack) addSimulation(ctx context.Context, id string) error {
-	return s.exec(ctx, s.url, fmt.Sprintf(`
-		INSERT INTO simulation_runs (simulation_id, run_id, dataset_id, mode, status, config, summary_metrics)
-		SELECT '%s', run_id, dataset_id, 'dual', 'COMPLETED', '{"position_size": 1000}', '{"total_return_pct": 8.25}'
-		FROM walkforward_runs WHERE run_id = '%s';
-		INSERT INTO simulation_trades (simulation_id, bar_timestamp, side, size, entry_price, exit_price, pnl, return_pct, metadata)
-		SELECT '%s', timestamptz '2024-01-01Z' + n * interval '1 hour', CASE n %% 2 WHEN 0 THEN 'long' ELSE 'short' END,
-			1 + random(), 60000 * random(), 60000 * random(), random() - 0.5, random() - 0.5,
-			jsonb_build_object('fold_index', n / 64, 'entry_signal', random(), 'exit_signal', random(),
-				'exit_timestamp', 1704067200000 + n::bigint * 3600000)
-		FROM generate_series(1, %d) AS n`, id, seed.BigRunID, id, uploadedTrades))
-}
+// manyTrades stores a simulation of a run with many trades.
+const manyTrades = `
+	INSERT INTO simulation_runs (simulation_id, run_id, dataset_id, mode, status, config, summary_metrics)
+	SELECT '%[1]s', run_id, dataset_id, 'dual', 'COMPLETED', '{"position_size": 1000}', '{"total_return_pct": 8.25}'
+	FROM walkforward_runs WHERE run_id = '%[2]s';
+	INSERT INTO simulation_trades (simulation_id, bar_timestamp, side, size, entry_price, exit_price, pnl, return_pct, metadata)
+	SELECT '%[1]s', timestamptz '2024-01-01Z' + n * interval '1 hour', CASE n %% 2 WHEN 0 THEN 'long' ELSE 'short' END,
+		1 + random(), 60000 * random(), 60000 * random(), random() - 0.5, random() - 0.5,
+		jsonb_build_object('fold_index', n / 64, 'entry_signal', random(), 'exit_signal', random(),
+			'exit_timestamp', 1704067200000 + n::bigint * 3600000)
+	FROM generate_series(1, %[3]d) AS n`
 
 // prepare makes what both ways send.
 func (u *upload) prepare(ctx context.Context, s *stack) error {
@@ -127,50 +117,46 @@ func (u *upload) prepare(ctx context.Context, s *stack) error {
 	return err
 }
 
-// byPsql returns the mean time of an insert and a \copy, by the clock of the server: the start of psql is not counted.
-func (u *upload) byPsql(ctx context.Context, s *stack, psql string) (sample, error) {
+// byPsql measures the mean time of an insert and a \copy, by the clock of the server: the start of psql is not counted.
+func (u *upload) byPsql(s *stack, psql string) measure {
 	const clock = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;\n"
-	script := bytes.NewBufferString(clock)
-	for i := range u.each {
-		id := uuid.NewString()
-		file := filepath.Join(s.scratch.Dir, fmt.Sprintf("%s_%d.copy", u.kind, i))
-		if err := os.WriteFile(file, bytes.ReplaceAll(u.rows, []byte(u.id), []byte(id)), 0o644); err != nil {
-			return sample{}, fmt.Errorf("write rows for psql: %w", err)
+	return func(ctx context.Context) (sample, error) {
+		script := bytes.NewBufferString(clock)
+		for i := range u.each {
+			id := uuid.NewString()
+			file := filepath.Join(s.scratch.Dir, fmt.Sprintf("%s_%d.copy", u.kind, i))
+			if err := os.WriteFile(file, bytes.ReplaceAll(u.rows, []byte(u.id), []byte(id)), 0o644); err != nil {
+				return sample{}, fmt.Errorf("write rows for psql: %w", err)
+			}
+			fmt.Fprintf(script, "BEGIN;\n"+u.insert+";\n\\copy %s (%s) FROM '%s'\nCOMMIT;\n", id, u.child, u.columns, file)
 		}
-		fmt.Fprintf(script, "BEGIN;\n"+u.insert+";\n\\copy %s (%s) FROM '%s'\nCOMMIT;\n", id, u.child, u.columns, file)
+		script.WriteString(clock)
+		cmd := exec.CommandContext(ctx, psql, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", s.url)
+		cmd.Stdin = script
+		out, err := cmd.CombinedOutput()
+		var began, ended int64
+		if _, scanErr := fmt.Sscan(string(out), &began, &ended); err != nil || scanErr != nil {
+			return sample{}, fmt.Errorf("psql: %w: %.1000s", errors.Join(err, scanErr), out)
+		}
+		return timed(time.Duration(ended-began) * time.Microsecond / time.Duration(u.each)), nil
 	}
-	script.WriteString(clock)
-	cmd := exec.CommandContext(ctx, psql, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", s.url)
-	cmd.Stdin = script
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return sample{}, fmt.Errorf("%w: %.1000s", err, out)
-	}
-	lines := strings.Fields(string(out))
-	if len(lines) != 2 {
-		return sample{}, fmt.Errorf("psql says %.1000s", out)
-	}
-	began, err := strconv.ParseInt(lines[0], 10, 64)
-	if err != nil {
-		return sample{}, err
-	}
-	ended, err := strconv.ParseInt(lines[1], 10, 64)
-	return timed(time.Duration(ended-began) * time.Microsecond / time.Duration(u.each)), err
 }
 
-// byPost returns the mean time of a POST, from sending it to the end of its answer.
-func (u *upload) byPost(ctx context.Context, s *stack) (sample, error) {
-	bodies := make([][]byte, u.each)
-	for i := range bodies {
-		bodies[i] = bytes.ReplaceAll(u.body, []byte(u.id), []byte(uuid.NewString()))
-	}
-	began := time.Now()
-	for _, body := range bodies {
-		if _, _, err := s.main.do(ctx, http.MethodPost, u.path, body, http.StatusCreated); err != nil {
-			return sample{}, err
+// byPost measures the mean time of a POST, from sending it to the end of its answer.
+func (u *upload) byPost(s *stack) measure {
+	return func(ctx context.Context) (sample, error) {
+		bodies := make([][]byte, u.each)
+		for i := range bodies {
+			bodies[i] = bytes.ReplaceAll(u.body, []byte(u.id), []byte(uuid.NewString()))
 		}
+		began := time.Now()
+		for _, body := range bodies {
+			if _, _, err := s.main.do(ctx, http.MethodPost, u.path, body, http.StatusCreated); err != nil {
+				return sample{}, err
+			}
+		}
+		got := timed(time.Since(began) / time.Duration(u.each))
+		got.bytes = int64(len(u.body))
+		return got, nil
 	}
-	got := timed(time.Since(began) / time.Duration(u.each))
-	got.bytes = int64(len(u.body))
-	return got, nil
 }
