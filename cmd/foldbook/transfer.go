@@ -73,8 +73,8 @@ of day, or numbers in one unit, which the first shows; the options below say wha
 whole before its first row is sent, in batches of 10,000; rows with the same time replace each other. Files that "foldbook
 export --with-series" wrote say themselves whose rows they are.
 
-Posting a file again changes nothing but the version. While the server is away it is tried again. After an interruption the
-same command goes on where it was: files of a directory that the journal names, and that have not changed, are skipped.
+Posting a file again changes nothing but the version. While the server is away it is tried again. After an interruption the same
+command goes on where it was: files of a directory that the journal names, and that have not changed, are skipped.
 
 Examples:
 
@@ -94,7 +94,7 @@ func (c importCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	show := &importView{app: a, dryRun: c.DryRun}
+	show := &importView{view: view{app: a}, dryRun: c.DryRun}
 	client.Note = show.note
 	of, err := c.rows(a, client)
 	if err != nil {
@@ -166,133 +166,72 @@ func (c importCmd) rows(a *app, client *transfer.Client) (*transfer.Rows, error)
 
 type exportCmd struct {
 	serverFlags
+	Output     string `short:"o" placeholder:"FILE" help:"Write to FILE, whole or not at all; else to standard output."`
+	WithSeries bool   `help:"Also write the rows in QuestDB, beside FILE or below DIR."`
 
-	Dataset    exportDatasetCmd    `cmd:"" help:"Write a dataset."`
-	Run        exportRunCmd        `cmd:"" help:"Write a run with its folds."`
-	Simulation exportSimulationCmd `cmd:"" help:"Write a simulation with its buckets and trades."`
-	All        exportAllCmd        `cmd:"" help:"Write everything into a directory."`
+	What   string `arg:"" enum:"dataset,run,simulation,all" help:"dataset, run, simulation or all."`
+	Target string `arg:"" name:"id|dir" help:"The UUID, or a dataset's slug; for all a directory, in which files are replaced."`
 }
 
 // Help is the text below the summary.
 func (exportCmd) Help() string {
-	return `Writes what "foldbook import" takes back: the server then has the same values to the last digit. Left out is what the
-server adds, such as versions and times of creation. A document is of one state of the database. With --with-series
-the rows in QuestDB are written too, as Arrow files beside it, which pandas and polars read as well.
+	return `Writes a dataset, a run with its folds, a simulation with its buckets and trades, or all. "foldbook import" takes it
+back: the server then has the same values to the last digit. Left out is what the server adds, such as versions and
+times of changes. A document is of one state of the database. Its file is compressed if its name ends in .gz or .zst.
+With --with-series the rows in QuestDB are written too, as Arrow files beside it, which pandas and polars read as
+well.
+
+"foldbook export all DIR" writes datasets/ID.json, runs/ID.json and simulations/ID.json, and with --with-series ID.ohlcv.arrow,
+ID.indicators.arrow, ID.predictions.arrow and ID.trace.arrow beside them. Take a new directory for each backup: files of what the
+server has no more are not removed.
 
 Examples:
 
-	foldbook export run 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e -o run.json
-	foldbook export run 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e -o run.json --with-series     and run.predictions.arrow
+	foldbook export dataset btc25_1 -o dataset.json
+	foldbook export run 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e | jq '.folds | length'
+	foldbook export run 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e -o run.json.gz --with-series    and run.predictions.arrow
 	foldbook export all backup/ --with-series && foldbook import --server http://10.0.0.5:33931 backup/`
 }
 
-// exportOne is the arguments of an export of one thing.
-type exportOne struct {
-	Output string `short:"o" placeholder:"FILE" help:"Write to FILE, compressed if it ends in .gz or .zst; else to standard output."`
-	ID     string `arg:"" name:"id" help:"A UUID; of a dataset its slug too."`
-
-	WithSeries bool `help:"Also write its rows in QuestDB, beside FILE."`
-}
-
-func (c exportOne) run(a *app, flags serverFlags, kind transfer.Kind) error {
-	id, err := uuid.Parse(c.ID)
-	if err != nil && kind != transfer.Dataset {
-		return usageError(fmt.Sprintf("%q is not a UUID", c.ID))
-	}
-	client, err := flags.client(a)
-	if err != nil {
+// Run exports.
+func (c exportCmd) Run(a *app) error {
+	client, err := c.client(a)
+	switch {
+	case err != nil:
 		return err
-	}
-	if kind == transfer.Dataset {
-		found, err := client.FindDataset(a.ctx, c.ID)
-		if err != nil {
-			return err
-		}
-		id = uuid.MustParse(found)
-	}
-	if c.WithSeries && c.Output == "" {
+	case c.What == "all" && c.Output != "":
+		return usageError("-o goes with one dataset, run or simulation")
+	case c.What == "all":
+		return c.all(a, client)
+	case c.WithSeries && c.Output == "":
 		return usageError("--with-series writes more than one file: name the first with -o")
 	}
-	if err := client.Export(a.ctx, kind, id.String(), c.Output, a.out); err != nil || !c.WithSeries {
+	of := transfer.Ref{Kind: transfer.Kind(c.What)}
+	if of.Kind == transfer.Dataset {
+		if of.ID, err = client.FindDataset(a.ctx, c.Target); err != nil {
+			return err
+		}
+	} else {
+		id, err := uuid.Parse(c.Target)
+		if err != nil {
+			return usageError(fmt.Sprintf("%q is not a UUID", c.Target))
+		}
+		of.ID = id.String()
+	}
+	if err := client.Export(a.ctx, of, c.Output, a.out); err != nil || !c.WithSeries {
 		return err
 	}
-	_, err = client.ExportSeries(a.ctx, transfer.Ref{Kind: kind, ID: id.String()}, c.Output)
+	_, err = client.ExportSeries(a.ctx, of, c.Output)
 	return err
 }
 
-type exportDatasetCmd struct{ exportOne }
-
-// Help is the text below the summary.
-func (exportDatasetCmd) Help() string {
-	return `Examples:
-
-	foldbook export dataset btc25_1 -o dataset.json
-	foldbook export dataset 6f0e0c3a-52a7-4c1c-9d58-3f1f0e6f9a01 -o dataset.json`
-}
-
-// Run exports a dataset.
-func (c exportDatasetCmd) Run(a *app, e *exportCmd) error {
-	return c.run(a, e.serverFlags, transfer.Dataset)
-}
-
-type exportRunCmd struct{ exportOne }
-
-// Help is the text below the summary.
-func (exportRunCmd) Help() string {
-	return `Examples:
-
-	foldbook export run 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e -o run.json.gz
-	foldbook export run 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e | jq '.folds | length'`
-}
-
-// Run exports a run.
-func (c exportRunCmd) Run(a *app, e *exportCmd) error {
-	return c.run(a, e.serverFlags, transfer.Run)
-}
-
-type exportSimulationCmd struct{ exportOne }
-
-// Help is the text below the summary.
-func (exportSimulationCmd) Help() string {
-	return `Examples:
-
-	foldbook export simulation c1d2e3f4-0a1b-4c2d-8e3f-405162738495 -o simulation.json`
-}
-
-// Run exports a simulation.
-func (c exportSimulationCmd) Run(a *app, e *exportCmd) error {
-	return c.run(a, e.serverFlags, transfer.Simulation)
-}
-
-type exportAllCmd struct {
-	WithSeries bool `help:"Also write the rows in QuestDB."`
-
-	Dir string `arg:"" name:"dir" help:"Directory; it is made if need be, and files in it are replaced."`
-}
-
-// Help is the text below the summary.
-func (exportAllCmd) Help() string {
-	return `Writes datasets/ID.json, runs/ID.json and simulations/ID.json, and with --with-series ID.ohlcv.arrow,
-ID.indicators.arrow, ID.predictions.arrow and ID.trace.arrow beside them. Take a new directory for each backup: files
-of what the server has no more are not removed.
-
-Examples:
-
-	foldbook export all backup-2026-01-02/`
-}
-
-// Run exports everything.
-func (c exportAllCmd) Run(a *app, e *exportCmd) error {
-	client, err := e.client(a)
-	if err != nil {
-		return err
+func (c exportCmd) all(a *app, client *transfer.Client) error {
+	if info, err := os.Stat(c.Target); err == nil && !info.IsDir() {
+		return usageError(c.Target + " is not a directory")
 	}
-	if info, err := os.Stat(c.Dir); err == nil && !info.IsDir() {
-		return usageError(c.Dir + " is not a directory")
-	}
-	show := &exportView{app: a}
+	show := &exportView{view: view{app: a}}
 	client.Note = show.note
-	err = client.ExportAll(a.ctx, c.Dir, c.WithSeries, show.exported)
+	err := client.ExportAll(a.ctx, c.Target, c.WithSeries, show.exported)
 	show.end()
 	if errors.Is(err, a.ctx.Err()) && err != nil {
 		return errors.New("interrupted; what is written so far is whole")

@@ -11,30 +11,52 @@ import (
 	"foldbook/internal/transfer"
 )
 
-// barOn returns a progress bar when standard error is a terminal that can show one, else nil.
-func barOn(a *app, total int64, bytes bool) *progressbar.ProgressBar {
-	if !isTerminal(a.err) || a.env["TERM"] == "dumb" {
-		return nil
+// view writes lines, and shows a progress bar while standard error is a terminal that can show one.
+type view struct {
+	*app
+	bar *progressbar.ProgressBar // nil: lines alone
+}
+
+func (v *view) begin(total int64, bytes bool) {
+	if !isTerminal(v.err) || v.env["TERM"] == "dumb" {
+		return
 	}
-	return progressbar.NewOptions64(total,
-		progressbar.OptionSetWriter(a.err), progressbar.OptionShowBytes(bytes), progressbar.OptionShowCount(), progressbar.OptionSetWidth(24),
+	v.bar = progressbar.NewOptions64(total,
+		progressbar.OptionSetWriter(v.err), progressbar.OptionShowBytes(bytes), progressbar.OptionShowCount(), progressbar.OptionSetWidth(24),
 		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionUseIECUnits(true),
 		progressbar.OptionSetPredictTime(true), progressbar.OptionEnableColorCodes(false), progressbar.OptionUseANSICodes(true),
 	)
 }
 
+func (v *view) set(done int64) {
+	if v.bar != nil {
+		_ = v.bar.Set64(done)
+	}
+}
+
+func (v *view) clear() {
+	if v.bar != nil {
+		_ = v.bar.Clear()
+	}
+}
+
+// note prints a line above the bar.
+func (v *view) note(text string) {
+	v.clear()
+	_, _ = fmt.Fprintln(v.err, text)
+}
+
 // importView shows how an import goes: a bar on a terminal, a line for each file elsewhere, warnings on both.
 type importView struct {
-	*app
+	view
 	dryRun     bool
-	bar        *progressbar.ProgressBar // nil: lines
 	files, nth int
 }
 
 // Begin is part of transfer.Watcher, like the three that follow.
 func (v *importView) Begin(files int, bytes int64) {
 	v.files = files
-	v.bar = barOn(v.app, max(bytes, 1), true)
+	v.begin(max(bytes, 1), true)
 }
 
 // Sending names the file in the bar.
@@ -45,11 +67,7 @@ func (v *importView) Sending(d *transfer.Document) {
 }
 
 // Sent moves the bar.
-func (v *importView) Sent(bytes int64) {
-	if v.bar != nil {
-		_ = v.bar.Set64(bytes)
-	}
-}
+func (v *importView) Sent(bytes int64) { v.set(bytes) }
 
 // Finished prints what became of a file.
 func (v *importView) Finished(r transfer.Result) {
@@ -82,18 +100,8 @@ func (v *importView) line(r transfer.Result) string {
 	return text
 }
 
-// note prints a line above the bar.
-func (v *importView) note(text string) {
-	if v.bar != nil {
-		_ = v.bar.Clear()
-	}
-	_, _ = fmt.Fprintln(v.err, text)
-}
-
 func (v *importView) end(s transfer.Summary) {
-	if v.bar != nil {
-		_ = v.bar.Clear()
-	}
+	v.clear()
 	for _, r := range s.Failed {
 		_, _ = fmt.Fprintf(v.err, "%s: %v\n", r.Name, r.Err)
 	}
@@ -112,36 +120,24 @@ func (v *importView) end(s transfer.Summary) {
 
 // exportView shows how an export of everything goes.
 type exportView struct {
-	*app
-	bar  *progressbar.ProgressBar
+	view
 	seen int
 }
 
 func (v *exportView) exported(r transfer.Ref, series []string, n, of int) {
-	if v.seen == 0 {
-		v.bar = barOn(v.app, int64(of), false)
+	if v.seen++; v.seen == 1 {
+		v.begin(int64(of), false)
 	}
-	v.seen++
-	if v.bar == nil {
-		_, _ = fmt.Fprintf(v.out, "written  %s\n", r.File())
-		for _, file := range series {
-			_, _ = fmt.Fprintf(v.out, "written  %s\n", filepath.Join(filepath.Dir(r.File()), filepath.Base(file)))
-		}
+	if v.set(int64(n)); v.bar != nil {
 		return
 	}
-	_ = v.bar.Set(n)
-}
-
-func (v *exportView) note(text string) {
-	if v.bar != nil {
-		_ = v.bar.Clear()
+	_, _ = fmt.Fprintf(v.out, "written  %s\n", r.File())
+	for _, file := range series {
+		_, _ = fmt.Fprintf(v.out, "written  %s\n", filepath.Join(filepath.Dir(r.File()), filepath.Base(file)))
 	}
-	_, _ = fmt.Fprintln(v.err, text)
 }
 
 func (v *exportView) end() {
-	if v.bar != nil {
-		_ = v.bar.Clear()
-	}
+	v.clear()
 	_, _ = fmt.Fprintf(v.out, "%d written\n", v.seen)
 }

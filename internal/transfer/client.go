@@ -32,13 +32,6 @@ const (
 // Kinds is all of them, parents first.
 var Kinds = []Kind{Dataset, Run, Simulation}
 
-func (k Kind) String() string {
-	if k == Dataset {
-		return "dataset"
-	}
-	return string(k)
-}
-
 // plural is the name of the kind in the paths and envelopes of the API.
 func (k Kind) plural() string { return string(k) + "s" }
 

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -54,7 +53,7 @@ func (d *Document) What() string {
 }
 
 // extensions of the files that are taken from a directory.
-var extensions = []string{".json", ".json.gz", ".json.zst"}
+var extensions = []string{".json", ".json.gz", ".json.zst", ".arrow"}
 
 // find returns the files below a directory that are to be imported, in the order of their names. Hidden ones are not.
 func find(dir string) (files []string, err error) {
@@ -66,8 +65,7 @@ func find(dir string) (files []string, err error) {
 			if entry.IsDir() {
 				return filepath.SkipDir
 			}
-		case !entry.IsDir() && (isSeriesFile(entry.Name()) || slices.ContainsFunc(extensions,
-			func(ext string) bool { return strings.HasSuffix(entry.Name(), ext) })):
+		case !entry.IsDir() && slices.ContainsFunc(extensions, func(ext string) bool { return strings.HasSuffix(entry.Name(), ext) }):
 			files = append(files, path)
 		}
 		return nil
@@ -95,30 +93,34 @@ func (im *Import) inspect(name, path string) (*Document, error) {
 		return nil, err
 	}
 	d := &Document{Name: name, path: path, modified: info.ModTime(), encoding: encoding, ids: map[string]string{}}
-	if magic, _ := raw.Peek(4); im.Rows != nil || (d.encoding == "" && bytes.Equal(magic, []byte{0xff, 0xff, 0xff, 0xff})) {
-		err := im.inspectSeries(d, text)
-		done()
-		if err == nil {
-			_, err = io.Copy(io.Discard, raw)
-		}
-		d.Size, d.SHA256 = count.n, hex.EncodeToString(hash.Sum(nil))
-		return d, err
+	if magic, _ := raw.Peek(4); im.Rows != nil || encoding == "" && bytes.Equal(magic, arrowMagic) {
+		err = im.inspectSeries(d, text)
+	} else {
+		err = d.inspectDocument(text)
 	}
-	keys := map[string]bool{}
-	wrong := d.scan(jsontext.NewDecoder(text, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)), keys, true)
 	done()
-	if d.Kind = kindOf(keys); d.Kind == "" {
-		var syntax *jsontext.SyntacticError
-		if wrong != nil && !errors.As(wrong, &syntax) {
-			return nil, wrong
-		}
-		return nil, errors.New("is not a dataset, run or simulation: a JSON object with dataset_slug, run_id or simulation_id at the top level")
-	}
-	if _, err := io.Copy(io.Discard, raw); err != nil {
+	if err != nil {
 		return nil, err
 	}
+	_, err = io.Copy(io.Discard, raw) // what follows counts too
 	d.Size, d.SHA256 = count.n, hex.EncodeToString(hash.Sum(nil))
-	return d, nil
+	return d, err
+}
+
+// arrowMagic is what an Arrow stream begins with.
+var arrowMagic = []byte{0xff, 0xff, 0xff, 0xff}
+
+// inspectDocument sees what a document is about, as far as it can be read.
+func (d *Document) inspectDocument(text io.Reader) error {
+	keys := map[string]bool{}
+	wrong := d.scan(jsontext.NewDecoder(text, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)), keys, true)
+	var syntax *jsontext.SyntacticError
+	if d.Kind = kindOf(keys); d.Kind != "" {
+		return nil
+	} else if wrong != nil && !errors.As(wrong, &syntax) {
+		return wrong
+	}
+	return errors.New("is not a dataset, run or simulation: a JSON object with dataset_slug, run_id or simulation_id at the top level")
 }
 
 // reopen opens the file to send it, if it is still the one that was inspected.
@@ -142,15 +144,11 @@ type sending struct {
 	file *os.File
 	sent func(total int64)
 	n    int64
-	mu   sync.Mutex // the transport may read a little longer than its caller waits
-	done bool
 }
 
 func (s *sending) Read(p []byte) (int, error) {
 	n, err := s.file.Read(p)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.n += int64(n); n > 0 && !s.done {
+	if s.n += int64(n); n > 0 {
 		s.sent(s.n)
 	}
 	return n, err
@@ -158,13 +156,6 @@ func (s *sending) Read(p []byte) (int, error) {
 
 // Close closes the file.
 func (s *sending) Close() error { return s.file.Close() }
-
-// stop ends the telling.
-func (s *sending) stop() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.done = true
-}
 
 // decompress recognises compression by the first bytes, because standard input has no name.
 func decompress(raw *bufio.Reader) (text io.Reader, encoding string, done func(), err error) {

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -22,15 +21,15 @@ import (
 var errChanged = errors.New("it is being changed again and again while it is read")
 
 const (
-	maxChanges = 5    // reads of something that changes meanwhile
-	tradePage  = 5000 // trades of one request: a few hundred bytes each
-	listPage   = 200
+	maxChanges = 5      // reads of something that changes meanwhile
+	tradePage  = "5000" // trades of one request: a few hundred bytes each
+	listPage   = "200"
 )
 
 // Export writes a document as the body that Import takes: one line, without what the server adds. All of it is of one
 // state of the database; memory does not grow with it. file "" is out itself. A file is complete or, after an error,
 // as it was before; its name may end in .gz or .zst, and it is compressed then.
-func (c *Client) Export(ctx context.Context, kind Kind, id, file string, out io.Writer) error {
+func (c *Client) Export(ctx context.Context, of Ref, file string, out io.Writer) error {
 	target, err := newTarget(file, out)
 	if err != nil {
 		return err
@@ -42,7 +41,7 @@ func (c *Client) Export(ctx context.Context, kind Kind, id, file string, out io.
 				return &permanentError{err}
 			}
 			enc := jsontext.NewEncoder(w, jsontext.AllowDuplicateNames(true), jsontext.PreserveRawStrings(true))
-			if err := c.write(ctx, enc, kind, id); err != nil {
+			if err := c.write(ctx, enc, of); err != nil {
 				return err
 			}
 			return w.Close()
@@ -52,27 +51,28 @@ func (c *Client) Export(ctx context.Context, kind Kind, id, file string, out io.
 		}
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("export %s %s: %w", kind, id, err), target.discard())
+		return errors.Join(fmt.Errorf("export %s %s: %w", of.Kind, of.ID, err), target.discard())
 	}
 	return target.finish()
 }
 
 // write does it once.
-func (c *Client) write(ctx context.Context, enc *jsontext.Encoder, kind Kind, id string) error {
-	resp, err := c.send(ctx, http.MethodGet, source[kind]+id, nil, nil)
+func (c *Client) write(ctx context.Context, enc *jsontext.Encoder, of Ref) error {
+	path := source[of.Kind] + of.ID
+	resp, err := c.send(ctx, http.MethodGet, path, nil, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	dec := jsontext.NewDecoder(resp.Body, jsontext.AllowDuplicateNames(true))
-	if err := shapes[kind].copy(enc, dec); err != nil {
+	if err := shapes[of.Kind].copy(enc, dec); err != nil {
 		return err
 	}
-	if kind == Simulation {
-		if err := c.writeTrades(ctx, enc, id); err != nil {
+	if of.Kind == Simulation {
+		if err := c.writeTrades(ctx, enc, path+"/trades"); err != nil {
 			return err
 		}
-		if err := c.unchanged(ctx, source[kind]+id, resp.Header.Get("ETag")); err != nil {
+		if err := c.unchanged(ctx, path, resp.Header.Get("ETag")); err != nil {
 			return err
 		}
 	}
@@ -92,24 +92,20 @@ func (c *Client) unchanged(ctx context.Context, path, etag string) error {
 	return nil
 }
 
-func (c *Client) writeTrades(ctx context.Context, enc *jsontext.Encoder, id string) error {
+func (c *Client) writeTrades(ctx context.Context, enc *jsontext.Encoder, path string) error {
 	if err := errors.Join(enc.WriteToken(jsontext.String("trades")), enc.WriteToken(jsontext.BeginArray)); err != nil {
 		return err
 	}
-	path := "/api/" + Simulation.plural() + "/" + id + "/trades"
-	err := c.pages(ctx, path, tradePage, "trades", func(dec *jsontext.Decoder) error { return tradeShape.object(enc, dec) })
-	if err != nil {
+	trade := func(dec *jsontext.Decoder) error { return tradeShape.object(enc, dec) }
+	if err := c.pages(ctx, path, url.Values{"limit": {tradePage}}, "trades", trade); err != nil {
 		return err
 	}
 	return enc.WriteToken(jsontext.EndArray)
 }
 
 // pages reads a list page by page and calls item at the beginning of each of its items.
-func (c *Client) pages(ctx context.Context, path string, size int, name string, item func(*jsontext.Decoder) error) error {
-	return c.pagesOf(ctx, path, url.Values{"limit": {strconv.Itoa(size)}, "count": {"none"}}, name, item)
-}
-
-func (c *Client) pagesOf(ctx context.Context, path string, query url.Values, name string, item func(*jsontext.Decoder) error) error {
+func (c *Client) pages(ctx context.Context, path string, query url.Values, name string, item func(*jsontext.Decoder) error) error {
+	query.Set("count", "none")
 	for {
 		resp, err := c.send(ctx, http.MethodGet, path, query, nil)
 		if err != nil {
@@ -152,7 +148,7 @@ func (c *Client) List(ctx context.Context) (all []Ref, err error) {
 		before := len(all)
 		err := c.retry(ctx, func() error {
 			all = all[:before]
-			return c.pages(ctx, "/api/"+kind.plural(), listPage, kind.plural(), func(dec *jsontext.Decoder) error {
+			return c.pages(ctx, "/api/"+kind.plural(), url.Values{"limit": {listPage}}, kind.plural(), func(dec *jsontext.Decoder) error {
 				var row map[string]jsontext.Value
 				err := json.UnmarshalDecode(dec, &row)
 				all = append(all, Ref{kind, textOf(row[string(kind)+"_id"])})
@@ -191,7 +187,7 @@ func (c *Client) ExportAll(ctx context.Context, dir string, withSeries bool, don
 		}
 	}
 	for i, ref := range all {
-		err := c.Export(ctx, ref.Kind, ref.ID, filepath.Join(dir, ref.File()), nil)
+		err := c.Export(ctx, ref, filepath.Join(dir, ref.File()), nil)
 		var files []string
 		if err == nil && withSeries {
 			files, err = c.ExportSeries(ctx, ref, filepath.Join(dir, ref.File()))

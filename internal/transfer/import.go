@@ -31,11 +31,11 @@ type Import struct {
 	Watcher   Watcher
 }
 
-// Watcher is told how an import goes. Calls come one at a time.
+// Watcher is told how an import goes.
 type Watcher interface {
 	Begin(files int, bytes int64)
 	Sending(d *Document)
-	Sent(bytes int64) // so far, of all files
+	Sent(bytes int64) // so far, of all files; it may come from another goroutine
 	Finished(r Result)
 }
 
@@ -148,7 +148,7 @@ func (im *Import) gather(s *Summary, paths []string, stdin io.Reader) (docs []*D
 				return docs, err
 			}
 			if len(files) == 0 {
-				return docs, fmt.Errorf("%s: there are no files named *%s in it", path, strings.Join(append(slices.Clone(extensions), ".arrow"), ", *"))
+				return docs, fmt.Errorf("%s: there are no files named *%s in it", path, strings.Join(extensions, ", *"))
 			}
 			if kept == nil {
 				if kept, err = openJournal(journalOf(path)); err != nil {
@@ -321,9 +321,8 @@ func (im *Import) post(ctx context.Context, d *Document, before int64) (a answer
 		if err != nil {
 			return err
 		}
-		// The transport may still read when the answer is there, and closes the file when it does so no more.
+		// The transport closes the file when it reads it no more, which may be after the answer.
 		body := &sending{file: file, sent: func(n int64) { im.Watcher.Sent(before + n) }}
-		defer body.stop()
 		resp, err := im.Client.send(ctx, http.MethodPost, "/api/"+d.Kind.plural(), query, func(req *http.Request) {
 			req.Body, req.ContentLength = body, d.Size
 			req.Header.Set("Content-Type", "application/json")

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -173,6 +172,3 @@ func (c *Client) copySeries(ctx context.Context, r Rows, w io.Writer) (found boo
 		}
 	}
 }
-
-// isSeriesFile tells the files of a directory that hold rows.
-func isSeriesFile(name string) bool { return filepath.Ext(name) == ".arrow" }
