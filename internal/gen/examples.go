@@ -15,22 +15,14 @@ var plainValues = map[string]string{
 }
 
 // examples gives the example of each row the members that it lacks, and takes those out whose columns are gone.
-func examples() error {
-	cat, err := readCatalog()
-	if err != nil {
-		return err
-	}
-	structs, err := rowStructs()
-	if err != nil {
-		return err
-	}
+func examples(made sqlcOutput) error {
 	text, err := os.ReadFile(filepath.Join(staging, specFile))
 	if err != nil {
 		return err
 	}
 	lines := strings.SplitAfter(string(text), "\n")
 	for _, r := range rows {
-		columns, err := cat.columns(r.query)
+		columns, err := made.catalog.columns(r.query)
 		if err != nil {
 			return err
 		}
@@ -42,7 +34,7 @@ func examples() error {
 			if anchor < 0 {
 				return locateSource(r.schema, "the description has no example &"+name)
 			}
-			e := example{first: anchor + 1, fields: structs[r.goType], columns: columns, flat: name == r.flat}
+			e := example{first: anchor + 1, fields: made.structs[r.goType], columns: columns, flat: name == r.flat}
 			lines = slices.Concat(lines[:anchor+1], e.members(lines))
 		}
 	}

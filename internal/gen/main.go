@@ -58,12 +58,20 @@ func generate(tools tools) error {
 			return err
 		}
 	}
+	if err := checkMigrations(); err != nil {
+		return err
+	}
+	if err := runSQLC(tools.sqlc); err != nil {
+		return err
+	}
+	made, err := readOutput()
+	if err != nil {
+		return err
+	}
 	for _, step := range []func() error{
-		checkMigrations,
-		func() error { return runSQLC(tools.sqlc) },
-		encoders,
-		rowSchemas,
-		func() error { return generateSpec(tools) },
+		func() error { return encoders(made) },
+		func() error { return rowSchemas(made) },
+		func() error { return generateSpec(tools, made) },
 		settingsTable,
 		install,
 	} {
@@ -75,7 +83,7 @@ func generate(tools tools) error {
 }
 
 // generateSpec makes what comes from the API description with the schemas of the rows.
-func generateSpec(tools tools) error {
+func generateSpec(tools tools, made sqlcOutput) error {
 	if tools.queriesOnly {
 		staged, err1 := os.ReadFile(filepath.Join(staging, specFile))
 		present, err2 := os.ReadFile(specFile)
@@ -83,7 +91,12 @@ func generateSpec(tools tools) error {
 			return err
 		}
 	}
-	for _, step := range []func() error{checkSpec, examples, openapiJSON, func() error { return runOAPICodegen(tools.oapiCodegen) }} {
+	for _, step := range []func() error{
+		checkSpec,
+		func() error { return examples(made) },
+		openapiJSON,
+		func() error { return runOAPICodegen(tools.oapiCodegen) },
+	} {
 		if err := step(); err != nil {
 			return err
 		}

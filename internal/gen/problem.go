@@ -60,22 +60,19 @@ func locateColumn(table, column, what string) error {
 
 // locateQuery finds a query by its annotation.
 func locateQuery(file, name, what string) error {
-	file = "sql/" + file
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	i := strings.Index(string(text), "-- name: "+name+" ")
-	return at(file, string(text), max(i, 0), what)
+	return locate("sql/"+file, "-- name: "+name+" ", what)
 }
 
 // locateSource finds a name in the list of row schemas.
 func locateSource(schema, what string) error {
-	const file = "internal/gen/rows.go"
-	text, err := os.ReadFile(file)
+	return locate("internal/gen/rows.go", `{"`+schema+`"`, what)
+}
+
+// locate finds a text in a file.
+func locate(file, text, what string) error {
+	all, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	i := strings.Index(string(text), `{"`+schema+`"`)
-	return at(file, string(text), max(i, 0), what)
+	return at(file, string(all), max(strings.Index(string(all), text), 0), what)
 }

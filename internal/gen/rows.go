@@ -91,22 +91,27 @@ func readCatalog() (*catalog, error) {
 	return cat, nil
 }
 
-func rowSchemas() error {
-	cat, err := readCatalog()
-	if err != nil {
-		return err
+// sqlcOutput is what sqlc made: its catalog, and the structs that it wrote for rows.
+type sqlcOutput struct {
+	catalog *catalog
+	structs map[string][]field
+}
+
+func readOutput() (made sqlcOutput, err error) {
+	if made.catalog, err = readCatalog(); err == nil {
+		made.structs, err = rowStructs()
 	}
-	structs, err := rowStructs()
-	if err != nil {
-		return err
-	}
+	return made, err
+}
+
+func rowSchemas(made sqlcOutput) error {
 	var b bytes.Buffer
 	for _, r := range rows {
-		columns, err := cat.columns(r.query)
+		columns, err := made.catalog.columns(r.query)
 		if err != nil {
 			return locateSource(r.schema, err.Error())
 		}
-		if err := cat.writeSchema(&b, r, columns, structs[r.goType]); err != nil {
+		if err := made.catalog.writeSchema(&b, r, columns, made.structs[r.goType]); err != nil {
 			return err
 		}
 	}
@@ -133,8 +138,8 @@ func (c *catalog) writeSchema(b *bytes.Buffer, r row, columns []column, fields [
 		col := columns[i]
 		typ, ok := jsonTypes[strings.TrimPrefix(col.Type.Name, "pg_catalog.")] // as the columns of views have them
 		if !ok {
-			return c.locate(r.goType, col.Name, fmt.Sprintf("%s has the type %s, for which internal/gen/rows.go knows no JSON type", col.Name,
-				col.Type.Name))
+			const what = "%s has the type %s, for which internal/gen/rows.go knows no JSON type"
+			return c.locate(r.goType, col.Name, fmt.Sprintf(what, col.Name, col.Type.Name))
 		}
 		kind := typ[0]
 		if !col.NotNull && !f.optional {
