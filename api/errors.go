@@ -107,7 +107,7 @@ func classify(ctx context.Context, err error) *spec.Problem {
 	switch {
 	case errors.As(err, &own):
 		return own
-	case errors.As(err, new(tableTaken)):
+	case errors.As(err, new(tableTakenError)):
 		return spec.NewProblem(http.StatusConflict, spec.ErrorCodeConflict, err.Error())
 	case seriesAnswer(err) != nil:
 		return seriesAnswer(err)
@@ -225,7 +225,8 @@ func transient(err error) bool {
 	}
 	var own *spec.Problem
 	var fromEcho *echo.HTTPError
-	if errors.As(err, &own) || errors.As(err, &fromEcho) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, db.ErrSilent) || seriesAnswer(err) != nil {
+	if errors.As(err, &own) || errors.As(err, &fromEcho) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, db.ErrSilent) ||
+		seriesAnswer(err) != nil {
 		return false
 	}
 	return lostConnection(err)

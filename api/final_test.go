@@ -14,6 +14,7 @@ func TestFinalRecords(t *testing.T) {
 	h := newHarness(t)
 	h.storeAll(5, 5)
 	run, simulation := runBody(5), simulationBody(5)
+	buckets, trades := strings.Index(simulation, `"buckets": [`), strings.Index(simulation, `"trades": [`)
 	for _, tc := range []struct{ path, body, old, new, lost string }{
 		{"/api/runs", run, `"status": "COMPLETED"`, `"status": "RUNNING"`, "the status, which would become RUNNING"},
 		{"/api/runs", run, `"status": "COMPLETED", `, ``, "the status, which would become PENDING"},
@@ -28,8 +29,8 @@ func TestFinalRecords(t *testing.T) {
 		{"/api/simulations", simulation, `"COMPLETED"`, `"QUEUED"`, "the status, which would become QUEUED"},
 		{"/api/simulations", simulation, `"config": {"position_size": 1000}, `, ``, "config.position_size"},
 		{"/api/simulations", simulation, `"total_return_pct": 8.2`, `"total": 8.2`, "summary_metrics.total_return_pct"},
-		{"/api/simulations", simulation, simulation[strings.Index(simulation, `"trades": [`):], `"trades": []}`, "5 of its trades"},
-		{"/api/simulations", simulation, simulation[strings.Index(simulation, `"buckets": [`):strings.Index(simulation, `"trades"`)], `"buckets": [],`, "1 of its buckets"},
+		{"/api/simulations", simulation, simulation[trades:], `"trades": []}`, "5 of its trades"},
+		{"/api/simulations", simulation, simulation[buckets:trades], `"buckets": [],`, "1 of its buckets"},
 	} {
 		body := strings.Replace(tc.body, tc.old, tc.new, 1)
 		if body == tc.body {

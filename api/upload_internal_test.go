@@ -189,7 +189,7 @@ func TestReadDataset(t *testing.T) {
 			FirstBarTS: ptr(time.UnixMilli(1704240000000).UTC()), ColumnSchema: json.RawMessage(`[]`), Metadata: json.RawMessage(manifest),
 		}, Warnings: []string{"unknown field run_count is ignored", "metadata.indicator_rows: must be a whole number; it is not used"},
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(datasetUpload{})); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
 		}
 	}

@@ -49,7 +49,7 @@ func (s *Server) storeDataset(c echo.Context, path *uuid.UUID, ch change) error 
 		})
 	}
 	err = store()
-	for taken := new(tableTaken); errors.As(err, taken) && s.isShared(c.Request().Context(), taken.TableName); {
+	for taken := new(tableTakenError); errors.As(err, taken) && s.isShared(c.Request().Context(), taken.TableName); {
 		up.shared = append(up.shared, taken.TableName)
 		err = store()
 	}
@@ -97,10 +97,10 @@ func mergeDataset(ctx context.Context, q *db.Queries, up *datasetUpload, ifMatch
 	return paging.ETag(row.Version, row.CreatedAt), claim(ctx, q, answer.DatasetID)
 }
 
-// tableTaken is the error of a dataset whose table another dataset has.
-type tableTaken db.GetTableOwnerRow
+// tableTakenError is the error of a dataset whose table another dataset has.
+type tableTakenError db.GetTableOwnerRow
 
-func (t tableTaken) Error() string {
+func (t tableTakenError) Error() string {
 	return "table " + t.TableName + " is that of dataset " + t.QuestDBTag + ": name another one as indicator_measurement or " +
 		"ohlcv_measurement. " +
 		"Several datasets share indicator_bars, or a table that has a SYMBOL column dataset"
@@ -124,7 +124,7 @@ func checkTables(
 	case err != nil:
 		return fmt.Errorf("look for others with the tables of dataset %s: %w", id, err)
 	}
-	return tableTaken(taken)
+	return tableTakenError(taken)
 }
 
 // isShared tells whether QuestDB has the table, and the dataset of each row in it.

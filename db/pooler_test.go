@@ -51,7 +51,7 @@ func TestPooler(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tx.Rollback(context.Background()) //nolint:errcheck // it only holds the lock
+	defer tx.Rollback(context.Background())
 	if _, err := tx.Exec(t.Context(), "SELECT FROM indicator_datasets FOR UPDATE"); err != nil {
 		t.Fatal(err)
 	}

@@ -53,16 +53,17 @@ func (s *statement) column(t *Table, name string) *statement {
 
 // read writes a column of t as one that is read, and remembers its type. CHAR, of which /exec sends quotes and backslashes
 // as they are, is read as text, and BINARY, which it does not send at all, as NULL.
-func (s *statement) read(t *Table, name string) *statement {
+func (s *statement) read(t *Table, name string) {
 	c, _ := t.Column(name)
 	s.types = append(s.types, c.Type)
 	switch c.Type {
 	case "CHAR":
-		return s.add("cast(").column(t, name).add(" as varchar) ").name(c.Name)
+		s.add("cast(").column(t, name).add(" as varchar) ").name(c.Name)
 	case "BINARY":
-		return s.add("cast(null as varchar) ").name(c.Name)
+		s.add("cast(null as varchar) ").name(c.Name)
+	default:
+		s.column(t, name)
 	}
-	return s.column(t, name)
 }
 
 // name writes an identifier. Error: ErrInvalidName, for a name that cannot be quoted.

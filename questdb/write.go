@@ -154,7 +154,8 @@ func (c *Client) alter(ctx context.Context, t *Table, s Spec) (changed bool, err
 // widen makes a column of whole numbers one of doubles, unless it has numbers that a double cannot hold. Error: ErrWhole.
 func (c *Client) widen(ctx context.Context, t *Table, name string) error {
 	const exact = int64(1) << 53
-	st := new(statement).add("select count() n from ").table(t).add(" where ").column(t, name).add(" > ").value(exact).add(" or ").column(t, name).add(" < ").value(-exact)
+	st := new(statement).add("select count() n from ").table(t).add(" where ").column(t, name).add(" > ").value(exact)
+	st.add(" or ").column(t, name).add(" < ").value(-exact)
 	large := int64(0)
 	rows, err := c.execQuery(ctx, st)
 	if err = each(rows, err, func(r *Rows) { large, _ = r.Int(0) }); err != nil {

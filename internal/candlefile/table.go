@@ -173,12 +173,12 @@ func (t *table) findTime(o Options) error {
 	for _, name := range timeNames {
 		if at := index(name); len(t.times) == 0 && at >= 0 {
 			t.times = []int{at}
-			if clock := index("time"); name == "date" && clock >= 0 && clockTime.MatchString(t.cell(0, clock)) {
+			if clock := index("time"); name == "date" && clock >= 0 && clockTime.MatchString(t.cell(clock)) {
 				t.times = append(t.times, clock)
 			}
 		}
 	}
-	if len(t.times) == 0 && t.columns[0].found == "" && dotted.MatchString(t.cell(0, 0)) { // an index of pandas
+	if len(t.times) == 0 && t.columns[0].found == "" && dotted.MatchString(t.cell(0)) { // an index of pandas
 		t.times = []int{0}
 	}
 	if len(t.times) == 0 {
@@ -200,10 +200,10 @@ func (t *table) found() string {
 	return "the columns " + strings.Join(names, ", ")
 }
 
-// cell is a cell of the first rows, empty if it is not there.
-func (t *table) cell(row, at int) string {
-	if row < len(t.ahead) && at < len(t.ahead[row]) {
-		return strings.TrimSpace(t.ahead[row][at])
+// cell is a cell of the first row, empty if it is not there.
+func (t *table) cell(at int) string {
+	if len(t.ahead) > 0 && at < len(t.ahead[0]) {
+		return strings.TrimSpace(t.ahead[0][at])
 	}
 	return ""
 }
@@ -243,11 +243,11 @@ func (t *table) name() {
 		switch {
 		case slices.Contains(t.times, i), rowread.IsIndex(found, i), found == "", found == leftOut:
 			continue
-		case slices.Contains([]string{"symbol", "ticker", "pair", "instrument"}, lower) && notNumber(t.cell(0, i)):
-			c.one, c.only = true, t.cell(0, i)
+		case slices.Contains([]string{"symbol", "ticker", "pair", "instrument"}, lower) && notNumber(t.cell(i)):
+			c.one, c.only = true, t.cell(i)
 			t.notes = append(t.notes, fmt.Sprintf("the column %q is left out: it is %s throughout", found, c.only))
 			continue
-		case slices.Contains(timeNames, lower) && (lower == "timestamp_ms" || lower == "timestamp" || dotted.MatchString(t.cell(0, i))):
+		case slices.Contains(timeNames, lower) && (lower == "timestamp_ms" || lower == "timestamp" || dotted.MatchString(t.cell(i))):
 			t.notes = append(t.notes, fmt.Sprintf("the column %q is left out: the time is %q", found, t.columns[t.times[0]].found))
 			continue
 		}

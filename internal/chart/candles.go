@@ -88,7 +88,7 @@ func (c *Candles) Next() bool {
 	}
 	if c.given == c.Limit {
 		c.More = c.there
-		c.Rows.Close() // its place is needed to count the candles
+		c.Close() // its place is needed to count the candles
 		return false
 	}
 	if !c.build() {
@@ -113,7 +113,7 @@ func (c *Candles) build() bool {
 		}
 		c.there = c.Rows.Next()
 	}
-	return c.Rows.Err() == nil
+	return c.Err() == nil
 }
 
 func (c *Candles) time() time.Time {

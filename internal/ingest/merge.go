@@ -59,7 +59,7 @@ func (w *tableWriter) order() []int32 {
 	}
 	order := make([]int32, n)
 	for i := range order {
-		order[i] = int32(i) //nolint:gosec // a request has fewer rows
+		order[i] = int32(i)
 	}
 	slices.SortStableFunc(order, func(i, j int32) int { return w.compare(int(i), int(j)) })
 	return order

@@ -35,9 +35,9 @@ const (
 // Removals puts the owners of each table together.
 func Removals(places []db.ListPlacesRow) (all []Removal) {
 	for _, p := range places {
-		last := len(all) - 1
-		if last < 0 || all[last].Table != p.TableName || all[last].Kind != series.Kind(p.Kind) || len(all[last].Owners) == ownersOfRemoval {
-			all = append(all, Removal{Kind: series.Kind(p.Kind), Table: p.TableName})
+		last, kind := len(all)-1, series.Kind(p.Kind) //nolint:gosec // the query names the kinds
+		if last < 0 || all[last].Table != p.TableName || all[last].Kind != kind || len(all[last].Owners) == ownersOfRemoval {
+			all = append(all, Removal{Kind: kind, Table: p.TableName})
 			last++
 		}
 		all[last].Owners = append(all[last].Owners, p.Owner)

@@ -26,7 +26,7 @@ func (w *Writer) Whole(b []byte) error {
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	w.WriteHeader(http.StatusOK)
-	_, err = w.ResponseWriter.Write(b)
+	_, err = w.Write(b)
 	return err
 }
 

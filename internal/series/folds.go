@@ -73,7 +73,9 @@ func (n Note) FillFolds(ctx context.Context, id uuid.UUID) (folds int64, err err
 	}
 	var clock *Clock
 	for {
-		runs, err := n.Store.ListRunsWithFoldGaps(ctx, db.ListRunsWithFoldGapsParams{DatasetID: id, RowCount: dataset.RowCount, PageSize: pageOfRuns})
+		runs, err := n.Store.ListRunsWithFoldGaps(ctx, db.ListRunsWithFoldGapsParams{
+			DatasetID: id, RowCount: dataset.RowCount, PageSize: pageOfRuns,
+		})
 		if err != nil {
 			return folds, fmt.Errorf("list the runs without times: %w", err)
 		}

@@ -53,7 +53,7 @@ func Pooler(t testing.TB, database, settings string) string {
 	if err = errors.Join(err, file.Chmod(0o644), file.Close()); err != nil { // it is read by the user of the servers
 		t.Fatal(err)
 	}
-	process, err := devstack.StartServer(exec.Command(program, file.Name()), syscall.SIGKILL)
+	process, err := devstack.StartServer(exec.CommandContext(context.Background(), program, file.Name()), syscall.SIGKILL)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ func Folds(t testing.TB, q *db.Queries, run uuid.UUID, n int64, change func(*db.
 	folds := make([]db.CopyFoldsParams, n)
 	for i := range n {
 		folds[i] = db.CopyFoldsParams{
-			RunID: run, FoldNumber: int32(i), //nolint:gosec // few
+			RunID: run, FoldNumber: int32(i),
 			TrainStartIdx: 2 * i, TrainEndIdx: 2*i + 5, TestStartIdx: 2*i + 5, TestEndIdx: 2*i + 7,
 			SamplesTrain: 5, SamplesTest: 2, Thresholds: object, Metrics: object,
 		}

@@ -125,7 +125,7 @@ func walkForward(f frame, cfg WalkConfig, folds int, h Hyperparameters) ([]Fold,
 func (fd *Fold) fit(rows [][]float64, target []float64, h Hyperparameters) (predict func([][]float64) []float64, err error) {
 	if h.LearningRate > 0 {
 		model := fitBoosted(rows, target, h)
-		fd.Trees = new(int32(len(model.trees))) //nolint:gosec // at most MaxRounds
+		fd.Trees = new(int32(len(model.trees)))
 		return model.predict, nil
 	}
 	model, err := fitRidge(rows, target, h.Lambda)
