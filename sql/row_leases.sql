@@ -12,6 +12,12 @@ FOR SHARE;
 DELETE FROM row_leases
 WHERE place = @place AND holder = @holder;
 
+-- name: RenewRowLease :exec
+-- RenewRowLease keeps a lease that is still that of its holder. Called every other second while rows are written.
+-- index: row_leases_pkey. cost: 1 row.
+UPDATE row_leases SET expires_at = now() + make_interval(secs => @seconds::double precision)
+WHERE place = @place AND holder = @holder;
+
 -- name: TakeRowLease :execrows
 -- TakeRowLease takes the lease of a place, if nobody has it or its time is over; no row is affected while another has it. Called by
 -- each writer of rows until it succeeds.

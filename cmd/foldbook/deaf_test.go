@@ -21,7 +21,7 @@ func TestStopsBesideClientsThatDoNotRead(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), `UPDATE simulation_runs SET serialized_config = repeat('0123456789abcdef', 500000)`); err != nil {
 		t.Fatal(err)
 	}
-	s := startProcess(t, "POSTGRES_URL="+url, "POSTGRES_POOL_SIZE=2", "POSTGRES_STATEMENT_TIMEOUT=20s", "REQUEST_TIMEOUT=21s")
+	s := startProcess(t, "POSTGRES_URL="+url, "POSTGRES_POOL_SIZE=2", "POSTGRES_STATEMENT_TIMEOUT=20s", "POSTGRES_ACQUIRE_TIMEOUT=20s", "REQUEST_TIMEOUT=21s")
 	s.waitFor(t, "/readyz", http.StatusOK)
 	for range 50 {
 		deaf, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))

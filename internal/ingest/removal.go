@@ -125,6 +125,7 @@ const (
 // remover is River's worker for removals. While QuestDB is away it tries again and again, without an end.
 type remover struct {
 	river.WorkerDefaults[removalArgs]
+	store  *db.DB
 	series *questdb.Client
 	log    *slog.Logger
 }
@@ -143,15 +144,19 @@ func (w *remover) Work(ctx context.Context, task *river.Job[removalArgs]) error 
 	return nil
 }
 
+// remove waits for a writer that began before the record was deleted.
 func (w *remover) remove(ctx context.Context, r *Removal) error {
 	place, err := r.Place(ctx, w.series)
-	switch {
-	case err != nil || place.Table == nil:
+	if err != nil || place.Table == nil || r.Kept && !place.Shared {
 		return err
-	case place.Shared:
+	}
+	lease := place.Lease(w.store.Queries)
+	if err := lease.Take(ctx); err != nil {
+		return err
+	}
+	defer lease.Release(ctx)
+	if place.Shared {
 		return w.series.Disown(ctx, place.Selection())
-	case r.Kept:
-		return nil
 	}
 	return w.series.Drop(ctx, r.Table)
 }

@@ -68,7 +68,7 @@ func (w Workers) client(ctx context.Context) (*river.Client[pgx.Tx], error) {
 	if err := river.AddWorkerSafely(workers, &importer{store: w.Store, series: w.Series, log: w.Log, stopping: ctx}); err != nil {
 		return nil, err
 	}
-	if err := river.AddWorkerSafely(workers, &remover{series: w.Series, log: w.Log}); err != nil {
+	if err := river.AddWorkerSafely(workers, &remover{store: w.Store, series: w.Series, log: w.Log}); err != nil {
 		return nil, err
 	}
 	return river.NewClient(riverpgxv5.New(w.Store.Pool), &river.Config{

@@ -21,13 +21,14 @@ type Lease struct {
 	q      *db.Queries
 	place  string
 	holder uuid.UUID
+	stop   context.CancelFunc // ends the renewing
 }
 
-// afterDeadline is how long a lease lasts beyond the deadline of its holder: what the holder has sent last may still arrive.
-const afterDeadline = 5 * time.Second
-
-// longestLease is that of a holder without a deadline.
-const longestLease = 2 * time.Minute
+// A lease is renewed while its holder lives, and ends soon after a holder that was killed.
+const (
+	leaseLasts = 10 * time.Second
+	renewEvery = 2 * time.Second
+)
 
 var errLeased = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeDatabaseUnavailable,
 	Message: "other requests are writing rows of the same table: nothing is stored, repeat the request"}
@@ -38,24 +39,23 @@ func (p *Place) Lease(q *db.Queries) *Lease {
 	if p.Shared && len(p.Where) > 0 && len(p.Where[0].Values) > 0 {
 		name += "/" + p.Where[0].Values[0]
 	}
-	return &Lease{q, name, uuid.New()}
+	return &Lease{q: q, place: name, holder: uuid.New()}
 }
 
 // Take waits for the lease until ctx ends. It may be called again after an error.
 func (l *Lease) Take(ctx context.Context) error {
 	waited := false
 	for pause := 2 * time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		lasts := longestLease
-		if deadline, ok := ctx.Deadline(); ok {
-			lasts = time.Until(deadline) + afterDeadline
-		}
-		n, err := l.q.TakeRowLease(ctx, db.TakeRowLeaseParams{Place: l.place, Holder: l.holder, Seconds: lasts.Seconds()})
+		n, err := l.q.TakeRowLease(ctx, db.TakeRowLeaseParams{Place: l.place, Holder: l.holder, Seconds: leaseLasts.Seconds()})
 		switch {
 		case err != nil && waited && errors.Is(ctx.Err(), context.DeadlineExceeded):
 			return errLeased
 		case err != nil:
 			return fmt.Errorf("take the lease of %s: %w", l.place, err)
 		case n > 0:
+			var held context.Context
+			held, l.stop = context.WithCancel(ctx)
+			go l.renew(held)
 			return nil
 		}
 		waited = true
@@ -66,13 +66,29 @@ func (l *Lease) Take(ctx context.Context) error {
 	}
 }
 
-// Release gives the lease back, later if PostgreSQL does not answer now. After the deadline of ctx it is left to expire.
+// renew keeps the lease until ctx ends. What fails is tried again: nobody can take the lease while PostgreSQL is away.
+func (l *Lease) renew(ctx context.Context) {
+	tick := time.NewTicker(renewEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			_ = l.q.RenewRowLease(ctx, db.RenewRowLeaseParams{Place: l.place, Holder: l.holder, Seconds: leaseLasts.Seconds()})
+		}
+	}
+}
+
+// Release gives the lease back, later if PostgreSQL does not answer now. After the deadline of ctx it is left to expire: what was
+// sent last may still arrive.
 func (l *Lease) Release(ctx context.Context) {
+	l.stop()
 	if ctx.Err() != nil || l.release(ctx) == nil {
 		return
 	}
 	go func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestLease)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseLasts)
 		defer cancel()
 		for ctx.Err() == nil && l.release(ctx) != nil {
 			select {
