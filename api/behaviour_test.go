@@ -264,7 +264,7 @@ func TestTooSlow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tx.Exec(t.Context(), `LOCK TABLE walkforward_folds, simulation_runs IN ACCESS EXCLUSIVE MODE`); err != nil {
+		if _, err := tx.Exec(t.Context(), `LOCK TABLE walkforward_runs, simulation_runs IN ACCESS EXCLUSIVE MODE`); err != nil {
 			t.Fatal(err)
 		}
 		opts := h.opts

@@ -21,8 +21,7 @@ WHERE (kind <= 1 AND dataset_id = $1) OR (kind = 2 AND run_id = $1) OR (kind = 3
 // ClaimPlaces returns a table of a dataset, run or simulation whose removal, or that of rows which the record would take for its own, is
 // still to be done, or else an empty text: then no such removal is stored until the transaction ends. Called at the end of every
 // POST and PUT of one, which locks nothing after it.
-// index: indicator_datasets_pkey, walkforward_runs_pkey, simulation_runs_pkey, river_job_prioritized_fetching_index.
-// cost: the record and the jobs that are open.
+// index: indicator_datasets_pkey, walkforward_runs_pkey, simulation_runs_pkey. cost: the record and the jobs that are open.
 func (q *Queries) ClaimPlaces(ctx context.Context, id uuid.UUID) (string, error) {
 	row := q.db.QueryRow(ctx, claimPlaces, id)
 	var removing string
@@ -35,7 +34,7 @@ SELECT coalesce(claim_tables(ARRAY[$1::text], '{}'), '')::text AS removing
 `
 
 // ClaimTable does the same for a table without a record. Called by imports.
-// index: river_job_prioritized_fetching_index. cost: the jobs that are open.
+// index: none, claim_tables reads the open jobs by their states. cost: the jobs that are open.
 func (q *Queries) ClaimTable(ctx context.Context, tableName string) (string, error) {
 	row := q.db.QueryRow(ctx, claimTable, tableName)
 	var removing string
@@ -59,7 +58,7 @@ type CountRemovalsRow struct {
 }
 
 // CountRemovals counts the removals that are still to be done. Called by GET /api/health and foldbook doctor.
-// index: river_job_prioritized_fetching_index. cost: the jobs that are open.
+// index: any of river_job. cost: the jobs that are open.
 func (q *Queries) CountRemovals(ctx context.Context) (CountRemovalsRow, error) {
 	row := q.db.QueryRow(ctx, countRemovals)
 	var i CountRemovalsRow
@@ -110,12 +109,11 @@ func (q *Queries) ListOtherPlaces(ctx context.Context, arg ListOtherPlacesParams
 }
 
 const listPlaces = `-- name: ListPlaces :many
-SELECT DISTINCT
-    kind,
-    table_name,
-    owner
-FROM series_places
-WHERE dataset_id = $1 OR run_id = $1 OR simulation_id = $1
+SELECT a.kind, a.table_name, a.owner FROM series_places AS a WHERE a.dataset_id = $1
+UNION
+SELECT b.kind, b.table_name, b.owner FROM series_places AS b WHERE b.run_id = $1
+UNION
+SELECT c.kind, c.table_name, c.owner FROM series_places AS c WHERE c.simulation_id = $1
 ORDER BY table_name, kind, owner
 `
 
@@ -155,7 +153,7 @@ SELECT lock_tables_to_remove($1::text[])
 
 // LockTables keeps records that name one of these tables from being stored until the transaction ends, and waits for those that are
 // being stored. Called by the deletes, at the end of the transaction, which locks nothing after it.
-// index: none. cost: a lock for each table, of at most 64.
+// index: none, it locks names. cost: a lock for each table, of at most 64.
 func (q *Queries) LockTables(ctx context.Context, tables []string) error {
 	_, err := q.db.Exec(ctx, lockTables, tables)
 	return err

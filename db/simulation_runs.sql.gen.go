@@ -503,7 +503,7 @@ LIMIT 1000
 
 // ListSimulationSearchKeys returns those of some keys that any simulation has. Called for the warnings of a search that finds nothing.
 // It looks across all simulations.
-// index: simulation_run_metrics_value_idx. cost: an index entry each.
+// index: any of simulation_run_metrics. cost: an index entry each.
 func (q *Queries) ListSimulationSearchKeys(ctx context.Context, keys []string) ([]string, error) {
 	rows, err := q.db.Query(ctx, listSimulationSearchKeys, keys)
 	if err != nil {

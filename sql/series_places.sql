@@ -2,20 +2,19 @@
 -- ClaimPlaces returns a table of a dataset, run or simulation whose removal, or that of rows which the record would take for its own, is
 -- still to be done, or else an empty text: then no such removal is stored until the transaction ends. Called at the end of every
 -- POST and PUT of one, which locks nothing after it.
--- index: indicator_datasets_pkey, walkforward_runs_pkey, simulation_runs_pkey, river_job_prioritized_fetching_index.
--- cost: the record and the jobs that are open.
+-- index: indicator_datasets_pkey, walkforward_runs_pkey, simulation_runs_pkey. cost: the record and the jobs that are open.
 SELECT coalesce(claim_tables(array_agg(table_name), array_agg(owner)), '')::text AS removing
 FROM series_places
 WHERE (kind <= 1 AND dataset_id = @id) OR (kind = 2 AND run_id = @id) OR (kind = 3 AND simulation_id = @id);
 
 -- name: ClaimTable :one
 -- ClaimTable does the same for a table without a record. Called by imports.
--- index: river_job_prioritized_fetching_index. cost: the jobs that are open.
+-- index: none, claim_tables reads the open jobs by their states. cost: the jobs that are open.
 SELECT coalesce(claim_tables(ARRAY[@table_name::text], '{}'), '')::text AS removing;
 
 -- name: CountRemovals :one
 -- CountRemovals counts the removals that are still to be done. Called by GET /api/health and foldbook doctor.
--- index: river_job_prioritized_fetching_index. cost: the jobs that are open.
+-- index: any of river_job. cost: the jobs that are open.
 SELECT
     count(*)::bigint AS jobs,
     coalesce(sum(jsonb_array_length(args -> 'places')), 0)::bigint AS places,
@@ -39,16 +38,15 @@ WHERE table_name = ANY(@tables::text[]);
 -- index: indicator_datasets_pkey, walkforward_runs_pkey, walkforward_runs_dataset_id_idx, simulation_runs_pkey, simulation_runs_run_id_idx,
 -- simulation_runs_dataset_id_idx. cost: the records.
 -- @sqlc-vet-disable list-has-limit
-SELECT DISTINCT
-    kind,
-    table_name,
-    owner
-FROM series_places
-WHERE dataset_id = @id OR run_id = @id OR simulation_id = @id
+SELECT a.kind, a.table_name, a.owner FROM series_places AS a WHERE a.dataset_id = @id
+UNION
+SELECT b.kind, b.table_name, b.owner FROM series_places AS b WHERE b.run_id = @id
+UNION
+SELECT c.kind, c.table_name, c.owner FROM series_places AS c WHERE c.simulation_id = @id
 ORDER BY table_name, kind, owner;
 
 -- name: LockTables :exec
 -- LockTables keeps records that name one of these tables from being stored until the transaction ends, and waits for those that are
 -- being stored. Called by the deletes, at the end of the transaction, which locks nothing after it.
--- index: none. cost: a lock for each table, of at most 64.
+-- index: none, it locks names. cost: a lock for each table, of at most 64.
 SELECT lock_tables_to_remove(@tables::text[]);

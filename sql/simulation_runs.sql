@@ -226,7 +226,7 @@ LIMIT @page_size::int;
 -- name: ListSimulationSearchKeys :many
 -- ListSimulationSearchKeys returns those of some keys that any simulation has. Called for the warnings of a search that finds nothing.
 -- It looks across all simulations.
--- index: simulation_run_metrics_value_idx. cost: an index entry each.
+-- index: any of simulation_run_metrics. cost: an index entry each.
 SELECT k.key::text AS key
 FROM unnest(@keys::text[]) AS k (key)
 WHERE EXISTS (SELECT FROM simulation_run_metrics AS m WHERE m.key = k.key)
