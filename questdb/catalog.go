@@ -153,7 +153,7 @@ func (c *Client) Measurements(ctx context.Context, prefix string) ([]Measurement
 // measured is how many tables one statement counts.
 const measured = 50
 
-// measure counts tables with one statement. When one of them was dropped in between, it counts the halves, and leaves it out.
+// measure counts tables with one statement. When one of them was dropped before or meanwhile, it counts the halves, and leaves it out.
 func (c *Client) measure(ctx context.Context, tables []*Table) ([]Measurement, error) {
 	st := new(statement)
 	for i, t := range tables {
@@ -178,7 +178,7 @@ func (c *Client) measure(ctx context.Context, tables []*Table) ([]Measurement, e
 	switch half := len(tables) / 2; {
 	case errors.Is(err, ErrNoTable) && half == 0:
 		return nil, nil
-	case errors.Is(err, ErrNoTable):
+	case errors.Is(err, ErrNoTable), errors.Is(err, ErrBroken) && half > 0:
 		first, err := c.measure(ctx, tables[:half])
 		if err != nil {
 			return nil, err
