@@ -37,7 +37,7 @@ func TestMutations(t *testing.T) {
 		{"break openapi.yaml", `sed -i '201s/:/: :/' api/spec/openapi.yaml`, `api/spec/openapi.yaml:201:\d+: mapping values are not allowed`, ""},
 		{"a reference to nothing", `sed -i '0,/schemas\/IndicatorDataset/s//schemas\/Nope/' api/spec/openapi.yaml`, `api/spec/openapi.yaml%there is no #/components/schemas/Nope`, ""},
 		{"a wrong type in a query", wrongType, refusedType, ""},
-		{"a server that does not start", `printf 'package main\n\nfunc init() { panic("on purpose") }\n' > cmd/foldbook/broken.go`, `panic: on purpose`, ""},
+		{"a server that does not start", `printf 'package main\n\nfunc init() { panic("on purpose") }\n' > cmd/foldbook/broken.go`, `the new server does not work: panic: on purpose`, ""},
 	} {
 		t.Run(m.name, func(t *testing.T) {
 			n := len(l.out.from(0))

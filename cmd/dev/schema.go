@@ -19,6 +19,9 @@ import (
 	"foldbook/internal/migrator"
 )
 
+// connectPatience is how long the database of this clone may take to answer on a busy machine.
+const connectPatience = 10 * time.Second
+
 // schema keeps a development database at the migrations that are in the files. A migration is edited many times before it
 // is released, so the database remembers the text of each that was applied, its Down part included: when the file says
 // something else, or is gone because another branch is checked out, the old text is undone and the new one applied.
@@ -191,7 +194,7 @@ func statements(text string) string {
 }
 
 func (s schema) undo(ctx context.Context, before files, stale []string) error {
-	m, err := migrator.Open(ctx, s.url, time.Second, before.fs(), migrator.Report{
+	m, err := migrator.Open(ctx, s.url, connectPatience, before.fs(), migrator.Report{
 		Step: func(step migrator.Step) { s.say("undone      " + step.File) },
 		Losses: func(losses []migrator.Loss) {
 			for _, l := range losses {
@@ -214,7 +217,7 @@ func (s schema) undo(ctx context.Context, before files, stale []string) error {
 }
 
 func (s schema) up(ctx context.Context, now files) (int, error) {
-	m, err := migrator.Open(ctx, s.url, time.Second, now.fs(), migrator.Report{
+	m, err := migrator.Open(ctx, s.url, connectPatience, now.fs(), migrator.Report{
 		Step: func(step migrator.Step) { s.say("applied     " + step.File) },
 	})
 	if err != nil {
