@@ -23,7 +23,7 @@ dev: ## The same, and on a change of SQL or Go: generate, build, migrate and res
 	@mkdir -p .dev/bin && go build $(QUICK) -o .dev/bin/ ./cmd/foldbook ./cmd/dev && exec .dev/bin/dev watch
 
 test: ## Run all tests; they bring their own PostgreSQL.
-	go test ./...
+	go test -timeout 15m ./...
 
 test-quick: ## Run the tests that need no server but PostgreSQL, and leave out the slow ones.
 	go test -short ./...
@@ -51,7 +51,7 @@ unit: build ## Verify the systemd unit, where systemd-analyze is installed.
 	{ echo "$$said"; exit 1; } # it warns of unknown keys with status 0
 
 race: ## Run all tests with the race detector.
-	go test -race ./...
+	go test -race -timeout 25m ./...
 
 loop-test: build tools ## Edit a copy of the repository beside make dev: mutations, the recipes of the docs, the time to an answer.
 	LOOP_TEST=1 go test ./cmd/dev -count=1 -v -timeout 30m -run 'TestMutations|TestRecipes|TestEditToAnswer'
