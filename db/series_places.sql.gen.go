@@ -72,6 +72,7 @@ SELECT DISTINCT
     (CASE WHEN owner = ANY($1::text[]) THEN owner ELSE '' END)::text AS owner
 FROM series_places
 WHERE table_name = ANY($2::text[])
+ORDER BY table_name, owner
 `
 
 type ListOtherPlacesParams struct {

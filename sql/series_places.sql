@@ -31,7 +31,8 @@ SELECT DISTINCT
     table_name,
     (CASE WHEN owner = ANY(@owners::text[]) THEN owner ELSE '' END)::text AS owner
 FROM series_places
-WHERE table_name = ANY(@tables::text[]);
+WHERE table_name = ANY(@tables::text[])
+ORDER BY table_name, owner;
 
 -- name: ListPlaces :many
 -- ListPlaces returns where the rows of a dataset, run or simulation and of all below it are. Called by their deletes.

@@ -21,7 +21,7 @@ import (
 // ThroughPooler tells whether TEST_PGBOUNCER is set: then tests of the API reach PostgreSQL through Pooler.
 func ThroughPooler() bool { return os.Getenv("TEST_PGBOUNCER") != "" }
 
-// Pooler starts a PgBouncer in transaction mode before the server of a test's database, with two server connections, and
+// Pooler starts a PgBouncer in transaction mode before the server of a test's database, and
 // returns the address of the database through it. It is stopped when the test ends. The test is skipped where PgBouncer
 // is not installed, unless TEST_PGBOUNCER is set: then it fails. settings are lines for the section pgbouncer.
 func Pooler(t testing.TB, database, settings string) string {
@@ -42,7 +42,7 @@ func Pooler(t testing.TB, database, settings string) string {
 		password = " password=" + config.Password
 	}
 	text := fmt.Sprintf("[databases]\n* = host=%s port=%d user=%s%s\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port=%d\n"+
-		"unix_socket_dir=\nauth_type=any\npool_mode=transaction\ndefault_pool_size=2\nmax_client_conn=500\n%s\n",
+		"unix_socket_dir=\nauth_type=any\npool_mode=transaction\ndefault_pool_size=8\nmax_client_conn=500\n%s\n",
 		config.Host, config.Port, config.User, password, port, settings)
 	file, err := os.CreateTemp("", "pgbouncer-*.ini")
 	if err != nil {
