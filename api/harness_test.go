@@ -35,14 +35,15 @@ type harness struct {
 
 func newHarness(t testing.TB, change ...func(*api.Options)) *harness {
 	t.Helper()
-	return harnessOn(t, testdb.NewURL(t), change...)
+	url := testdb.NewURL(t)
+	if testdb.ThroughPooler() {
+		url = testdb.Pooler(t, url, "")
+	}
+	return harnessOn(t, url, change...)
 }
 
 func harnessOn(t testing.TB, url string, change ...func(*api.Options)) *harness {
 	t.Helper()
-	if testdb.ThroughPooler() {
-		url = testdb.Pooler(t, url, "")
-	}
 	store, err := db.Open(db.Config{
 		Pooler: testdb.ThroughPooler(),
 		// The machine that runs the tests may be a busy one.

@@ -26,7 +26,9 @@ func TestPooler(t *testing.T) {
 	if _, err := direct.UpsertDataset(t.Context(), bareDataset(id)); err != nil {
 		t.Fatal(err)
 	}
-	store := open(t, func(c *db.Config) { c.URL, c.Pooler, c.PoolSize = testdb.Pooler(t, address, "default_pool_size=2"), true, 8 })
+	store := open(t, func(c *db.Config) {
+		c.URL, c.Pooler, c.PoolSize = testdb.Pooler(t, address, "default_pool_size=2"), true, 8
+	})
 
 	var callers sync.WaitGroup
 	for range 8 {
