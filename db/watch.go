@@ -46,7 +46,9 @@ func (d *DB) watch(ctx context.Context, conn *pgx.Conn) (stop func() bool) {
 func (d *DB) answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, answerIn)
 	defer cancel()
-	conn, err := pgx.ConnectConfig(ctx, d.Pool.Config().ConnConfig)
+	config := d.Pool.Config().ConnConfig
+	config.ConnectTimeout = answerIn // a busy server may take longer than a request should wait for a connection
+	conn, err := pgx.ConnectConfig(ctx, config)
 	if err == nil {
 		err = conn.Ping(ctx)
 		_ = conn.Close(context.WithoutCancel(ctx)) // it is not needed any more
