@@ -128,7 +128,17 @@ type Measurement struct {
 }
 
 // Measurements lists the tables whose names begin with prefix, by name, without their columns; QuestDB's own tables are left out.
-func (c *Client) Measurements(ctx context.Context, prefix string) ([]Measurement, error) {
+// A listing that a dropped table has cut off is read again.
+func (c *Client) Measurements(ctx context.Context, prefix string) (list []Measurement, err error) {
+	for range 5 {
+		if list, err = c.measurements(ctx, prefix); !errors.Is(err, ErrBroken) {
+			break
+		}
+	}
+	return list, err
+}
+
+func (c *Client) measurements(ctx context.Context, prefix string) ([]Measurement, error) {
 	prefix = strings.ToLower(prefix)
 	list, err := listTables(ctx, c.query, "")
 	if err != nil {
