@@ -89,6 +89,7 @@ func (o *outage) waitFor(conn *pgx.Conn, n int, event string) {
 	o.t.Helper()
 	for began := time.Now(); time.Since(began) < 20*time.Second; {
 		var got int
+		o.on(conn, "SELECT pg_stat_clear_snapshot()") // what a transaction has seen of the activity, it sees until its end
 		err := conn.QueryRow(context.Background(), `SELECT count(*) FROM pg_stat_activity WHERE application_name = 'foldbook' AND wait_event_type || ' ' || wait_event LIKE $1`, event).Scan(&got)
 		if err != nil {
 			o.t.Fatal(err)
