@@ -34,7 +34,6 @@ func TestBadBatches(t *testing.T) {
 		"bad column":           {func() { w.Text("v\n", "x"); w.Row(hour(1)) }, true},
 		"nanoseconds":          {func() { w.Float("x", 1); w.Row(hour(1) * 1000) }, false},
 		"before 1970":          {func() { w.Float("x", 1); w.Row(-1) }, false},
-		"no time at all":       {func() { w.Float("x", 1); w.Row(0) }, false},
 		"no whole number":      {func() { w.Float("n", 1.5); w.Row(hour(1)) }, false},
 		"too large a number":   {func() { w.Float("n", 1e300); w.Row(hour(1)) }, false},
 		"no end":               {func() { w.Float("x", 1) }, false},
@@ -65,7 +64,7 @@ func TestBadBatches(t *testing.T) {
 		t.Errorf("no rows: %d, %v", n, err)
 	}
 	if _, err := c.Write(t.Context(), table, func(w *questdb.Writer) error {
-		w.Row(hour(2)) // of NULLs alone
+		w.Row(0) // of NULLs alone, at the first time that there is
 		w.Float("x", math.NaN())
 		w.Row(hour(3))
 		return nil
@@ -74,6 +73,9 @@ func TestBadBatches(t *testing.T) {
 	}
 	if n, err := c.Count(t.Context(), questdb.Selection{Table: table}); err != nil || n != 2 {
 		t.Errorf("two rows of NULLs are %d, %v", n, err)
+	}
+	if n, err := c.Count(t.Context(), questdb.Selection{Table: table, To: time.UnixMicro(0)}); err != nil || n != 1 {
+		t.Errorf("of the first microsecond of 1970 there are %d, %v", n, err)
 	}
 }
 
