@@ -130,12 +130,12 @@ type Measurement struct {
 // Measurements lists the tables whose names begin with prefix, by name, without their columns; QuestDB's own tables are left out.
 // A listing that a dropped table has cut off is read again.
 func (c *Client) Measurements(ctx context.Context, prefix string) (list []Measurement, err error) {
-	for range 5 {
-		if list, err = c.measurements(ctx, prefix); !errors.Is(err, ErrBroken) {
-			break
+	for pause := 10 * time.Millisecond; ; pause *= 2 {
+		list, err = c.measurements(ctx, prefix)
+		if !errors.Is(err, ErrBroken) || pause > time.Second || sleep(ctx, pause) != nil {
+			return list, err
 		}
 	}
-	return list, err
 }
 
 func (c *Client) measurements(ctx context.Context, prefix string) ([]Measurement, error) {
@@ -188,7 +188,12 @@ func (c *Client) measure(ctx context.Context, tables []*Table) ([]Measurement, e
 	switch half := len(tables) / 2; {
 	case errors.Is(err, ErrNoTable) && half == 0:
 		return nil, nil
-	case errors.Is(err, ErrNoTable), errors.Is(err, ErrBroken) && half > 0:
+	case errors.Is(err, ErrBroken) && half == 0:
+		if left, listErr := listTables(ctx, c.query, strings.ToLower(tables[0].Name)); listErr == nil && len(left) == 0 {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("%s: %w", tables[0].Name, err)
+	case errors.Is(err, ErrNoTable), errors.Is(err, ErrBroken):
 		first, err := c.measure(ctx, tables[:half])
 		if err != nil {
 			return nil, err
