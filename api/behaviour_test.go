@@ -105,7 +105,7 @@ func TestPreflightAndOrigins(t *testing.T) {
 		res := open.do(http.MethodOptions, path, "Origin", "https://any.example", "Access-Control-Request-Method", "GET")
 		if res.StatusCode != http.StatusNoContent || res.Header.Get("Access-Control-Allow-Origin") != "*" ||
 			res.Header.Get("Access-Control-Allow-Methods") != "GET, POST, PUT, PATCH, DELETE, OPTIONS" ||
-			res.Header.Get("Access-Control-Allow-Headers") != "Content-Type, X-Stage1-Token, Authorization, If-Match, If-None-Match" || res.Header.Get("Access-Control-Max-Age") == "" {
+			res.Header.Get("Access-Control-Allow-Headers") != "Content-Type, X-Stage1-Token, Authorization, If-Match, If-None-Match, X-API-Key" || res.Header.Get("Access-Control-Max-Age") == "" {
 			t.Errorf("OPTIONS %s: %d %v", path, res.StatusCode, res.Header)
 		}
 	}

@@ -72,7 +72,7 @@ func TestCutOffOnTheWire(t *testing.T) {
 	server := httptest.NewServer(h.http)
 	defer server.Close()
 	body := runBody(312)
-	const head = "POST /api/runs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+	const head = "POST /api/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 	for _, n := range []int{0, 1, len(body) / 3, len(body) / 2, len(body) - 1} {
 		w := dial(t, server)
 		w.send("%sContent-Length: %d\r\n\r\n%s", head, len(body), body[:n])
@@ -129,7 +129,7 @@ func TestHalfClosedRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := dial(t, server)
-	w.send("GET /api/runs/%s HTTP/1.1\r\nHost: x\r\n\r\n", newRun)
+	w.send("GET /api/runs/%s HTTP/1.1\r\nHost: localhost\r\n\r\n", newRun)
 	if err := w.conn.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
@@ -150,14 +150,14 @@ func TestTooLargeOnTheWire(t *testing.T) {
 	const limit = 64 << 20
 	for _, path := range []string{"/api/runs", "/api/datasets", "/api/simulations", "/api/runs/" + newRun + "/folds"} {
 		w := dial(t, server)
-		w.send("POST %s HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", path, limit+1)
+		w.send("POST %s HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", path, limit+1)
 		if status, text := w.answer(); status != 413 || !strings.Contains(text, `"code":"body_too_large"`) || !strings.Contains(text, strconv.Itoa(limit)) {
 			t.Errorf("%s, one byte too many by its length: %d %s, want 413 and no 100", path, status, text)
 		}
 	}
 
 	w := dial(t, server) // a body without end, in chunks
-	w.send("POST /api/runs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+	w.send("POST /api/runs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
 	chunk := "100000\r\n" + strings.Repeat(" ", 1<<20) + "\r\n"
 	sent := 0
 	for ; sent < 2*limit; sent += 1 << 20 {
@@ -269,7 +269,7 @@ func TestSlowSenders(t *testing.T) {
 	server := httptest.NewServer(h.http)
 	defer server.Close()
 	body := runBody(312)
-	const head = "POST /api/runs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+	const head = "POST /api/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 	drips := make([]*wire, 20)
 	began := time.Now()
 	for i := range drips {

@@ -27,15 +27,20 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	rec := &recorder{ResponseWriter: w, id: requestID(r), client: r.Context(), patience: s.StreamWriteTimeout, draining: &s.draining}
 	header := w.Header()
 	header.Set("X-Request-Id", rec.id)
-	s.allowOrigin(header, r)
+	s.browsers.Allow(header, r)
 	if s.draining.Load() {
 		header.Set("Connection", "close")
 	}
 	if rec.conn, _ = w.(deadliner); rec.conn != nil {
 		_ = rec.conn.SetWriteDeadline(time.Time{}) // that of the answer before this request
 	}
+	if refused := s.browsers.Check(r); refused != nil {
+		writeErrorBody(rec, refused, rec.id)
+		s.log(r, rec, start)
+		return
+	}
 	if r.Method == http.MethodOptions {
-		preflight(header)
+		s.browsers.Preflight(header, r)
 		rec.WriteHeader(http.StatusNoContent)
 		s.log(r, rec, start)
 		return
@@ -148,27 +153,6 @@ func requestID(r *http.Request) string {
 		b[i] = digits[n&15]
 	}
 	return string(b[:])
-}
-
-func (s *Server) allowOrigin(header http.Header, r *http.Request) {
-	if slices.Contains(s.CORSOrigins, "*") {
-		header.Set("Access-Control-Allow-Origin", "*")
-	} else {
-		header.Add("Vary", "Origin")
-		origin := r.Header.Get("Origin")
-		if origin == "" || !slices.Contains(s.CORSOrigins, origin) {
-			return
-		}
-		header.Set("Access-Control-Allow-Origin", origin)
-	}
-	header.Set("Access-Control-Expose-Headers",
-		"X-Total-Count, X-Request-Id, Content-Disposition, Retry-After, ETag, Link, X-Row-Count, X-Next-Cursor")
-}
-
-func preflight(header http.Header) {
-	header.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS")
-	header.Set("Access-Control-Allow-Headers", "Content-Type, X-Stage1-Token, Authorization, If-Match, If-None-Match")
-	header.Set("Access-Control-Max-Age", "7200")
 }
 
 // log writes the one line of a request: at error level, with the cause, when the service failed. An answer that was cut

@@ -77,7 +77,7 @@ func TestUnknownParameter(t *testing.T) {
 // The nearest parameter is named when one is spelt nearly so, and all of them otherwise.
 func TestNearestParameter(t *testing.T) {
 	t.Parallel()
-	runs, row := spec.Query(http.MethodGet, "/api/runs"), spec.Query(http.MethodGet, "/api/datasets/{dataset_id}")
+	runs, row := spec.OperationOf(http.MethodGet, "/api/runs").Query, spec.OperationOf(http.MethodGet, "/api/datasets/{dataset_id}").Query
 	for name, want := range map[string]string{
 		"dataset": "did you mean dataset_id?", "datasetId": "did you mean dataset_id?", "Status": "did you mean status?", "limt": "did you mean limit?",
 		"targetColumn": "did you mean target_column?", "metrics": "did you mean metric?", "foo": "this route takes dataset_id, ",
@@ -122,7 +122,7 @@ func TestParametersOfTheClients(t *testing.T) {
 		"/api/questdb/measurements":                  {"prefix=p"},
 	} {
 		for _, query := range queries {
-			if err := spec.Query(http.MethodGet, path).Check(query); err != nil {
+			if err := spec.OperationOf(http.MethodGet, path).Query.Check(query); err != nil {
 				t.Errorf("%s?%s: %v", path, query, err)
 			}
 		}
@@ -131,7 +131,7 @@ func TestParametersOfTheClients(t *testing.T) {
 
 // The check has to take less than 2 µs a request.
 func BenchmarkParameterCheck(b *testing.B) {
-	known := spec.Query(http.MethodGet, "/api/runs")
+	known := spec.OperationOf(http.MethodGet, "/api/runs").Query
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := known.Check("search=btc&metric=summary_metrics.pf_long%3E%3D1.2&sort=-summary_metrics.pf_long&status=COMPLETED&limit=50&count=none&_=1"); err != nil {

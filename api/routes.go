@@ -64,11 +64,11 @@ func (r router) write(method, path string, h echo.HandlerFunc, m []echo.Middlewa
 
 var pathParameter = regexp.MustCompile(`:(\w+)`)
 
-// checked refuses a request with a query parameter that openapi.yaml does not have for the route, before the handler does anything.
+// checked refuses a request with a parameter or a type of body that openapi.yaml does not have for the route, before the handler does anything.
 func checked(method, path string, h echo.HandlerFunc) echo.HandlerFunc {
-	parameters := spec.Query(method, pathParameter.ReplaceAllString(path, "{$1}"))
+	operation := spec.OperationOf(method, pathParameter.ReplaceAllString(path, "{$1}"))
 	return func(c echo.Context) error {
-		if err := parameters.Check(c.Request().URL.RawQuery); err != nil {
+		if err := operation.Check(c.Request()); err != nil {
 			return err
 		}
 		return h(c)

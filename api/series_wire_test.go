@@ -142,7 +142,7 @@ func TestClientLeavesStream(t *testing.T) {
 	if err := deaf.(*net.TCPConn).SetReadBuffer(4096); err != nil {
 		t.Fatal(err)
 	}
-	_, _ = fmt.Fprintf(deaf, "GET %s/indicators?format=ndjson HTTP/1.1\r\nHost: x\r\n\r\n", base)
+	_, _ = fmt.Fprintf(deaf, "GET %s/indicators?format=ndjson HTTP/1.1\r\nHost: localhost\r\n\r\n", base)
 	eventually(t, "the query runs", func() bool { return running() > 0 })
 	eventually(t, "the query of a client that does not read ends", func() bool { return running() == 0 })
 
@@ -292,7 +292,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 		if err := deaf.(*net.TCPConn).SetReadBuffer(4096); err != nil {
 			t.Fatal(err)
 		}
-		_, _ = fmt.Fprintf(deaf, "GET /api/simulations/%s HTTP/1.1\r\nHost: x\r\n\r\n", newSim)
+		_, _ = fmt.Fprintf(deaf, "GET /api/simulations/%s HTTP/1.1\r\nHost: localhost\r\n\r\n", newSim)
 	}
 	eventually(t, "all eight are dropped", func() bool {
 		return len(slices.DeleteFunc(log.lines(t), func(line map[string]any) bool { return line["path"] != "/api/simulations/"+newSim })) == 8

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"foldbook/db"
+	"foldbook/internal/access"
 	"foldbook/internal/httpbody"
 	"foldbook/questdb"
 )
@@ -38,7 +39,8 @@ type Options struct {
 
 	Passthrough Passthrough
 
-	CORSOrigins    []string // origins that browsers may call from; "*" is any
+	AllowedHosts   []string // names beside those of the loopback that the service answers to
+	CORSOrigins    []string // origins whose pages may call, and write unless it is "*", which is any
 	BodyCache      int64    // bytes of compressed answers that are kept, 0 for none
 	TraderPrefixes []string // paths below which the older routes answer as well; "*" is any one segment
 }
@@ -50,6 +52,7 @@ type Server struct {
 	started  time.Time
 	draining atomic.Bool
 	cache    *answerCache
+	browsers *access.Browsers
 	receiver *httpbody.Receiver
 	writes   *semaphore.Weighted // writes that are at the database: they leave a connection to the reads
 	appends  *semaphore.Weighted // requests whose rows are on their way to QuestDB: they take memory
@@ -60,6 +63,7 @@ func New(opts Options) *Server {
 	e := echo.New()
 	s := &Server{
 		Options: opts, echo: e, started: time.Now(), cache: newAnswerCache(opts.BodyCache),
+		browsers: access.NewBrowsers(opts.AllowedHosts, opts.CORSOrigins),
 		receiver: httpbody.NewReceiver(opts.ReadTimeout, opts.WriteTimeout),
 		writes:   semaphore.NewWeighted(max(1, int64(opts.DB.Pool.Config().MaxConns)-1)),
 		appends:  semaphore.NewWeighted(maxAppends),

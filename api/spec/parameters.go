@@ -1,12 +1,10 @@
 package spec
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 )
 
 // Parameters are the query parameters of one route.
@@ -14,43 +12,6 @@ type Parameters []string
 
 // cacheBreaker is taken by every route and means nothing: browsers add it so that no cache answers.
 const cacheBreaker = "_"
-
-// document is what Query reads of the description.
-type document struct {
-	Paths      map[string]map[string]json.RawMessage
-	Components struct{ Parameters map[string]parameter }
-}
-
-type parameter struct {
-	Ref      string `json:"$ref"`
-	Name, In string
-}
-
-var parsed = sync.OnceValue(func() (d document) {
-	if err := json.Unmarshal(DocumentJSON, &d); err != nil {
-		panic(err) // it is part of the program
-	}
-	return d
-})
-
-// Query returns the query parameters that the description has for a route.
-func Query(method, path string) Parameters {
-	d := parsed()
-	var operation struct{ Parameters []parameter }
-	if err := json.Unmarshal(d.Paths[path][strings.ToLower(method)], &operation); err != nil {
-		panic(fmt.Errorf("%s %s in openapi.yaml: %w", method, path, err))
-	}
-	known := Parameters{cacheBreaker}
-	for _, p := range operation.Parameters {
-		if name, ok := strings.CutPrefix(p.Ref, "#/components/parameters/"); ok {
-			p = d.Components.Parameters[name]
-		}
-		if p.In == "query" {
-			known = append(known, p.Name)
-		}
-	}
-	return known
-}
 
 // Check refuses a query with a parameter that the route does not have.
 func (p Parameters) Check(query string) error {

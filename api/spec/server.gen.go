@@ -53,6 +53,7 @@ const (
 	ErrorCodeConflict            ErrorCode = "conflict"
 	ErrorCodeDatabaseUnavailable ErrorCode = "database_unavailable"
 	ErrorCodeFinal               ErrorCode = "final"
+	ErrorCodeForbidden           ErrorCode = "forbidden"
 	ErrorCodeInternal            ErrorCode = "internal"
 	ErrorCodeInvalidBody         ErrorCode = "invalid_body"
 	ErrorCodeInvalidID           ErrorCode = "invalid_id"
@@ -60,11 +61,15 @@ const (
 	ErrorCodeInvalidParameter    ErrorCode = "invalid_parameter"
 	ErrorCodeMeasurementNotFound ErrorCode = "measurement_not_found"
 	ErrorCodeMethodNotAllowed    ErrorCode = "method_not_allowed"
+	ErrorCodeMisdirected         ErrorCode = "misdirected"
 	ErrorCodeNotFound            ErrorCode = "not_found"
+	ErrorCodeOverloaded          ErrorCode = "overloaded"
 	ErrorCodePreconditionFailed  ErrorCode = "precondition_failed"
 	ErrorCodeQuestdbUnavailable  ErrorCode = "questdb_unavailable"
+	ErrorCodeRateLimited         ErrorCode = "rate_limited"
 	ErrorCodeRemovalPending      ErrorCode = "removal_pending"
 	ErrorCodeTimeout             ErrorCode = "timeout"
+	ErrorCodeUnauthorized        ErrorCode = "unauthorized"
 	ErrorCodeUnknownDataset      ErrorCode = "unknown_dataset"
 	ErrorCodeUnknownParameter    ErrorCode = "unknown_parameter"
 	ErrorCodeUnknownRun          ErrorCode = "unknown_run"
@@ -83,6 +88,8 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case ErrorCodeFinal:
 		return true
+	case ErrorCodeForbidden:
+		return true
 	case ErrorCodeInternal:
 		return true
 	case ErrorCodeInvalidBody:
@@ -97,15 +104,23 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case ErrorCodeMethodNotAllowed:
 		return true
+	case ErrorCodeMisdirected:
+		return true
 	case ErrorCodeNotFound:
+		return true
+	case ErrorCodeOverloaded:
 		return true
 	case ErrorCodePreconditionFailed:
 		return true
 	case ErrorCodeQuestdbUnavailable:
 		return true
+	case ErrorCodeRateLimited:
+		return true
 	case ErrorCodeRemovalPending:
 		return true
 	case ErrorCodeTimeout:
+		return true
+	case ErrorCodeUnauthorized:
 		return true
 	case ErrorCodeUnknownDataset:
 		return true

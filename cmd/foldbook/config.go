@@ -72,6 +72,7 @@ type config struct {
 	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"8s"`
 
 	BodyCacheMB    int64    `env:"BODY_CACHE_MB" envDefault:"64"`
+	AllowedHosts   []string `env:"ALLOWED_HOSTS"`
 	CORSOrigins    []string `env:"CORS_ORIGINS" envDefault:"*"`
 	TraderPrefixes []string `env:"TRADER_PREFIXES" envDefault:"/traders/*"`
 
@@ -174,6 +175,10 @@ func (c config) check() (bad []string) {
 	if c.QDBILPPort != "" {
 		port, err := strconv.Atoi(c.QDBILPPort)
 		add(err == nil && port >= 1 && port <= 65535, "QDB_ILP_PORT=%q is not a port: 1 to 65535", c.QDBILPPort)
+	}
+	for _, host := range c.AllowedHosts {
+		u, err := url.Parse("http://" + host)
+		add(err == nil && u.Hostname() == host, "ALLOWED_HOSTS has %q: write names like foldbook.example, without port, separated by commas", host)
 	}
 	for _, origin := range c.CORSOrigins {
 		u, err := url.Parse(origin)

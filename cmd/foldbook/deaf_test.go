@@ -32,7 +32,7 @@ func TestStopsBesideClientsThatDoNotRead(t *testing.T) {
 		if err := deaf.(*net.TCPConn).SetReadBuffer(4096); err != nil {
 			t.Fatal(err)
 		}
-		_, _ = fmt.Fprintf(deaf, "GET /api/simulations/%s HTTP/1.1\r\nHost: x\r\n\r\n", seed.BenchSimulationID)
+		_, _ = fmt.Fprintf(deaf, "GET /api/simulations/%s HTTP/1.1\r\nHost: localhost\r\n\r\n", seed.BenchSimulationID)
 	}
 	if code, body := s.get("/api/datasets?limit=1"); code != http.StatusOK {
 		t.Errorf("beside them the service answers %d %s", code, body)

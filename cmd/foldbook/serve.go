@@ -91,7 +91,7 @@ func (serveCmd) Run(a *app) error {
 		Passthrough: api.Passthrough{On: cfg.Passthrough, Rows: cfg.PassthroughRows, Timeout: cfg.PassthroughTimeout},
 		ReadTimeout: cfg.ReadTimeout, RequestTimeout: cfg.RequestTimeout, WriteTimeout: cfg.WriteTimeout,
 		StreamTimeout: cfg.StreamTimeout, StreamWriteTimeout: cfg.StreamWrite, BodyCache: cfg.BodyCacheMB << 20,
-		CORSOrigins: cfg.CORSOrigins, TraderPrefixes: cfg.TraderPrefixes,
+		AllowedHosts: cfg.AllowedHosts, CORSOrigins: cfg.CORSOrigins, TraderPrefixes: cfg.TraderPrefixes,
 	})
 
 	log.Info("foldbook starts", "version", buildVersion())
