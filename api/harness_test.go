@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -55,7 +54,7 @@ func harnessOn(t testing.TB, url string, change ...func(*api.Options)) *harness 
 	t.Cleanup(store.Close)
 	opts := api.Options{
 		DB:             store,
-		Log:            slog.New(slog.DiscardHandler),
+		Log:            testdb.Log(t),
 		Version:        "test",
 		Schema:         func(ctx context.Context) (int64, int64, error) { return 6, 6, store.Pool.Ping(ctx) },
 		ReadTimeout:    10 * time.Second,

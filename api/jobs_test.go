@@ -3,7 +3,6 @@ package api_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 
 	"foldbook/api"
 	"foldbook/internal/ingest"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
@@ -26,7 +26,7 @@ func work(t testing.TB, h *harness, client *questdb.Client) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	workers := ingest.Workers{
-		Store: h.db, Series: client, Log: slog.New(slog.DiscardHandler), Count: 2, Ready: func(context.Context) bool { return true },
+		Store: h.db, Series: client, Log: testdb.Log(t), Count: 2, Ready: func(context.Context) bool { return true },
 	}
 	go func() { ended <- workers.Run(ctx) }()
 	stop = func() {
