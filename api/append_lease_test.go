@@ -71,10 +71,10 @@ func (h *harness) waitTake(place string) {
 func TestAppendWaitsForLease(t *testing.T) {
 	t.Parallel()
 	h := appendHarness(t)
-	h.opts.WriteTimeout = 300 * time.Millisecond
-	h.http = api.New(h.opts).Handler()
 	name := slug(t)
 	h.newSet(name, ownTables(name))
+	h.opts.WriteTimeout = 300 * time.Millisecond
+	h.http = api.New(h.opts).Handler()
 	h.exec("INSERT INTO row_leases VALUES ($1, gen_random_uuid(), now() + interval '1 hour')", name+"_ind")
 	if status, a := h.send(http.MethodPost, indicatorsPath(), indicatorRows(0, 1)); status != 503 || a["message"] != "other requests are writing rows of the same table: nothing is stored, repeat the request" {
 		t.Errorf("%d %v", status, a)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"foldbook/internal/testdb"
 	"foldbook/questdb"
@@ -138,8 +139,9 @@ func TestAppendTrace(t *testing.T) {
 	name := slug(t)
 	h.newSet(name)
 	h.store("/api/runs", runBody(1), 201)
-	h.store("/api/simulations", strings.Replace(simulationBody(1), "btc25_1_sim1", name+"_sim1", 1), 201)
-	path := "/api/simulations/" + newSim + "/trace"
+	sim := uuid.NewString() // the shared table is that of other tests, too
+	h.store("/api/simulations", strings.NewReplacer("btc25_1_sim1", name+"_sim1", newSim, sim).Replace(simulationBody(1)), 201)
+	path := "/api/simulations/" + sim + "/trace"
 	row := func(index string, pnl float64) string {
 		return fmt.Sprintf(`{"timestamp": 1735891200000%s, "entry_price": 64125.5, "exit_price": 64310.25, "pnl": %v, "exit_timestamp_unix": 1735898400, "mode": "long"}`, index, pnl)
 	}
@@ -155,7 +157,7 @@ func TestAppendTrace(t *testing.T) {
 	}
 	got := h.table(name + "_sim1")
 	want := map[string]any{
-		"timestamp": int64(1735891200000000), "simulation_id": newSim, "run_id": newRun, "dataset_id": newDataset, "mode": "long", "side_label": "LONG", "trade_index": int64(0), "is_long": int64(1),
+		"timestamp": int64(1735891200000000), "simulation_id": sim, "run_id": newRun, "dataset_id": newDataset, "mode": "long", "side_label": "LONG", "trade_index": int64(0), "is_long": int64(1),
 		"entry_price": 64125.5, "exit_price": 64310.25, "pnl": 1.0, "exit_timestamp_unix": int64(1735898400),
 	}
 	if diff := cmp.Diff(want, got[0]); diff != "" || len(got) != 2 {
@@ -182,7 +184,7 @@ func TestAppendTrace(t *testing.T) {
 		})
 	}
 	senders.Wait()
-	if n := len(h.table("trading_sim_traces", questdb.Match{Column: "simulation_id", Values: []string{newSim}})); n != 7 {
+	if n := len(h.table("trading_sim_traces", questdb.Match{Column: "simulation_id", Values: []string{sim}})); n != 7 {
 		t.Errorf("%d rows after four at once, want 7", n)
 	}
 }

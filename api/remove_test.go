@@ -71,8 +71,14 @@ func TestDeleteRemovesRows(t *testing.T) {
 	}
 	h.store("/api/datasets", strings.ReplaceAll(strings.Replace(again, newDataset, "0a000000-0000-4000-8000-0000000000fe", 1), name, name+"_2"), 201)
 	work(t, h, h.opts.QuestDB)
-	if a := h.store("/api/datasets", again, 201); len(a["warnings"].([]any)) != 0 {
-		t.Errorf("made again: %v", a)
+	for deadline := time.Now().Add(time.Minute); ; { // what its client does
+		status, answer = h.send(http.MethodPost, "/api/datasets", again)
+		if status != http.StatusConflict || time.Now().After(deadline) {
+			break
+		}
+	}
+	if status != http.StatusCreated || len(answer["warnings"].([]any)) != 0 {
+		t.Errorf("made again: %d %v", status, answer)
 	}
 	for _, table := range []string{name + "_ohlcv", name + "_wf1"} {
 		if h.hasTable(table) {
