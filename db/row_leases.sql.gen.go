@@ -34,18 +34,18 @@ func (q *Queries) HoldsRowLease(ctx context.Context, arg HoldsRowLeaseParams) (s
 
 const releaseRowLease = `-- name: ReleaseRowLease :execrows
 DELETE FROM row_leases
-WHERE place = $1 AND holder = $2
+WHERE place = ANY($1::text[]) AND holder = $2
 `
 
 type ReleaseRowLeaseParams struct {
-	Place  string    `json:"place"`
+	Places []string  `json:"places"`
 	Holder uuid.UUID `json:"holder"`
 }
 
-// ReleaseRowLease gives a lease back. Called when a writer of rows has ended.
-// index: row_leases_pkey. cost: 1 row.
+// ReleaseRowLease gives leases back. Called when a writer of rows, or a removal, has ended.
+// index: row_leases_pkey. cost: a row for each place.
 func (q *Queries) ReleaseRowLease(ctx context.Context, arg ReleaseRowLeaseParams) (int64, error) {
-	result, err := q.db.Exec(ctx, releaseRowLease, arg.Place, arg.Holder)
+	result, err := q.db.Exec(ctx, releaseRowLease, arg.Places, arg.Holder)
 	if err != nil {
 		return 0, err
 	}
@@ -54,19 +54,19 @@ func (q *Queries) ReleaseRowLease(ctx context.Context, arg ReleaseRowLeaseParams
 
 const renewRowLease = `-- name: RenewRowLease :exec
 UPDATE row_leases SET expires_at = now() + make_interval(secs => $1::double precision)
-WHERE place = $2 AND holder = $3
+WHERE place = ANY($2::text[]) AND holder = $3
 `
 
 type RenewRowLeaseParams struct {
 	Seconds float64   `json:"seconds"`
-	Place   string    `json:"place"`
+	Places  []string  `json:"places"`
 	Holder  uuid.UUID `json:"holder"`
 }
 
-// RenewRowLease keeps a lease that is still that of its holder. Called every other second while rows are written.
-// index: row_leases_pkey. cost: 1 row.
+// RenewRowLease keeps those of the leases that are still their holder's. Called every other second while rows are written or removed.
+// index: row_leases_pkey. cost: a row for each place.
 func (q *Queries) RenewRowLease(ctx context.Context, arg RenewRowLeaseParams) error {
-	_, err := q.db.Exec(ctx, renewRowLease, arg.Seconds, arg.Place, arg.Holder)
+	_, err := q.db.Exec(ctx, renewRowLease, arg.Seconds, arg.Places, arg.Holder)
 	return err
 }
 

@@ -7,16 +7,16 @@ WHERE place = @place AND holder = @holder AND expires_at > now()
 FOR SHARE;
 
 -- name: ReleaseRowLease :execrows
--- ReleaseRowLease gives a lease back. Called when a writer of rows has ended.
--- index: row_leases_pkey. cost: 1 row.
+-- ReleaseRowLease gives leases back. Called when a writer of rows, or a removal, has ended.
+-- index: row_leases_pkey. cost: a row for each place.
 DELETE FROM row_leases
-WHERE place = @place AND holder = @holder;
+WHERE place = ANY(@places::text[]) AND holder = @holder;
 
 -- name: RenewRowLease :exec
--- RenewRowLease keeps a lease that is still that of its holder. Called every other second while rows are written.
--- index: row_leases_pkey. cost: 1 row.
+-- RenewRowLease keeps those of the leases that are still their holder's. Called every other second while rows are written or removed.
+-- index: row_leases_pkey. cost: a row for each place.
 UPDATE row_leases SET expires_at = now() + make_interval(secs => @seconds::double precision)
-WHERE place = @place AND holder = @holder;
+WHERE place = ANY(@places::text[]) AND holder = @holder;
 
 -- name: TakeRowLease :execrows
 -- TakeRowLease takes the lease of a place, if nobody has it or its time is over; no row is affected while another has it. Called by

@@ -144,19 +144,22 @@ func (w *remover) Work(ctx context.Context, task *river.Job[removalArgs]) error 
 	return nil
 }
 
-// remove waits for a writer that began before the record was deleted.
+// remove waits for writers that began before their records were deleted, and looks for the table only then: one of them may make it.
 func (w *remover) remove(ctx context.Context, r *Removal) error {
-	place, err := r.Place(ctx, w.series)
-	if err != nil || place.Table == nil || r.Kept && !place.Shared {
-		return err
-	}
-	lease := place.Lease(w.store.Queries)
+	lease := series.LeaseOf(w.store.Queries, r.Table, r.Owners...)
+	defer lease.Release(context.WithoutCancel(ctx)) // what was sent last does no harm later
 	if err := lease.Take(ctx); err != nil {
 		return err
 	}
-	defer lease.Release(ctx)
-	if place.Shared {
+	w.series.Forget(r.Table)
+	place, err := r.Place(ctx, w.series)
+	switch {
+	case err != nil || place.Table == nil:
+		return err
+	case place.Shared:
 		return w.series.Disown(ctx, place.Selection())
+	case r.Kept:
+		return nil
 	}
 	return w.series.Drop(ctx, r.Table)
 }
