@@ -37,6 +37,8 @@ var (
 // appendRequest is a request that adds rows to a series.
 type appendRequest struct {
 	*ingest.Destination
+	what            string // the kind of record that the rows belong to
+	id              uuid.UUID
 	dryRun, replace bool
 	// finish updates the records in PostgreSQL, once the rows can be read.
 	finish func(ctx context.Context, note series.Note, columns []string) (series.Counted, error)
@@ -52,7 +54,7 @@ func (s *Server) AppendOhlcv(c echo.Context, datasetID string, params spec.Appen
 	if err != nil {
 		return err
 	}
-	a := appendRequest{Destination: d, dryRun: isTrue(params.DryRun), replace: isTrue(params.Replace)}
+	a := appendRequest{Destination: d, what: "dataset", id: row.DatasetID, dryRun: isTrue(params.DryRun), replace: isTrue(params.Replace)}
 	a.finish = func(ctx context.Context, note series.Note, _ []string) (series.Counted, error) {
 		return note.Bars(ctx, row.DatasetID)
 	}
@@ -69,7 +71,7 @@ func (s *Server) AppendIndicators(c echo.Context, datasetID string, params spec.
 	if err != nil {
 		return err
 	}
-	a := appendRequest{Destination: d, dryRun: isTrue(params.DryRun), replace: isTrue(params.Replace)}
+	a := appendRequest{Destination: d, what: "dataset", id: row.DatasetID, dryRun: isTrue(params.DryRun), replace: isTrue(params.Replace)}
 	a.finish = func(ctx context.Context, note series.Note, columns []string) (series.Counted, error) {
 		counted, err := note.Indicators(ctx, row.DatasetID, columns...)
 		if err != nil {
@@ -144,7 +146,7 @@ func (s *Server) AppendPredictions(c echo.Context, runID string, params spec.App
 		d.Tags = []ingest.Tag{{Column: "run_id", Value: id.String(), Always: true}, {Column: "dataset", Value: row.DatasetSlug, Always: true},
 			{Column: "target", Value: row.TargetColumn, Always: true}}
 	}
-	a := appendRequest{Destination: d, dryRun: isTrue(params.DryRun), replace: isTrue(params.Replace)}
+	a := appendRequest{Destination: d, what: "run", id: id, dryRun: isTrue(params.DryRun), replace: isTrue(params.Replace)}
 	a.finish = func(ctx context.Context, note series.Note, _ []string) (counted series.Counted, err error) {
 		if counted.Bounds, err = s.bounds(ctx, series.Predictions, row.PredictionMeasurement, id); err == nil {
 			_, err = s.fillFolds(ctx, note, row.DatasetID, counted)
@@ -182,7 +184,7 @@ func (s *Server) AppendTrace(c echo.Context, simulationID string, params spec.Ap
 		{Column: "simulation_id", Value: id.String(), Always: true}, {Column: "run_id", Value: row.RunID.String(), Always: true},
 		{Column: "dataset_id", Value: row.DatasetID.String(), Always: true}, {Column: "mode", Value: row.Mode},
 	}
-	a := appendRequest{Destination: d, dryRun: isTrue(params.DryRun), replace: isTrue(params.Replace)}
+	a := appendRequest{Destination: d, what: "simulation", id: id, dryRun: isTrue(params.DryRun), replace: isTrue(params.Replace)}
 	a.finish = func(ctx context.Context, _ series.Note, _ []string) (counted series.Counted, err error) {
 		counted.Bounds, err = s.bounds(ctx, series.Trace, row.QuestDBNamespace, id)
 		return counted, err
@@ -225,6 +227,9 @@ func (s *Server) append(c echo.Context, a appendRequest) error {
 			return err
 		}
 		defer lease.Release(ctx)
+		if err := s.stillNamed(ctx, a); err != nil {
+			return err
+		}
 	}
 	if err := acquire(ctx, s.appends); err != nil {
 		return err
@@ -258,6 +263,20 @@ func (s *Server) append(c echo.Context, a appendRequest) error {
 		answer.FirstTS, answer.LastTS = counted.First.UnixMilli(), counted.Last.UnixMilli()
 	}
 	return c.JSON(http.StatusOK, answer)
+}
+
+// stillNamed fails when the record was deleted, or got another table, before the lease was taken: then the table may be gone already, and
+// nobody would remove what is written to it. A removal that comes later waits for the lease.
+func (s *Server) stillNamed(ctx context.Context, a appendRequest) error {
+	var table string
+	err := retry(ctx, transient, func() (err error) {
+		table, err = s.DB.GetPlace(ctx, db.GetPlaceParams{Kind: int32(a.Kind), ID: a.id})
+		return err
+	})
+	if err == nil && table != a.Place.Name {
+		return conflict("the "+a.what+" names another table by now: nothing is stored, repeat the request", nil)
+	}
+	return notFound(err, a.what, a.id)
 }
 
 // bytesOfRows is what a byte of rows may take in memory: "0," is a cell of eight bytes.
@@ -296,7 +315,8 @@ func (s *Server) storeRows(
 	ctx context.Context, a appendRequest, lease *series.Lease, table questdb.Spec, batch *rowread.Batch,
 ) (ingest.Stored, series.Counted, error) {
 	stored, err := a.Store(ctx, s.QuestDB, table, batch)
-	if refused := new(questdb.Refused); errors.As(err, &refused) {
+	refused := new(questdb.Refused)
+	if errors.As(err, &refused) || errors.Is(err, questdb.ErrNoTable) || errors.Is(err, questdb.ErrNoColumn) {
 		err = fmt.Errorf("%w: %w", errChanged, err)
 	}
 	if err != nil {

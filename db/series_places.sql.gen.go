@@ -66,6 +66,28 @@ func (q *Queries) CountRemovals(ctx context.Context) (CountRemovalsRow, error) {
 	return i, err
 }
 
+const getPlace = `-- name: GetPlace :one
+SELECT table_name
+FROM series_places
+WHERE kind = $1 AND ((kind <= 1 AND dataset_id = $2) OR (kind = 2 AND run_id = $2) OR (kind = 3 AND simulation_id = $2))
+LIMIT 1
+`
+
+type GetPlaceParams struct {
+	Kind int32     `json:"kind"`
+	ID   uuid.UUID `json:"id"`
+}
+
+// GetPlace returns the table that a dataset, run or simulation names for rows of a kind. Called by those who add rows, once they have the
+// lease of the table.
+// index: indicator_datasets_pkey, walkforward_runs_pkey, simulation_runs_pkey. cost: the record.
+func (q *Queries) GetPlace(ctx context.Context, arg GetPlaceParams) (string, error) {
+	row := q.db.QueryRow(ctx, getPlace, arg.Kind, arg.ID)
+	var table_name string
+	err := row.Scan(&table_name)
+	return table_name, err
+}
+
 const listOtherPlaces = `-- name: ListOtherPlaces :many
 SELECT DISTINCT
     table_name,

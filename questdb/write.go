@@ -20,6 +20,7 @@ type Spec struct {
 	Dedup       bool     // by timestamp and the columns that are a Key
 	Columns     []Column // all but the timestamp: name, type, whether it is a Key
 	Widen       []string // columns of whole numbers that get fractions
+	Exists      bool     // the table is there, so that Columns need not be all: it is not made
 }
 
 // check refuses names that QuestDB would not accept. Error: ErrInvalidName.
@@ -43,7 +44,7 @@ var madeTypes = []string{"DOUBLE", "LONG", "SYMBOL", "VARCHAR"}
 
 // Ensure creates the table or adds its missing columns; a table without deduplication gets that of the spec. An existing
 // column keeps its type. It is safe to call from several processes at once.
-// Errors: ErrInvalidName, and those of a read.
+// Errors: ErrInvalidName, and those of a read; ErrNoTable only when it has to exist.
 func (c *Client) Ensure(ctx context.Context, s Spec) (*Table, error) {
 	name, err := tableName(s.Name)
 	if err != nil {
@@ -59,7 +60,7 @@ func (c *Client) Ensure(ctx context.Context, s Spec) (*Table, error) {
 		}
 	}()
 	t, err := c.lookUp(ctx, name, c.execQuery)
-	if errors.Is(err, ErrNoTable) {
+	if errors.Is(err, ErrNoTable) && !s.Exists {
 		if err := c.create(ctx, name, s); err != nil {
 			return nil, fmt.Errorf("make a table: %w", err)
 		}

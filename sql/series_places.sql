@@ -22,6 +22,15 @@ SELECT
 FROM river.river_job
 WHERE state IN ('available', 'pending', 'retryable', 'running', 'scheduled') AND kind = 'questdb_removal';
 
+-- name: GetPlace :one
+-- GetPlace returns the table that a dataset, run or simulation names for rows of a kind. Called by those who add rows, once they have the
+-- lease of the table.
+-- index: indicator_datasets_pkey, walkforward_runs_pkey, simulation_runs_pkey. cost: the record.
+SELECT table_name
+FROM series_places
+WHERE kind = @kind AND ((kind <= 1 AND dataset_id = @id) OR (kind = 2 AND run_id = @id) OR (kind = 3 AND simulation_id = @id))
+LIMIT 1;
+
 -- name: ListOtherPlaces :many
 -- ListOtherPlaces returns which of the tables some record names, once for each of the owners that it goes by there and else with an
 -- empty owner. Called after the records were deleted and LockTables.

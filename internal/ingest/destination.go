@@ -216,6 +216,7 @@ func (d *Destination) Plan(batch *rowread.Batch) (wanted questdb.Spec, added []s
 	if made == nil {
 		made = &questdb.Table{}
 	} else { // then what it lacks beside its key is not needed
+		wanted.Exists = true
 		wanted.Columns = slices.DeleteFunc(wanted.Columns, func(c questdb.Column) bool { return !c.Key })
 	}
 	for i, c := range wanted.Columns {

@@ -28,6 +28,11 @@ func (d *Destination) Store(ctx context.Context, client *questdb.Client, wanted 
 	if err := appendable(table); err != nil {
 		return Stored{}, err
 	}
+	for _, c := range batch.Columns {
+		if _, ok := table.Column(c.Name); !ok && !c.Empty(len(batch.Times)) { // another process has made the table anew
+			return Stored{}, fmt.Errorf("write to %s: %w: %q", table.Name, questdb.ErrNoColumn, c.Name)
+		}
+	}
 	w := newTableWriter(client, table, d, batch)
 	result := w.count()
 	if w.dedup {
