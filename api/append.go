@@ -237,7 +237,7 @@ func (s *Server) append(c echo.Context, a appendRequest) error {
 	defer s.appends.Release(1)
 	table, added := a.Plan(batch)
 	answer := spec.RowsStored{Success: true, Message: "rows stored", Measurement: a.Place.Name, ColumnsAdded: added, DryRun: a.dryRun,
-		Warnings: []string{}}
+		Warnings: orEmpty(batch.Warnings)}
 	var counted series.Counted
 	var stored ingest.Stored
 	if a.dryRun {
@@ -288,7 +288,7 @@ func readRows(c echo.Context, d *ingest.Destination, body *httpbody.Body) (*rowr
 	if err != nil {
 		return nil, err
 	}
-	batch, err := d.Read(format, body)
+	batch, err := d.Read(format, body, body.TakesNonfinite())
 	invalidRow, invalid := new(rowread.ValidationError), new(httpbody.ValidationError)
 	switch {
 	case err == nil:

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -45,6 +46,15 @@ func (s *Server) datasetID(c echo.Context, text string) (uuid.UUID, error) {
 	var id uuid.UUID
 	err := retry(c.Request().Context(), transient, func() (err error) { id, err = s.DB.GetDatasetID(c.Request().Context(), text); return err })
 	return id, notFound(err, "dataset", slug(text))
+}
+
+// datasetIn is datasetID for the dataset_id of a body.
+func (s *Server) datasetIn(c echo.Context, text string) (uuid.UUID, error) {
+	id, err := s.datasetID(c, text)
+	if answer := new(spec.Problem); errors.As(err, &answer) && answer.Status == http.StatusNotFound {
+		err = spec.NewProblem(http.StatusConflict, spec.ErrorCodeUnknownDataset, "dataset_id: there is no dataset with the slug "+slug(text).String())
+	}
+	return id, err
 }
 
 // slug is a dataset's in a message.

@@ -44,6 +44,9 @@ func TestSearchByFields(t *testing.T) {
 		{"sort=started_at&metric=started_at!=2026-01-03T13:00:00.000001Z", []int{0, 1, 3, 4}},
 		{"sort=started_at&metric=created_at>=2020-01-01T00:00:00Z&metric=completed_at exists", []int{0, 1, 2, 3, 4, 5}},
 		{"metric=created_at<2020-01-01T00:00:00Z", nil},
+		// data-rules.md, Times: a filter reads what every other door does.
+		{"sort=started_at&metric=started_at>=2026-01-03 13:00&metric=started_at<2026-01-04", []int{2}},
+		{"sort=started_at&metric=started_at>=2026-01-03T14:00:00.000001+01:00&metric=started_at>0", []int{2, 3, 4}},
 		{"sort=duration_ms&metric=duration_ms>10", []int{3, 2, 1, 0}},
 		{"sort=-duration_ms&metric=duration_ms<=10", []int{4, 5}},
 	} {
@@ -76,8 +79,9 @@ func TestSearchByFields(t *testing.T) {
 		}
 	}
 	for path, at := range map[string]int{
-		"/api/simulations?metric=duration_ms>1": 1, "/api/runs?metric=started>1": 1, "/api/runs?metric=started_at>yesterday": 12, "/api/runs?metric=duration_ms>2026-01-01T00:00:00Z": 13,
-		"/api/runs?sort=started_at,run_id": 11, "/api/runs?metric=started_at": 11, "/api/runs?metric=summary_metrics.x_at>2026-01-01T00:00:00Z": 22,
+		"/api/simulations?metric=duration_ms>1": 1, "/api/runs?metric=started>1": 1, "/api/runs?metric=started_at>yesterday": 12, "/api/runs?metric=started_at>20260103": 12, "/api/runs?metric=created_at>=1767448800": 13,
+		"/api/runs?metric=duration_ms>2026-01-01T00:00:00Z": 13,
+		"/api/runs?sort=started_at,run_id":                  11, "/api/runs?metric=started_at": 11, "/api/runs?metric=summary_metrics.x_at>2026-01-01T00:00:00Z": 22,
 	} {
 		res := h.get(path)
 		if text := readBody(t, res); res.StatusCode != 400 || !strings.Contains(text, fmt.Sprintf(" at %d: ", at)) {

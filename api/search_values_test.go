@@ -203,6 +203,22 @@ func TestSlugForID(t *testing.T) {
 			t.Errorf("%s: by id %s, by slug %s", path, byID, bySlug)
 		}
 	}
+	// In a body, too.
+	inBody := strings.NewReplacer(`"dataset_id": "`+newDataset+`"`, `"dataset_id": "`+slug+`"`)
+	h.store("/api/runs", inBody.Replace(runBody(1)), 200)
+	h.store("/api/simulations", inBody.Replace(simulationBody(1)), 201)
+	for _, path := range []string{"/api/runs/" + newRun, "/api/simulations/" + newSim} {
+		if body := readBody(t, h.get(path)); !strings.Contains(body, `"dataset_id":"`+newDataset+`"`) {
+			t.Errorf("%s: %s", path, body)
+		}
+	}
+	if inBody.Replace(runBody(1)) == runBody(1) || inBody.Replace(simulationBody(1)) == simulationBody(1) {
+		t.Error("the bodies have no dataset_id")
+	}
+	status, a := h.send(http.MethodPost, "/api/runs", strings.Replace(runBody(1), newDataset, "none", 1))
+	if status != 409 || a["code"] != "unknown_dataset" || a["message"] != "dataset_id: there is no dataset with the slug none" {
+		t.Errorf("%d %v", status, a)
+	}
 	if res := h.get("/api/datasets/none/runs"); res.StatusCode != 404 || !strings.Contains(readBody(t, res), "dataset none does not exist") {
 		t.Errorf("%d", res.StatusCode)
 	}

@@ -17,6 +17,7 @@ import (
 // runUpload is a posted run, checked and ready to be stored.
 type runUpload struct {
 	Run      db.UpsertRunParams
+	Dataset  string    // its id or slug, as it is given
 	Folds    *foldList // nil: the stored folds stay
 	Warnings []string
 }
@@ -60,7 +61,7 @@ func readRun(body *httpbody.Body) (*runUpload, error) {
 		f.Path, run = "run", b.Run
 		warnings = append(warnings, run.Unknown.Warnings("run")...)
 	}
-	u := &runUpload{Run: run.row(&f), Warnings: warnings}
+	u := &runUpload{Run: run.row(&f), Dataset: orElse(run.DatasetID, ""), Warnings: warnings}
 	if f.Err() != nil {
 		return nil, f.Err()
 	}
@@ -80,7 +81,7 @@ func (b *runFields) row(f *httpbody.Fields) db.UpsertRunParams {
 	}
 	return db.UpsertRunParams{
 		RunID:                 f.RequiredID("run_id", b.RunID),
-		DatasetID:             f.RequiredID("dataset_id", b.DatasetID),
+		DatasetID:             f.Reference("dataset_id", b.DatasetID),
 		PredictionMeasurement: httpbody.Required(f, "prediction_measurement", f.Name("prediction_measurement", b.PredictionMeasurement)),
 		TargetColumn:          orElse(f.Name("target_column", b.TargetColumn), ""),
 		FeatureColumns:        orJSON(f.Array("feature_columns", features), "[]"),

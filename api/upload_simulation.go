@@ -19,6 +19,7 @@ import (
 // simulationUpload is a posted simulation, checked and ready to be stored.
 type simulationUpload struct {
 	Simulation db.UpsertSimulationParams
+	Dataset    string      // its id or slug, as it is given
 	Buckets    *bucketList // nil: the stored buckets stay
 	Trades     *tradeList  // nil: the stored trades stay
 	Warnings   []string
@@ -67,7 +68,7 @@ func readSimulation(body *httpbody.Body) (*simulationUpload, error) {
 		f.Path, simulation = name, nested
 		warnings = append(warnings, nested.Unknown.Warnings(name)...)
 	}
-	u := &simulationUpload{Simulation: simulation.row(&f), Warnings: warnings}
+	u := &simulationUpload{Simulation: simulation.row(&f), Dataset: orElse(simulation.DatasetID, ""), Warnings: warnings}
 	wrong := f.Err()
 	if u.Buckets = b.Buckets; wrong == nil && u.Buckets != nil {
 		wrong = u.Buckets.parents.Check(u.Simulation.SimulationID, notOfSimulation)
@@ -88,7 +89,7 @@ func (b *simulationFields) row(f *httpbody.Fields) db.UpsertSimulationParams {
 	return db.UpsertSimulationParams{
 		SimulationID:        f.RequiredID("simulation_id", b.SimulationID),
 		RunID:               f.RequiredID("run_id", b.RunID),
-		DatasetID:           f.RequiredID("dataset_id", b.DatasetID),
+		DatasetID:           f.Reference("dataset_id", b.DatasetID),
 		InputRunMeasurement: orElse(f.Name("input_run_measurement", b.InputRunMeasurement), ""),
 		QuestDBNamespace:    orElse(f.Name("questdb_namespace", b.QuestDBNamespace), "trading_sim_traces"),
 		Mode:                httpbody.Required(f, "mode", f.OneOf("mode", b.Mode, "long", "short", "dual")),

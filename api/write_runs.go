@@ -41,6 +41,9 @@ func (s *Server) storeRun(c echo.Context, path *uuid.UUID, ch change) error {
 	if err := sameID("run_id", path, up.Run.RunID); err != nil {
 		return err
 	}
+	if up.Run.DatasetID, err = s.datasetIn(c, up.Dataset); err != nil {
+		return err
+	}
 	answer := spec.RunStored{
 		Success: true, Message: "run stored", RunID: up.Run.RunID, PredictionMeasurement: up.Run.PredictionMeasurement,
 		FoldsReceived: up.Folds.count(), DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings),

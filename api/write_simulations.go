@@ -41,6 +41,9 @@ func (s *Server) storeSimulation(c echo.Context, path *uuid.UUID, ch change) err
 	if err := sameID("simulation_id", path, id); err != nil {
 		return err
 	}
+	if up.Simulation.DatasetID, err = s.datasetIn(c, up.Dataset); err != nil {
+		return err
+	}
 	answer := spec.SimulationStored{Success: true, Message: "simulation stored", SimulationID: id, DryRun: ch.dryRun,
 		Warnings: orEmpty(up.Warnings)}
 	err = s.writeTagged(c, ch.dryRun, func(ctx context.Context, q *db.Queries) (string, error) {

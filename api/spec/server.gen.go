@@ -461,6 +461,36 @@ func (e GetIndexMapParamsType) Valid() bool {
 	}
 }
 
+// Defines values for AppendIndicatorsParamsNonfinite.
+const (
+	AppendIndicatorsParamsNonfiniteNull AppendIndicatorsParamsNonfinite = "null"
+)
+
+// Valid indicates whether the value is a known member of the AppendIndicatorsParamsNonfinite enum.
+func (e AppendIndicatorsParamsNonfinite) Valid() bool {
+	switch e {
+	case AppendIndicatorsParamsNonfiniteNull:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AppendOhlcvParamsNonfinite.
+const (
+	AppendOhlcvParamsNonfiniteNull AppendOhlcvParamsNonfinite = "null"
+)
+
+// Valid indicates whether the value is a known member of the AppendOhlcvParamsNonfinite enum.
+func (e AppendOhlcvParamsNonfinite) Valid() bool {
+	switch e {
+	case AppendOhlcvParamsNonfiniteNull:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListDatasetRunsParamsCount.
 const (
 	ListDatasetRunsParamsCountEstimated ListDatasetRunsParamsCount = "estimated"
@@ -611,6 +641,21 @@ const (
 func (e ListPredictionsParamsWith) Valid() bool {
 	switch e {
 	case ListPredictionsParamsWithFolds:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AppendPredictionsParamsNonfinite.
+const (
+	AppendPredictionsParamsNonfiniteNull AppendPredictionsParamsNonfinite = "null"
+)
+
+// Valid indicates whether the value is a known member of the AppendPredictionsParamsNonfinite enum.
+func (e AppendPredictionsParamsNonfinite) Valid() bool {
+	switch e {
+	case AppendPredictionsParamsNonfiniteNull:
 		return true
 	default:
 		return false
@@ -770,6 +815,21 @@ func (e GetEquityParamsEvery) Valid() bool {
 	case Bar:
 		return true
 	case Day:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AppendTraceParamsNonfinite.
+const (
+	AppendTraceParamsNonfiniteNull AppendTraceParamsNonfinite = "null"
+)
+
+// Valid indicates whether the value is a known member of the AppendTraceParamsNonfinite enum.
+func (e AppendTraceParamsNonfinite) Valid() bool {
+	switch e {
+	case AppendTraceParamsNonfiniteNull:
 		return true
 	default:
 		return false
@@ -1286,7 +1346,7 @@ type RunStored struct {
 	Warnings              []string           `json:"warnings"`
 }
 
-// RunUpload The run under `run` and its folds beside it, or all flat. Without `folds` the stored folds stay; an empty array deletes them.
+// RunUpload The run under `run` and its folds beside it, or all flat. Its `dataset_id` is a UUID or a slug. Without `folds` the stored folds stay; an empty array deletes them.
 type RunUpload struct {
 	Folds *[]map[string]interface{} `json:"folds,omitempty"`
 	Run   *map[string]interface{}   `json:"run,omitempty"`
@@ -1413,7 +1473,7 @@ type SimulationStored struct {
 	Warnings     []string `json:"warnings"`
 }
 
-// SimulationUpload Without `buckets` or `trades` the stored ones stay; an empty array deletes them.
+// SimulationUpload The `dataset_id` is a UUID or a slug. Without `buckets` or `trades` the stored ones stay; an empty array deletes them.
 type SimulationUpload = map[string]interface{}
 
 // Statement defines model for Statement.
@@ -1788,7 +1848,13 @@ type AppendIndicatorsParams struct {
 
 	// Replace Rows replace those that are stored. By default a row keeps the cells that it does not give.
 	Replace *ReplaceRows `form:"replace,omitempty" json:"replace,omitempty"`
+
+	// Nonfinite `null` stores NaN, Infinity and -Infinity, which are not JSON, as null and names them in `warnings`.
+	Nonfinite *AppendIndicatorsParamsNonfinite `form:"nonfinite,omitempty" json:"nonfinite,omitempty"`
 }
+
+// AppendIndicatorsParamsNonfinite defines parameters for AppendIndicators.
+type AppendIndicatorsParamsNonfinite string
 
 // GetDatasetManifestParams defines parameters for GetDatasetManifest.
 type GetDatasetManifestParams struct {
@@ -1857,7 +1923,13 @@ type AppendOhlcvParams struct {
 
 	// Replace Rows replace those that are stored. By default a row keeps the cells that it does not give.
 	Replace *ReplaceRows `form:"replace,omitempty" json:"replace,omitempty"`
+
+	// Nonfinite `null` stores NaN, Infinity and -Infinity, which are not JSON, as null and names them in `warnings`.
+	Nonfinite *AppendOhlcvParamsNonfinite `form:"nonfinite,omitempty" json:"nonfinite,omitempty"`
 }
+
+// AppendOhlcvParamsNonfinite defines parameters for AppendOhlcv.
+type AppendOhlcvParamsNonfinite string
 
 // ListDatasetRunsParams defines parameters for ListDatasetRuns.
 type ListDatasetRunsParams struct {
@@ -1880,7 +1952,7 @@ type ListDatasetRunsParams struct {
 	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
 	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
 	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-	// `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
@@ -2043,7 +2115,7 @@ type ListRunsParams struct {
 	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
 	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
 	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-	// `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
@@ -2228,7 +2300,13 @@ type AppendPredictionsParams struct {
 
 	// Replace Rows replace those that are stored. By default a row keeps the cells that it does not give.
 	Replace *ReplaceRows `form:"replace,omitempty" json:"replace,omitempty"`
+
+	// Nonfinite `null` stores NaN, Infinity and -Infinity, which are not JSON, as null and names them in `warnings`.
+	Nonfinite *AppendPredictionsParamsNonfinite `form:"nonfinite,omitempty" json:"nonfinite,omitempty"`
 }
+
+// AppendPredictionsParamsNonfinite defines parameters for AppendPredictions.
+type AppendPredictionsParamsNonfinite string
 
 // ListSimulationsParams defines parameters for ListSimulations.
 type ListSimulationsParams struct {
@@ -2260,7 +2338,7 @@ type ListSimulationsParams struct {
 	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
 	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
 	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-	// `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
@@ -2448,7 +2526,13 @@ type AppendTraceParams struct {
 
 	// Replace Rows replace those that are stored. By default a row keeps the cells that it does not give.
 	Replace *ReplaceRows `form:"replace,omitempty" json:"replace,omitempty"`
+
+	// Nonfinite `null` stores NaN, Infinity and -Infinity, which are not JSON, as null and names them in `warnings`.
+	Nonfinite *AppendTraceParamsNonfinite `form:"nonfinite,omitempty" json:"nonfinite,omitempty"`
 }
+
+// AppendTraceParamsNonfinite defines parameters for AppendTrace.
+type AppendTraceParamsNonfinite string
 
 // ListTradesParams defines parameters for ListTrades.
 type ListTradesParams struct {
@@ -2507,7 +2591,7 @@ type ListTradesimRunsParams struct {
 	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
 	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
 	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-	// `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
@@ -2628,7 +2712,7 @@ type ListWalkforwardRunsParams struct {
 	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
 	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
 	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-	// `created_at`, `started_at`, `completed_at` (milliseconds or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
@@ -3682,6 +3766,13 @@ func (w *ServerInterfaceWrapper) AppendIndicators(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter replace: %s", err))
 	}
 
+	// ------------- Optional query parameter "nonfinite" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "nonfinite", ctx.QueryParams(), &params.Nonfinite, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter nonfinite: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.AppendIndicators(ctx, datasetID, params)
 	return err
@@ -3885,6 +3976,13 @@ func (w *ServerInterfaceWrapper) AppendOhlcv(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "replace", ctx.QueryParams(), &params.Replace, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter replace: %s", err))
+	}
+
+	// ------------- Optional query parameter "nonfinite" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "nonfinite", ctx.QueryParams(), &params.Nonfinite, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter nonfinite: %s", err))
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -5009,6 +5107,13 @@ func (w *ServerInterfaceWrapper) AppendPredictions(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter replace: %s", err))
 	}
 
+	// ------------- Optional query parameter "nonfinite" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "nonfinite", ctx.QueryParams(), &params.Nonfinite, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter nonfinite: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.AppendPredictions(ctx, runID, params)
 	return err
@@ -5577,6 +5682,13 @@ func (w *ServerInterfaceWrapper) AppendTrace(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "replace", ctx.QueryParams(), &params.Replace, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter replace: %s", err))
+	}
+
+	// ------------- Optional query parameter "nonfinite" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "nonfinite", ctx.QueryParams(), &params.Nonfinite, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter nonfinite: %s", err))
 	}
 
 	// Invoke the callback with all the unmarshaled arguments

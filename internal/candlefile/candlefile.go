@@ -82,7 +82,7 @@ func Open(in io.Reader, o Options, r rowread.Options) (*File, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	r.AnyUnit, r.Clock, r.Time = true, o.clock(), timeNames
+	r.AnyUnit, r.Clock, r.Time, r.Nonfinite = true, o.clock(), timeNames, true
 	if o.Time != "" {
 		r.Time = strings.Split(o.Time, ",")
 	}

@@ -101,6 +101,20 @@ func TestFiles(t *testing.T) {
 }
 
 // What a file does not say is said by options; what is not plain is refused with what was found.
+// NaN and the like in JSON, which Python writes, are missing.
+func TestNonfinite(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		`[{"timestamp": 1704067200000, "close": NaN, "open": 1}, {"timestamp": 1704067260000, "close":-Infinity, "open": 2}]`: "2024-01-01T00:00:00Z close= open=1\n2024-01-01T00:01:00Z close= open=2\n2 rows\n",
+		`[[1704067200000, 1, 2, 0.5, 1.5, NaN], [1704067260000, 1, 2, 0.5, 1.5, 10]]`: "2024-01-01T00:00:00Z open=1 high=2 low=0.5 close=1.5 volume=\n" +
+			"2024-01-01T00:01:00Z open=1 high=2 low=0.5 close=1.5 volume=10\n2 rows\n",
+	} {
+		if got := dump(strings.NewReader(in), Options{}); !strings.HasPrefix(got, want) {
+			t.Errorf("%s\n got %s\nwant %s", in, got, want)
+		}
+	}
+}
+
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	newYork, err := time.LoadLocation("America/New_York")

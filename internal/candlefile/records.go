@@ -91,7 +91,7 @@ type arrays struct {
 }
 
 func newArrays(in io.Reader) *arrays {
-	a := &arrays{dec: jsontext.NewDecoder(in)}
+	a := &arrays{dec: jsontext.NewDecoder(rowread.NewFinite(in))}
 	_, _ = a.dec.ReadToken() // the bracket that was seen
 	return a
 }
@@ -121,7 +121,7 @@ func (a *arrays) next() ([]string, error) {
 		case cell.Kind() == jsontext.KindBeginArray, cell.Kind() == jsontext.KindBeginObject:
 			return nil, a.wrong(nil)
 		}
-		a.row = append(a.row, cell.String())
+		a.row = append(a.row, strings.TrimPrefix(cell.String(), rowread.NonfiniteMark)) // which is missing then
 	}
 	return a.row, nil
 }

@@ -106,8 +106,8 @@ func syntaxError(body []byte, err *jsontext.SyntacticError) *ValidationError {
 		what = "is there twice"
 	case errors.Is(err, jsontext.ErrNonStringName):
 		what = "has a name that is not a text"
-	case nonfiniteAt(rest) != "":
-		what = "is " + nonfiniteAt(rest) + ", which JSON does not have: send null, or nonfinite=null in the query, which takes it as null"
+	case Nonfinite(rest) != "":
+		what = NotJSON(Nonfinite(rest))
 	case bytes.HasPrefix(rest, []byte(`\u`)):
 		what = "has a lone surrogate"
 	case len(rest) > 0:

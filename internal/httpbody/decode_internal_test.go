@@ -189,7 +189,7 @@ func TestManyWarningsAreCut(t *testing.T) {
 		u[fmt.Sprintf("field %03d", i)] = skipped{}
 	}
 	got := u.Warnings("run")
-	if len(got) != maxWarnings+1 || got[0] != `unknown field run."field 000" is ignored` || got[maxWarnings] != "80 more unknown fields are ignored" {
+	if len(got) != MaxWarnings+1 || got[0] != `unknown field run."field 000" is ignored` || got[MaxWarnings] != "80 more unknown fields are ignored" {
 		t.Errorf("got %q", got)
 	}
 }

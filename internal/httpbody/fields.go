@@ -42,7 +42,7 @@ func (f *Fields) Ignore(names Unknown) {
 		if *f.extra == nil {
 			*f.extra = Unknown{}
 		}
-		if len(*f.extra) < 5*maxWarnings {
+		if len(*f.extra) < 5*MaxWarnings {
 			(*f.extra)[name] = skipped{}
 		}
 	}
@@ -87,6 +87,12 @@ func (f *Fields) RequiredID(name string, text *string) uuid.UUID {
 		f.Fail(name, "is missing")
 	}
 	return f.ID(name, text)
+}
+
+// Reference returns the id of another record, which has to be given, or uuid.Nil for a slug in its place.
+func (f *Fields) Reference(name string, text *string) uuid.UUID {
+	id, _ := spec.ParseUUID(Required(f, name, f.Name(name, text)))
+	return id
 }
 
 // Name returns nil for a missing or empty text.
@@ -233,15 +239,15 @@ type skipped struct{}
 // UnmarshalJSONFrom reads over a value.
 func (*skipped) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return dec.SkipValue() }
 
-// maxWarnings is how many unknown fields are named in an answer.
-const maxWarnings = 20
+// MaxWarnings is how many unknown fields, or other values, are named in an answer.
+const MaxWarnings = 20
 
 // Warnings names the unknown fields of the object at a path, in order.
 func (u Unknown) Warnings(path string) []string {
 	var all []string
 	for i, name := range slices.Sorted(maps.Keys(u)) {
-		if i == maxWarnings {
-			return append(all, fmt.Sprintf("%d more unknown fields are ignored", len(u)-maxWarnings))
+		if i == MaxWarnings {
+			return append(all, fmt.Sprintf("%d more unknown fields are ignored", len(u)-MaxWarnings))
 		}
 		all = append(all, "unknown field "+joinPath(path, fieldName(name))+" is ignored")
 	}

@@ -13,8 +13,8 @@ import (
 // nonfinite are what Python and others write where JSON has no number.
 var nonfinite = []string{"NaN", "Infinity", "-Infinity"}
 
-// nonfiniteAt is the one of them at the start of b, or empty.
-func nonfiniteAt(b []byte) string {
+// Nonfinite is the one of them at the start of b, or empty.
+func Nonfinite(b []byte) string {
 	for _, name := range nonfinite {
 		if bytes.HasPrefix(b, []byte(name)) {
 			return name
@@ -28,6 +28,19 @@ func (b *Body) TakeNonfinite() { b.nonfinite = true }
 
 // Refuse makes every read of the body answer with a problem.
 func (b *Body) Refuse(p *spec.Problem) { b.err = p }
+
+// TakesNonfinite tells whether TakeNonfinite was called.
+func (b *Body) TakesNonfinite() bool { return b.nonfinite }
+
+// NotJSON says what is wrong with a value that Nonfinite found, and what to do.
+func NotJSON(name string) string {
+	return "is " + name + ", which JSON does not have: send null, or nonfinite=null in the query, which takes it as null"
+}
+
+// MoreNonfinite is the warning behind those of the first MaxWarnings values.
+func MoreNonfinite(more int) string {
+	return fmt.Sprintf("%d more values that are no finite numbers are stored as null", more)
+}
 
 // Warnings says what Decode changed.
 func (b *Body) Warnings() []string { return b.warnings }
@@ -45,7 +58,7 @@ func nullNonfinite(b []byte) (clean []byte, warnings []string) {
 		case '"':
 			i += endOfText(b[i:])
 		case 'N', 'I', '-':
-			name := nonfiniteAt(b[i:])
+			name := Nonfinite(b[i:])
 			if name == "" {
 				continue
 			}
@@ -64,7 +77,7 @@ func nullNonfinite(b []byte) (clean []byte, warnings []string) {
 	}
 	clean = append(clean, b[from:]...)
 	dec := jsontext.NewDecoder(bytes.NewBuffer(clean), jsontext.AllowDuplicateNames(true))
-	for _, p := range places[:min(len(places), maxWarnings)] {
+	for _, p := range places[:min(len(places), MaxWarnings)] {
 		for dec.InputOffset() <= p.at {
 			if _, err := dec.ReadToken(); err != nil { // which Decode will say
 				return clean, nil
@@ -72,8 +85,8 @@ func nullNonfinite(b []byte) (clean []byte, warnings []string) {
 		}
 		warnings = append(warnings, stackPath(dec)+" is "+p.name+": it is stored as null")
 	}
-	if more := len(places) - maxWarnings; more > 0 {
-		warnings = append(warnings, fmt.Sprintf("%d more values that are no finite numbers are stored as null", more))
+	if more := len(places) - MaxWarnings; more > 0 {
+		warnings = append(warnings, MoreNonfinite(more))
 	}
 	return clean, warnings
 }

@@ -15,6 +15,7 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/internal/httpbody"
+	"foldbook/internal/moment"
 )
 
 // Fields are what can be searched of a kind of record.
@@ -73,8 +74,8 @@ var (
 const maxKey = httpbody.MaxName
 
 // filter reads column.key or a number of the record itself, then >=, >, <=, <, = or != with a number, or exists or missing
-// behind a blank or a colon. A key with operators in it is written as a JSON text: summary_metrics."a>=b". A time is written as
-// RFC 3339 or in milliseconds since the epoch.
+// behind a blank or a colon. A key with operators in it is written as a JSON text: summary_metrics."a>=b". A time is
+// what package moment reads, a bare number in milliseconds since the epoch.
 func (f Fields) filter(text string) (filter, error) {
 	p := parser{name: "metric", text: text, fields: f}
 	got := filter{Key: p.key(endOfKey)}
@@ -280,10 +281,12 @@ func (p *parser) number(orTime bool) float64 {
 	rest := strings.TrimLeft(p.rest(), " ")
 	p.at = len(p.text) - len(rest)
 	rest = strings.TrimRight(rest, " ")
-	if orTime {
-		if t, err := time.Parse(time.RFC3339, rest); err == nil {
-			return Milliseconds(t)
+	if orTime && rest != "0" { // which is before all times
+		t, err := (&moment.Reader{Unit: moment.Milliseconds, Old: true}).Text(rest)
+		if err != nil {
+			p.fail(err.Error())
 		}
+		return Milliseconds(t)
 	}
 	v := jsontext.Value(rest)
 	if v.Kind() != jsontext.KindNumber || !v.IsValid() {

@@ -27,6 +27,9 @@ type builder struct {
 	time    int64 // of this row, in microseconds
 	ended   bool
 
+	nonfinite int // cells that are null for that
+	warnings  []string
+
 	timeName string        // AnyUnit: the column that was found
 	clock    moment.Reader // of the times
 }
@@ -44,7 +47,7 @@ func (b *builder) clear() {
 
 func (b *builder) full() bool { return len(b.times) >= b.o.Rows }
 
-func (b *builder) invalid(column, what string) error {
+func (b *builder) invalid(column, what string) *ValidationError {
 	return &ValidationError{Row: b.before + int64(len(b.times)), Column: column, What: what}
 }
 

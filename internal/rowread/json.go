@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"foldbook/internal/httpbody"
 )
 
 // jsonReader reads rows that are flat objects: the elements of the array "rows" of one object, or (NDJSON) one a line.
@@ -36,7 +38,10 @@ func decoder(in io.Reader) *jsontext.Decoder {
 }
 
 func newJSONReader(b *builder, in io.Reader, lines bool) *jsonReader {
-	return &jsonReader{builder: b, dec: decoder(bufio.NewReaderSize(in, 64<<10)), lines: lines, names: map[string]bool{}}
+	if in = bufio.NewReaderSize(in, 64<<10); b.o.Nonfinite {
+		in = NewFinite(in)
+	}
+	return &jsonReader{builder: b, dec: decoder(in), lines: lines, names: map[string]bool{}}
 }
 
 func (j *jsonReader) read() error {
@@ -119,7 +124,7 @@ func (j *jsonReader) cells(dec *jsontext.Decoder) error {
 		}
 		cell, err := dec.ReadValue()
 		if err != nil {
-			return j.wrong(err)
+			return j.wrongCell(c.Name, err)
 		}
 		if err := j.cell(c, cell); err != nil {
 			if dec.PeekKind() == 0 { // a number that was cut off may be a number too
@@ -176,6 +181,10 @@ func (j *jsonReader) cell(c *Column, v jsontext.Value) error {
 	var err error
 	if j.text, err = jsontext.AppendUnquote(j.text[:0], v); err != nil {
 		return &ValidationError{Row: j.rowOr(), Column: c.Name, What: "is not a JSON text", Syntax: true}
+	}
+	if name, ok := bytes.CutPrefix(j.text, []byte(NonfiniteMark)); ok && httpbody.Nonfinite(name) != "" && j.o.Nonfinite {
+		j.nullNonfinite(c.Name, string(name))
+		return nil
 	}
 	if c.Kind == Any || c.open {
 		if n, err := ReadNumber(string(j.text)); err == nil && !c.time && n.Exact {
@@ -295,7 +304,10 @@ func (j *jsonReader) rowOr() int64 {
 }
 
 // wrong is an error of the decoder in the words of the package; those of the input, and its end, come back as they are.
-func (j *jsonReader) wrong(err error) error {
+func (j *jsonReader) wrong(err error) error { return j.wrongCell("", err) }
+
+// wrongCell is wrong for the cell of a column.
+func (j *jsonReader) wrongCell(column string, err error) error {
 	bad := new(jsontext.SyntacticError)
 	switch {
 	case err == nil || err == io.EOF: //nolint:errorlint // the decoder's own
@@ -305,10 +317,17 @@ func (j *jsonReader) wrong(err error) error {
 	case errors.Is(bad.Err, io.ErrUnexpectedEOF):
 		return &ValidationError{Row: j.rowOr(), What: "ends early", Syntax: true}
 	}
-	at, rest := bad.ByteOffset, j.dec.UnreadBuffer()
-	rest = rest[min(max(at-j.dec.InputOffset(), 0), int64(len(rest))):]
+	at, unread := bad.ByteOffset, j.dec.UnreadBuffer()
+	i := min(max(at-j.dec.InputOffset(), 0), int64(len(unread)))
+	if i > 0 && bytes.HasPrefix(unread[i-1:], []byte("-Infinity")) { // the decoder names the I
+		i, at = i-1, at-1
+	}
+	rest := unread[i:]
 	if next := bytes.TrimLeft(rest, ", \t\r\n"); len(next) > 0 && rest[0] == ',' && (next[0] == ']' || next[0] == '}') {
 		at, rest = at+int64(len(rest)-len(next)), next // the decoder names the comma before them
+	}
+	if name := httpbody.Nonfinite(rest); name != "" {
+		return &ValidationError{Row: j.rowOr(), Column: column, What: fmt.Sprintf("%s, at byte %d", httpbody.NotJSON(name), at), Syntax: true}
 	}
 	c, n := utf8.DecodeRune(rest)
 	what := "is not JSON: unexpected " + strconv.QuoteRune(c)

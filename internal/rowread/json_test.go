@@ -84,6 +84,28 @@ func TestJSONRows(t *testing.T) {
 	}
 }
 
+// NaN and the like are null on request, wherever a read ends within them.
+func TestJSONNonfinite(t *testing.T) {
+	t.Parallel()
+	o := service()
+	o.Nonfinite, o.Texts = true, true
+	in := `{"x": [NaN], "rows": [{"timestamp": 1704067200000, "a": NaN, "b":-Infinity, "s": "NaN\\\" -Infinity", "n": -1},
+		{"timestamp": 1704067200001, "a": -0.5, "b":Infinity , "s": null}]}`
+	want := []map[string]any{
+		{"timestamp": int64(1704067200000000), "s": `NaN\" -Infinity`, "n": -1.0}, {"timestamp": int64(1704067200001000), "a": -0.5},
+	}
+	for name, reader := range map[string]io.Reader{"whole": strings.NewReader(in), "byte by byte": iotest.OneByteReader(strings.NewReader(in))} {
+		got, err := all(JSON, reader, o)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+		}
+	}
+	_, err := all(JSON, strings.NewReader(`{"rows": [{"timestamp": NaN}]}`), o)
+	if err == nil || err.Error() != "rows[0].timestamp: is missing" {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestJSONFaults(t *testing.T) {
 	t.Parallel()
 	const ok = `"timestamp": 1704067200000`
@@ -136,7 +158,9 @@ func TestJSONFaults(t *testing.T) {
 		{`{"rows": [{` + ok + `, "side": "\u0000"}]}`, "rows[0].side: has the character U+0000, which cannot be stored"},
 		{`{"rows": [{` + ok + `, "side": "\ud800"}]}`, "rows[0].side: is not a JSON text"},
 		{`{"rows": [{` + ok + `, "a": 1e999}]}`, "rows[0].a: is out of range"},
-		{`{"rows": [{` + ok + `, "a": NaN}]}`, "rows[0]: is not JSON: unexpected 'N', at byte 44"},
+		{`{"rows": [{` + ok + `, "a": NaN}]}`, "rows[0].a: is NaN, which JSON does not have: send null, or nonfinite=null in the query, which takes it as null, at byte 44"},
+		{`{"rows": [{` + ok + `, "a":-Infinity}]}`, "rows[0].a: is -Infinity, which JSON does not have: send null, or nonfinite=null in the query, which takes it as null, at byte 43"},
+		{`{"x": Infinity, "rows": []}`, "the body is Infinity, which JSON does not have: send null, or nonfinite=null in the query, which takes it as null, at byte 6"},
 		{`{"rows": [{` + ok + `, "a": 01}]}`, "rows[0]: is not JSON: unexpected '1', at byte 45"},
 		{`{"rows": [{` + ok + `, "a": 1.}]}`, "rows[0]: is not JSON: unexpected '}', at byte 46"},
 		{`{"rows": [{` + ok + `, "a": .1}]}`, "rows[0]: is not JSON: unexpected '.', at byte 44"},

@@ -47,6 +47,8 @@ type Options struct {
 	Column func(name string) (string, Kind, error)
 	Texts  bool // columns of kind Any may be texts
 
+	Nonfinite bool // NaN and infinities in JSON are null; Batch.Warnings names them
+
 	// Time lists the columns that may be the time of a row, in the order of preference. Bare numbers are milliseconds.
 	Time []string
 	// AnyUnit takes the first of Time that the first row has, and bare numbers in the unit that the first one shows.
@@ -146,6 +148,8 @@ func (c *Column) Empty(rows int) bool {
 type Batch struct {
 	Times   []int64   // microseconds since the epoch
 	Columns []*Column // without the time, in the order in which they were met; of kind Any if no cell was there
+
+	Warnings []string // about this batch and those before it
 }
 
 // Column finds a column.
@@ -166,8 +170,8 @@ type ValidationError struct {
 	Syntax bool // it is not the format that it should be
 }
 
-func (e *ValidationError) Error() string {
-	where := ""
+// place is where it is; empty: in the whole body.
+func (e *ValidationError) place() (where string) {
 	if e.Row >= 0 {
 		where = "rows[" + strconv.FormatInt(e.Row, 10) + "]"
 	}
@@ -177,6 +181,11 @@ func (e *ValidationError) Error() string {
 		}
 		where += quoted(e.Column)
 	}
+	return where
+}
+
+func (e *ValidationError) Error() string {
+	where := e.place()
 	switch {
 	case where == "":
 		return "the body " + e.What
@@ -265,7 +274,7 @@ func (r *Reader) Next() (*Batch, error) {
 			}
 		}
 	}
-	return &Batch{Times: r.b.times, Columns: r.b.columns}, nil
+	return &Batch{Times: b.times, Columns: b.columns, Warnings: b.allWarnings()}, nil
 }
 
 // Kinds are the kinds of the columns by the cells of all batches so far. Each batch has those that its own cells show.

@@ -90,13 +90,13 @@ func (im *Import) check(d *Document) (c checked, err error) {
 		if d.rows.Name == "" {
 			d.rows.Name = guess(batch)
 		}
-		c.rows += int64(len(batch.Times))
+		c.rows, c.warnings = c.rows+int64(len(batch.Times)), batch.Warnings
 		times = append(times, batch.Times...)
 	}
 	if c.rows == 0 {
 		return c, errors.New("has no rows")
 	}
-	c.warnings = f.Notes
+	c.warnings = append(f.Notes, c.warnings...)
 	if c.kinds, err = f.Kinds(); err != nil {
 		return c, wordsOf(err)
 	}
