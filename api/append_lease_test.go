@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +12,9 @@ import (
 
 	"foldbook/api"
 	"foldbook/db"
+	"foldbook/internal/doctor"
 	"foldbook/internal/testdb"
+	"foldbook/questdb"
 )
 
 // While QuestDB is frozen within an append, nothing of PostgreSQL waits for it: a write of the dataset's metadata goes through, no
@@ -85,8 +88,8 @@ func TestAppendWaitsForLease(t *testing.T) {
 	h.store(indicatorsPath(), indicatorRows(0, 1), 200)
 }
 
-// QuestDB is killed while it takes a body of three million cells: all of its rows are stored or none, and the same request again makes both
-// stores agree. (data-rules.md, Appends)
+// QuestDB is killed while it takes a body of three million cells: all of its rows are stored or none, the answer says so, and the record
+// and doctor agree with it; the same request again makes both stores agree. (data-rules.md, Appends)
 func TestAppendMeetsKilledQuestDB(t *testing.T) {
 	t.Parallel()
 	server := testdb.PrivateQuestDB(t)
@@ -94,10 +97,10 @@ func TestAppendMeetsKilledQuestDB(t *testing.T) {
 	name := slug(t)
 	h.newSet(name, ownTables(name))
 	const rows = 300_000
-	var b strings.Builder
-	b.WriteString("timestamp,a,b,c,d,e,f,g,h,i,j\n")
-	for i := range rows {
-		fmt.Fprintf(&b, "%d,1,2,3,4,5,6,7,8,9,10\n", 1704067200000+int64(i)*60000)
+	body := make([]byte, 0, 40*rows)
+	body = append(body, "timestamp,a,b,c,d,e,f,g,h,i,j\n"...)
+	for i := range int64(rows) {
+		body = append(strconv.AppendInt(body, 1704067200000+i*60000, 10), ",1,2,3,4,5,6,7,8,9,10\n"...)
 	}
 	type outcome struct {
 		status int
@@ -105,7 +108,7 @@ func TestAppendMeetsKilledQuestDB(t *testing.T) {
 	}
 	got := make(chan outcome, 1)
 	go func() {
-		status, a := h.send(http.MethodPost, indicatorsPath(), b.String(), "Content-Type", "text/csv")
+		status, a := h.send(http.MethodPost, indicatorsPath(), string(body), "Content-Type", "text/csv")
 		got <- outcome{status, a}
 	}()
 	h.waitRows(name+"_ind", 0) // it is there
@@ -114,15 +117,31 @@ func TestAppendMeetsKilledQuestDB(t *testing.T) {
 	if err := server.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n := int64(len(h.table(name + "_ind"))); n != 0 && n != rows || n == 0 && a.status != http.StatusServiceUnavailable {
-		t.Errorf("%d rows are stored after %d %v", n, a.status, a.body)
+	table, err := h.opts.QuestDB.Table(t.Context(), name+"_ind")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if a := h.csv(indicatorsPath(), b.String()); a["row_count"] != float64(rows) {
+	n, err := h.opts.QuestDB.Count(t.Context(), questdb.Selection{Table: table})
+	if err != nil || n != 0 && n != rows || (n == rows) != (a.status == http.StatusOK) && !strings.Contains(fmt.Sprint(a.body["message"]), "all of them are stored, or none") {
+		t.Errorf("%d rows are stored after %d %v, %v", n, a.status, a.body, err)
+	}
+	agree := func(rows float64) {
+		t.Helper()
+		if d := h.object("/api/datasets/" + newDataset); d["indicator_row_count"] != rows {
+			t.Errorf("the record: %v, want %v", d["indicator_row_count"], rows)
+		}
+		found, err := (&doctor.Doctor{DB: h.db, QuestDB: h.opts.QuestDB}).Check(t.Context())
+		if err != nil || len(found) > 0 {
+			t.Errorf("doctor: %v, %v", found, err)
+		}
+	}
+	if n == 0 || a.status == http.StatusOK {
+		agree(float64(n))
+	}
+	if a := h.csv(indicatorsPath(), string(body)); a["row_count"] != float64(rows) {
 		t.Errorf("again: %v", a)
 	}
-	if d := h.object("/api/datasets/" + newDataset); d["indicator_row_count"] != float64(rows) {
-		t.Errorf("the record: %v", d["indicator_row_count"])
-	}
+	agree(rows)
 }
 
 // A fold that begins before the first row never gets its times, and costs the appends that follow no read of all times.

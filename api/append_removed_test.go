@@ -44,11 +44,11 @@ func (h *harness) sendWhile(path, rows string, run func()) (int, map[string]any)
 }
 
 // shareTables stores a dataset, a run and a simulation in the shared tables, which their rows so outlive those of others.
-func (h *harness) shareTables() {
+func (h *harness) shareTables(name string) {
 	h.t.Helper()
 	other := strings.NewReplacer(newDataset, otherDataset, newRun, otherRun, newSim, otherSim,
 		"btc25_1_wf1767358800", "walkforward_predictions", `"btc25_1_sim1"`, `"trading_sim_traces"`)
-	h.store("/api/datasets", fmt.Sprintf(`{"dataset_id": %q, "dataset_slug": "%s_keeps", "indicator_measurement": "indicator_bars"}`, otherDataset, slug(h.t)), 201)
+	h.store("/api/datasets", fmt.Sprintf(`{"dataset_id": %q, "dataset_slug": %q, "indicator_measurement": "indicator_bars"}`, otherDataset, name), 201)
 	h.store("/api/runs", other.Replace(runBody(0)), 201)
 	h.store("/api/simulations", other.Replace(simulationBody(1)), 201)
 }
@@ -66,7 +66,7 @@ const (
 func TestAppendToDeletedRecord(t *testing.T) {
 	t.Parallel()
 	h := appendHarness(t)
-	h.shareTables()
+	h.shareTables(slug(t))
 	work(t, h, h.opts.QuestDB)
 	name := slug(t)
 	predictions := `{"rows": [{"timestamp": 1704067200000, "fold_number": 0, "prediction": 0.5}]}`
@@ -113,7 +113,7 @@ func TestAppendToDeletedRecord(t *testing.T) {
 func TestRemovalWaitsForWriters(t *testing.T) {
 	t.Parallel()
 	h := appendHarness(t)
-	h.shareTables()
+	h.shareTables(slug(t))
 	name := slug(t)
 	h.newSet(name)
 	runs := []string{strings.Replace(goneRun, "fe", "fc", 1), strings.Replace(goneRun, "fe", "fd", 1)}

@@ -10,10 +10,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"foldbook/internal/ingest"
+	"foldbook/internal/testdb"
 	"foldbook/questdb"
 )
 
-// data-rules.md, Deleting
+// data-rules.md, Deletes
 
 const otherDataset = "0a000000-0000-4000-8000-0000000000ff"
 
@@ -43,14 +44,15 @@ func TestDeleteRemovesRows(t *testing.T) {
 	name := slug(t)
 	shared := `"indicator_measurement": "indicator_bars"`
 	h.newSet(name, shared)
-	h.store("/api/datasets", fmt.Sprintf(`{"dataset_id": %q, "dataset_slug": "%s_other", %s}`, otherDataset, name, shared), 201)
+	h.shareTables(name + "_other")
 	h.store("/api/runs", strings.ReplaceAll(runBody(0), "btc25_1_wf1767358800", name+"_wf1"), 201)
-	h.store("/api/simulations", strings.Replace(simulationBody(1), `"btc25_1_sim1"`, `"trading_sim_traces"`, 1), 201)
+	sim := strings.Replace(newSim, "0001", "0002", 1) // others have rows of newSim in the shared table
+	h.store("/api/simulations", strings.NewReplacer(newSim, sim, `"btc25_1_sim1"`, `"trading_sim_traces"`).Replace(simulationBody(1)), 201)
 	h.store(indicatorsPath(), indicatorRows(0, 10), 200)
 	h.store("/api/datasets/"+otherDataset+"/indicators/append", indicatorRows(0, 4), 200)
 	h.store(barsPath(), `{"rows": [{"timestamp": 1704067200000, "low": 0.5}, {"timestamp": 1704070800000, "low": 2}]}`, 200)
 	h.store("/api/runs/"+newRun+"/predictions", `{"rows": [{"timestamp": 1704067200000, "fold_number": 0, "prediction": 0.5}]}`, 200)
-	h.store("/api/simulations/"+newSim+"/trace", `{"rows": [{"timestamp": 1704067200000, "pnl": 1}]}`, 200)
+	h.store("/api/simulations/"+sim+"/trace", `{"rows": [{"timestamp": 1704067200000, "pnl": 1}]}`, 200)
 	path := "/api/datasets/" + newDataset + "?cascade=true"
 	want := map[string]any{"datasets": 1.0, "runs": 1.0, "folds": 0.0, "simulations": 1.0, "buckets": 1.0, "trades": 1.0, "rows": 14.0, "tables": 2.0}
 	for _, dry := range []string{"&dry_run=true", ""} {
@@ -137,6 +139,54 @@ func TestDeleteKeepsOthers(t *testing.T) {
 	h.noTasks()
 	if h.hasTable(name + "_wf") {
 		t.Error("the last record has left its table")
+	}
+}
+
+// While a shared table is dropped, because its last record went, a record that names it waits; with that it is made anew.
+func TestDeleteDropsUnusedTable(t *testing.T) {
+	t.Parallel()
+	h := appendHarnessOn(t, testdb.PrivateQuestDB(t))
+	shared := `"indicator_measurement": "indicator_bars"`
+	h.newSet("last", shared)
+	h.store(indicatorsPath(), indicatorRows(0, 3), 200)
+	h.remove("/api/datasets/" + newDataset)
+	h.newSet("last_2", shared) // others do not wait for the removal of rows
+	stop := work(t, h, h.opts.QuestDB)
+	h.noTasks()
+	if !h.hasTable("indicator_bars") {
+		t.Error("a table that a record names is dropped")
+	}
+	h.store(indicatorsPath(), indicatorRows(0, 2), 200)
+	h.remove("/api/datasets/" + newDataset)
+	h.noTasks()
+	stop()
+	if h.hasTable("indicator_bars") {
+		t.Error("the last record has left its shared table")
+	}
+	h.exec(`INSERT INTO river.river_job (state, max_attempts, args, kind)
+		VALUES ('available', 50, '{"places": [{"kind": 1, "table": "indicator_bars", "owners": [], "kept": false}]}', 'questdb_removal')`)
+	body := fmt.Sprintf(`{"dataset_id": %q, "dataset_slug": "last_3", %s}`, newDataset, shared)
+	if status, a := h.send(http.MethodPost, "/api/datasets", body); status != http.StatusConflict || a["code"] != "removal_pending" {
+		t.Errorf("while it is dropped: %d %v", status, a)
+	}
+	work(t, h, h.opts.QuestDB)
+	h.store("/api/datasets", body, 201)
+	h.store(indicatorsPath(), indicatorRows(0, 2), 200)
+	if n := len(h.table("indicator_bars")); n != 2 {
+		t.Errorf("%d rows, want 2", n)
+	}
+	// A row whose record is still to come keeps the table.
+	table, err := h.opts.QuestDB.Table(t.Context(), "indicator_bars")
+	if err == nil {
+		_, err = h.opts.QuestDB.Write(t.Context(), table, func(w *questdb.Writer) error { w.Symbol("dataset", "early"); w.Row(1704067200000000); return nil })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.remove("/api/datasets/" + newDataset)
+	h.noTasks()
+	if n := len(h.table("indicator_bars", questdb.Match{Column: "dataset", Values: []string{"early"}})); n != 1 {
+		t.Errorf("%d rows of a record that is still to come, want 1", n)
 	}
 }
 

@@ -19,6 +19,8 @@ var (
 		"the answer of QuestDB, which has the series, cannot be used")
 	errSeriesHeld = spec.NewProblem(http.StatusServiceUnavailable, spec.ErrorCodeQuestdbUnavailable,
 		"the rows are stored, but QuestDB does not show them yet")
+	errUnconfirmed = spec.NewProblem(http.StatusServiceUnavailable, spec.ErrorCodeQuestdbUnavailable,
+		"QuestDB did not confirm the rows: all of them are stored, or none: repeat the request, which stores nothing twice")
 	errNoSeries = spec.NewProblem(http.StatusNotFound, spec.ErrorCodeMeasurementNotFound, "QuestDB has no such table")
 )
 
@@ -31,6 +33,9 @@ var seriesErrors = []struct {
 	is     error
 	answer *spec.Problem
 }{
+	{questdb.ErrUnanswered, errUnconfirmed}, // which says more than why
+	{questdb.ErrNotVisible, errSeriesHeld},
+	{questdb.ErrSuspended, errSeriesHeld},
 	{questdb.ErrNoTable, errNoSeries},
 	{questdb.ErrInvalidName, errNoSeries},
 	{questdb.ErrNoColumn, spec.NewProblem(http.StatusBadRequest, spec.ErrorCodeInvalidParameter, "the table has no such column")},
@@ -39,8 +44,6 @@ var seriesErrors = []struct {
 	{questdb.ErrBusy, errSeriesBusy},
 	{questdb.ErrUnavailable, errSeriesAway},
 	{questdb.ErrTimeout, errTimeout},
-	{questdb.ErrSuspended, errSeriesHeld},
-	{questdb.ErrNotVisible, errSeriesHeld},
 	{questdb.ErrBroken, errSeriesBroken},
 }
 

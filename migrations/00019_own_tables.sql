@@ -97,7 +97,12 @@ BEGIN
             AND p ->> 'table' = ANY (tables)
             AND (
                 p -> 'owners' ?| owners
-                OR (NOT (p ->> 'kept')::boolean AND p ->> 'table' NOT IN ('indicator_bars', 'walkforward_predictions', 'trading_sim_traces'))
+                OR (
+                    NOT (p ->> 'kept')::boolean AND (
+                        p -> 'owners' = '[]' -- all of a shared table
+                        OR p ->> 'table' NOT IN ('indicator_bars', 'walkforward_predictions', 'trading_sim_traces')
+                    )
+                )
             )
     );
 END;

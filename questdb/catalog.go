@@ -132,7 +132,6 @@ type Measurement struct {
 func (c *Client) Measurements(ctx context.Context, prefix string) (list []Measurement, err error) {
 	for pause := 10 * time.Millisecond; ; pause *= 2 {
 		list, err = c.measurements(ctx, prefix)
-		if err != nil { println("ZZ", err.Error()) }
 		if !errors.Is(err, ErrBroken) || pause > time.Second || sleep(ctx, pause) != nil {
 			return list, err
 		}

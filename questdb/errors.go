@@ -25,6 +25,7 @@ var (
 	ErrTimeout     = errors.New("QuestDB took too long")                   // a deadline of the caller or of QuestDB
 	ErrBroken      = errors.New("QuestDB's answer cannot be used")         // cut off, not JSON, an error in the middle
 	ErrSuspended   = errors.New("QuestDB has suspended the table")         // its WAL is not applied until an operator resumes it
+	ErrUnanswered  = errors.New("QuestDB did not answer to the rows")      // which may be stored or not
 	ErrNotVisible  = errors.New("the rows are stored but not yet visible") // the wait for the WAL ended
 )
 

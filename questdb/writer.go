@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -50,18 +51,24 @@ type encoded struct {
 
 // Write sends the rows that fill writes as one transaction: all are stored or none, however many they are, and they need no memory.
 // It waits until reads see them, for at most the context. When the answer was lost, rows of a table with deduplication are sent
-// again: fill has to be able to run more than once. Errors: that of fill, ErrNoColumn, ErrUnavailable, ErrTimeout, ErrNotVisible
-// (stored), ErrSuspended (stored), and a *Refused.
+// again: fill has to be able to run more than once. Errors: that of fill, ErrNoColumn, ErrUnavailable, ErrUnanswered (stored or not),
+// ErrNotVisible (stored), ErrSuspended (stored), and a *Refused.
 func (c *Client) Write(ctx context.Context, t *Table, fill func(*Writer) error) (rows int64, err error) {
 	if t.Designated == "" {
 		return 0, fmt.Errorf("%w: the table has no designated timestamp", ErrNoColumn)
 	}
-	began := time.Now()
+	began, lost := time.Now(), false
 	for pause := 20 * time.Millisecond; ; pause *= 2 {
 		rows, err = c.send(ctx, t, fill)
-		if err == nil || !t.Dedup || !errors.Is(err, errUnanswered) || time.Since(began)+pause > writeRetry || sleep(ctx, pause) != nil {
+		unanswered := errors.Is(err, ErrUnanswered)
+		lost = lost || unanswered
+		again := t.Dedup && (unanswered || errors.Is(err, ErrUnavailable))
+		if !again || time.Since(began)+pause > writeRetry || sleep(ctx, pause) != nil {
 			break
 		}
+	}
+	if err != nil && lost { // whatever the last attempt met
+		return 0, fmt.Errorf("%w: %w", ErrUnanswered, err)
 	}
 	if err != nil || rows == 0 {
 		return 0, err
@@ -72,9 +79,6 @@ func (c *Client) Write(ctx context.Context, t *Table, fill func(*Writer) error) 
 	}
 	return rows, err
 }
-
-// errUnanswered is the error of rows that may be stored or not.
-var errUnanswered = errors.New("no answer to the rows")
 
 // send sends the rows once.
 func (c *Client) send(ctx context.Context, t *Table, fill func(*Writer) error) (int64, error) {
@@ -101,8 +105,10 @@ func (c *Client) send(ctx context.Context, t *Table, fill func(*Writer) error) (
 		}
 		return 0, wrong
 	}
-	if err != nil {
-		return 0, fmt.Errorf("write rows: %w: %w", errUnanswered, failure(ctx, err, "", false))
+	if dial := new(net.OpError); errors.As(err, &dial) && dial.Op == "dial" {
+		return 0, fmt.Errorf("write rows: %w", failure(ctx, err, "", false))
+	} else if err != nil {
+		return 0, fmt.Errorf("write rows: %w: %w", ErrUnanswered, failure(ctx, err, "", false))
 	}
 	defer res.Body.Close() //nolint:errcheck // it has been read
 	return w.rows, writeAnswer(ctx, res)
@@ -116,7 +122,7 @@ func writeAnswer(ctx context.Context, res *http.Response) error {
 	case res.StatusCode == http.StatusUnauthorized, res.StatusCode == http.StatusForbidden:
 		return statusError(res.StatusCode)
 	case res.StatusCode >= http.StatusInternalServerError:
-		return fmt.Errorf("%w: %w", errUnanswered, statusError(res.StatusCode))
+		return fmt.Errorf("%w: %w", ErrUnanswered, statusError(res.StatusCode))
 	}
 	text, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
 	if err != nil {

@@ -33,7 +33,7 @@ LIMIT 1;
 
 -- name: ListOtherPlaces :many
 -- ListOtherPlaces returns which of the tables some record names, once for each of the owners that it goes by there and else with an
--- empty owner. Called after the records were deleted and LockTables.
+-- empty owner. Called after LockTables when records were deleted, and by foldbook doctor.
 -- index: walkforward_runs_table_idx, simulation_runs_table_idx. cost: the records that name these tables.
 -- @sqlc-vet-disable list-has-limit
 SELECT DISTINCT

@@ -10,7 +10,8 @@ import (
 
 type doctorCmd struct {
 	Fix        bool `help:"Count anew what records say of their rows, fill the times of folds and switch deduplication on."`
-	DropTables bool `help:"With --fix, drop the tables that no record names, rows and all."`
+	DropTables bool `help:"With --fix, drop the tables that no record names, rows and all, and take rows without a record out of shared tables."`
+	Purge      bool `help:"Give the disk of deleted rows in shared tables back, while nothing else writes to these tables."`
 	JSON       bool `name:"json" help:"Print what was found as JSON."`
 }
 
@@ -20,7 +21,8 @@ func (doctorCmd) Help() string {
 
 	no table      a record names a table that QuestDB does not have; runs and simulations may outlive their rows
 	no rows       the rows of a run or simulation are not in the table that it shares with others
-	no record     no record names the table: one left behind, or of a CSV file that was imported into QuestDB
+	no record     no record names the table, or goes by the tag of rows in a shared one: left behind, of a CSV file that was imported
+	              into QuestDB, or of a writer whose record is still to come
 	bad name      what a record names cannot be a table
 	differs       row count, first and last time, their copies in metadata or column_schema are not what was counted
 	adopted       a writer put rows into QuestDB beside the service, which has not counted any
@@ -29,7 +31,11 @@ func (doctorCmd) Help() string {
 	no dedup      rows that are sent again would be doubled
 	no fold time  folds lack the times of rows that are there
 
-Without --fix nothing is changed. What --fix does not repair stays listed. It can run beside the service, and any number of times.
+It also says how many rows of deleted records are in shared tables, where no record reads them. They keep their place on the disk:
+QuestDB has no DELETE. --purge writes these tables anew without them, a partition at a time, which needs as much disk again. Stop the
+service and all other writers before: a table that is written to meanwhile stays as it was, and the command fails.
+
+Without --fix and --purge nothing is changed. What --fix does not repair stays listed. It can run beside the service, and any number of times.
 
 Exit codes: 0 nothing was found, or all of it is repaired; 1 something is left.
 
@@ -38,6 +44,7 @@ Examples:
 	foldbook doctor
 	foldbook doctor --fix
 	foldbook doctor --fix --drop-tables     also drop tables without a record
+	foldbook doctor --purge                 also give the disk of deleted rows back
 	foldbook doctor --json | jq '.findings[] | select(.fixable | not)'`
 }
 
@@ -70,7 +77,12 @@ func (c doctorCmd) Run(a *app) error {
 			left++
 		}
 	}
-	if err := c.print(a, findings); err != nil {
+	if c.Purge {
+		if err := d.Purge(a.ctx); err != nil {
+			return connectFailure(store, err)
+		}
+	}
+	if err := c.print(a, findings, d.Unowned); err != nil {
 		return err
 	}
 	if left > 0 {
@@ -79,14 +91,17 @@ func (c doctorCmd) Run(a *app) error {
 	return nil
 }
 
-func (c doctorCmd) print(a *app, findings []doctor.Finding) error {
+func (c doctorCmd) print(a *app, findings []doctor.Finding, unowned []doctor.Unowned) error {
 	if c.JSON {
 		if findings == nil {
 			findings = []doctor.Finding{}
 		}
 		enc := json.NewEncoder(a.out)
 		enc.SetIndent("", "  ")
-		return enc.Encode(map[string]any{"findings": findings})
+		return enc.Encode(map[string]any{"findings": findings, "unowned": unowned})
+	}
+	for _, u := range unowned {
+		_, _ = fmt.Fprintf(a.out, "%d rows of deleted records are in table %s: foldbook doctor --purge gives their disk back\n", u.Rows, u.Table)
 	}
 	if len(findings) == 0 {
 		_, err := fmt.Fprintln(a.out, "PostgreSQL and QuestDB agree")

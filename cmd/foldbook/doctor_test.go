@@ -182,7 +182,7 @@ func TestDoctor(t *testing.T) {
 	c.sql("UPDATE indicator_datasets SET questdb_measurement = 'a/b'")
 	c.sql("UPDATE walkforward_runs SET prediction_measurement = 'walkforward_predictions'")
 	c.ilp("walkforward_predictions", ",run_id=other,fold=0 prediction=0.5 1704067200000000000", 1)
-	c.expect("names", []string{"bad name indicators a/b", "no dedup predictions walkforward_predictions", "no record  doctor25_1_wf1", "no rows predictions walkforward_predictions"}, c.found(1))
+	c.expect("names", []string{"bad name indicators a/b", "no dedup predictions walkforward_predictions", "no record  doctor25_1_wf1", "no record  walkforward_predictions", "no rows predictions walkforward_predictions"}, c.found(1))
 
 	if code, _, stderr := command(t, c.environ, "doctor", "--drop-tables"); code != 2 || !strings.Contains(stderr, "--fix") {
 		t.Errorf("code %d, %s", code, stderr)

@@ -24,7 +24,7 @@ import (
 const (
 	NoTable     = "no table"     // a record names a table that QuestDB does not have
 	NoRows      = "no rows"      // a record's rows are in a shared table, which has none of them
-	NoRecord    = "no record"    // no record names the table
+	NoRecord    = "no record"    // no record names the table, or goes by the tag of rows in a shared one
 	BadName     = "bad name"     // what a record names cannot be a table
 	Differs     = "differs"      // the record says something else than what was counted
 	Adopted     = "adopted"      // a writer put rows into QuestDB beside the service, which has not counted any
@@ -45,16 +45,19 @@ type Finding struct {
 	Fixed   bool      `json:"fixed"`
 
 	kind series.Kind
-	keys questdb.Spec // of NoDedup
+	keys questdb.Spec  // of NoDedup
+	rows *series.Place // of NoRecord in a shared table
 }
 
 // Doctor compares the two stores.
 type Doctor struct {
 	DB      *db.DB
 	QuestDB *questdb.Client
+	Unowned []Unowned // what Check has seen of it
 
-	named map[string]bool // tables that records name
-	dedup map[string]bool // tables that were looked at for it
+	named  map[string]bool          // tables that records name
+	dedup  map[string]bool          // tables that were looked at for it
+	shared map[string]*series.Place // shared tables
 }
 
 // How many records, and how many runs of one dataset, are read at a time.
@@ -65,9 +68,14 @@ const (
 
 // Check looks at every record and every table. Errors are those of the stores.
 func (d *Doctor) Check(ctx context.Context) (findings []Finding, err error) {
-	d.named, d.dedup = map[string]bool{}, map[string]bool{}
-	for _, name := range []string{questdb.SharedIndicators, questdb.SharedPredictions, questdb.SharedTraces} {
+	d.named, d.dedup, d.shared, d.Unowned = map[string]bool{}, map[string]bool{}, map[string]*series.Place{}, []Unowned{}
+	for name, kind := range map[string]series.Kind{
+		questdb.SharedIndicators: series.Indicators, questdb.SharedPredictions: series.Predictions, questdb.SharedTraces: series.Trace,
+	} {
 		d.named[name] = true
+		if d.shared[name], err = series.Find(ctx, d.QuestDB, kind, name); err != nil {
+			return nil, err
+		}
 	}
 	removals, err := d.DB.CountRemovals(ctx)
 	if err != nil {
@@ -88,10 +96,18 @@ func (d *Doctor) Check(ctx context.Context) (findings []Finding, err error) {
 		}
 		findings = append(findings, found...)
 	}
+	strays, err := d.owners(ctx)
+	if err != nil {
+		return findings, err
+	}
 	for _, t := range tables {
-		if !d.named[strings.ToLower(t.Name)] && removals.Jobs == 0 { // else it may be one of those
-			findings = append(findings, Finding{Problem: NoRecord, Table: t.Name, Detail: fmt.Sprintf("%d rows", t.Rows), Fixable: true})
+		if !d.named[strings.ToLower(t.Name)] {
+			strays = append(strays, Finding{Problem: NoRecord, Table: t.Name, Detail: fmt.Sprintf("%d rows", t.Rows),
+				Fixable: !strings.HasSuffix(t.Name, questdb.OldSuffix)}) // which may have all rows of a table that was being purged
 		}
+	}
+	if removals.Jobs == 0 { // else they may be those
+		findings = append(findings, strays...)
 	}
 	return findings, nil
 }
@@ -189,6 +205,9 @@ func (d *Doctor) place(
 		f.Problem = NoTable
 		return nil, f, nil
 	}
+	if place.Shared {
+		d.shared[name] = place
+	}
 	return place, nil, nil
 }
 
@@ -277,7 +296,7 @@ func (d *Doctor) compare(ctx context.Context, kind series.Kind, row *db.Indicato
 	if rows == 0 && bounds.Rows > 0 {
 		f.Problem = Adopted
 	}
-	if kind == series.Indicators && place.Table != nil {
+	if kind == series.Indicators && bounds.Rows > 0 {
 		schema, err := series.Schema(ctx, d.QuestDB, place, row.ColumnSchema)
 		if err != nil {
 			return f, err

@@ -13,13 +13,16 @@ import (
 )
 
 // Fix repairs what a finding tells of and that can be repaired without a loss: what a record says of its rows is counted
-// anew, and deduplication is switched on. With drop, a table without a record is dropped, rows and all.
+// anew, and deduplication is switched on. With drop, a table without a record is dropped, rows and all, and rows without a record are taken
+// out of their shared table.
 func (d *Doctor) Fix(ctx context.Context, f *Finding, drop bool) (err error) {
 	switch {
 	case !f.Fixable || (f.Problem == NoRecord && !drop):
 		return nil
 	case f.Problem == Pending:
 		err = d.remove(ctx)
+	case f.rows != nil:
+		err = d.disown(ctx, f)
 	case f.Problem == NoRecord:
 		err = d.QuestDB.Drop(ctx, f.Table)
 	case f.Problem == NoDedup:

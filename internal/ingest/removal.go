@@ -21,7 +21,7 @@ const TypeRemoval = "questdb_removal"
 type Removal struct {
 	Kind   series.Kind `json:"kind"`
 	Table  string      `json:"table"`
-	Owners []string    `json:"owners"` // the tags of the rows in a shared table
+	Owners []string    `json:"owners"` // the tags of the rows in a shared table; none: the table, if no row in it has a tag
 	Kept   bool        `json:"kept"`   // another record names the table
 	Taken  bool        `json:"-"`      // an owner is left out, because another record goes by that name
 }
@@ -156,10 +156,38 @@ func (w *remover) remove(ctx context.Context, r *Removal) error {
 	switch {
 	case err != nil || place.Table == nil:
 		return err
-	case place.Shared:
-		return w.series.Disown(ctx, place.Selection())
+	case place.Shared && len(r.Owners) > 0:
+		if err := w.series.Disown(ctx, place.Selection()); err != nil {
+			return err
+		}
+		return w.dropUnused(ctx, r, place)
 	case r.Kept:
 		return nil
+	case place.Shared:
+		if n, err := w.series.CountTagged(ctx, place.Table, place.Where[0].Column); err != nil || n > 0 {
+			return err
+		}
 	}
 	return w.series.Drop(ctx, r.Table)
+}
+
+// dropUnused has a job drop a shared table in which no row has an owner any more, if no record names it. From then on new records that
+// name it wait for the job. Others may not wait while QuestDB is away, so that this is decided only when it has answered.
+func (w *remover) dropUnused(ctx context.Context, r *Removal, place *series.Place) error {
+	n, err := w.series.CountTagged(ctx, place.Table, place.Where[0].Column)
+	if err != nil || n > 0 {
+		return err
+	}
+	return w.store.InTx(ctx, false, func(q *db.Queries) error {
+		tables := []string{r.Table}
+		if err := q.LockTables(ctx, tables); err != nil {
+			return fmt.Errorf("lock the table: %w", err)
+		}
+		named, err := q.ListOtherPlaces(ctx, db.ListOtherPlacesParams{Tables: tables, Owners: []string{}})
+		if err != nil || len(named) > 0 {
+			return err
+		}
+		_, err = insert(ctx, q, removalArgs{[]Removal{{Kind: r.Kind, Table: r.Table, Owners: []string{}}}}, removalAttempts)
+		return err
+	})
 }
