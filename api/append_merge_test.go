@@ -1,13 +1,20 @@
 package api_test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"os"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/google/go-cmp/cmp"
 
 	"foldbook/questdb"
@@ -78,6 +85,62 @@ func TestAppendMerges(t *testing.T) {
 	check("a dry run", "0:b=2,c=7 1:a=3,b=4 2:b=60 3:b=90,c=9")
 	h.csv(indicatorsPath()+"?replace=true", fmt.Sprintf("timestamp,b\n%d,2\n", ms(0)))
 	check("replace=true", "0:b=2 1:a=3,b=4 2:b=60 3:b=90,c=9")
+}
+
+// Parts that come as Arrow are merged as those of other formats are: a null cell replaces, a column that is not there is kept.
+// (data-rules.md, Appends)
+func TestAppendMergesArrow(t *testing.T) {
+	t.Parallel()
+	h := appendHarness(t)
+	name := slug(t)
+	h.newSet(name, ownTables(name))
+	null := math.NaN() // stands for it
+	body := func(columns string, rows ...[]float64) string {
+		fields := []arrow.Field{{Name: "timestamp", Type: arrow.FixedWidthTypes.Timestamp_ms}}
+		for c := range strings.SplitSeq(columns, ",") {
+			fields = append(fields, arrow.Field{Name: c, Type: arrow.PrimitiveTypes.Float64, Nullable: true})
+		}
+		b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema(fields, nil))
+		defer b.Release()
+		for _, row := range rows {
+			b.Field(0).(*array.TimestampBuilder).Append(arrow.Timestamp(1704067200000 + int64(row[0])*hour))
+			for i, v := range row[1:] {
+				if cell := b.Field(i + 1).(*array.Float64Builder); v == v {
+					cell.Append(v)
+				} else {
+					cell.AppendNull()
+				}
+			}
+		}
+		record := b.NewRecordBatch()
+		defer record.Release()
+		var out bytes.Buffer
+		w := ipc.NewWriter(&out, ipc.WithSchema(record.Schema()))
+		if err := errors.Join(w.Write(record), w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	for _, step := range []struct {
+		query, columns, want, answer string
+		rows                         [][]float64
+	}{
+		{"", "a,b", "0:a=1,b=2 1:a=3,b=4 2:a=5,b=6", "3", [][]float64{{0, 1, 2}, {1, 3, 4}, {2, 5, 6}}},
+		{"", "c", "0:a=1,b=2 1:a=3,b=4,c=8 2:a=5,b=6 3:c=9", "2", [][]float64{{1, 8}, {3, 9}}},
+		{"", "c,a", "0:b=2,c=7 1:a=3,b=4,c=8 2:a=50,b=6 3:c=9", "2", [][]float64{{2, null, 50}, {0, 7, null}}},
+		{"?dry_run=true", "b", "0:b=2,c=7 1:a=3,b=4,c=8 2:a=50,b=6 3:c=9", "3, added 1, changed 1, unchanged 1", [][]float64{{0, 2}, {1, null}, {9, 1}}},
+		{"?dry_run=true&replace=true", "b", "0:b=2,c=7 1:a=3,b=4,c=8 2:a=50,b=6 3:c=9", "3, added 1, changed 2, unchanged 0", [][]float64{{0, 2}, {1, null}, {9, 1}}},
+		{"?replace=true", "b", "0:b=20 1:a=3,b=4,c=8 2: 3:c=9", "2", [][]float64{{0, 20}, {2, null}}},
+	} {
+		status, a := h.send(http.MethodPost, indicatorsPath()+step.query, body(step.columns, step.rows...), "Content-Type", "application/vnd.apache.arrow.stream")
+		said := fmt.Sprint(a["rows_written"])
+		if a["dry_run"] == true {
+			said += fmt.Sprintf(", added %v, changed %v, unchanged %v", a["rows_added"], a["rows_changed"], a["rows_unchanged"])
+		}
+		if got := h.cells(name+"_ind", "a", "b", "c"); status != 200 || got != step.want || said != step.answer {
+			t.Errorf("%s of %s: %d %v\n got %s: %s\nwant %s: %s", step.columns, step.query, status, a, said, got, step.answer, step.want)
+		}
+	}
 }
 
 // Two who send other columns of the same rows at once: none is lost.
