@@ -66,8 +66,8 @@ func (importCmd) Help() string {
 is, as .json.gz or as .json.zst. What it is, is read from its content. Datasets are stored first, then runs, then
 simulations.
 
-With --dataset, --run or --simulation the files are rows instead: CSV, NDJSON, {"rows": […]}, arrays of JSON, Arrow,
-Feather or Parquet, as they are or compressed. Delimiter, UTF-16, comments, decimal commas and the usual names of columns are
+With --dataset, --run or --simulation the files are rows instead: CSV, NDJSON, {"rows": […]}, arrays of JSON, Arrow or
+Feather, as they are or compressed. Delimiter, UTF-16, comments, decimal commas and the usual names of columns are
 recognised, as are candles of Binance, Kraken and MetaTrader without names. Times are RFC 3339, dates with or without a time
 of day, or numbers in one unit, which the first shows; the options below say what a file does not. A file is checked as a
 whole before its first row is sent, in batches of 10,000; rows with the same time replace each other. Files that "foldbook

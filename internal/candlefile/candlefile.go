@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -44,15 +43,7 @@ type File struct {
 	*rowread.Reader
 	Notes []string // what was left out or has another name now
 
-	timeName string   // of CSV whose times have no layout that is given
-	scratch  *os.File // of Parquet
-}
-
-// Close removes what was written to read the file.
-func (f *File) Close() {
-	if f.scratch != nil {
-		_ = f.scratch.Close()
-	}
+	timeName string // of CSV whose times have no layout that is given
 }
 
 // Next reads the next batch, as a rowread.Reader does.
@@ -67,6 +58,7 @@ func (f *File) Next() (*rowread.Batch, error) {
 
 // known are the beginnings of files that are recognised, and not read.
 var known = []struct{ begin, what string }{
+	{"PAR1", "is a Parquet file: write it as Arrow (feather) or CSV"},
 	{"FEA1", "is a Feather file of version 1: write it as version 2, which is an Arrow file"},
 	{"PK\x03\x04", "is a ZIP file, or a workbook: unpack it, or save it as CSV"},
 	{"\x89HDF", "is an HDF5 file: write it as Arrow (feather) or CSV"},
@@ -92,12 +84,6 @@ func Open(in io.Reader, o Options, r rowread.Options) (*File, error) {
 		}
 	}
 	switch {
-	case bytes.HasPrefix(begin, []byte("PAR1")):
-		rows, err := openParquet(head)
-		if err != nil {
-			return nil, err
-		}
-		return &File{Reader: rowread.New(rowread.Arrow, rows, r), scratch: rows}, nil
 	case bytes.HasPrefix(begin, []byte("ARROW1\x00\x00")): // the stream within an Arrow file
 		_, _ = head.Discard(8)
 		return &File{Reader: rowread.New(rowread.Arrow, head, r)}, nil

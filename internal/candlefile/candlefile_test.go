@@ -63,7 +63,7 @@ const (
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
-		"container-bars.parquet":                      minutely + "2024-01-01T01:00:00Z open=2 high=3 low=1 close=2.5 volume=11\n3 rows\n",
+		"container-bars.parquet":                      "is a Parquet file: write it as Arrow (feather) or CSV",
 		"container-freqtrade-json.json":               minutely + "2024-01-01T01:00:00Z open=1.5 high=2 low=1 close=1.7 volume=11\n2 rows\nthere are no names of columns: they are taken for timestamp, open, high, low, close, volume\n",
 		"container-freqtrade-like.feather":            minutely + "2024-01-01T01:00:00Z open=2 high=3 low=1 close=2.5 volume=11\n3 rows\n",
 		"container-json-array-of-rows.json":           minutely + "2024-01-01T01:00:00Z open=2 high=3 low=1 close=2.5 volume=11\n3 rows\n",

@@ -61,7 +61,6 @@ func (im *Import) openRows(d *Document, sent func(int64), kinds map[string]rowre
 		f.close()
 		return nil, wordsOf(err)
 	}
-	f.close = func() { f.Close(); done(); _ = file.Close() }
 	return f, nil
 }
 
