@@ -14,7 +14,7 @@ import (
 func appendOutage(t *testing.T) *outage {
 	t.Helper()
 	series := testdb.QuestDB(t)
-	client, err := questdb.New(questdb.Config{HTTPURL: series.HTTPURL(), PGURL: series.PGURL(), AnswerTimeout: 20 * time.Second})
+	client, err := questdb.New(patient(series))
 	if err != nil {
 		t.Fatal(err)
 	}

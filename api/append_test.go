@@ -33,7 +33,7 @@ func appendHarness(t testing.TB) *harness {
 
 func appendHarnessOn(t testing.TB, server *devstack.QuestDB) *harness {
 	t.Helper()
-	client, err := questdb.New(questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL(), AnswerTimeout: 20 * time.Second})
+	client, err := questdb.New(patient(server))
 	if err != nil {
 		t.Fatal(err)
 	}

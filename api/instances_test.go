@@ -16,7 +16,7 @@ func TestTwoInstances(t *testing.T) {
 	t.Parallel()
 	one, name := appendHarness(t), slug(t)
 	server := testdb.QuestDB(t)
-	client, err := questdb.New(questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL()})
+	client, err := questdb.New(patient(server))
 	if err != nil {
 		t.Fatal(err)
 	}

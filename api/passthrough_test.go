@@ -23,9 +23,9 @@ import (
 func passthroughOn(t testing.TB, rows int64, timeout time.Duration) func(*api.Options) {
 	t.Helper()
 	server := testdb.QuestDB(t)
-	client, err := questdb.New(questdb.Config{
-		HTTPURL: server.HTTPURL(), PGURL: server.PGURL(), ReadOnlyUser: devstack.QuestDBReader, ReadOnlyPassword: devstack.QuestDBReaderPassword,
-	})
+	cfg := patient(server)
+	cfg.ReadOnlyUser, cfg.ReadOnlyPassword = devstack.QuestDBReader, devstack.QuestDBReaderPassword
+	client, err := questdb.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

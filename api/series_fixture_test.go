@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -36,7 +37,7 @@ func newSeries(t testing.TB, change ...func(*api.Options)) *seriesHarness {
 
 func seriesOn(t testing.TB, server *devstack.QuestDB, change ...func(*api.Options)) *seriesHarness {
 	t.Helper()
-	client, err := questdb.New(questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL()})
+	client, err := questdb.New(patient(server))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,5 +122,13 @@ func (h *seriesHarness) refused(path string, status int, code, message string) {
 	text := readBody(h.t, res)
 	if err := json.Unmarshal([]byte(text), &answer); err != nil || res.StatusCode != status || string(answer.Code) != code || answer.Message != message {
 		h.t.Errorf("GET %s: %d %s, want %d %s %q", path, res.StatusCode, text, status, code, message)
+	}
+}
+
+// patient is a client's settings for tests that are not about its timeouts: the machine may be a busy one.
+func patient(server *devstack.QuestDB) questdb.Config {
+	return questdb.Config{
+		HTTPURL: server.HTTPURL(), PGURL: server.PGURL(),
+		ConnectTimeout: 10 * time.Second, AcquireTimeout: 10 * time.Second, AnswerTimeout: 20 * time.Second,
 	}
 }

@@ -229,10 +229,10 @@ func (c *Client) Disown(ctx context.Context, sel Selection) error {
 // waitApplied waits until all that was committed to a table before is visible to reads, for at most the context.
 // Errors: ErrSuspended, and those of a read; ErrNoTable when the table is gone.
 func (c *Client) waitApplied(ctx context.Context, t *Table) error {
-	st := new(statement).add("select writerTxn, sequencerTxn, suspended from wal_tables() where name = ").value(t.Name)
+	st := new(statement).add("select writerTxn, sequencerTxn, suspended, errorMessage from wal_tables() where name = ").value(t.Name)
 	target := int64(-1)
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
-		writer, found, suspended := int64(0), false, false
+		writer, found, suspended, reason := int64(0), false, false, ""
 		rows, err := c.execQuery(ctx, st)
 		err = each(rows, err, func(r *Rows) {
 			found = true
@@ -242,7 +242,8 @@ func (c *Client) waitApplied(ctx context.Context, t *Table) error {
 				target = sequencer
 			}
 			is, _ := r.Int(2)
-			suspended = is == 1
+			message, _ := r.Text(3)
+			suspended, reason = is == 1, string(message)
 		})
 		switch {
 		case err != nil:
@@ -252,7 +253,7 @@ func (c *Client) waitApplied(ctx context.Context, t *Table) error {
 		case !found || writer >= target:
 			return nil
 		case suspended:
-			return ErrSuspended
+			return fmt.Errorf("%w: %s", ErrSuspended, reason)
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return failure(ctx, err, "", false)

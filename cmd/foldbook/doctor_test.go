@@ -29,7 +29,9 @@ type clinic struct {
 func newClinic(t *testing.T) *clinic {
 	t.Helper()
 	server := testdb.PrivateQuestDB(t)
-	client, err := questdb.New(questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL(), AnswerTimeout: 20 * time.Second})
+	client, err := questdb.New(questdb.Config{
+		HTTPURL: server.HTTPURL(), PGURL: server.PGURL(), ConnectTimeout: 10 * time.Second, AnswerTimeout: 20 * time.Second,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,9 @@ import (
 func seriesEnv(t *testing.T) ([]string, *questdb.Client) {
 	t.Helper()
 	server := testdb.QuestDB(t)
-	client, err := questdb.New(questdb.Config{HTTPURL: server.HTTPURL(), PGURL: server.PGURL(), AnswerTimeout: 20 * time.Second})
+	client, err := questdb.New(questdb.Config{
+		HTTPURL: server.HTTPURL(), PGURL: server.PGURL(), ConnectTimeout: 10 * time.Second, AnswerTimeout: 20 * time.Second,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
