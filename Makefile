@@ -11,7 +11,7 @@ GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 GOVULNCHECK   := $(TOOLS)/govulncheck-v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-quick check generated vet lint vuln unit race vet-sql loop-test pgbouncer smoke versions build quick seed generate tools tools-built vet-queries bench reset clean-tools
+.PHONY: help run dev test test-quick check generated vet lint vuln unit race vet-sql loop-test pgbouncer smoke versions alerts build quick seed generate tools tools-built vet-queries bench reset clean-tools
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,7 +29,7 @@ test-quick: ## Run the tests that need no server but PostgreSQL, and leave out t
 	go test -short ./...
 
 check: ## All that has to hold before a merge: each of the steps below, with the time it took.
-	@for step in generated vet lint vuln unit race vet-sql loop-test versions pgbouncer smoke; do \
+	@for step in generated vet lint vuln unit alerts race vet-sql loop-test versions pgbouncer smoke; do \
 		began=$$(date +%s); echo "== $$step"; \
 		$(MAKE) --no-print-directory $$step || { echo "== $$step: FAILED"; exit 1; }; \
 		echo "== $$step: $$(( $$(date +%s) - began )) s"; \
@@ -90,6 +90,9 @@ vet-queries: tools # Let the server at DATABASE_URL prepare every query.
 
 vet-sql: build tools ## Let a real server prepare every query (sqlc vet).
 	@.dev/bin/dev with -- $(GEN) -vet
+
+alerts: ## Let each alert of deploy/prometheus fire and clear; promtool has to be installed.
+	promtool check rules deploy/prometheus/rules.yaml && promtool test rules deploy/prometheus/rules_test.yaml
 
 versions: build tools ## Prepare every query, migrate up, down and up, and ask every route, on each supported PostgreSQL.
 	@for version in 14 15 16 17 18; do \

@@ -174,7 +174,7 @@ func TestOneLogLineARequest(t *testing.T) {
 	seedFixture(t, h)
 	path := "/api/tradesim/runs/" + bareSim.String()
 	res := h.get(path)
-	h.get("/api/live/status")
+	h.get("/api/elsewhere")
 	lines := log.lines(t)
 	if len(lines) != 2 {
 		t.Fatalf("%d log lines for 2 requests: %v", len(lines), lines)

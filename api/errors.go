@@ -32,6 +32,8 @@ var (
 		"the database was lost while it stored this: repeat the request, which stores it once")
 	errSchema = spec.NewProblem(http.StatusServiceUnavailable, spec.ErrorCodeDatabaseUnavailable,
 		"the schema of the database is not that of this build: /readyz says more")
+	errForeign = spec.NewProblem(http.StatusNotFound, spec.ErrorCodeNotFound,
+		"this route belongs to the trading engine: foldbook stores results")
 	errBusy = spec.NewProblem(http.StatusServiceUnavailable, spec.ErrorCodeDatabaseUnavailable,
 		"the database is busy")
 )
@@ -61,6 +63,9 @@ func (s *Server) writeError(err error, c echo.Context) {
 	}
 	ctx := c.Request().Context()
 	answer := classify(ctx, err)
+	if answer.Status == http.StatusNotFound && rec.route == "" && isForeign(c.Request().URL.Path) {
+		answer = errForeign
+	}
 	if answer == errSchema && s.checkSchema(ctx) == up {
 		answer = errInternal // the query is wrong, and /readyz would not say what to do
 	}

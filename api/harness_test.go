@@ -18,6 +18,7 @@ import (
 
 	"foldbook/api"
 	"foldbook/db"
+	"foldbook/internal/observe"
 	"foldbook/internal/testdb"
 )
 
@@ -55,6 +56,7 @@ func harnessOn(t testing.TB, url string, change ...func(*api.Options)) *harness 
 	opts := api.Options{
 		DB:             store,
 		Log:            testdb.Log(t),
+		Metrics:        observe.New("test"),
 		Version:        "test",
 		Schema:         func(ctx context.Context) (int64, int64, error) { return 6, 6, store.Pool.Ping(ctx) },
 		ReadTimeout:    10 * time.Second,
@@ -72,6 +74,7 @@ func harnessOn(t testing.TB, url string, change ...func(*api.Options)) *harness 
 		f(&opts)
 	}
 	server := api.New(opts)
+	opts.Metrics.Collect(server.Collector())
 	return &harness{t: t, opts: opts, db: store, api: server, http: server.Handler()}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
+	"foldbook/internal/observe"
 	"foldbook/internal/series"
 )
 
@@ -24,16 +25,15 @@ import (
 // net/http function, because the small routes answer in the time that a chain of middlewares takes.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	rec := &recorder{ResponseWriter: w, id: requestID(r), client: r.Context(), patience: s.StreamWriteTimeout, draining: &s.draining}
+	rec := &recorder{ResponseWriter: w, request: r, id: requestID(r), client: r.Context(), conn: http.NewResponseController(w),
+		patience: s.StreamWriteTimeout, draining: &s.draining}
 	header := w.Header()
 	header.Set("X-Request-Id", rec.id)
 	s.browsers.Allow(header, r)
 	if s.draining.Load() {
 		header.Set("Connection", "close")
 	}
-	if rec.conn, _ = w.(deadliner); rec.conn != nil {
-		_ = rec.conn.SetWriteDeadline(time.Time{}) // that of the answer before this request
-	}
+	_ = rec.conn.SetWriteDeadline(time.Time{}) // that of the answer before this request
 	if refused := s.browsers.Check(r); refused != nil {
 		writeErrorBody(rec, refused, rec.id)
 		s.log(r, rec, start)
@@ -78,6 +78,7 @@ func (s *Server) recovered(rec *recorder, p any) {
 // recorder notes what the log line says about an answer.
 type recorder struct {
 	http.ResponseWriter
+	request  *http.Request // as it came
 	id       string
 	client   context.Context // ends when the client leaves, and not before
 	route    string
@@ -87,12 +88,10 @@ type recorder struct {
 	aborted  bool
 	panicked bool // other than to abort
 
-	conn     deadliner     // nil in tests without a connection
+	conn     *http.ResponseController
 	patience time.Duration // for the client to take each part of an answer
 	draining *atomic.Bool
 }
-
-type deadliner interface{ SetWriteDeadline(time.Time) error }
 
 // DrainPatience is the patience once the service stops: a client that reads nothing does not hold it up.
 const DrainPatience = 3 * time.Second
@@ -127,9 +126,6 @@ func (r *recorder) Write(b []byte) (int, error) {
 
 // extend gives the client its time for the next part.
 func (r *recorder) extend() {
-	if r.conn == nil {
-		return
-	}
 	patience := r.patience
 	if r.draining.Load() {
 		patience = min(patience, DrainPatience)
@@ -158,23 +154,35 @@ func requestID(r *http.Request) string {
 // log writes the one line of a request: at error level, with the cause, when the service failed. An answer that was cut
 // because its client stopped reading is no failure.
 func (s *Server) log(r *http.Request, rec *recorder, start time.Time) {
+	took := time.Since(start)
+	s.Metrics.Request(r.Method, rec.route, rec.status, took)
+	if rec.aborted {
+		s.Metrics.Aborted(rec.client.Err() != nil)
+	}
 	level := slog.LevelInfo
-	if rec.status >= http.StatusInternalServerError || rec.panicked || rec.aborted && rec.client.Err() == nil {
+	switch {
+	case rec.status >= http.StatusInternalServerError || rec.panicked || rec.aborted && rec.client.Err() == nil:
 		level = slog.LevelError
+	case quiet(r.URL.Path):
+		level = slog.LevelDebug
 	}
 	if !s.Log.Enabled(r.Context(), level) {
 		return
 	}
-	attrs := [8]slog.Attr{
+	attrs := [9]slog.Attr{
 		slog.String("request_id", rec.id),
 		slog.String("method", r.Method),
 		slog.String("route", rec.route),
 		slog.String("path", r.URL.Path),
 		slog.Int("status", rec.status),
-		slog.Float64("duration_ms", float64(time.Since(start).Microseconds())/1000),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.Int64("bytes", rec.bytes),
 	}
 	n := 7
+	if id := observe.TraceID(r); id != "" {
+		attrs[n] = slog.String("trace_id", id)
+		n++
+	}
 	if rec.cause != nil {
 		attrs[n] = slog.String("cause", rec.cause.Error())
 		n++
@@ -188,6 +196,7 @@ func (s *Server) retryReads(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if rec, ok := c.Response().Writer.(*recorder); ok {
 			rec.route = c.Path()
+			rec.request.Pattern = rec.route // by which a span is named
 		}
 		r := c.Request()
 		if strings.ContainsAny(r.URL.RawQuery, "%;") {

@@ -16,6 +16,7 @@ import (
 	"foldbook/db"
 	"foldbook/internal/access"
 	"foldbook/internal/httpbody"
+	"foldbook/internal/observe"
 	"foldbook/questdb"
 )
 
@@ -25,6 +26,7 @@ type Options struct {
 	QuestDB *questdb.Client // nil: none is configured
 	Import  bool            // imports and jobs are enabled
 	Log     *slog.Logger
+	Metrics *observe.Metrics
 	Version string // of the build, as /api/health shows it
 
 	// Schema returns the version of the database's schema and the one that this build is made for.
@@ -54,6 +56,7 @@ type Server struct {
 	cache    *answerCache
 	browsers *access.Browsers
 	receiver *httpbody.Receiver
+	disk     diskUsage
 	writes   *semaphore.Weighted // writes that are at the database: they leave a connection to the reads
 	appends  *semaphore.Weighted // requests whose rows are on their way to QuestDB: they take memory
 }

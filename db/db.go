@@ -8,10 +8,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -25,6 +27,8 @@ type Config struct {
 	AcquireTimeout   time.Duration // for a free connection of the pool
 	StatementTimeout time.Duration // PostgreSQL's statement_timeout
 	Pooler           bool          // the address is that of PgBouncer, or another pooler, in transaction mode
+
+	Tracers []pgx.QueryTracer // of all queries
 }
 
 // DB is a pool of connections with the queries on it. It is made without connecting, so it outlives any outage.
@@ -60,8 +64,12 @@ func Open(cfg Config) (*DB, error) {
 		params["idle_in_transaction_session_timeout"] = strconv.Itoa(idleLimit)
 	}
 	pc.AfterConnect = registerTypes
+	tracers := cfg.Tracers
 	if cfg.AcquireTimeout > 0 {
-		pc.ConnConfig.Tracer = acquireLimit(cfg.AcquireTimeout)
+		tracers = append(slices.Clone(tracers), acquireLimit(cfg.AcquireTimeout))
+	}
+	if len(tracers) > 0 {
+		pc.ConnConfig.Tracer = multitracer.New(tracers...)
 	}
 
 	pool, err := pgxpool.NewWithConfig(context.Background(), pc)

@@ -60,6 +60,15 @@ func (r *FinishRunRow) AppendJSON(b []byte) []byte {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *GetBacklogRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"waiting":`...)
+	b = appendInt(b, r.Waiting)
+	b = append(b, `,"waiting_seconds":`...)
+	b = AppendFloat(b, r.WaitingSeconds)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *GetDatasetSeriesRow) AppendJSON(b []byte) []byte {
 	b = append(b, `{"questdb_tag":`...)
 	b = appendString(b, r.QuestDBTag)

@@ -11,6 +11,7 @@ var rowTypes = []db.Appender{
 	&db.CountRunChildrenRow{},
 	&db.CountSimulationChildrenRow{},
 	&db.FinishRunRow{},
+	&db.GetBacklogRow{},
 	&db.GetDatasetSeriesRow{},
 	&db.GetDatasetVersionRow{},
 	&db.GetManifestRow{},

@@ -128,17 +128,7 @@ type Measurement struct {
 }
 
 // Measurements lists the tables whose names begin with prefix, by name, without their columns; QuestDB's own tables are left out.
-// A listing that a dropped table has cut off is read again.
-func (c *Client) Measurements(ctx context.Context, prefix string) (list []Measurement, err error) {
-	for pause := 10 * time.Millisecond; ; pause *= 2 {
-		list, err = c.measurements(ctx, prefix)
-		if !errors.Is(err, ErrBroken) || pause > time.Second || sleep(ctx, pause) != nil {
-			return list, err
-		}
-	}
-}
-
-func (c *Client) measurements(ctx context.Context, prefix string) ([]Measurement, error) {
+func (c *Client) Measurements(ctx context.Context, prefix string) ([]Measurement, error) {
 	prefix = strings.ToLower(prefix)
 	list, err := listTables(ctx, c.query, "")
 	if err != nil {
@@ -209,6 +199,16 @@ func (c *Client) measure(ctx context.Context, tables []*Table) ([]Measurement, e
 		}
 	}
 	return list, nil
+}
+
+// Disk is how many bytes the tables take.
+func (c *Client) Disk(ctx context.Context) (bytes int64, err error) {
+	rows, err := c.query(ctx, new(statement).add("select sum(diskSize) from table_storage()"))
+	err = each(rows, err, func(r *Rows) { bytes, _ = r.Int(0) })
+	if err != nil {
+		return 0, fmt.Errorf("measure the disk: %w", err)
+	}
+	return bytes, nil
 }
 
 // isOwn recognises QuestDB's own tables.

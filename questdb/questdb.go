@@ -39,6 +39,8 @@ type Config struct {
 	AcquireTimeout time.Duration // 1 s for a free place of the pool
 	AnswerTimeout  time.Duration // 4 s until the first row of a read
 	StallTimeout   time.Duration // 10 s in which QuestDB sends nothing more of an answer
+
+	Wrote func(rows int64) // is told of rows that QuestDB has taken; nil: nobody is
 }
 
 // withDefaults fills what is zero.

@@ -73,6 +73,9 @@ func (c *Client) Write(ctx context.Context, t *Table, fill func(*Writer) error) 
 	if err != nil || rows == 0 {
 		return 0, err
 	}
+	if c.cfg.Wrote != nil {
+		c.cfg.Wrote(rows)
+	}
 	err = c.waitApplied(ctx, t)
 	if err != nil && !errors.Is(err, ErrSuspended) {
 		err = fmt.Errorf("%w: %w", ErrNotVisible, err)

@@ -77,6 +77,15 @@ UPDATE jobs AS j SET
 FROM done
 WHERE j.job_id = done.job_id AND j.completed_at IS NULL;
 
+-- name: GetBacklog :one
+-- GetBacklog counts the jobs that could be worked now and says for how long the oldest has waited. Called by GET /metrics.
+-- index: river_job_prioritized_fetching_index. cost: the jobs that are open.
+SELECT
+    count(*)::bigint AS waiting,
+    coalesce(extract(epoch FROM now() - min(scheduled_at)), 0)::float8 AS waiting_seconds
+FROM river.river_job
+WHERE state IN ('available', 'retryable') AND scheduled_at <= now();
+
 -- name: GetJob :one
 -- GetJob returns one job. Called by GET /api/jobs/{id}.
 -- index: jobs_pkey, river_job_pkey. cost: 1 row.

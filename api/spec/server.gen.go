@@ -3235,6 +3235,9 @@ type ServerInterface interface {
 	// GetHealthz Whether the process is alive, whatever the state of the databases
 	// (GET /healthz)
 	GetHealthz(ctx echo.Context) error
+	// GetMetrics What Prometheus scrapes
+	// (GET /metrics)
+	GetMetrics(ctx echo.Context) error
 	// GetOpenapiJSON This document as JSON
 	// (GET /openapi.json)
 	GetOpenapiJSON(ctx echo.Context) error
@@ -6388,6 +6391,15 @@ func (w *ServerInterfaceWrapper) GetHealthz(ctx echo.Context) error {
 	return err
 }
 
+// GetMetrics converts echo context to params.
+func (w *ServerInterfaceWrapper) GetMetrics(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetMetrics(ctx)
+	return err
+}
+
 // GetOpenapiJSON converts echo context to params.
 func (w *ServerInterfaceWrapper) GetOpenapiJSON(ctx echo.Context) error {
 	var err error
@@ -6512,6 +6524,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/healthz", wrapper.GetHealthz, options.OperationMiddlewares["GetHealthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadyz, options.OperationMiddlewares["GetReadyz"]...)
 	router.GET(options.BaseURL+"/api/health", wrapper.GetHealth, options.OperationMiddlewares["GetHealth"]...)
+	router.GET(options.BaseURL+"/metrics", wrapper.GetMetrics, options.OperationMiddlewares["GetMetrics"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.GetOpenapiJSON, options.OperationMiddlewares["GetOpenapiJSON"]...)
 	router.GET(options.BaseURL+"/openapi.yaml", wrapper.GetOpenapiYAML, options.OperationMiddlewares["GetOpenapiYAML"]...)
 	router.POST(options.BaseURL+"/api/questdb/query", wrapper.QuerySeries, options.OperationMiddlewares["QuerySeries"]...)

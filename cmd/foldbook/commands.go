@@ -9,6 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"foldbook/db"
@@ -28,7 +29,7 @@ func (a *app) bothStores() (store *db.DB, series *questdb.Client, done func(), e
 	if store, err = cfg.openDB(); err != nil {
 		return nil, nil, nil, err
 	}
-	if series, err = cfg.openQuestDB(); err != nil {
+	if series, err = cfg.openQuestDB(nil); err != nil {
 		store.Close()
 		return nil, nil, nil, err
 	}
@@ -53,10 +54,10 @@ func (a *app) bothStores() (store *db.DB, series *questdb.Client, done func(), e
 	return nil, nil, nil, err
 }
 
-func (c config) openDB() (*db.DB, error) {
+func (c config) openDB(tracers ...pgx.QueryTracer) (*db.DB, error) {
 	return db.Open(db.Config{
 		URL: c.postgres(), PoolSize: c.PoolSize, ConnectTimeout: c.ConnectTimeout, AcquireTimeout: c.AcquireTimeout,
-		StatementTimeout: c.StatementTimeout, Pooler: c.Pooler == "transaction",
+		StatementTimeout: c.StatementTimeout, Pooler: c.Pooler == "transaction", Tracers: tracers,
 	})
 }
 

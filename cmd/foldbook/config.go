@@ -76,6 +76,9 @@ type config struct {
 	CORSOrigins    []string `env:"CORS_ORIGINS" envDefault:"*"`
 	TraderPrefixes []string `env:"TRADER_PREFIXES" envDefault:"/traders/*"`
 
+	MetricsAddr  string `env:"METRICS_ADDR"`
+	OTLPEndpoint string `env:"OTEL_EXPORTER_OTLP_ENDPOINT" secret:"url"`
+
 	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat string     `env:"LOG_FORMAT" envDefault:"text"`
 }
@@ -214,8 +217,8 @@ func (c config) postgres() string {
 	return strings.Join(parts, " ")
 }
 
-// openQuestDB makes the client of QuestDB, which is nil when there is to be none.
-func (c config) openQuestDB() (*questdb.Client, error) {
+// openQuestDB makes the client of QuestDB, which is nil when there is to be none. wrote is told of the rows that it stores.
+func (c config) openQuestDB(wrote func(rows int64)) (*questdb.Client, error) {
 	if c.QDBHTTPURL == questDBOff {
 		return nil, nil
 	}
@@ -223,7 +226,7 @@ func (c config) openQuestDB() (*questdb.Client, error) {
 		HTTPURL: c.QDBHTTPURL, User: c.QDBUser, Password: c.QDBPassword, PGURL: c.QDBPGURL, Read: questdb.Path(c.QDBRead),
 		ReadOnlyUser: c.QDBReadOnlyUser, ReadOnlyPassword: c.QDBReadOnlyPassword, PoolSize: c.QDBPoolSize,
 		ConnectTimeout: c.QDBConnectTimeout, AcquireTimeout: c.QDBAcquireTimeout,
-		AnswerTimeout: c.QDBAnswerTimeout, StallTimeout: c.QDBStallTimeout,
+		AnswerTimeout: c.QDBAnswerTimeout, StallTimeout: c.QDBStallTimeout, Wrote: wrote,
 	})
 }
 

@@ -18,6 +18,7 @@ import (
 	"foldbook/db"
 	"foldbook/internal/ingest"
 	"foldbook/internal/migrator"
+	"foldbook/internal/observe"
 	"foldbook/migrations"
 )
 
@@ -59,12 +60,19 @@ func (serveCmd) Run(a *app) error {
 	}
 	log, flush := cfg.newLogger(a.out)
 	defer flush()
-	store, err := cfg.openDB()
+	tracing, err := observe.StartTracing(a.ctx, cfg.OTLPEndpoint, buildVersion())
+	if err != nil {
+		return err
+	}
+	defer tracing.Stop(context.WithoutCancel(a.ctx))
+	metrics := observe.New(buildVersion())
+	store, err := cfg.openDB(append(tracing.Queries(), metrics)...)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	series, err := cfg.openQuestDB()
+	metrics.Pool(store.Pool)
+	series, err := cfg.openQuestDB(metrics.Wrote)
 	if err != nil {
 		return err
 	}
@@ -87,12 +95,14 @@ func (serveCmd) Run(a *app) error {
 		return migrator.Version(ctx, probe.Pool, migrations.FS)
 	}
 	server := api.New(api.Options{
-		DB: store, QuestDB: series, Import: cfg.Import, Log: log, Version: buildVersion(), Schema: schema,
+		DB: store, QuestDB: series, Import: cfg.Import, Log: log, Metrics: metrics, Version: buildVersion(), Schema: schema,
 		Passthrough: api.Passthrough{On: cfg.Passthrough, Rows: cfg.PassthroughRows, Timeout: cfg.PassthroughTimeout},
 		ReadTimeout: cfg.ReadTimeout, RequestTimeout: cfg.RequestTimeout, WriteTimeout: cfg.WriteTimeout,
 		StreamTimeout: cfg.StreamTimeout, StreamWriteTimeout: cfg.StreamWrite, BodyCache: cfg.BodyCacheMB << 20,
 		AllowedHosts: cfg.AllowedHosts, CORSOrigins: cfg.CORSOrigins, TraderPrefixes: cfg.TraderPrefixes,
 	})
+
+	metrics.Collect(server.Collector())
 
 	log.Info("foldbook starts", "version", buildVersion())
 	start := starter{cfg: cfg, log: log, store: store, server: server}
@@ -120,15 +130,36 @@ func (serveCmd) Run(a *app) error {
 			}
 		})
 	}
-	return cfg.serve(a.ctx, listener, server, log)
+	if cfg.MetricsAddr != "" {
+		stop, err := cfg.serveMetrics(a.ctx, metrics, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	return cfg.serve(a.ctx, listener, tracing.Handler(server.Handler()), server, log)
+}
+
+// serveMetrics answers scrapes at METRICS_ADDR, without credentials: it is an address that only Prometheus reaches.
+func (c config) serveMetrics(ctx context.Context, metrics *observe.Metrics, log *slog.Logger) (stop func(), err error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.MetricsAddr)
+	if err != nil {
+		return nil, fmt.Errorf("METRICS_ADDR: listen on %s: %s", c.MetricsAddr, cause(err))
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics.Handler())
+	h := &http.Server{Handler: mux, ReadHeaderTimeout: c.ReadHeaderTimeout, ReadTimeout: c.ReadTimeout, WriteTimeout: c.StreamWrite}
+	log.Info("metrics are at", "address", "http://"+listener.Addr().String()+"/metrics")
+	go func() { _ = h.Serve(listener) }() // until it is closed
+	return func() { _ = h.Close() }, nil
 }
 
 // serve answers requests until ctx ends; then it drains, answers all that was begun, and returns.
-func (c config) serve(ctx context.Context, listener net.Listener, server *api.Server, log *slog.Logger) error {
+func (c config) serve(ctx context.Context, listener net.Listener, handler http.Handler, server *api.Server, log *slog.Logger) error {
 	open := connections{states: map[net.Conn]http.ConnState{}}
 	h := &http.Server{
 		ConnState:         open.track,
-		Handler:           server.Handler(),
+		Handler:           handler,
 		ReadHeaderTimeout: c.ReadHeaderTimeout,
 		ReadTimeout:       c.ReadTimeout,
 		IdleTimeout:       c.IdleTimeout,

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -122,7 +123,8 @@ func TestSmoke(t *testing.T) {
 	}
 	quest := testdb.QuestDB(t)
 	s := &smoke{t: t, asked: map[string]bool{}, ids: strings.NewReplacer("{dataset_id}", datasetID, "{run_id}", runID, "{simulation_id}", simulationID)}
-	s.service = start(t, freePort(t), append(importing(serviceRole(t, database), quest), "QDB_PASSTHROUGH=true",
+	metrics := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	s.service = start(t, freePort(t), append(importing(serviceRole(t, database), quest), "QDB_PASSTHROUGH=true", "METRICS_ADDR="+metrics,
 		"QDB_READONLY_USER="+devstack.QuestDBReader, "QDB_READONLY_PASSWORD="+devstack.QuestDBReaderPassword)...)
 	s.service.waitFor(t, "/readyz", http.StatusOK)
 	s.write()
@@ -138,6 +140,7 @@ func TestSmoke(t *testing.T) {
 			}
 		}
 	}
+	s.checkMetrics("http://" + metrics + "/metrics")
 	for _, path := range []string{"/api/simulations/{simulation_id}", "/api/runs/{run_id}", "/api/datasets/{dataset_id}"} {
 		s.ask(http.MethodDelete, path, "?cascade=true", "")
 	}

@@ -46,7 +46,7 @@ var errTooLarge = errors.New("too large")
 type Receiver struct {
 	timeout, wait time.Duration
 	medium, large *semaphore.Weighted
-	waiting       atomic.Int64 // bytes that bodies wait for
+	waiting, held atomic.Int64 // bytes that bodies wait for, and have
 }
 
 // NewReceiver makes a receiver. A body has to arrive within timeout, and a second more for each 64 KiB, and waits for its
@@ -54,6 +54,9 @@ type Receiver struct {
 func NewReceiver(timeout, wait time.Duration) *Receiver {
 	return &Receiver{timeout: timeout, wait: wait, medium: semaphore.NewWeighted(mediumBudget), large: semaphore.NewWeighted(largeBudget)}
 }
+
+// Held is how many bytes of the memory budgets are held now.
+func (l *Receiver) Held() int64 { return l.held.Load() }
 
 // Body is the body of one request, decompressed as it is read. The first error stays.
 type Body struct {
@@ -121,6 +124,7 @@ func (b *Body) Close() {
 	b.closeIn()
 	b.receiver.medium.Release(b.medium)
 	b.receiver.large.Release(b.large)
+	b.receiver.held.Add(-b.medium - b.large)
 	b.medium, b.large = 0, 0
 }
 
@@ -179,6 +183,7 @@ func (b *Body) acquire() error {
 			return err
 		}
 		b.medium = n
+		b.receiver.held.Add(n)
 	}
 	if b.read >= mediumBody && b.large == 0 {
 		n := min(most*b.grows, largeBudget)
@@ -186,6 +191,7 @@ func (b *Body) acquire() error {
 			return err
 		}
 		b.large = n
+		b.receiver.held.Add(n)
 	}
 	return nil
 }
