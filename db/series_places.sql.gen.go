@@ -108,7 +108,7 @@ type ListOtherPlacesRow struct {
 }
 
 // ListOtherPlaces returns which of the tables some record names, once for each of the owners that it goes by there and else with an
-// empty owner. Called after the records were deleted and LockTables.
+// empty owner. Called after LockTables when records were deleted, and by foldbook doctor.
 // index: walkforward_runs_table_idx, simulation_runs_table_idx. cost: the records that name these tables.
 // @sqlc-vet-disable list-has-limit
 func (q *Queries) ListOtherPlaces(ctx context.Context, arg ListOtherPlacesParams) ([]ListOtherPlacesRow, error) {
