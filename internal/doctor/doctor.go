@@ -16,6 +16,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"foldbook/db"
+	"foldbook/internal/ingest"
+	"foldbook/internal/rowread"
 	"foldbook/internal/series"
 	"foldbook/questdb"
 )
@@ -148,11 +150,7 @@ func (d *Doctor) dataset(ctx context.Context, row *db.IndicatorDataset) (finding
 		kind series.Kind
 		name string
 		rows int64
-		spec questdb.Spec
-	}{
-		{series.Bars, row.OhlcvMeasurement, row.OhlcvRowCount, questdb.BarsSpec(strings.ToLower(row.OhlcvMeasurement), interval)},
-		{series.Indicators, row.QuestDBMeasurement, row.RowCount, questdb.IndicatorsSpec(strings.ToLower(row.QuestDBMeasurement), interval)},
-	} {
+	}{{series.Bars, row.OhlcvMeasurement, row.OhlcvRowCount}, {series.Indicators, row.QuestDBMeasurement, row.RowCount}} {
 		place, finding, err := d.place(ctx, of.kind, row.DatasetID, of.name, row.QuestDBTag)
 		if err != nil {
 			return nil, err
@@ -166,7 +164,7 @@ func (d *Doctor) dataset(ctx context.Context, row *db.IndicatorDataset) (finding
 			findings = append(findings, *finding)
 			continue
 		}
-		findings = append(findings, d.checkDedup(place, of.kind, row.DatasetID, of.spec)...)
+		findings = append(findings, d.checkDedup(place, of.kind, row.DatasetID, interval)...)
 		differs, err := d.differs(ctx, of.kind, row.DatasetID)
 		if err != nil {
 			return nil, err
@@ -211,30 +209,15 @@ func (d *Doctor) place(
 	return place, nil, nil
 }
 
-func (d *Doctor) checkDedup(place *series.Place, kind series.Kind, id uuid.UUID, spec questdb.Spec) []Finding {
-	if d.dedup[place.Name] || place.Table.Dedup || !spec.Dedup || place.Shared != (place.Name == spec.Name && isShared(spec.Name)) {
+func (d *Doctor) checkDedup(place *series.Place, kind series.Kind, id uuid.UUID, interval time.Duration) []Finding {
+	destination := ingest.Destination{Kind: kind, Place: place, Interval: interval}
+	keys, _ := destination.Plan(&rowread.Batch{})
+	if d.dedup[place.Name] || place.Table.Dedup || !keys.Dedup {
 		return nil
 	}
 	d.dedup[place.Name] = true
-	keys := questdb.Spec{Name: place.Table.Name, PartitionBy: spec.PartitionBy, Dedup: true}
-	for _, c := range spec.Columns {
-		if !c.Key {
-			continue
-		}
-		if known, ok := place.Table.Column(c.Name); ok {
-			c.Name, c.Type = known.Name, known.Type
-		} else if fold, ok := place.Table.First(questdb.FoldColumns...); ok && kind == series.Predictions &&
-			slices.Contains(questdb.FoldColumns, c.Name) {
-			c.Name, c.Type = fold.Name, fold.Type
-		}
-		keys.Columns = append(keys.Columns, c)
-	}
 	return []Finding{{Problem: NoDedup, Of: kind.String(), ID: id, Table: place.Name, Detail: "rows that are sent again would be doubled",
 		Fixable: place.Table.WAL && place.Table.Designated != "", kind: kind, keys: keys}}
-}
-
-func isShared(name string) bool {
-	return name == questdb.SharedIndicators || name == questdb.SharedPredictions || name == questdb.SharedTraces
 }
 
 // differs compares what a dataset says of its rows with what is counted. Rows may come meanwhile, so it looks twice.
@@ -335,8 +318,7 @@ func (d *Doctor) runs(ctx context.Context) ([]Finding, error) {
 	return pages(func(after uuid.UUID) ([]db.ListRunMeasurementsRow, error) {
 		return d.DB.ListRunMeasurements(ctx, db.ListRunMeasurementsParams{AfterID: after, PageSize: pageOfRecords})
 	}, func(r *db.ListRunMeasurementsRow) (uuid.UUID, []Finding, error) {
-		spec := questdb.PredictionsSpec(strings.ToLower(r.PredictionMeasurement))
-		found, err := d.rows(ctx, series.Predictions, r.RunID, spec, r.RunID.String(), r.RunName)
+		found, err := d.rows(ctx, series.Predictions, r.RunID, r.PredictionMeasurement, r.RunID.String(), r.RunName)
 		return r.RunID, found, err
 	})
 }
@@ -345,22 +327,21 @@ func (d *Doctor) simulations(ctx context.Context) ([]Finding, error) {
 	return pages(func(after uuid.UUID) ([]db.ListSimulationMeasurementsRow, error) {
 		return d.DB.ListSimulationMeasurements(ctx, db.ListSimulationMeasurementsParams{AfterID: after, PageSize: pageOfRecords})
 	}, func(r *db.ListSimulationMeasurementsRow) (uuid.UUID, []Finding, error) {
-		found, err := d.rows(ctx, series.Trace, r.SimulationID, questdb.TracesSpec(strings.ToLower(r.QuestDBNamespace)),
-			r.SimulationID.String(), r.SimulationName)
+		found, err := d.rows(ctx, series.Trace, r.SimulationID, r.QuestDBNamespace, r.SimulationID.String(), r.SimulationName)
 		return r.SimulationID, found, err
 	})
 }
 
 // rows looks for the rows of a run or simulation, whose record does not count them.
-func (d *Doctor) rows(ctx context.Context, kind series.Kind, id uuid.UUID, spec questdb.Spec, names ...string) ([]Finding, error) {
-	place, finding, err := d.place(ctx, kind, id, spec.Name, names...)
+func (d *Doctor) rows(ctx context.Context, kind series.Kind, id uuid.UUID, measurement string, names ...string) ([]Finding, error) {
+	place, finding, err := d.place(ctx, kind, id, measurement, names...)
 	if err != nil {
 		return nil, err
 	}
 	if finding != nil {
 		return []Finding{*finding}, nil
 	}
-	findings := d.checkDedup(place, kind, id, spec)
+	findings := d.checkDedup(place, kind, id, 0)
 	if place.Shared {
 		bounds, err := series.Count(ctx, d.QuestDB, place)
 		if err != nil {
