@@ -129,10 +129,9 @@ func (c *content) note(cell string) {
 func (p *Plan) check(body string) error {
 	t, seed := &Target{plan: p, clock: moment.File(moment.Unit(p.Unit))}, maphash.MakeSeed()
 	for _, c := range p.Columns {
-		t.columns = append(t.columns, target{c, kinds[c.columnType()]})
-		t.empty = t.empty || !c.Symbol
+		t.add(c, c.columnType())
 	}
-	row, wrong, seen, values := int64(0), "", map[uint64]struct{}{}, make([]value, len(t.columns))
+	row, wrong, seen, values := int64(0), "", map[uint64]struct{}{}, make([]cell, len(t.columns))
 	var key []byte
 	for r := range records(body) {
 		row++

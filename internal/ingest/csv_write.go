@@ -74,24 +74,19 @@ type Target struct {
 	empty   bool // it takes rows with nothing beside their time
 }
 
+// target is a column of the file, and the type of that of the table.
 type target struct {
 	Column
-	kind kind
+	columnType string
 }
 
-type kind uint8
-
-const (
-	symbol kind = iota
-	float
-	whole
-	text
-)
-
-// kinds are the types of columns that can be written.
-var kinds = map[string]kind{
-	"SYMBOL": symbol, "DOUBLE": float, "FLOAT": float, "LONG": whole, "INT": whole, "VARCHAR": text, "STRING": text,
+func (t *Target) add(c Column, columnType string) {
+	t.columns = append(t.columns, target{c, columnType})
+	t.empty = t.empty || questdb.KindOf(columnType) == questdb.Float
 }
+
+// importable are the types of columns that an import writes.
+var importable = []string{"SYMBOL", "DOUBLE", "FLOAT", "LONG", "INT", "VARCHAR", "STRING"}
 
 // Ready creates the table of a plan, or its missing columns. A table that is created here replaces rows with the same time and
 // the same texts, because a text may be the only difference between two rows of one time: losing one of them would be
@@ -109,19 +104,14 @@ func (p *Plan) Ready(ctx context.Context, client *questdb.Client) (*Target, erro
 		return nil, fileErrorf("the table %s keeps rows of the same time beside each other, so that an import cannot be repeated", table.Name)
 	}
 	t := &Target{plan: p, client: client, table: table, clock: moment.File(moment.Unit(p.Unit))}
-	for _, symbols := range []bool{true, false} {
-		for _, c := range p.Columns {
-			column, ok := table.Column(c.Name)
-			k, fits := kinds[column.Type]
-			if !ok || !fits || column.Designated {
-				return nil, fileErrorf("the column %s of the table %s is %s, which an import does not write", shown(c.Name), table.Name, column.Type)
-			}
-			if (k == symbol) == symbols {
-				t.columns = append(t.columns, target{c, k})
-				t.empty = t.empty || k == float
-			}
+	for _, c := range p.Columns {
+		column, ok := table.Column(c.Name)
+		if !ok || !slices.Contains(importable, column.Type) || column.Designated {
+			return nil, fileErrorf("the column %s of the table %s is %s, which an import does not write", shown(c.Name), table.Name, column.Type)
 		}
+		t.add(c, column.Type)
 	}
+	slices.SortStableFunc(t.columns, func(a, b target) int { return symbolsFirst(a.columnType, b.columnType) })
 	return t, nil
 }
 
@@ -130,7 +120,7 @@ func (p *Plan) Ready(ctx context.Context, client *questdb.Client) (*Target, erro
 func (t *Target) Write(ctx context.Context, o *Outcome, parts ...Part) (int64, error) {
 	var found Outcome
 	rows := int64(0)
-	values := make([]value, len(t.columns))
+	values := make([]cell, len(t.columns))
 	_, err := t.client.Write(ctx, t.table, func(w *questdb.Writer) error {
 		found, rows = Outcome{o.Rejected, slices.Clone(o.Errors)}, 0
 		for _, part := range parts {
@@ -143,7 +133,7 @@ func (t *Target) Write(ctx context.Context, o *Outcome, parts ...Part) (int64, e
 					continue
 				}
 				for i, v := range values {
-					t.put(w, t.columns[i], v)
+					put(w, t.columns[i].Name, t.columns[i].columnType, v)
 				}
 				w.Row(micros)
 			}
@@ -158,41 +148,19 @@ func (t *Target) Write(ctx context.Context, o *Outcome, parts ...Part) (int64, e
 	return rows, nil
 }
 
-// value is a cell that was read.
-type value struct {
-	there bool
-	text  string
-	float float64
-	whole int64
-}
-
-func (t *Target) put(w *questdb.Writer, c target, v value) {
-	switch {
-	case !v.there:
-	case c.kind == symbol:
-		w.Symbol(c.Name, v.text)
-	case c.kind == float:
-		w.Float(c.Name, v.float)
-	case c.kind == whole:
-		w.Int(c.Name, v.whole)
-	case c.kind == text:
-		w.Text(c.Name, v.text)
-	}
-}
-
 // read reads the cells of a row, or says what is wrong with it.
-func (t *Target) read(r record, values []value) (micros int64, problem string) {
+func (t *Target) read(r record, values []cell) (micros int64, problem string) {
 	switch {
 	case r.err != nil:
 		return 0, "is not CSV: " + csvProblem(r.err)
 	case len(r.cells) != t.plan.Cells:
 		return 0, fmt.Sprintf("has %d cells, and the first line %d", len(r.cells), t.plan.Cells)
 	}
-	cell := strings.TrimSpace(r.cells[t.plan.Time])
-	if cell == "" {
+	text := strings.TrimSpace(r.cells[t.plan.Time])
+	if text == "" {
 		return 0, "has no time"
 	}
-	at, err := t.clock.Text(cell)
+	at, err := t.clock.Text(text)
 	if err == nil {
 		micros, err = moment.Micros(at)
 	}
@@ -201,7 +169,7 @@ func (t *Target) read(r record, values []value) (micros int64, problem string) {
 	}
 	found := t.empty
 	for i, c := range t.columns {
-		v, wrong := readCell(c.kind, r.cells[c.Cell])
+		v, wrong := readCell(questdb.KindOf(c.columnType), r.cells[c.Cell])
 		if wrong != "" {
 			return 0, fmt.Sprintf("%s: %s %s", c.Name, shown(r.cells[c.Cell]), wrong)
 		}
@@ -214,24 +182,20 @@ func (t *Target) read(r record, values []value) (micros int64, problem string) {
 	return micros, ""
 }
 
-func readCell(k kind, cell string) (value, string) {
-	text := strings.TrimSpace(cell)
-	n, missing, err := rowread.ReadCell(text)
+// readCell reads a cell for a column of a kind, or says what is wrong with it.
+func readCell(kind questdb.Kind, given string) (cell, string) {
+	n, missing, err := rowread.ReadCell(strings.TrimSpace(given))
 	switch {
 	case missing:
-		return value{}, ""
-	case k == float && err != nil:
-		return value{}, "is not a number"
-	case k == float && !n.Exact:
-		return value{}, "has more digits than a DOUBLE keeps"
-	case k == float:
-		return value{there: true, float: n.Float}, ""
-	case k == whole && (err != nil || !n.Whole || n.Int == rowread.Null):
-		return value{}, "is not a whole number"
-	case k == whole:
-		return value{there: true, whole: n.Int}, ""
-	case strings.ContainsRune(cell, 0):
-		return value{}, "has a zero byte"
+		return cell{}, ""
+	case kind == questdb.Float && err != nil:
+		return cell{}, "is not a number"
+	case kind == questdb.Float && !n.Exact:
+		return cell{}, "has more digits than a DOUBLE keeps"
+	case kind == questdb.Int && (err != nil || !n.Whole || n.Int == rowread.Null):
+		return cell{}, "is not a whole number"
+	case kind == questdb.Text && strings.ContainsRune(given, 0):
+		return cell{}, "has a zero byte"
 	}
-	return value{there: true, text: cell}, ""
+	return cell{there: true, kind: kind, float: n.Float, int: n.Int, text: given}, ""
 }

@@ -35,39 +35,38 @@ type Tag struct {
 }
 
 // base is the table as it is created, without the columns of the rows.
-func (d *Destination) base(interval time.Duration) questdb.Spec {
-	name, shared := d.Place.Name, d.Place.Shared // whatever a shared one is called
-	var table questdb.Spec
+func (d *Destination) base(interval time.Duration) (table questdb.Spec) {
+	name := d.Place.Name
+	if d.Place.Shared { // whatever it is called
+		name = [...]string{name, questdb.SharedIndicators, questdb.SharedPredictions, questdb.SharedTraces}[d.Kind]
+	}
 	switch d.Kind {
 	case series.Bars:
-		table = questdb.BarsSpec(name, interval)
-		if shared {
+		if table = questdb.BarsSpec(name, interval); d.Place.Shared {
 			table.Columns = append([]questdb.Column{{Name: "dataset", Type: "SYMBOL", Key: true}}, table.Columns...)
 		}
 	case series.Indicators:
-		table = questdb.IndicatorsSpec(nameOf(shared, questdb.SharedIndicators, name), interval)
+		table = questdb.IndicatorsSpec(name, interval)
 	case series.Predictions:
-		table = questdb.PredictionsSpec(nameOf(shared, questdb.SharedPredictions, name))
+		table = questdb.PredictionsSpec(name)
 	case series.Trace:
-		table = questdb.TracesSpec(nameOf(shared, questdb.SharedTraces, name))
+		table = questdb.TracesSpec(name)
 	}
-	table.Name = name
+	table.Name = d.Place.Name
 	return table
 }
 
-func nameOf(shared bool, ifShared, own string) string {
-	if shared {
-		return ifShared
-	}
-	return own
-}
-
-// synonyms are groups of names that mean one column.
-func (d *Destination) synonyms() [][]string {
+// synonyms are the names that mean one column, of which this is one; nil for most.
+func (d *Destination) synonyms(name string) []string {
 	if d.Kind != series.Predictions {
 		return nil
 	}
-	return [][]string{questdb.FoldColumns, questdb.PredictionColumns, questdb.TargetColumns, questdb.ScoreColumns}
+	for _, group := range [][]string{questdb.FoldColumns, questdb.PredictionColumns, questdb.TargetColumns, questdb.ScoreColumns} {
+		if slices.ContainsFunc(group, func(other string) bool { return strings.EqualFold(other, name) }) {
+			return group
+		}
+	}
+	return nil
 }
 
 // columns are those that the table has, or would be created with.
@@ -111,15 +110,11 @@ func (d *Destination) Read(format rowread.Format, in io.Reader, nonfinite bool) 
 func (d *Destination) resolve() func(name string) (string, rowread.Kind, error) {
 	table := d.columns()
 	return func(name string) (string, rowread.Kind, error) {
-		for _, tag := range d.Tags {
-			if tag.Always && strings.EqualFold(tag.Column, name) && !d.means(name) {
+		names := d.synonyms(name) // of a column of numbers, as target is one of target_value, beside the symbol target
+		if names == nil {
+			names = []string{name}
+			if slices.ContainsFunc(d.Tags, func(tag Tag) bool { return tag.Always && strings.EqualFold(tag.Column, name) }) {
 				return "", 0, nil
-			}
-		}
-		names := []string{name}
-		for _, group := range d.synonyms() {
-			if slices.ContainsFunc(group, func(other string) bool { return strings.EqualFold(other, name) }) {
-				names = group
 			}
 		}
 		c, ok := table.First(names...)
@@ -174,20 +169,11 @@ func (d *Destination) checkNumbers(batch *rowread.Batch) error {
 // hasFraction tells whether a column has a number that is not whole.
 func hasFraction(c *rowread.Column, rows int) bool {
 	for i := range rows {
-		if v := c.Float(i); v != math.Trunc(v) || math.Abs(v) >= 1<<63 { // NaN is missing, and equals nothing
-			if v == v {
-				return true
-			}
+		if v := c.Float(i); v == v && (v != math.Trunc(v) || math.Abs(v) >= 1<<63) { // NaN is missing, and equals nothing
+			return true
 		}
 	}
 	return false
-}
-
-// means tells whether a name is one of several for a column of numbers, as target is for target_value beside the symbol.
-func (d *Destination) means(name string) bool {
-	return slices.ContainsFunc(d.synonyms(), func(group []string) bool {
-		return slices.ContainsFunc(group, func(other string) bool { return strings.EqualFold(other, name) })
-	})
 }
 
 // complete checks that each row of a simulation's own table has its key.
@@ -221,11 +207,9 @@ func (d *Destination) Plan(batch *rowread.Batch) (wanted questdb.Spec, added []s
 		wanted.Columns = slices.DeleteFunc(wanted.Columns, func(c questdb.Column) bool { return !c.Key })
 	}
 	for i, c := range wanted.Columns {
-		for _, group := range d.synonyms() {
-			if c.Key && slices.Contains(group, c.Name) { // in this table by another name
-				wanted.Columns[i], _ = table.First(group...)
-				wanted.Columns[i].Key = true
-			}
+		if group := d.synonyms(c.Name); c.Key && group != nil { // in this table by another name
+			wanted.Columns[i], _ = table.First(group...)
+			wanted.Columns[i].Key = true
 		}
 	}
 	for _, c := range batch.Columns {

@@ -114,9 +114,12 @@ func newTableWriter(client *questdb.Client, table *questdb.Table, d *Destination
 			w.keys = append(w.keys, f)
 		}
 	}
-	slices.SortStableFunc(w.fields, func(f, g *field) int { return cmp.Compare(b2i(f.Type != "SYMBOL"), b2i(g.Type != "SYMBOL")) })
+	slices.SortStableFunc(w.fields, func(f, g *field) int { return symbolsFirst(f.Type, g.Type) })
 	return w
 }
+
+// symbolsFirst orders columns by their types as the line protocol wants them.
+func symbolsFirst(a, b string) int { return cmp.Compare(b2i(a != "SYMBOL"), b2i(b != "SYMBOL")) }
 
 // merge writes one row for each key of the request.
 func (w *tableWriter) merge(ctx context.Context) error {
@@ -206,29 +209,28 @@ func (w *tableWriter) row(out *questdb.Writer, fields []*field, g group, stored 
 				continue
 			}
 		}
-		v := f.merged(g, stored)
-		switch {
-		case !v.there && f.of != nil:
+		if v := f.merged(g, stored); v.there || f.of == nil {
+			put(out, f.Name, f.Type, v)
+		} else {
 			out.Int(f.Name, f.of(at))
-		case !v.there:
-		case f.Type == "SYMBOL":
-			out.Symbol(f.Name, v.text)
-		default:
-			put(out, f.Name, v)
 		}
 	}
 	out.Row(at)
 }
 
-func put(out *questdb.Writer, name string, v cell) {
-	switch v.kind {
-	case questdb.Float:
+// put writes a cell, if there is one.
+func put(out *questdb.Writer, name, columnType string, v cell) {
+	switch {
+	case !v.there:
+	case columnType == "SYMBOL":
+		out.Symbol(name, v.text)
+	case v.kind == questdb.Float:
 		out.Float(name, v.float)
-	case questdb.Int:
+	case v.kind == questdb.Int:
 		out.Int(name, v.int)
-	case questdb.Bool:
+	case v.kind == questdb.Bool:
 		out.Bool(name, v.int != 0)
-	case questdb.Time:
+	case v.kind == questdb.Time:
 		out.Time(name, v.int)
 	default:
 		out.Text(name, v.text)
