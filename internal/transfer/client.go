@@ -108,7 +108,7 @@ func (c *Client) Server() string {
 const maxAnswer = 1 << 20
 
 // send makes one request. The caller closes the body of the answer, which is a success or 304.
-func (c *Client) send(ctx context.Context, method, path string, query url.Values, change func(*http.Request)) (*http.Response, error) {
+func (c *Client) send(ctx context.Context, method, path string, query url.Values, change func(*http.Request) error) (*http.Response, error) {
 	u := c.base.JoinPath(path)
 	u.RawQuery = query.Encode()
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
@@ -118,7 +118,9 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 	// Else the answer is compressed for the way, which takes longer than the way where this is used.
 	req.Header.Set("Accept-Encoding", "identity")
 	if change != nil {
-		change(req)
+		if err := change(req); err != nil {
+			return nil, err
+		}
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

@@ -81,7 +81,10 @@ func (c *Client) write(ctx context.Context, enc *jsontext.Encoder, of Ref) error
 
 // unchanged makes sure that answers read one after the other are of one state.
 func (c *Client) unchanged(ctx context.Context, path, etag string) error {
-	resp, err := c.send(ctx, http.MethodGet, path, nil, func(req *http.Request) { req.Header.Set("If-None-Match", etag) })
+	resp, err := c.send(ctx, http.MethodGet, path, nil, func(req *http.Request) error {
+		req.Header.Set("If-None-Match", etag)
+		return nil
+	})
 	if err != nil {
 		return err
 	}

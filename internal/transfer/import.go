@@ -221,7 +221,7 @@ func (im *Import) one(ctx context.Context, d *Document, before int64, coming map
 	}
 	im.Watcher.Sending(d)
 	r := Result{Name: d.Name, Document: d}
-	post := im.post
+	post := im.postDocument
 	if d.Kind == Series {
 		post = im.postSeries
 	}
@@ -307,32 +307,37 @@ func (a *answer) warnings(d *Document) []string {
 		a.DatasetID, a.MatchedBy, d.ID()))
 }
 
-// post sends a file until the server has answered.
-func (im *Import) post(ctx context.Context, d *Document, before int64) (a answer, err error) {
-	query := url.Values{}
-	if im.DryRun {
-		query.Set("dry_run", "true")
-	}
-	if im.Replace && d.Kind != Dataset {
-		query.Set("replace", "true")
-	}
-	err = im.Client.retry(ctx, func() error {
+// postDocument sends a file.
+func (im *Import) postDocument(ctx context.Context, d *Document, before int64) (answer, error) {
+	return im.post(ctx, "/api/"+d.Kind.plural(), im.Replace && d.Kind != Dataset, func(req *http.Request) error {
 		file, err := d.reopen()
 		if err != nil {
 			return err
 		}
 		// The transport closes the file when it reads it no more, which may be after the answer.
-		body := &sending{file: file, sent: func(n int64) { im.Watcher.Sent(before + n) }}
-		resp, err := im.Client.send(ctx, http.MethodPost, "/api/"+d.Kind.plural(), query, func(req *http.Request) {
-			req.Body, req.ContentLength = body, d.Size
-			req.Header.Set("Content-Type", "application/json")
-			if d.encoding != "" {
-				req.Header.Set("Content-Encoding", d.encoding)
-			}
-			if d.Size > 1<<20 {
-				req.Header.Set("Expect", "100-continue")
-			}
-		})
+		req.Body, req.ContentLength = &sending{file: file, sent: func(n int64) { im.Watcher.Sent(before + n) }}, d.Size
+		req.Header.Set("Content-Type", "application/json")
+		if d.encoding != "" {
+			req.Header.Set("Content-Encoding", d.encoding)
+		}
+		if d.Size > 1<<20 {
+			req.Header.Set("Expect", "100-continue")
+		}
+		return nil
+	})
+}
+
+// post makes a request, whose body it sets, until the server has answered.
+func (im *Import) post(ctx context.Context, path string, replace bool, set func(*http.Request) error) (a answer, err error) {
+	query := url.Values{}
+	if im.DryRun {
+		query.Set("dry_run", "true")
+	}
+	if replace {
+		query.Set("replace", "true")
+	}
+	err = im.Client.retry(ctx, func() error {
+		resp, err := im.Client.send(ctx, http.MethodPost, path, query, set)
 		if err != nil {
 			return err
 		}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -23,18 +22,13 @@ func (im *Import) inspectSeries(d *Document, text io.Reader) error {
 	d.Kind = Series
 	if im.Rows != nil {
 		d.rows = *im.Rows
-		d.ids[string(d.rows.Of.Kind)+"_id"] = d.rows.Of.ID
-		return nil
-	}
-	about, err := rowread.About(text)
-	if err != nil {
+	} else if about, err := rowread.About(text); err != nil {
 		return err
-	}
-	var ok bool
-	if d.rows, ok = rowsOf(about); !ok {
+	} else if rows, ok := rowsOf(about); ok {
+		d.rows = rows
+	} else {
 		return errors.New("is rows, and does not say whose: name it with --dataset, --run or --simulation")
 	}
-	d.ids[string(d.rows.Of.Kind)+"_id"] = d.rows.Of.ID
 	return nil
 }
 
@@ -204,22 +198,11 @@ func (im *Import) postBatch(ctx context.Context, to Rows, batch *rowread.Batch) 
 	if err != nil {
 		return a, err
 	}
-	query := url.Values{}
-	if im.DryRun {
-		query.Set("dry_run", "true")
-	}
-	err = im.Client.retry(ctx, func() error {
-		resp, err := im.Client.send(ctx, http.MethodPost, to.appendPath(), query, func(req *http.Request) {
-			req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-			req.Header.Set("Content-Type", contentType)
-		})
-		if err != nil {
-			return err
-		}
-		defer func() { _ = resp.Body.Close() }()
-		return a.read(resp.Body)
+	return im.post(ctx, to.appendPath(), false, func(req *http.Request) error {
+		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		req.Header.Set("Content-Type", contentType)
+		return nil
 	})
-	return a, err
 }
 
 // encode writes a batch as the body of a request.
