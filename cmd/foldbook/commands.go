@@ -70,6 +70,29 @@ func connectFailure(store *db.DB, err error) error {
 	return err
 }
 
+type grantsCmd struct {
+	Role string `arg:"" help:"The role of the service."`
+}
+
+// Help is the text below the summary.
+func (grantsCmd) Help() string {
+	return `The service may use a role that cannot change the schema. The role that migrates runs this SQL after each upgrade, with psql.
+
+Examples:
+
+	foldbook grants service | psql "$POSTGRES_URL"`
+}
+
+// Run prints them; it connects to nothing.
+func (c grantsCmd) Run(a *app) error {
+	role := pgx.Identifier{c.Role}.Sanitize()
+	_, err := fmt.Fprintf(a.out, `GRANT USAGE ON SCHEMA public, river TO %[1]s;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public, river TO %[1]s;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA public, river TO %[1]s;
+`, role)
+	return err
+}
+
 type configCmd struct{}
 
 // Help is the text below the summary.

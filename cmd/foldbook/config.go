@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -262,6 +263,20 @@ func (c config) settings(environ map[string]string) []setting {
 		list = append(list, s)
 	}
 	return list
+}
+
+// others are the beginnings of names that other programs of the same folder read, or the libraries of this one.
+var others = []string{"PG", "OTEL_", "GO", "FOLDBOOK_", "DEV_", "VITE_", "QUESTDB_"}
+
+// unknown returns the names that are no settings: mistyped ones, mostly.
+func (c config) unknown(names []string) []string {
+	known := map[string]bool{}
+	for _, s := range c.settings(nil) {
+		known[s.name] = true
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return known[name] || slices.ContainsFunc(others, func(begin string) bool { return strings.HasPrefix(name, begin) })
+	})
 }
 
 // maskURL replaces what may be a password: in the user part of a URL, in its parameters, and in a key=value string.

@@ -58,6 +58,7 @@ type cli struct {
 	Import  importCmd  `cmd:"" help:"Post files, or directories of them, to a server."`
 	Export  exportCmd  `cmd:"" help:"Write what a server has as files that import takes back."`
 	Doctor  doctorCmd  `cmd:"" help:"Find what PostgreSQL and QuestDB do not agree about, and repair it."`
+	Grants  grantsCmd  `cmd:"" help:"Print the SQL that gives a role the rights that the service needs."`
 	Config  configCmd  `cmd:"" help:"Print the effective settings, secrets masked."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 
@@ -70,6 +71,7 @@ type app struct {
 	in       io.Reader
 	out, err io.Writer
 	env      map[string]string
+	dotenv   []string // the names in the file .env
 }
 
 func main() {
@@ -163,6 +165,7 @@ func (a *app) readEnv(file string, environ []string) error {
 		return fmt.Errorf("%s cannot be read: a line is not NAME=value (quote values with spaces or #)", file)
 	}
 	maps.Copy(a.env, dotenv)
+	a.dotenv = slices.Sorted(maps.Keys(dotenv))
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		a.env[name] = value

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"foldbook/api"
 	"foldbook/api/spec"
 	"foldbook/db"
@@ -78,6 +80,9 @@ func (serveCmd) Run(a *app) error {
 	}
 	if series != nil {
 		defer series.Close()
+	}
+	for _, name := range cfg.unknown(a.dotenv) {
+		log.Warn("a name in .env is no setting, and is not used: .env.example has all", "name", name)
 	}
 	if cfg.QDBILPHost != "" || cfg.QDBILPPort != "" {
 		log.Warn("QDB_ILP_HOST and QDB_ILP_PORT are recognised and not used: series are written over HTTP, " +
@@ -240,7 +245,11 @@ func (s starter) check(ctx context.Context) bool {
 	} else {
 		s.log.Info("QuestDB checked", "state", series)
 	}
-	if err != nil {
+	if refused := new(pgconn.PgError); errors.As(err, &refused) {
+		s.log.Error("PostgreSQL refuses the connection, such as for its password; routes answer 503 until it takes it",
+			"cause", connectFailure(s.store, err).Error())
+		return false
+	} else if err != nil {
 		s.log.Warn("PostgreSQL is away; routes answer 503 until it is back", "cause", connectFailure(s.store, err).Error())
 		return false
 	}

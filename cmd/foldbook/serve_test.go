@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -235,5 +237,28 @@ func TestBusyPort(t *testing.T) {
 				t.Errorf("exit code %d after %s, want 1 and %q\n%s", code, time.Since(began), want, s.log)
 			}
 		})
+	}
+}
+
+// What is wrong with the settings is said when the service starts: a password or role that PostgreSQL refuses, and a name in .env
+// that is no setting.
+func TestStartsWithWrongSettings(t *testing.T) {
+	address, err := url.Parse(testdb.NewURL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	address.User = url.UserPassword("nobody_here", "x")
+	env := "POSTGRES_POOLSIZE=4\nLOG_LEVEL=info\nPGAPPNAME=x\n"
+	if err := os.WriteFile(".env", []byte(env), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, freePort(t), "POSTGRES_URL="+address.String(), "QDB_HTTP_URL=off")
+	s.waitForLog(t, "PostgreSQL refuses the connection")
+	for _, part := range []string{"name=POSTGRES_POOLSIZE", "nobody_here"} {
+		s.waitForLog(t, part)
+	}
+	if log := s.log.String(); strings.Contains(log, "PGAPPNAME") || strings.Contains(log, "name=LOG_LEVEL") {
+		t.Error(log)
 	}
 }

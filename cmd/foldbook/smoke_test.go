@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -81,16 +80,22 @@ var smokeQueries = map[string][]string{
 	"/api/simulations/{simulation_id}/equity": {"?source=trades", "?source=trace"},
 }
 
-// serviceRole makes a role with the rights that docs/operations.md gives the service, and returns its way to the database.
+// serviceRole makes a role with the rights that foldbook grants gives the service, and returns its way to the database.
 func serviceRole(t *testing.T, database string) string {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/operations.md")
+	docs, err := os.ReadFile("../../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	grants := regexp.MustCompile(`(?m)^GRANT .* TO service;$`).FindAllString(string(text), -1)
-	if len(grants) != 3 {
-		t.Fatalf("docs/operations.md grants the service %q", grants)
+	grants := func(role string) string {
+		code, out, stderr := command(t, nil, "grants", role)
+		if code != exitOK {
+			t.Fatalf("foldbook grants: exit code %d\n%s", code, stderr)
+		}
+		return out
+	}
+	if !strings.Contains(string(docs), "$ foldbook grants service\n"+grants("service")) {
+		t.Error("docs/operations.md shows another output of foldbook grants")
 	}
 	u, err := url.Parse(database)
 	if err != nil {
@@ -104,9 +109,7 @@ func serviceRole(t *testing.T, database string) string {
 	}
 	run("CREATE ROLE " + role + " LOGIN PASSWORD 'x'")
 	t.Cleanup(func() { run("DROP OWNED BY " + role + "; DROP ROLE " + role) })
-	for _, grant := range grants {
-		run(strings.Replace(grant, "TO service", "TO "+role, 1))
-	}
+	run(grants(role))
 	u.User = url.UserPassword(role, "x")
 	return u.String()
 }
