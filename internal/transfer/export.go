@@ -27,33 +27,20 @@ const (
 )
 
 // Export writes a document as the body that Import takes: one line, without what the server adds. All of it is of one
-// state of the database; memory does not grow with it. file "" is out itself. A file is complete or, after an error,
-// as it was before; its name may end in .gz or .zst, and it is compressed then.
-func (c *Client) Export(ctx context.Context, of Ref, file string, out io.Writer) error {
-	target, err := newTarget(file, out)
-	if err != nil {
-		return err
-	}
+// state of the database; memory does not grow with it. See save for the file.
+func (c *Client) Export(ctx context.Context, of Ref, file string, out io.Writer) (err error) {
 	for range maxChanges {
-		err = c.retry(ctx, func() error {
-			w, err := target.begin()
-			if err != nil {
-				return &permanentError{err}
-			}
-			enc := jsontext.NewEncoder(w, jsontext.AllowDuplicateNames(true), jsontext.PreserveRawStrings(true))
-			if err := c.write(ctx, enc, of); err != nil {
-				return err
-			}
-			return w.Close()
+		err = c.save(ctx, file, out, func(w io.Writer) error {
+			return c.write(ctx, jsontext.NewEncoder(w, jsontext.AllowDuplicateNames(true), jsontext.PreserveRawStrings(true)), of)
 		})
 		if !errors.Is(err, errChanged) {
 			break
 		}
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("export %s %s: %w", of.Kind, of.ID, err), target.discard())
+		return fmt.Errorf("export %s %s: %w", of.Kind, of.ID, err)
 	}
-	return target.finish()
+	return nil
 }
 
 // write does it once.
@@ -206,64 +193,64 @@ func (c *Client) ExportAll(ctx context.Context, dir string, withSeries bool, don
 	return nil
 }
 
-// target is where an export goes: a hidden file beside the one that is asked for, or a temporary one before it is
-// copied, because an export can have to begin again.
-type target struct {
-	file string // empty: out
-	out  io.Writer
-	part *os.File
-}
-
-func newTarget(file string, out io.Writer) (*target, error) {
-	t := &target{file: file, out: out}
-	var err error
-	if file == "" {
-		t.part, err = os.CreateTemp("", "foldbook-export-*")
-	} else {
-		name := filepath.Join(filepath.Dir(file), fmt.Sprintf(".%s.%d.part", filepath.Base(file), os.Getpid()))
-		t.part, err = os.OpenFile(name, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o644) //nolint:gosec // as any file that a user writes
+// save writes a file with fill, which begins again when the server was away. file "" is out itself. The file is complete or, after an
+// error, as it was before; its name may end in .gz or .zst, and it is compressed then.
+func (c *Client) save(ctx context.Context, file string, out io.Writer, fill func(io.Writer) error) error {
+	part, err := newPart(file)
+	if err != nil {
+		return err
 	}
-	return t, err
+	err = c.retry(ctx, func() error {
+		w, err := begin(part, file)
+		if err != nil {
+			return &permanentError{err}
+		}
+		if err := fill(w); err != nil {
+			return err
+		}
+		return w.Close()
+	})
+	switch {
+	case err != nil:
+	case file != "":
+		err = part.Sync()
+	default:
+		if _, err = part.Seek(0, io.SeekStart); err == nil {
+			_, err = io.Copy(out, part)
+		}
+	}
+	if err = errors.Join(err, part.Close()); err == nil && file != "" {
+		return os.Rename(part.Name(), file)
+	}
+	return errors.Join(err, os.Remove(part.Name()))
 }
 
-// begin empties it.
-func (t *target) begin() (io.WriteCloser, error) {
-	if _, err := t.part.Seek(0, io.SeekStart); err != nil {
+// newPart is a hidden file beside the one that is asked for, or a temporary one before it is copied.
+func newPart(file string) (*os.File, error) {
+	if file == "" {
+		return os.CreateTemp("", "foldbook-export-*")
+	}
+	name := filepath.Join(filepath.Dir(file), fmt.Sprintf(".%s.%d.part", filepath.Base(file), os.Getpid()))
+	return os.OpenFile(name, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o644) //nolint:gosec // as any file that a user writes
+}
+
+// begin empties the part of a file.
+func begin(part *os.File, file string) (io.WriteCloser, error) {
+	if _, err := part.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	if err := t.part.Truncate(0); err != nil {
+	if err := part.Truncate(0); err != nil {
 		return nil, err
 	}
 	switch {
-	case strings.HasSuffix(t.file, ".gz"):
-		return gzip.NewWriter(t.part), nil
-	case strings.HasSuffix(t.file, ".zst"):
-		return zstd.NewWriter(t.part, zstd.WithEncoderConcurrency(1))
+	case strings.HasSuffix(file, ".gz"):
+		return gzip.NewWriter(part), nil
+	case strings.HasSuffix(file, ".zst"):
+		return zstd.NewWriter(part, zstd.WithEncoderConcurrency(1))
 	}
-	return plain{t.part}, nil
+	return plain{part}, nil
 }
 
 type plain struct{ io.Writer }
 
 func (plain) Close() error { return nil }
-
-func (t *target) finish() error {
-	if t.file == "" {
-		_, err := t.part.Seek(0, io.SeekStart)
-		if err == nil {
-			_, err = io.Copy(t.out, t.part)
-		}
-		return errors.Join(err, t.discard())
-	}
-	if err := t.part.Sync(); err != nil {
-		return errors.Join(err, t.discard())
-	}
-	if err := t.part.Close(); err != nil {
-		return errors.Join(err, os.Remove(t.part.Name()))
-	}
-	return os.Rename(t.part.Name(), t.file)
-}
-
-func (t *target) discard() error {
-	return errors.Join(t.part.Close(), os.Remove(t.part.Name()))
-}

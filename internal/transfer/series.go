@@ -110,65 +110,48 @@ func SeriesFile(document, name string) string {
 func (c *Client) ExportSeries(ctx context.Context, of Ref, document string) (files []string, err error) {
 	for _, name := range series[of.Kind] {
 		r, file := Rows{of, name}, SeriesFile(document, name)
-		found, err := c.exportSeries(ctx, r, file)
-		if err != nil {
-			return files, fmt.Errorf("export the %s: %w", r, err)
-		}
-		if found {
+		err := c.save(ctx, file, nil, func(w io.Writer) error { return c.copySeries(ctx, r, w) })
+		switch {
+		case err == nil:
 			files = append(files, file)
-		} else if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return files, err
+		case !errors.Is(err, errNoRows):
+			return files, fmt.Errorf("export the %s: %w", r, err)
+		default:
+			if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return files, err
+			}
 		}
 	}
 	return files, nil
 }
 
-func (c *Client) exportSeries(ctx context.Context, r Rows, file string) (found bool, err error) {
-	target, err := newTarget(file, nil)
-	if err != nil {
-		return false, err
-	}
-	err = c.retry(ctx, func() error {
-		w, err := target.begin()
-		if err != nil {
-			return &permanentError{err}
-		}
-		if found, err = c.copySeries(ctx, r, w); err != nil {
-			return err
-		}
-		return w.Close()
-	})
-	if err != nil || !found {
-		return false, errors.Join(err, target.discard())
-	}
-	return true, target.finish()
-}
+var errNoRows = &permanentError{errors.New("there are no rows")}
 
-// copySeries copies the rows of one answer, batch by batch.
-func (c *Client) copySeries(ctx context.Context, r Rows, w io.Writer) (found bool, err error) {
+// copySeries copies the rows of one answer, batch by batch. Without rows it fails with errNoRows.
+func (c *Client) copySeries(ctx context.Context, r Rows, w io.Writer) error {
 	resp, err := c.send(ctx, http.MethodGet, r.path(), url.Values{"format": {"arrow"}}, nil)
-	var refused *RefusedError
-	if errors.As(err, &refused) && refused.Status == http.StatusNotFound && refused.Code == "measurement_not_found" {
-		return false, nil
+	if refused := new(RefusedError); errors.As(err, &refused) && refused.Code == "measurement_not_found" {
+		return errNoRows
 	} else if err != nil {
-		return false, err
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	in, out := rowread.New(rowread.Arrow, resp.Body, answered()), rowread.NewArrowWriter(w, r.about())
-	for {
+	for found := false; ; found = true {
 		batch, err := in.Next()
 		invalid := new(rowread.ValidationError)
 		switch {
+		case errors.Is(err, io.EOF) && !found:
+			return errNoRows
 		case errors.Is(err, io.EOF):
-			return found, out.Close()
+			return out.Close()
 		case errors.As(err, &invalid) && !invalid.Syntax: // else it may be whole the next time
-			return false, &permanentError{wordsOf(err)}
+			return &permanentError{wordsOf(err)}
 		case err != nil:
-			return false, wordsOf(err)
+			return wordsOf(err)
 		}
-		found = true
 		if err := out.Write(batch); err != nil {
-			return false, &permanentError{err}
+			return &permanentError{err}
 		}
 	}
 }
