@@ -14,6 +14,7 @@ import (
 
 	"foldbook/api"
 	"foldbook/db"
+	"foldbook/internal/metricquery"
 	"foldbook/internal/seed"
 )
 
@@ -64,7 +65,10 @@ func (s *sink) Write(p []byte) (int, error) {
 // PostgreSQL's, the allocations are the handler's and the driver's.
 func BenchmarkRoutes(b *testing.B) {
 	h := scaled(b)
-	simulations, err := h.db.SearchSimulations(b.Context(), db.SearchSimulationsParams{RunIds: []uuid.UUID{seed.BigRunID}, PageSize: 1})
+	simulations, err := h.db.SearchSimulations(b.Context(), db.SearchSimulationsParams{
+		MetricKeys: []string{metricquery.Column("run_id", seed.BigRunID.String()).Key}, MetricWanted: []bool{true},
+		MetricLows: []float64{0}, MetricHighs: []float64{0}, PageSize: 1,
+	})
 	if err != nil || len(simulations) != 1 {
 		b.Fatalf("the large run has %d simulations, want 1 (%v)", len(simulations), err)
 	}

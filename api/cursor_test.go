@@ -25,12 +25,15 @@ type cursorList struct {
 const insertRun = `WITH run AS (
 		INSERT INTO walkforward_runs (run_id, dataset_id, prediction_measurement, target_column, summary_metrics, status, created_at)
 		VALUES ($1::uuid, '` + newDataset + `', 'm', 'TGT_' || $3::int, CASE WHEN $3::int < 4 THEN jsonb_build_object('x', $3::int) ELSE '{}' END, 'COMPLETED', to_timestamp(1767312000 + $2::int)) RETURNING run_id, created_at)
-	INSERT INTO walkforward_run_metrics SELECT run_id, 'summary_metrics.x', $3::int, created_at FROM run WHERE $3::int < 4`
+	INSERT INTO walkforward_run_metrics SELECT run_id, key, value, run.created_at FROM run, indicator_datasets AS d, LATERAL (VALUES
+		('summary_metrics.x', $3::int), (text_key('status', 'COMPLETED'), 0), (text_key('dataset_slug', d.questdb_tag), 0)) AS v (key, value)
+		WHERE d.dataset_id = '` + newDataset + `' AND value < 4`
 
 const insertSimulation = `WITH run AS (
 		INSERT INTO simulation_runs (simulation_id, run_id, dataset_id, mode, summary_metrics, status, created_at)
 		VALUES ($1::uuid, '` + newRun + `', '` + newDataset + `', 'long', CASE WHEN $3::int < 4 THEN jsonb_build_object('x', $3::int) ELSE '{}' END, 'PENDING', to_timestamp(1767312000 + $2::int)) RETURNING simulation_id, created_at)
-	INSERT INTO simulation_run_metrics SELECT simulation_id, 'summary_metrics.x', $3::int, created_at FROM run WHERE $3::int < 4`
+	INSERT INTO simulation_run_metrics SELECT simulation_id, key, value, created_at FROM run, (VALUES
+		('summary_metrics.x', $3::int), (text_key('run_id', '` + newRun + `'), 0)) AS v (key, value) WHERE value < 4`
 
 var cursorLists = []cursorList{
 	{kind{name: "datasets", id: "dataset_id"}, "/api/datasets?search=sl", `INSERT INTO indicator_datasets (dataset_id, questdb_tag, symbol, created_at)

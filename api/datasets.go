@@ -82,7 +82,7 @@ func (s *Server) ListDatasets(c echo.Context, params spec.ListDatasetsParams) er
 	list := paging.NewList("datasets", rows, q, func(last *db.ListDatasetSummariesRow) paging.Cursor {
 		return paging.Cursor{At: last.CreatedAt, ID: last.DatasetID}
 	})
-	return writeEnvelope(c, list, func(int64) (int64, error) { return s.DB.CountDatasetSummaries(ctx, f) })
+	return writeEnvelope(c, list, func(ctx context.Context, _ int64) (int64, error) { return s.DB.CountDatasetSummaries(ctx, f) })
 }
 
 // GetDataset serves GET /api/datasets/:dataset_id: a dataset in the shape of the current API.

@@ -48,6 +48,16 @@ func seedFixture(t testing.TB, h *harness) {
 	h.exec(`UPDATE indicator_datasets SET created_at = created_at + interval '1 s' WHERE dataset_id = $1`, bareDataset)
 	h.exec(`UPDATE walkforward_runs SET created_at = created_at + interval '1 s' WHERE run_id = $1`, bareRun)
 	h.exec(`UPDATE simulation_runs SET created_at = created_at + interval '1 s' WHERE simulation_id = $1`, bareSim)
+	for _, id := range []uuid.UUID{fullRun, bareRun} {
+		if _, err := h.db.FinishRun(context.Background(), db.FinishRunParams{RunID: id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, id := range []uuid.UUID{fullSim, bareSim} {
+		if err := h.db.FinishSimulation(context.Background(), db.FinishSimulationParams{SimulationID: id}); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func at(text string) *time.Time {

@@ -174,7 +174,7 @@ func (s *Server) ListJobs(c echo.Context, params spec.ListJobsParams) error {
 	list := paging.NewList("jobs", rows, q, func(last *db.JobDetail) paging.Cursor {
 		return paging.Cursor{At: last.CreatedAt, ID: last.JobID}
 	})
-	return writeEnvelope(c, list, func(int64) (int64, error) { return s.DB.CountJobs(ctx, f) })
+	return writeEnvelope(c, list, func(ctx context.Context, _ int64) (int64, error) { return s.DB.CountJobs(ctx, f) })
 }
 
 // GetJob serves GET /api/jobs/:job_id.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"reflect"
 	"strconv"
 	"strings"
 
@@ -13,7 +12,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
-	"foldbook/db"
 	"foldbook/internal/httpbody"
 	"foldbook/internal/paging"
 	"foldbook/internal/series"
@@ -62,31 +60,47 @@ type slug string
 
 func (s slug) String() string { return httpbody.Shorten(string(s)) }
 
-// datasetsOf finds the datasets that a list is filtered by: ids or slugs, slugs, symbols. No filter is nil, and none that fits is empty.
-func (s *Server) datasetsOf(ctx context.Context, ids, slugs, symbols *[]string) ([]uuid.UUID, error) {
-	var f db.MatchDatasetsParams
+// whereAll adds the filters that the lists of runs and simulations share.
+func (s *Server) whereAll(ctx context.Context, q *search, statuses *[]spec.Status, datasets, slugs, symbols *[]string) error {
+	if statuses != nil {
+		texts, err := queryStatus(statuses)
+		if err != nil {
+			return err
+		}
+		q.where("status", &texts)
+	}
+	q.where("dataset_slug", slugs)
+	q.where("symbol", symbols)
+	if datasets == nil {
+		return nil
+	}
+	var ids []uuid.UUID
+	found := []string{}
+	for _, text := range *datasets {
+		if id, err := spec.ParseUUID(text); err == nil {
+			ids = append(ids, id)
+		} else {
+			found = append(found, text)
+		}
+	}
 	if ids != nil {
-		f.Ids, f.IDSlugs = []uuid.UUID{}, []string{}
-		for _, text := range *ids {
-			if id, err := spec.ParseUUID(text); err == nil {
-				f.Ids = append(f.Ids, id)
-			} else {
-				f.IDSlugs = append(f.IDSlugs, text)
-			}
+		slugs, err := s.DB.ListDatasetSlugs(ctx, ids)
+		if err != nil {
+			return fmt.Errorf("list the slugs of datasets: %w", err)
 		}
-		if slugs == nil && symbols == nil && len(f.IDSlugs) == 0 {
-			return f.Ids, nil
-		}
+		found = append(found, slugs...)
 	}
-	if ids == nil && slugs == nil && symbols == nil {
-		return nil, nil
+	q.where("dataset_slug", &found)
+	return nil
+}
+
+// texts are ids as texts.
+func texts(ids []uuid.UUID) []string {
+	list := make([]string, len(ids))
+	for i, id := range ids {
+		list[i] = id.String()
 	}
-	f.Slugs, f.Symbols = orElse(slugs, nil), orElse(symbols, nil)
-	found, err := s.DB.CustomPlans().MatchDatasets(ctx, f)
-	if err != nil {
-		return nil, fmt.Errorf("match datasets: %w", err)
-	}
-	return found, nil
+	return list
 }
 
 // queryIDs reads a list of ids in a query; nil when there is none.
@@ -104,9 +118,6 @@ func queryIDs(name string, texts *[]string) ([]uuid.UUID, error) {
 	}
 	return ids, nil
 }
-
-// isZero tells whether none of the fields of a filter is set.
-func isZero(v any) bool { return reflect.ValueOf(v).IsZero() }
 
 func orElse[T any](v *T, other T) T {
 	if v == nil {
@@ -153,8 +164,8 @@ func writeList[T any, P paging.Row[T]](c echo.Context, rows []T, p paging.Page, 
 }
 
 // writeEnvelope answers a page with the total that count finds, and a link to the next page.
-func writeEnvelope[T any, P paging.Row[T]](c echo.Context, list *paging.List[T, P], count func(most int64) (int64, error)) error {
-	if err := list.SetTotal(count); err != nil {
+func writeEnvelope[T any, P paging.Row[T]](c echo.Context, list *paging.List[T, P], count func(ctx context.Context, most int64) (int64, error)) error {
+	if err := list.SetTotal(c.Request().Context(), count); err != nil {
 		return err
 	}
 	if link := list.Link(c.Request().URL); link != "" {

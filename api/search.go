@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -10,7 +11,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/labstack/echo/v4"
 
+	"foldbook/db"
 	"foldbook/internal/metricquery"
 	"foldbook/internal/paging"
 )
@@ -19,31 +22,63 @@ import (
 // order and testing each row reaches a full page sooner.
 const candidates = 5000
 
-// finder has the queries that answer a search of one table.
-type finder[T any] struct {
-	what string      // a row
-	only []uuid.UUID // ids that the caller asks for; nil: any
-	// list pages through the rows within the ranges and ids, newest first.
-	list func(ranges []metricquery.Range, w window) ([]T, error)
-	// sorted pages through those of them that have what is sorted by within its range, sorted by it.
-	sorted func(o order, ranges []metricquery.Range, w window) ([]T, error)
-	// count counts them, up to most.
-	count func(ranges []metricquery.Range, ids []uuid.UUID, most int64) (int64, error)
-	// byMetric and byText return ids that pass one filter; byText is nil when there is no text to search.
-	byMetric func(r metricquery.Range, most int32) ([]uuid.UUID, error)
-	byText   func(most int32) ([]uuid.UUID, error)
+// searches are the queries that answer a search of one table; those of runs and simulations take the same parameters.
+type searches[T any] struct {
+	what     string // a row
+	list     func(context.Context, db.SearchRunsParams) ([]T, error)
+	byMetric func(context.Context, db.SearchRunsByMetricParams) ([]T, error)
+	// ascending and descending page through what has a value that they sort by.
+	ascending, descending func(context.Context, db.SortRunsByMetricParams) ([]T, error)
+	count                 func(context.Context, db.CountSearchedRunsParams) (int64, error)
+	countByMetrics        func(context.Context, db.CountRunsByMetricsParams) (int64, error)
+	// match and matchText return ids that pass filters.
+	match     func(context.Context, db.MatchRunsByMetricsParams) ([]uuid.UUID, error)
+	matchText func(context.Context, db.MatchRunsByTextParams) ([]uuid.UUID, error)
 	// position tells where a row is in the list, and sortKey where one is in an order.
 	position func(row *T) (time.Time, uuid.UUID)
-	sortKey  func(id uuid.UUID, o order) (key string, value float64, err error)
+	sortKey  func(context.Context, db.GetRunSortKeyParams) (db.GetRunSortKeyRow, error)
 	// known returns those of some keys that any row has.
-	known func(keys []string) ([]string, error)
+	known func(context.Context, []string) ([]string, error)
 }
 
-// order is what a list is sorted by: the keys from first to last, and the numbers of each from low to high.
+// search is what a list is asked for: filters of columns are ranges as those of metrics are.
+type search struct {
+	metricquery.Query
+	pattern *string     // of the text that is searched for
+	ids     []uuid.UUID // those that the caller asks for; nil: any
+}
+
+// all tells a search of all rows, newest first.
+func (q *search) all() bool { return q.pattern == nil && q.ids == nil && q.Empty() }
+
+// where adds a filter of a column: one of some texts.
+func (q *search) where(column string, texts *[]string) {
+	if texts != nil {
+		q.Ranges = append(q.Ranges, metricquery.Column(column, *texts...))
+	}
+}
+
+// one is a filter of a single value.
+func one(text *string) *[]string {
+	if text == nil {
+		return nil
+	}
+	return &[]string{*text}
+}
+
+// finder answers one search.
+type finder[T any] struct {
+	searches[T]
+	ctx context.Context
+	search
+}
+
+// order is what a list is sorted by: the keys from first to last, or those of keys alone, and the numbers of each from low to high.
 type order struct {
 	first, last string
+	keys        []string // nil: all
 	low, high   float64
-	descending  bool
+	filtered    bool // what does not have it is not wanted
 }
 
 // window is the part of a list that is read.
@@ -73,24 +108,24 @@ type found[T any] struct {
 	warnings []string
 }
 
-// search returns one page. When the most selective filter leaves few candidates, they are tested one by one; otherwise the
+// page returns one page. When the most selective filters leave few candidates, they are tested one by one; otherwise the
 // list is walked in its order and each row is tested by the filters.
-func (f *finder[T]) search(q metricquery.Query, after *paging.Cursor, p paging.Page) (result found[T], err error) {
+func (f *finder[T]) page(after *paging.Cursor, p paging.Page) (result found[T], err error) {
 	result.rows = []T{}
-	if result.ids, err = f.narrow(q.Ranges); err != nil {
+	if result.ids, err = f.narrow(); err != nil {
 		return result, err
 	}
 	w := window{ids: result.ids, after: after, size: p.Limit + 1, offset: p.Offset}
 	var tail int // where the rows without what is sorted by begin
 	switch {
 	case w.ids != nil && len(w.ids) == 0:
-	case q.Sort.Key == "":
-		result.rows, err = f.list(q.Ranges, w)
+	case f.Sort.Key == "":
+		result.rows, err = f.rows(f.Ranges, w)
 	default:
-		result.rows, tail, err = f.byOrder(q, w)
+		result.rows, tail, err = f.byOrder(w)
 	}
-	if err == nil && tail == 0 && after == nil && (len(result.rows) == 0 || q.Sort.Key != "") {
-		result.warnings, err = f.warnings(q)
+	if err == nil && tail == 0 && after == nil && (len(result.rows) == 0 || f.Sort.Key != "") {
+		result.warnings, err = f.warnings()
 	}
 	if err != nil {
 		return result, err
@@ -98,49 +133,50 @@ func (f *finder[T]) search(q metricquery.Query, after *paging.Cursor, p paging.P
 	var more bool
 	if result.rows, more = paging.Cut(result.rows, p); more && len(result.rows) > 0 {
 		last := len(result.rows) - 1
-		result.next, err = f.cursor(&result.rows[last], q, last >= tail)
+		result.next, err = f.cursor(&result.rows[last], last >= tail)
 	}
 	return result, err
 }
 
 // cursor is the position of a row in the list.
-func (f *finder[T]) cursor(row *T, q metricquery.Query, missing bool) (*paging.Cursor, error) {
-	c := &paging.Cursor{Missing: missing && q.Sort.Key != ""}
+func (f *finder[T]) cursor(row *T, missing bool) (*paging.Cursor, error) {
+	c := &paging.Cursor{Missing: missing && f.Sort.Key != ""}
 	c.At, c.ID = f.position(row)
-	if q.Sort.Key == "" || missing {
+	if f.Sort.Key == "" || missing {
 		return c, nil
 	}
-	var err error
-	if c.Key, c.Value, err = f.sortKey(c.ID, orderOf(q)); errors.Is(err, pgx.ErrNoRows) { // it was changed or deleted meanwhile
+	o := f.order()
+	at, err := f.sortKey(f.ctx, db.GetRunSortKeyParams{RunID: c.ID, FirstKey: o.first, LastKey: o.last})
+	if errors.Is(err, pgx.ErrNoRows) { // it was changed or deleted meanwhile
 		c.Missing, err = true, nil
 	}
-	c.Key = strings.TrimPrefix(c.Key, q.Sort.Key) // the rest is in the scope of the cursor
+	c.Key, c.Value = strings.TrimPrefix(at.Key, f.Sort.Key), at.Value // the rest is in the scope of the cursor
 	return c, err
 }
 
 // warnings asks what rows have at the paths of a query that found nothing.
-func (f *finder[T]) warnings(q metricquery.Query) ([]string, error) {
-	probes := q.Probes()
+func (f *finder[T]) warnings() ([]string, error) {
+	probes := f.Probes()
 	if len(probes) == 0 {
 		return nil, nil
 	}
-	found, err := f.known(probes)
+	found, err := f.known(f.ctx, probes)
 	if err != nil {
 		return nil, fmt.Errorf("look for the paths of the search: %w", err)
 	}
-	return q.Warnings(f.what, found), nil
+	return f.Warnings(f.what, found), nil
 }
 
-// all returns one page by its offset, and what counts the rows of all pages.
-func (f *finder[T]) all(q metricquery.Query, p paging.Page) ([]T, func() (int64, error), error) {
-	got, err := f.search(q, nil, p)
-	return got.rows, func() (int64, error) { return f.count(q.Ranges, got.ids, 1<<62) }, err
+// byOffset returns one page by its offset, and what counts the rows of all pages.
+func (f *finder[T]) byOffset(p paging.Page) ([]T, func() (int64, error), error) {
+	got, err := f.page(nil, p)
+	return got.rows, func() (int64, error) { return f.total(f.ctx, f.Ranges, got.ids, 1<<62) }, err
 }
 
-// narrow returns the smallest set of candidates, nil when no filter is selective.
-func (f *finder[T]) narrow(ranges []metricquery.Range) ([]uuid.UUID, error) {
-	if f.only != nil {
-		return f.only, nil // the filters are tested on them
+// narrow returns a small set of candidates, nil when the filters leave many. It puts the most selective of those first.
+func (f *finder[T]) narrow() ([]uuid.UUID, error) {
+	if f.ids != nil {
+		return f.ids, nil // the filters are tested on them
 	}
 	var best []uuid.UUID
 	keep := func(ids []uuid.UUID, err error) error {
@@ -149,28 +185,127 @@ func (f *finder[T]) narrow(ranges []metricquery.Range) ([]uuid.UUID, error) {
 		}
 		return err
 	}
-	if f.byText != nil {
-		if err := keep(f.byText(candidates + 1)); err != nil {
+	if f.pattern != nil {
+		if err := keep(f.matchText(f.ctx, db.MatchRunsByTextParams{Pattern: *f.pattern, PageSize: candidates + 1})); err != nil {
 			return nil, fmt.Errorf("match the text: %w", err)
 		}
 	}
-	for _, r := range ranges {
+	wanted := 0
+	for _, r := range f.Ranges {
 		if !r.Want {
 			continue
 		}
-		if err := keep(f.byMetric(r, candidates+1)); err != nil {
+		wanted++
+		if err := keep(f.matching([]metricquery.Range{r})); err != nil {
 			return nil, fmt.Errorf("match a metric: %w", err)
 		}
+	}
+	if best != nil || wanted < 2 {
+		return best, nil
+	}
+	if err := f.sortRanges(); err != nil {
+		return nil, err
+	}
+	if err := keep(f.matching(f.Ranges)); err != nil {
+		return nil, fmt.Errorf("match the metrics: %w", err)
 	}
 	return best, nil
 }
 
-// orderOf is the order of a query, within what a filter of the same numbers leaves.
-func orderOf(q metricquery.Query) order {
-	o := order{first: q.Sort.Key, last: q.Sort.Last(), low: math.Inf(-1), high: math.Inf(1), descending: q.Sort.Descending}
-	for _, r := range q.Ranges {
-		if r.Key == q.Sort.Key && r.Want {
-			o.last, o.low, o.high = r.Key, r.Low, r.High
+// matching returns the ids of what is in some ranges, the first wanted of which leads; more than candidates are too many.
+func (f *finder[T]) matching(ranges []metricquery.Range) ([]uuid.UUID, error) {
+	first, others, _ := metricquery.Leading(ranges)
+	j, m := joinable(others, nil)
+	return f.match(f.ctx, db.MatchRunsByMetricsParams{
+		Key: first.Key, Low: first.Low, High: first.High, PageSize: candidates + 1,
+		JoinedKeys: j.Keys, JoinedWanted: j.Wanted, JoinedLows: j.Lows, JoinedHighs: j.Highs,
+		MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
+	})
+}
+
+// sized is up to where the size of a range is of interest: some 20 ms.
+const sized = 200_000
+
+// sortRanges puts the wanted range that has the fewest rows first.
+func (f *finder[T]) sortRanges() error {
+	least, at := int64(sized), 0
+	for i, r := range f.Ranges {
+		if !r.Want {
+			continue
+		}
+		n, err := f.countByMetrics(f.ctx, db.CountRunsByMetricsParams{Key: r.Key, Low: r.Low, High: r.High, MaxCount: sized})
+		if err != nil {
+			return fmt.Errorf("count what a metric matches: %w", err)
+		}
+		if n < least {
+			least, at = n, i
+		}
+	}
+	f.Ranges[0], f.Ranges[at] = f.Ranges[at], f.Ranges[0]
+	return nil
+}
+
+// rows pages through what is within the ranges and ids, newest first.
+func (f *finder[T]) rows(ranges []metricquery.Range, w window) ([]T, error) {
+	if first, others, ok := metricquery.Leading(ranges); ok && f.pattern == nil && w.ids == nil {
+		m := metricquery.ListsOf(others)
+		return f.byMetric(f.ctx, db.SearchRunsByMetricParams{
+			LeadKey: first.Key, LeadLow: first.Low, LeadHigh: first.High,
+			MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
+			AfterAt: w.afterAt(), AfterID: w.cursor().ID, PageSize: w.size, PageOffset: w.offset,
+		})
+	}
+	m := metricquery.ListsOf(ranges)
+	return f.list(f.ctx, db.SearchRunsParams{
+		Pattern: f.pattern, Ids: w.ids, MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
+		AfterAt: w.afterAt(), AfterID: w.cursor().ID, PageSize: w.size, PageOffset: w.offset,
+	})
+}
+
+// sorted pages through those that have what is sorted by, sorted by it.
+func (f *finder[T]) sorted(o order, w window) ([]T, error) {
+	m, after := metricquery.ListsOf(f.Ranges), w.cursor()
+	query := f.ascending
+	if f.Sort.Descending {
+		query = f.descending
+	}
+	return query(f.ctx, db.SortRunsByMetricParams{
+		FirstKey: o.first, LastKey: o.last, SortKeys: o.keys, SortLow: o.low, SortHigh: o.high, Pattern: f.pattern,
+		MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs, Ids: w.ids,
+		HasCursor: w.after != nil, AfterKey: f.Sort.Key + after.Key, AfterValue: after.Value, AfterID: after.ID,
+		PageSize: w.size, PageOffset: w.offset,
+	})
+}
+
+// total counts what is within the ranges and ids, up to most.
+func (f *finder[T]) total(ctx context.Context, ranges []metricquery.Range, ids []uuid.UUID, most int64) (int64, error) {
+	plain := f.pattern == nil && f.ids == nil
+	if first, others, ok := metricquery.Leading(ranges); ok && plain && (ids == nil || len(others) == 0) {
+		j, m := joinable(others, nil)
+		return f.countByMetrics(ctx, db.CountRunsByMetricsParams{
+			Key: first.Key, Low: first.Low, High: first.High, MaxCount: most,
+			JoinedKeys: j.Keys, JoinedWanted: j.Wanted, JoinedLows: j.Lows, JoinedHighs: j.Highs,
+			MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
+		})
+	}
+	j, m := joinable(ranges, ids)
+	return f.count(ctx, db.CountSearchedRunsParams{
+		Pattern: f.pattern, Ids: ids, MaxCount: most,
+		JoinedKeys: j.Keys, JoinedWanted: j.Wanted, JoinedLows: j.Lows, JoinedHighs: j.Highs,
+		MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
+	})
+}
+
+// order is the order of the list, within what a filter of the same values leaves.
+func (f *finder[T]) order() order {
+	o := order{first: f.Sort.Key, last: f.Sort.Last(), low: math.Inf(-1), high: math.Inf(1)}
+	for _, r := range f.Ranges {
+		switch keys := r.Texts(f.Sort.Key); {
+		case !r.Want:
+		case r.Key == f.Sort.Key:
+			o.last, o.low, o.high, o.filtered = r.Key, r.Low, r.High, true
+		case keys != nil:
+			o.keys, o.filtered = keys, true
 		}
 	}
 	return o
@@ -178,20 +313,28 @@ func orderOf(q metricquery.Query) order {
 
 // byOrder pages through the rows that have what is sorted by, in its order, and then through the others, newest first. It returns how
 // many of the page's rows have it.
-func (f *finder[T]) byOrder(q metricquery.Query, w window) (rows []T, tail int, err error) {
-	o := orderOf(q)
+func (f *finder[T]) byOrder(w window) (rows []T, tail int, err error) {
+	o, present := f.order(), f.Sort.Present()
 	if w.after == nil || !w.after.Missing {
-		if rows, err = f.sorted(o, q.Ranges, w); err != nil {
+		all := w.ids
+		if !f.Sort.Complete && !o.filtered && w.ids == nil && f.pattern == nil && len(f.Ranges) > 0 {
+			// Few that pass the filters may have it, and a walk along all that do would be long.
+			if ids, err := f.matching(append(slices.Clone(f.Ranges), present)); err != nil {
+				return nil, 0, fmt.Errorf("match what is sorted by: %w", err)
+			} else if len(ids) <= candidates {
+				w.ids = ids
+			}
+		}
+		if rows, err = f.sorted(o, w); err != nil {
 			return nil, 0, err
 		}
-		w.after = nil
+		w.ids, w.after = all, nil
 	}
-	if q.Sort.Complete || o.last == o.first || len(rows) == int(w.size) {
+	if f.Sort.Complete || o.filtered || len(rows) == int(w.size) {
 		return rows, len(rows), nil
 	}
-	present := q.Sort.Present()
 	if w.offset > 0 && len(rows) == 0 {
-		with, err := f.count(append(slices.Clone(q.Ranges), present), w.ids, 1<<62)
+		with, err := f.total(f.ctx, append(slices.Clone(f.Ranges), present), w.ids, 1<<62)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -201,7 +344,7 @@ func (f *finder[T]) byOrder(q metricquery.Query, w window) (rows []T, tail int, 
 	}
 	present.Want = false
 	w.size -= int32(len(rows)) //nolint:gosec // there are at most size rows
-	others, err := f.list(append(slices.Clone(q.Ranges), present), w)
+	others, err := f.rows(append(slices.Clone(f.Ranges), present), w)
 	return append(rows, others...), len(rows), err
 }
 
@@ -216,4 +359,18 @@ func joinable(ranges []metricquery.Range, ids []uuid.UUID) (join, test metricque
 		n = 0
 	}
 	return metricquery.ListsOf(ranges[:n]), metricquery.ListsOf(ranges[n:])
+}
+
+// writeFound answers one page of a search.
+func writeFound[T any, P paging.Row[T]](c echo.Context, key string, f *finder[T], page paging.Request) error {
+	got, err := f.page(page.After, page.Page)
+	if err != nil {
+		return fmt.Errorf("list %s: %w", key, err)
+	}
+	list := paging.NewList[T, P](key, got.rows, page, nil)
+	list.Warnings = got.warnings
+	if got.next != nil {
+		list.SetNext(*got.next)
+	}
+	return writeEnvelope(c, list, func(ctx context.Context, most int64) (int64, error) { return f.total(ctx, f.Ranges, got.ids, most) })
 }

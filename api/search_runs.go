@@ -17,29 +17,13 @@ import (
 // runNumbers are the numbers of a run that can be searched.
 var runNumbers = metricquery.Fields{
 	Columns: []string{"summary_metrics", "hyperparameters", "walk_config"},
-	Numbers: []string{"duration_ms", "created_at", "started_at", "completed_at"},
-	Texts:   []string{"status", "prediction_measurement", "target_column", "requested_by"},
-}
-
-// runFilter holds the filters of a list of runs other than metrics. It is compared with one that has only the filters that a
-// query of its own serves, so a new filter only has to be read here and handed to the queries.
-type runFilter struct {
-	datasets                                  []uuid.UUID
-	statuses                                  []string
-	measurement, target, requestedBy, pattern *string
-}
-
-// runSearch is what a list of runs is asked for.
-type runSearch struct {
-	runFilter
-	metricquery.Query
-	ids []uuid.UUID
+	Numbers: []string{"duration_ms", "fold_count", "created_at", "started_at", "completed_at"},
+	Texts:   []string{"status", "prediction_measurement", "target_column", "requested_by", "dataset_slug", "symbol"},
 }
 
 // runSearchOf reads the filters that all lists of runs take.
-func (s *Server) runSearchOf(ctx context.Context, p spec.ListRunsParams) (q runSearch, err error) {
-	q.runFilter = runFilter{measurement: p.Measurement, target: p.TargetColumn, requestedBy: p.RequestedBy}
-	if q.statuses, err = queryStatus(p.Status); err != nil {
+func (s *Server) runSearchOf(ctx context.Context, p spec.ListRunsParams) (q search, err error) {
+	if q.Query, err = runNumbers.Parse(p.Metric, p.Sort); err != nil {
 		return q, err
 	}
 	if q.pattern, err = pattern(p.Search); err != nil {
@@ -48,82 +32,32 @@ func (s *Server) runSearchOf(ctx context.Context, p spec.ListRunsParams) (q runS
 	if q.ids, err = queryIDs("run_id", p.RunID); err != nil {
 		return q, err
 	}
-	if q.Query, err = runNumbers.Parse(p.Metric, p.Sort); err != nil {
-		return q, err
-	}
-	q.datasets, err = s.datasetsOf(ctx, p.DatasetID, p.DatasetSlug, p.Symbol)
-	return q, err
+	q.where("prediction_measurement", one(p.Measurement))
+	q.where("target_column", one(p.TargetColumn))
+	q.where("requested_by", one(p.RequestedBy))
+	return q, s.whereAll(ctx, &q, p.Status, p.DatasetID, p.DatasetSlug, p.Symbol)
 }
 
-func (s *Server) runFinder(ctx context.Context, f runSearch) *finder[db.SearchRunsRow] {
-	q, plain := s.DB.CustomPlans(), isZero(f.runFilter) && f.ids == nil
-	return &finder[db.SearchRunsRow]{
-		what: "run", only: f.ids,
-		list: func(ranges []metricquery.Range, w window) ([]db.SearchRunsRow, error) {
-			if first, others, ok := metricquery.Leading(ranges); ok && plain && w.ids == nil {
-				m := metricquery.ListsOf(others)
-				rows, err := q.SearchRunsByMetric(ctx, db.SearchRunsByMetricParams{
-					LeadKey: first.Key, LeadLow: first.Low, LeadHigh: first.High,
-					MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
-					AfterAt: w.afterAt(), AfterID: w.cursor().ID, PageSize: w.size, PageOffset: w.offset,
-				})
-				return converted(rows, err, func(row db.SearchRunsByMetricRow) db.SearchRunsRow { return db.SearchRunsRow(row) })
-			}
-			m := metricquery.ListsOf(ranges)
-			return q.SearchRuns(ctx, db.SearchRunsParams{
-				DatasetIds: f.datasets, Statuses: f.statuses, Measurement: f.measurement, Target: f.target, RequestedBy: f.requestedBy,
-				Pattern:    f.pattern,
-				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
-				Ids: w.ids, AfterAt: w.afterAt(), AfterID: w.cursor().ID, PageSize: w.size, PageOffset: w.offset,
-			})
+func (s *Server) runFinder(ctx context.Context, search search) *finder[db.SearchRunsRow] {
+	q := s.DB.CustomPlans()
+	return &finder[db.SearchRunsRow]{ctx: ctx, search: search, searches: searches[db.SearchRunsRow]{
+		what: "run", list: q.SearchRuns,
+		byMetric: func(ctx context.Context, p db.SearchRunsByMetricParams) ([]db.SearchRunsRow, error) {
+			rows, err := q.SearchRunsByMetric(ctx, p)
+			return converted(rows, err, func(row db.SearchRunsByMetricRow) db.SearchRunsRow { return db.SearchRunsRow(row) })
 		},
-		sorted: func(o order, ranges []metricquery.Range, w window) ([]db.SearchRunsRow, error) {
-			m, after := metricquery.ListsOf(ranges), w.cursor()
-			args := db.SortRunsByMetricParams{
-				FirstKey: o.first, LastKey: o.last, SortLow: o.low, SortHigh: o.high,
-				DatasetIds: f.datasets, Statuses: f.statuses, Measurement: f.measurement, Target: f.target, RequestedBy: f.requestedBy,
-				Pattern:    f.pattern,
-				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs, Ids: w.ids,
-				HasCursor: w.after != nil, AfterKey: o.first + after.Key, AfterValue: after.Value, AfterID: after.ID,
-				PageSize: w.size, PageOffset: w.offset,
-			}
-			if o.descending {
-				rows, err := q.SortRunsByMetricDesc(ctx, db.SortRunsByMetricDescParams(args))
-				return converted(rows, err, func(row db.SortRunsByMetricDescRow) db.SearchRunsRow { return db.SearchRunsRow(row) })
-			}
-			rows, err := q.SortRunsByMetric(ctx, args)
+		ascending: func(ctx context.Context, p db.SortRunsByMetricParams) ([]db.SearchRunsRow, error) {
+			rows, err := q.SortRunsByMetric(ctx, p)
 			return converted(rows, err, func(row db.SortRunsByMetricRow) db.SearchRunsRow { return db.SearchRunsRow(row) })
 		},
-		count: func(ranges []metricquery.Range, ids []uuid.UUID, most int64) (int64, error) {
-			if first, others, ok := metricquery.Leading(ranges); ok && plain && (ids == nil || len(others) == 0) {
-				j, m := joinable(others, nil)
-				return q.CountRunsByMetrics(ctx, db.CountRunsByMetricsParams{
-					Key: first.Key, Low: first.Low, High: first.High, MaxCount: most,
-					JoinedKeys: j.Keys, JoinedWanted: j.Wanted, JoinedLows: j.Lows, JoinedHighs: j.Highs,
-					MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
-				})
-			}
-			j, m := joinable(ranges, ids)
-			return q.CountSearchedRuns(ctx, db.CountSearchedRunsParams{
-				DatasetIds: f.datasets, Statuses: f.statuses, Measurement: f.measurement, Target: f.target, RequestedBy: f.requestedBy,
-				Pattern:    f.pattern,
-				JoinedKeys: j.Keys, JoinedWanted: j.Wanted, JoinedLows: j.Lows, JoinedHighs: j.Highs,
-				MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs, Ids: ids, MaxCount: most,
-			})
+		descending: func(ctx context.Context, p db.SortRunsByMetricParams) ([]db.SearchRunsRow, error) {
+			rows, err := q.SortRunsByMetricDesc(ctx, db.SortRunsByMetricDescParams(p))
+			return converted(rows, err, func(row db.SortRunsByMetricDescRow) db.SearchRunsRow { return db.SearchRunsRow(row) })
 		},
-		byMetric: func(r metricquery.Range, most int32) ([]uuid.UUID, error) {
-			return q.MatchRunsByMetric(ctx, db.MatchRunsByMetricParams{Key: r.Key, Low: r.Low, High: r.High, PageSize: most})
-		},
-		byText: matchText(f.pattern, func(pattern string, most int32) ([]uuid.UUID, error) {
-			return q.MatchRunsByText(ctx, db.MatchRunsByTextParams{Pattern: pattern, PageSize: most})
-		}),
+		count: q.CountSearchedRuns, countByMetrics: q.CountRunsByMetrics, match: q.MatchRunsByMetrics, matchText: q.MatchRunsByText,
 		position: func(r *db.SearchRunsRow) (time.Time, uuid.UUID) { return r.CreatedAt, r.RunID },
-		sortKey: func(id uuid.UUID, o order) (string, float64, error) {
-			row, err := q.GetRunSortKey(ctx, db.GetRunSortKeyParams{RunID: id, FirstKey: o.first, LastKey: o.last})
-			return row.Key, row.Value, err
-		},
-		known: func(keys []string) ([]string, error) { return q.ListRunSearchKeys(ctx, keys) },
-	}
+		sortKey:  q.GetRunSortKey, known: q.ListRunSearchKeys,
+	}}
 }
 
 // converted turns rows of one query into those of another one with the same columns.
@@ -133,13 +67,6 @@ func converted[T, U any](rows []T, err error, convert func(T) U) ([]U, error) {
 		result[i] = convert(row)
 	}
 	return result, err
-}
-
-func matchText(pattern *string, match func(pattern string, most int32) ([]uuid.UUID, error)) func(int32) ([]uuid.UUID, error) {
-	if pattern == nil {
-		return nil
-	}
-	return func(most int32) ([]uuid.UUID, error) { return match(*pattern, most) }
 }
 
 // ListRuns serves GET /api/runs: {"runs": […], "count": …, "total": …, "next": …}.
@@ -174,32 +101,18 @@ func (s *Server) ListDatasetRuns(c echo.Context, datasetID string, params spec.L
 	if unchanged(c, params.IfNoneMatch, paging.ETag(version.Version, version.CreatedAt, c.Request().URL.RawQuery)) {
 		return nil
 	}
-	q.datasets = []uuid.UUID{id}
+	q.where("dataset_slug", &[]string{version.QuestDBTag})
 	return s.writeRuns(c, "/api/datasets/"+id.String()+"/runs", q, search)
 }
 
-func (s *Server) writeRuns(c echo.Context, route string, q runSearch, params spec.ListRunsParams) error {
+func (s *Server) writeRuns(c echo.Context, route string, q search, params spec.ListRunsParams) error {
 	page, err := pageLimits.Request(paging.Params{
 		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count),
 	}, paging.Scope(route, c.QueryParams()))
 	if err != nil {
 		return err
 	}
-	return writeFound(c, "runs", s.runFinder(c.Request().Context(), q), q.Query, page)
-}
-
-// writeFound answers one page of a search.
-func writeFound[T any, P paging.Row[T]](c echo.Context, key string, f *finder[T], q metricquery.Query, page paging.Request) error {
-	got, err := f.search(q, page.After, page.Page)
-	if err != nil {
-		return fmt.Errorf("list %s: %w", key, err)
-	}
-	list := paging.NewList[T, P](key, got.rows, page, nil)
-	list.Warnings = got.warnings
-	if got.next != nil {
-		list.SetNext(*got.next)
-	}
-	return writeEnvelope(c, list, func(most int64) (int64, error) { return f.count(q.Ranges, got.ids, most) })
+	return writeFound(c, "runs", s.runFinder(c.Request().Context(), q), page)
 }
 
 // ListWalkforwardRuns serves GET /api/walkforward/runs: [run, …].
@@ -217,8 +130,8 @@ func (s *Server) ListWalkforwardRuns(c echo.Context, params spec.ListWalkforward
 	if err != nil {
 		return err
 	}
-	if !isZero(q.runFilter) || q.ids != nil || !q.Empty() {
-		rows, count, err := s.runFinder(ctx, q).all(q.Query, p)
+	if !q.all() {
+		rows, count, err := s.runFinder(ctx, q).byOffset(p)
 		return listRuns(c, rows, err, p, count)
 	}
 	rows, err := s.DB.ListRuns(ctx, db.ListRunsParams{PageSize: p.Limit, PageOffset: p.Offset})

@@ -29,10 +29,10 @@ func (s *Server) ListTradesimRuns(c echo.Context, params spec.ListTradesimRunsPa
 	}
 	var rows []db.SimulationRun
 	count := func() (int64, error) { return s.DB.CountSimulations(ctx) }
-	if isZero(q.simulationFilter) && q.Empty() {
+	if q.all() {
 		rows, err = s.DB.ListSimulations(ctx, db.ListSimulationsParams{PageSize: p.Limit, PageOffset: p.Offset})
 	} else {
-		rows, count, err = s.simulationFinder(ctx, q).all(q.Query, p)
+		rows, count, err = s.simulationFinder(ctx, q).byOffset(p)
 	}
 	if err != nil {
 		return fmt.Errorf("list simulations: %w", err)

@@ -36,7 +36,7 @@ func (s *Server) ListTrades(c echo.Context, simulationID string, params spec.Lis
 		return paging.Cursor{At: last.BarTimestamp, Value: float64(last.TradeIndex), ID: last.TradeID}
 	})
 	f := db.CountTradesParams{SimulationID: id, Side: (*string)(params.Side)}
-	return writeEnvelope(c, list, func(int64) (int64, error) { return s.DB.CountTrades(ctx, f) })
+	return writeEnvelope(c, list, func(ctx context.Context, _ int64) (int64, error) { return s.DB.CountTrades(ctx, f) })
 }
 
 // ListTradesimTrades serves GET /api/tradesim/runs/:simulation_id/trades: [trade, …].

@@ -299,22 +299,23 @@ func (q *Queries) GetDatasetSummary(ctx context.Context, datasetID uuid.UUID) (G
 }
 
 const getDatasetVersion = `-- name: GetDatasetVersion :one
-SELECT version, created_at
+SELECT version, created_at, questdb_tag
 FROM indicator_datasets
 WHERE dataset_id = $1
 `
 
 type GetDatasetVersionRow struct {
-	Version   int64     `json:"version"`
-	CreatedAt time.Time `json:"created_at"`
+	Version    int64     `json:"version"`
+	CreatedAt  time.Time `json:"created_at"`
+	QuestDBTag string    `json:"questdb_tag"`
 }
 
-// GetDatasetVersion returns what the ETag of a dataset and of its lists is made of. Called for If-None-Match.
+// GetDatasetVersion returns what the ETag of a dataset and of its lists is made of, and its slug. Called for If-None-Match.
 // index: indicator_datasets_pkey. cost: 1 row.
 func (q *Queries) GetDatasetVersion(ctx context.Context, datasetID uuid.UUID) (GetDatasetVersionRow, error) {
 	row := q.db.QueryRow(ctx, getDatasetVersion, datasetID)
 	var i GetDatasetVersionRow
-	err := row.Scan(&i.Version, &i.CreatedAt)
+	err := row.Scan(&i.Version, &i.CreatedAt, &i.QuestDBTag)
 	return i, err
 }
 
@@ -440,6 +441,36 @@ func (q *Queries) ListDatasetMeasurements(ctx context.Context, arg ListDatasetMe
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listDatasetSlugs = `-- name: ListDatasetSlugs :many
+SELECT questdb_tag
+FROM indicator_datasets
+WHERE dataset_id = ANY($1::uuid[])
+ORDER BY questdb_tag
+LIMIT 10000
+`
+
+// ListDatasetSlugs returns the slugs of datasets, which lists of runs and simulations are filtered by. Called by those lists.
+// index: indicator_datasets_pkey. cost: a row for each id.
+func (q *Queries) ListDatasetSlugs(ctx context.Context, ids []uuid.UUID) ([]string, error) {
+	rows, err := q.db.Query(ctx, listDatasetSlugs, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var questdb_tag string
+		if err := rows.Scan(&questdb_tag); err != nil {
+			return nil, err
+		}
+		items = append(items, questdb_tag)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -755,52 +786,6 @@ func (q *Queries) LockDataset(ctx context.Context, arg LockDatasetParams) (LockD
 		&i.SlugTaken,
 	)
 	return i, err
-}
-
-const matchDatasets = `-- name: MatchDatasets :many
-SELECT dataset_id
-FROM indicator_datasets
-WHERE
-    ($1::uuid[] IS NULL OR dataset_id = ANY($1) OR questdb_tag = ANY($2::text[]))
-    AND ($3::text[] IS NULL OR questdb_tag = ANY($3))
-    AND ($4::text[] IS NULL OR symbol = ANY($4))
-ORDER BY dataset_id
-`
-
-type MatchDatasetsParams struct {
-	Ids     []uuid.UUID `json:"ids"`
-	IDSlugs []string    `json:"id_slugs"`
-	Slugs   []string    `json:"slugs"`
-	Symbols []string    `json:"symbols"`
-}
-
-// MatchDatasets returns the datasets with one of the ids or slugs and one of the symbols given. Not limited: they are what a list of
-// runs or simulations is filtered by, and there are few datasets. Called by those lists.
-// index: none, the filters decide. cost: at most one pass over the datasets.
-// @sqlc-vet-disable list-has-limit
-func (q *Queries) MatchDatasets(ctx context.Context, arg MatchDatasetsParams) ([]uuid.UUID, error) {
-	rows, err := q.db.Query(ctx, matchDatasets,
-		arg.Ids,
-		arg.IDSlugs,
-		arg.Slugs,
-		arg.Symbols,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []uuid.UUID{}
-	for rows.Next() {
-		var dataset_id uuid.UUID
-		if err := rows.Scan(&dataset_id); err != nil {
-			return nil, err
-		}
-		items = append(items, dataset_id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const mergeDataset = `-- name: MergeDataset :one

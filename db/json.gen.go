@@ -144,6 +144,8 @@ func (r *GetDatasetVersionRow) AppendJSON(b []byte) []byte {
 	b = appendInt(b, r.Version)
 	b = append(b, `,"created_at":`...)
 	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"questdb_tag":`...)
+	b = appendString(b, r.QuestDBTag)
 	return append(b, '}')
 }
 

@@ -180,18 +180,18 @@ func allRows(t *testing.T, store *db.DB) map[string][]db.Appender {
 	for _, d := range datasets {
 		one, err := store.GetDataset(ctx, d.DatasetID)
 		keep(t, found, "GetDataset", []db.IndicatorDataset{one}, err)
-		runs, err := store.SearchRuns(ctx, db.SearchRunsParams{DatasetIds: []uuid.UUID{d.DatasetID}, PageSize: 1000})
-		keep(t, found, "SearchRuns", runs, err)
 	}
+	searched, err := store.SearchRuns(ctx, db.SearchRunsParams{PageSize: 1000})
+	keep(t, found, "SearchRuns", searched, err)
 	runs, err := store.ListRuns(ctx, db.ListRunsParams{PageSize: 1000})
 	keep(t, found, "ListRuns", runs, err)
 	for _, r := range runs {
 		run, folds, err := readRun(ctx, store, r.RunID)
 		keep(t, found, "GetRun", []db.GetRunRow{run}, err)
 		keep(t, found, "ListFolds", folds, err)
-		simulations, err := store.SearchSimulations(ctx, db.SearchSimulationsParams{RunIds: []uuid.UUID{r.RunID}, PageSize: 1000})
-		keep(t, found, "SearchSimulations", simulations, err)
 	}
+	some, err := store.SearchSimulations(ctx, db.SearchSimulationsParams{PageSize: 1000})
+	keep(t, found, "SearchSimulations", some, err)
 	simulations, err := store.ListSimulations(ctx, db.ListSimulationsParams{PageSize: 1000})
 	keep(t, found, "ListSimulations", simulations, err)
 	for _, s := range simulations {

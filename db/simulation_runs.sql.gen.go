@@ -25,35 +25,29 @@ FROM (
         ON s.simulation_id = m2.simulation_id AND m2.key = ANY(string_to_array(($1::text[])[2], E'\x02'))
         AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
     WHERE
-        ($4::uuid[] IS NULL OR s.run_id = ANY($4))
-        AND ($5::uuid[] IS NULL OR s.dataset_id = ANY($5))
-        AND ($6::text[] IS NULL OR s.status = ANY($6))
-        AND ($7::text IS NULL OR s.mode = $7)
-        AND ($8::text IS NULL OR s.input_run_measurement = $8)
-        AND ($9::text IS NULL OR s.questdb_namespace = $9)
-        AND (
-            $10::text IS NULL
-            OR s.search_text LIKE fold_case($10)
+        (
+            $4::text IS NULL
+            OR s.search_text LIKE fold_case($4)
             OR s.dataset_id = ANY(ARRAY(
                 SELECT d.dataset_id
                 FROM indicator_datasets AS d
-                WHERE d.search_text LIKE fold_case($10)
+                WHERE d.search_text LIKE fold_case($4)
             ))
             OR EXISTS (
                 SELECT
                 FROM walkforward_runs AS r
                 WHERE r.run_id = s.run_id
-                    AND r.search_text LIKE fold_case($10)
+                    AND r.search_text LIKE fold_case($4)
             )
         )
-        AND ($11::uuid[] IS NULL OR s.simulation_id = ANY($11))
-        AND (($1::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = ($12::boolean[])[1])
-        AND (($1::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = ($12::boolean[])[2])
-        AND (coalesce(cardinality($13::text[]), 0) = 0
+        AND ($5::uuid[] IS NULL OR s.simulation_id = ANY($5))
+        AND (($1::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = ($6::boolean[])[1])
+        AND (($1::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = ($6::boolean[])[2])
+        AND (coalesce(cardinality($7::text[]), 0) = 0
             OR NOT EXISTS (SELECT FROM unmet_simulation_metrics(
-                s.simulation_id, $13::text[], $14::boolean[], $15::float8[], $16::float8[]
+                s.simulation_id, $7::text[], $8::boolean[], $9::float8[], $10::float8[]
             )))
-    LIMIT $17::bigint
+    LIMIT $11::bigint
 ) AS matching
 `
 
@@ -61,12 +55,6 @@ type CountSearchedSimulationsParams struct {
 	JoinedKeys   []string    `json:"joined_keys"`
 	JoinedLows   []float64   `json:"joined_lows"`
 	JoinedHighs  []float64   `json:"joined_highs"`
-	RunIds       []uuid.UUID `json:"run_ids"`
-	DatasetIds   []uuid.UUID `json:"dataset_ids"`
-	Statuses     []string    `json:"statuses"`
-	Mode         *string     `json:"mode"`
-	Measurement  *string     `json:"measurement"`
-	Namespace    *string     `json:"namespace"`
 	Pattern      *string     `json:"pattern"`
 	Ids          []uuid.UUID `json:"ids"`
 	JoinedWanted []bool      `json:"joined_wanted"`
@@ -85,12 +73,6 @@ func (q *Queries) CountSearchedSimulations(ctx context.Context, arg CountSearche
 		arg.JoinedKeys,
 		arg.JoinedLows,
 		arg.JoinedHighs,
-		arg.RunIds,
-		arg.DatasetIds,
-		arg.Statuses,
-		arg.Mode,
-		arg.Measurement,
-		arg.Namespace,
 		arg.Pattern,
 		arg.Ids,
 		arg.JoinedWanted,
@@ -292,14 +274,15 @@ const finishSimulation = `-- name: FinishSimulation :exec
 WITH numbers AS (
     SELECT s.simulation_id, v.key, v.value, s.created_at
     FROM simulation_runs AS s
+    INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
     CROSS JOIN LATERAL search_values(
         ARRAY['summary_metrics', 'config'], ARRAY[s.summary_metrics, s.config],
         ARRAY['created_at', 'started_at', 'completed_at'],
         ARRAY[
             extract(EPOCH FROM s.created_at) * 1000, extract(EPOCH FROM s.started_at) * 1000, extract(EPOCH FROM s.completed_at) * 1000
         ]::double precision[],
-        ARRAY['status', 'mode', 'input_run_measurement', 'questdb_namespace'],
-        ARRAY[s.status, s.mode, s.input_run_measurement, s.questdb_namespace]
+        ARRAY['status', 'mode', 'input_run_measurement', 'questdb_namespace', 'run_id', 'dataset_slug', 'symbol'],
+        ARRAY[s.status, s.mode, s.input_run_measurement, s.questdb_namespace, s.run_id::text, d.questdb_tag, d.symbol]
     ) AS v (key, value)
     WHERE s.simulation_id = $2
 ), gone AS (
@@ -605,35 +588,58 @@ func (q *Queries) LockSimulation(ctx context.Context, simulationID uuid.UUID) (L
 	return i, err
 }
 
-const matchSimulationsByMetric = `-- name: MatchSimulationsByMetric :many
-SELECT o.simulation_id::uuid AS simulation_id
-FROM unnest(string_to_array($1::text, E'\x02')) AS k (key)
-CROSS JOIN LATERAL (
-    SELECT m.simulation_id
-    FROM simulation_run_metrics AS m
-    WHERE m.key = k.key AND m.value BETWEEN $2::double precision AND $3::double precision
-    ORDER BY m.value, m.simulation_id
-    LIMIT $4::int
-) AS o
-ORDER BY o.simulation_id
-LIMIT $4::int
+const matchSimulationsByMetrics = `-- name: MatchSimulationsByMetrics :many
+SELECT m.simulation_id
+FROM simulation_run_metrics AS m
+LEFT JOIN simulation_run_metrics AS m1
+    ON m.simulation_id = m1.simulation_id AND m1.key = ANY(string_to_array(($1::text[])[1], E'\x02'))
+    AND m1.value BETWEEN coalesce(($2::double precision[])[1], 0) AND coalesce(($3::double precision[])[1], 0)
+LEFT JOIN simulation_run_metrics AS m2
+    ON m.simulation_id = m2.simulation_id AND m2.key = ANY(string_to_array(($1::text[])[2], E'\x02'))
+    AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
+WHERE
+    m.key = ANY(string_to_array($4::text, E'\x02')) AND m.value BETWEEN $5::double precision AND $6::double precision
+    AND (($1::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = ($7::boolean[])[1])
+    AND (($1::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = ($7::boolean[])[2])
+    AND (coalesce(cardinality($8::text[]), 0) = 0
+        OR NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+            m.simulation_id, $8::text[], $9::boolean[], $10::float8[], $11::float8[]
+        )))
+LIMIT $12::int
 `
 
-type MatchSimulationsByMetricParams struct {
-	Key      string  `json:"key"`
-	Low      float64 `json:"low"`
-	High     float64 `json:"high"`
-	PageSize int32   `json:"page_size"`
+type MatchSimulationsByMetricsParams struct {
+	JoinedKeys   []string  `json:"joined_keys"`
+	JoinedLows   []float64 `json:"joined_lows"`
+	JoinedHighs  []float64 `json:"joined_highs"`
+	Key          string    `json:"key"`
+	Low          float64   `json:"low"`
+	High         float64   `json:"high"`
+	JoinedWanted []bool    `json:"joined_wanted"`
+	MetricKeys   []string  `json:"metric_keys"`
+	MetricWanted []bool    `json:"metric_wanted"`
+	MetricLows   []float64 `json:"metric_lows"`
+	MetricHighs  []float64 `json:"metric_highs"`
+	PageSize     int32     `json:"page_size"`
 }
 
-// MatchSimulationsByMetric returns the ids of simulations with a metric in a range, at most page_size: fewer than that are all
-// of them. Called before SearchSimulations, which is faster on few candidates. It looks across all simulations.
-// index: simulation_run_metrics_value_idx. cost: page_size index entries.
-func (q *Queries) MatchSimulationsByMetric(ctx context.Context, arg MatchSimulationsByMetricParams) ([]uuid.UUID, error) {
-	rows, err := q.db.Query(ctx, matchSimulationsByMetric,
+// MatchSimulationsByMetrics returns the ids of simulations that CountSimulationsByMetrics counts, at most page_size: fewer than that are all of them. In no
+// order, which would have to be that of all of them. Called before SearchSimulations, which is faster on few candidates. It looks across all simulations.
+// index: any of simulation_run_metrics. cost: page_size index entries, or all in the first range when hardly one is in the others.
+// @sqlc-vet-disable many-has-order
+func (q *Queries) MatchSimulationsByMetrics(ctx context.Context, arg MatchSimulationsByMetricsParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, matchSimulationsByMetrics,
+		arg.JoinedKeys,
+		arg.JoinedLows,
+		arg.JoinedHighs,
 		arg.Key,
 		arg.Low,
 		arg.High,
+		arg.JoinedWanted,
+		arg.MetricKeys,
+		arg.MetricWanted,
+		arg.MetricLows,
+		arg.MetricHighs,
 		arg.PageSize,
 	)
 	if err != nil {
@@ -761,40 +767,28 @@ FROM simulation_runs AS s
 INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
 WHERE
-    ($1::uuid[] IS NULL OR s.run_id = ANY($1))
-    AND ($2::uuid[] IS NULL OR s.dataset_id = ANY($2))
-    AND ($3::text[] IS NULL OR s.status = ANY($3))
-    AND ($4::text IS NULL OR s.mode = $4)
-    AND ($5::text IS NULL OR s.input_run_measurement = $5)
-    AND ($6::text IS NULL OR s.questdb_namespace = $6)
-    AND (
-        $7::text IS NULL
-        OR s.search_text LIKE fold_case($7)
-        OR r.search_text LIKE fold_case($7)
-        OR d.search_text LIKE fold_case($7)
+    (
+        $1::text IS NULL
+        OR s.search_text LIKE fold_case($1)
+        OR r.search_text LIKE fold_case($1)
+        OR d.search_text LIKE fold_case($1)
     )
-    AND ($8::uuid[] IS NULL OR s.simulation_id = ANY($8))
+    AND ($2::uuid[] IS NULL OR s.simulation_id = ANY($2))
     AND (
-        coalesce(cardinality($9::text[]), 0) = 0
+        coalesce(cardinality($3::text[]), 0) = 0
         OR NOT EXISTS (SELECT FROM unmet_simulation_metrics(
-            s.simulation_id, $9::text[], $10::boolean[], $11::float8[], $12::float8[]
+            s.simulation_id, $3::text[], $4::boolean[], $5::float8[], $6::float8[]
         ) OFFSET 0)
     )
     AND (
-        $13::timestamptz IS NULL
-        OR (s.created_at <= $13 AND (s.created_at < $13 OR s.simulation_id > $14))
+        $7::timestamptz IS NULL
+        OR (s.created_at <= $7 AND (s.created_at < $7 OR s.simulation_id > $8))
     )
 ORDER BY s.created_at DESC, s.simulation_id
-LIMIT $16::int OFFSET $15::bigint
+LIMIT $10::int OFFSET $9::bigint
 `
 
 type SearchSimulationsParams struct {
-	RunIds       []uuid.UUID `json:"run_ids"`
-	DatasetIds   []uuid.UUID `json:"dataset_ids"`
-	Statuses     []string    `json:"statuses"`
-	Mode         *string     `json:"mode"`
-	Measurement  *string     `json:"measurement"`
-	Namespace    *string     `json:"namespace"`
 	Pattern      *string     `json:"pattern"`
 	Ids          []uuid.UUID `json:"ids"`
 	MetricKeys   []string    `json:"metric_keys"`
@@ -813,12 +807,6 @@ type SearchSimulationsParams struct {
 // cost: page_offset + page_size rows, and those that the filters skip between them.
 func (q *Queries) SearchSimulations(ctx context.Context, arg SearchSimulationsParams) ([]SimulationRun, error) {
 	rows, err := q.db.Query(ctx, searchSimulations,
-		arg.RunIds,
-		arg.DatasetIds,
-		arg.Statuses,
-		arg.Mode,
-		arg.Measurement,
-		arg.Namespace,
 		arg.Pattern,
 		arg.Ids,
 		arg.MetricKeys,
@@ -969,46 +957,36 @@ INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
 WHERE
     o.key BETWEEN $1::text AND $2::text
     AND o.key <> $1::text || E'\x01'
-    AND o.value BETWEEN $3::double precision AND $4::double precision
-    AND (NOT $5::boolean OR (o.key, o.value, o.simulation_id) > ($6::text, $7::double precision, $8::uuid))
-    AND ($9::uuid[] IS NULL OR s.run_id = ANY($9))
-    AND ($10::uuid[] IS NULL OR s.dataset_id = ANY($10))
-    AND ($11::text[] IS NULL OR s.status = ANY($11))
-    AND ($12::text IS NULL OR s.mode = $12)
-    AND ($13::text IS NULL OR s.input_run_measurement = $13)
-    AND ($14::text IS NULL OR s.questdb_namespace = $14)
+    AND ($3::text[] IS NULL OR o.key = ANY($3))
+    AND o.value BETWEEN $4::double precision AND $5::double precision
+    AND (NOT $6::boolean OR (o.key, o.value, o.simulation_id) > ($7::text, $8::double precision, $9::uuid))
     AND (
-        $15::text IS NULL
-        OR s.search_text LIKE fold_case($15)
-        OR r.search_text LIKE fold_case($15)
-        OR d.search_text LIKE fold_case($15)
+        $10::text IS NULL
+        OR s.search_text LIKE fold_case($10)
+        OR r.search_text LIKE fold_case($10)
+        OR d.search_text LIKE fold_case($10)
     )
-    AND ($16::uuid[] IS NULL OR o.simulation_id = ANY($16))
+    AND ($11::uuid[] IS NULL OR o.simulation_id = ANY($11))
     AND (
-        coalesce(cardinality($17::text[]), 0) = 0
+        coalesce(cardinality($12::text[]), 0) = 0
         OR NOT EXISTS (SELECT FROM unmet_simulation_metrics(
-            o.simulation_id, $17::text[], $18::boolean[], $19::float8[], $20::float8[]
+            o.simulation_id, $12::text[], $13::boolean[], $14::float8[], $15::float8[]
         ) OFFSET 0)
     )
 ORDER BY o.key, o.value, o.simulation_id
-LIMIT $22::int OFFSET $21::bigint
+LIMIT $17::int OFFSET $16::bigint
 `
 
 type SortSimulationsByMetricParams struct {
 	FirstKey     string      `json:"first_key"`
 	LastKey      string      `json:"last_key"`
+	SortKeys     []string    `json:"sort_keys"`
 	SortLow      float64     `json:"sort_low"`
 	SortHigh     float64     `json:"sort_high"`
 	HasCursor    bool        `json:"has_cursor"`
 	AfterKey     string      `json:"after_key"`
 	AfterValue   float64     `json:"after_value"`
 	AfterID      uuid.UUID   `json:"after_id"`
-	RunIds       []uuid.UUID `json:"run_ids"`
-	DatasetIds   []uuid.UUID `json:"dataset_ids"`
-	Statuses     []string    `json:"statuses"`
-	Mode         *string     `json:"mode"`
-	Measurement  *string     `json:"measurement"`
-	Namespace    *string     `json:"namespace"`
 	Pattern      *string     `json:"pattern"`
 	Ids          []uuid.UUID `json:"ids"`
 	MetricKeys   []string    `json:"metric_keys"`
@@ -1028,18 +1006,13 @@ func (q *Queries) SortSimulationsByMetric(ctx context.Context, arg SortSimulatio
 	rows, err := q.db.Query(ctx, sortSimulationsByMetric,
 		arg.FirstKey,
 		arg.LastKey,
+		arg.SortKeys,
 		arg.SortLow,
 		arg.SortHigh,
 		arg.HasCursor,
 		arg.AfterKey,
 		arg.AfterValue,
 		arg.AfterID,
-		arg.RunIds,
-		arg.DatasetIds,
-		arg.Statuses,
-		arg.Mode,
-		arg.Measurement,
-		arg.Namespace,
 		arg.Pattern,
 		arg.Ids,
 		arg.MetricKeys,
@@ -1092,46 +1065,36 @@ INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
 WHERE
     o.key BETWEEN $1::text AND $2::text
     AND o.key <> $1::text || E'\x01'
-    AND o.value BETWEEN $3::double precision AND $4::double precision
-    AND (NOT $5::boolean OR (o.key, o.value, o.simulation_id) < ($6::text, $7::double precision, $8::uuid))
-    AND ($9::uuid[] IS NULL OR s.run_id = ANY($9))
-    AND ($10::uuid[] IS NULL OR s.dataset_id = ANY($10))
-    AND ($11::text[] IS NULL OR s.status = ANY($11))
-    AND ($12::text IS NULL OR s.mode = $12)
-    AND ($13::text IS NULL OR s.input_run_measurement = $13)
-    AND ($14::text IS NULL OR s.questdb_namespace = $14)
+    AND ($3::text[] IS NULL OR o.key = ANY($3))
+    AND o.value BETWEEN $4::double precision AND $5::double precision
+    AND (NOT $6::boolean OR (o.key, o.value, o.simulation_id) < ($7::text, $8::double precision, $9::uuid))
     AND (
-        $15::text IS NULL
-        OR s.search_text LIKE fold_case($15)
-        OR r.search_text LIKE fold_case($15)
-        OR d.search_text LIKE fold_case($15)
+        $10::text IS NULL
+        OR s.search_text LIKE fold_case($10)
+        OR r.search_text LIKE fold_case($10)
+        OR d.search_text LIKE fold_case($10)
     )
-    AND ($16::uuid[] IS NULL OR o.simulation_id = ANY($16))
+    AND ($11::uuid[] IS NULL OR o.simulation_id = ANY($11))
     AND (
-        coalesce(cardinality($17::text[]), 0) = 0
+        coalesce(cardinality($12::text[]), 0) = 0
         OR NOT EXISTS (SELECT FROM unmet_simulation_metrics(
-            o.simulation_id, $17::text[], $18::boolean[], $19::float8[], $20::float8[]
+            o.simulation_id, $12::text[], $13::boolean[], $14::float8[], $15::float8[]
         ) OFFSET 0)
     )
 ORDER BY o.key DESC, o.value DESC, o.simulation_id DESC
-LIMIT $22::int OFFSET $21::bigint
+LIMIT $17::int OFFSET $16::bigint
 `
 
 type SortSimulationsByMetricDescParams struct {
 	FirstKey     string      `json:"first_key"`
 	LastKey      string      `json:"last_key"`
+	SortKeys     []string    `json:"sort_keys"`
 	SortLow      float64     `json:"sort_low"`
 	SortHigh     float64     `json:"sort_high"`
 	HasCursor    bool        `json:"has_cursor"`
 	AfterKey     string      `json:"after_key"`
 	AfterValue   float64     `json:"after_value"`
 	AfterID      uuid.UUID   `json:"after_id"`
-	RunIds       []uuid.UUID `json:"run_ids"`
-	DatasetIds   []uuid.UUID `json:"dataset_ids"`
-	Statuses     []string    `json:"statuses"`
-	Mode         *string     `json:"mode"`
-	Measurement  *string     `json:"measurement"`
-	Namespace    *string     `json:"namespace"`
 	Pattern      *string     `json:"pattern"`
 	Ids          []uuid.UUID `json:"ids"`
 	MetricKeys   []string    `json:"metric_keys"`
@@ -1151,18 +1114,13 @@ func (q *Queries) SortSimulationsByMetricDesc(ctx context.Context, arg SortSimul
 	rows, err := q.db.Query(ctx, sortSimulationsByMetricDesc,
 		arg.FirstKey,
 		arg.LastKey,
+		arg.SortKeys,
 		arg.SortLow,
 		arg.SortHigh,
 		arg.HasCursor,
 		arg.AfterKey,
 		arg.AfterValue,
 		arg.AfterID,
-		arg.RunIds,
-		arg.DatasetIds,
-		arg.Statuses,
-		arg.Mode,
-		arg.Measurement,
-		arg.Namespace,
 		arg.Pattern,
 		arg.Ids,
 		arg.MetricKeys,

@@ -131,28 +131,23 @@ FROM (
         ON r.run_id = m2.run_id AND m2.key = ANY(string_to_array(($1::text[])[2], E'\x02'))
         AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
     WHERE
-        ($4::uuid[] IS NULL OR r.dataset_id = ANY($4))
-        AND ($5::text[] IS NULL OR r.status = ANY($5))
-        AND ($6::text IS NULL OR r.prediction_measurement = $6)
-        AND ($7::text IS NULL OR r.target_column = $7)
-        AND ($8::text IS NULL OR r.requested_by = $8)
-        AND (
-            $9::text IS NULL
-            OR r.search_text LIKE fold_case($9)
+        (
+            $4::text IS NULL
+            OR r.search_text LIKE fold_case($4)
             OR r.dataset_id = ANY(ARRAY(
                 SELECT d.dataset_id
                 FROM indicator_datasets AS d
-                WHERE d.search_text LIKE fold_case($9)
+                WHERE d.search_text LIKE fold_case($4)
             ))
         )
-        AND ($10::uuid[] IS NULL OR r.run_id = ANY($10))
-        AND (($1::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = ($11::boolean[])[1])
-        AND (($1::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = ($11::boolean[])[2])
-        AND (coalesce(cardinality($12::text[]), 0) = 0
+        AND ($5::uuid[] IS NULL OR r.run_id = ANY($5))
+        AND (($1::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = ($6::boolean[])[1])
+        AND (($1::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = ($6::boolean[])[2])
+        AND (coalesce(cardinality($7::text[]), 0) = 0
             OR NOT EXISTS (SELECT FROM unmet_run_metrics(
-                r.run_id, $12::text[], $13::boolean[], $14::float8[], $15::float8[]
+                r.run_id, $7::text[], $8::boolean[], $9::float8[], $10::float8[]
             )))
-    LIMIT $16::bigint
+    LIMIT $11::bigint
 ) AS matching
 `
 
@@ -160,11 +155,6 @@ type CountSearchedRunsParams struct {
 	JoinedKeys   []string    `json:"joined_keys"`
 	JoinedLows   []float64   `json:"joined_lows"`
 	JoinedHighs  []float64   `json:"joined_highs"`
-	DatasetIds   []uuid.UUID `json:"dataset_ids"`
-	Statuses     []string    `json:"statuses"`
-	Measurement  *string     `json:"measurement"`
-	Target       *string     `json:"target"`
-	RequestedBy  *string     `json:"requested_by"`
 	Pattern      *string     `json:"pattern"`
 	Ids          []uuid.UUID `json:"ids"`
 	JoinedWanted []bool      `json:"joined_wanted"`
@@ -186,11 +176,6 @@ func (q *Queries) CountSearchedRuns(ctx context.Context, arg CountSearchedRunsPa
 		arg.JoinedKeys,
 		arg.JoinedLows,
 		arg.JoinedHighs,
-		arg.DatasetIds,
-		arg.Statuses,
-		arg.Measurement,
-		arg.Target,
-		arg.RequestedBy,
 		arg.Pattern,
 		arg.Ids,
 		arg.JoinedWanted,
@@ -224,14 +209,15 @@ const finishRun = `-- name: FinishRun :one
 WITH numbers AS (
     SELECT s.run_id, v.key, v.value, s.created_at
     FROM walkforward_runs AS s
+    INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
     CROSS JOIN LATERAL search_values(
         ARRAY['summary_metrics', 'hyperparameters', 'walk_config'], ARRAY[s.summary_metrics, s.hyperparameters, s.walk_config],
-        ARRAY['duration_ms', 'created_at', 'started_at', 'completed_at'],
+        ARRAY['duration_ms', 'fold_count', 'created_at', 'started_at', 'completed_at'],
         ARRAY[
-            s.duration_ms, extract(EPOCH FROM s.created_at) * 1000, extract(EPOCH FROM s.started_at) * 1000, extract(EPOCH FROM s.completed_at) * 1000
+            s.duration_ms, s.fold_count, extract(EPOCH FROM s.created_at) * 1000, extract(EPOCH FROM s.started_at) * 1000, extract(EPOCH FROM s.completed_at) * 1000
         ]::double precision[],
-        ARRAY['status', 'prediction_measurement', 'target_column', 'requested_by'],
-        ARRAY[s.status, s.prediction_measurement, s.target_column, s.requested_by]
+        ARRAY['status', 'prediction_measurement', 'target_column', 'requested_by', 'dataset_slug', 'symbol'],
+        ARRAY[s.status, s.prediction_measurement, s.target_column, s.requested_by, d.questdb_tag, d.symbol]
     ) AS v (key, value)
     WHERE s.run_id = $1
 ), gone AS (
@@ -632,35 +618,58 @@ func (q *Queries) LockRun(ctx context.Context, runID uuid.UUID) (LockRunRow, err
 	return i, err
 }
 
-const matchRunsByMetric = `-- name: MatchRunsByMetric :many
-SELECT o.run_id::uuid AS run_id
-FROM unnest(string_to_array($1::text, E'\x02')) AS k (key)
-CROSS JOIN LATERAL (
-    SELECT m.run_id
-    FROM walkforward_run_metrics AS m
-    WHERE m.key = k.key AND m.value BETWEEN $2::double precision AND $3::double precision
-    ORDER BY m.value, m.run_id
-    LIMIT $4::int
-) AS o
-ORDER BY o.run_id
-LIMIT $4::int
+const matchRunsByMetrics = `-- name: MatchRunsByMetrics :many
+SELECT m.run_id
+FROM walkforward_run_metrics AS m
+LEFT JOIN walkforward_run_metrics AS m1
+    ON m.run_id = m1.run_id AND m1.key = ANY(string_to_array(($1::text[])[1], E'\x02'))
+    AND m1.value BETWEEN coalesce(($2::double precision[])[1], 0) AND coalesce(($3::double precision[])[1], 0)
+LEFT JOIN walkforward_run_metrics AS m2
+    ON m.run_id = m2.run_id AND m2.key = ANY(string_to_array(($1::text[])[2], E'\x02'))
+    AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
+WHERE
+    m.key = ANY(string_to_array($4::text, E'\x02')) AND m.value BETWEEN $5::double precision AND $6::double precision
+    AND (($1::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = ($7::boolean[])[1])
+    AND (($1::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = ($7::boolean[])[2])
+    AND (coalesce(cardinality($8::text[]), 0) = 0
+        OR NOT EXISTS (SELECT FROM unmet_run_metrics(
+            m.run_id, $8::text[], $9::boolean[], $10::float8[], $11::float8[]
+        )))
+LIMIT $12::int
 `
 
-type MatchRunsByMetricParams struct {
-	Key      string  `json:"key"`
-	Low      float64 `json:"low"`
-	High     float64 `json:"high"`
-	PageSize int32   `json:"page_size"`
+type MatchRunsByMetricsParams struct {
+	JoinedKeys   []string  `json:"joined_keys"`
+	JoinedLows   []float64 `json:"joined_lows"`
+	JoinedHighs  []float64 `json:"joined_highs"`
+	Key          string    `json:"key"`
+	Low          float64   `json:"low"`
+	High         float64   `json:"high"`
+	JoinedWanted []bool    `json:"joined_wanted"`
+	MetricKeys   []string  `json:"metric_keys"`
+	MetricWanted []bool    `json:"metric_wanted"`
+	MetricLows   []float64 `json:"metric_lows"`
+	MetricHighs  []float64 `json:"metric_highs"`
+	PageSize     int32     `json:"page_size"`
 }
 
-// MatchRunsByMetric returns the ids of runs with a metric in a range, at most page_size: fewer than that are all of them.
-// Called before SearchRuns, which is faster on few candidates. It looks across all runs.
-// index: walkforward_run_metrics_value_idx. cost: page_size index entries.
-func (q *Queries) MatchRunsByMetric(ctx context.Context, arg MatchRunsByMetricParams) ([]uuid.UUID, error) {
-	rows, err := q.db.Query(ctx, matchRunsByMetric,
+// MatchRunsByMetrics returns the ids of runs that CountRunsByMetrics counts, at most page_size: fewer than that are all of them. In no
+// order, which would have to be that of all of them. Called before SearchRuns, which is faster on few candidates. It looks across all runs.
+// index: walkforward_run_metrics_value_idx. cost: page_size index entries, or all in the first range when hardly one is in the others.
+// @sqlc-vet-disable many-has-order
+func (q *Queries) MatchRunsByMetrics(ctx context.Context, arg MatchRunsByMetricsParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, matchRunsByMetrics,
+		arg.JoinedKeys,
+		arg.JoinedLows,
+		arg.JoinedHighs,
 		arg.Key,
 		arg.Low,
 		arg.High,
+		arg.JoinedWanted,
+		arg.MetricKeys,
+		arg.MetricWanted,
+		arg.MetricLows,
+		arg.MetricHighs,
 		arg.PageSize,
 	)
 	if err != nil {
@@ -782,37 +791,27 @@ SELECT
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE
-    ($1::uuid[] IS NULL OR r.dataset_id = ANY($1))
-    AND ($2::text[] IS NULL OR r.status = ANY($2))
-    AND ($3::text IS NULL OR r.prediction_measurement = $3)
-    AND ($4::text IS NULL OR r.target_column = $4)
-    AND ($5::text IS NULL OR r.requested_by = $5)
-    AND (
-        $6::text IS NULL
-        OR r.search_text LIKE fold_case($6)
-        OR d.search_text LIKE fold_case($6)
+    (
+        $1::text IS NULL
+        OR r.search_text LIKE fold_case($1)
+        OR d.search_text LIKE fold_case($1)
     )
-    AND ($7::uuid[] IS NULL OR r.run_id = ANY($7))
+    AND ($2::uuid[] IS NULL OR r.run_id = ANY($2))
     AND (
-        coalesce(cardinality($8::text[]), 0) = 0
+        coalesce(cardinality($3::text[]), 0) = 0
         OR NOT EXISTS (SELECT FROM unmet_run_metrics(
-            r.run_id, $8::text[], $9::boolean[], $10::float8[], $11::float8[]
+            r.run_id, $3::text[], $4::boolean[], $5::float8[], $6::float8[]
         ) OFFSET 0)
     )
     AND (
-        $12::timestamptz IS NULL
-        OR (r.created_at <= $12 AND (r.created_at < $12 OR r.run_id > $13))
+        $7::timestamptz IS NULL
+        OR (r.created_at <= $7 AND (r.created_at < $7 OR r.run_id > $8))
     )
 ORDER BY r.created_at DESC, r.run_id
-LIMIT $15::int OFFSET $14::bigint
+LIMIT $10::int OFFSET $9::bigint
 `
 
 type SearchRunsParams struct {
-	DatasetIds   []uuid.UUID `json:"dataset_ids"`
-	Statuses     []string    `json:"statuses"`
-	Measurement  *string     `json:"measurement"`
-	Target       *string     `json:"target"`
-	RequestedBy  *string     `json:"requested_by"`
 	Pattern      *string     `json:"pattern"`
 	Ids          []uuid.UUID `json:"ids"`
 	MetricKeys   []string    `json:"metric_keys"`
@@ -857,11 +856,6 @@ type SearchRunsRow struct {
 // cost: page_offset + page_size rows, and those that the filters skip between them.
 func (q *Queries) SearchRuns(ctx context.Context, arg SearchRunsParams) ([]SearchRunsRow, error) {
 	rows, err := q.db.Query(ctx, searchRuns,
-		arg.DatasetIds,
-		arg.Statuses,
-		arg.Measurement,
-		arg.Target,
-		arg.RequestedBy,
 		arg.Pattern,
 		arg.Ids,
 		arg.MetricKeys,
@@ -1046,43 +1040,35 @@ INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE
     o.key BETWEEN $1::text AND $2::text
     AND o.key <> $1::text || E'\x01'
-    AND o.value BETWEEN $3::double precision AND $4::double precision
-    AND (NOT $5::boolean OR (o.key, o.value, o.run_id) > ($6::text, $7::double precision, $8::uuid))
-    AND ($9::uuid[] IS NULL OR r.dataset_id = ANY($9))
-    AND ($10::text[] IS NULL OR r.status = ANY($10))
-    AND ($11::text IS NULL OR r.prediction_measurement = $11)
-    AND ($12::text IS NULL OR r.target_column = $12)
-    AND ($13::text IS NULL OR r.requested_by = $13)
+    AND ($3::text[] IS NULL OR o.key = ANY($3))
+    AND o.value BETWEEN $4::double precision AND $5::double precision
+    AND (NOT $6::boolean OR (o.key, o.value, o.run_id) > ($7::text, $8::double precision, $9::uuid))
     AND (
-        $14::text IS NULL
-        OR r.search_text LIKE fold_case($14)
-        OR d.search_text LIKE fold_case($14)
+        $10::text IS NULL
+        OR r.search_text LIKE fold_case($10)
+        OR d.search_text LIKE fold_case($10)
     )
-    AND ($15::uuid[] IS NULL OR o.run_id = ANY($15))
+    AND ($11::uuid[] IS NULL OR o.run_id = ANY($11))
     AND (
-        coalesce(cardinality($16::text[]), 0) = 0
+        coalesce(cardinality($12::text[]), 0) = 0
         OR NOT EXISTS (SELECT FROM unmet_run_metrics(
-            o.run_id, $16::text[], $17::boolean[], $18::float8[], $19::float8[]
+            o.run_id, $12::text[], $13::boolean[], $14::float8[], $15::float8[]
         ) OFFSET 0)
     )
 ORDER BY o.key, o.value, o.run_id
-LIMIT $21::int OFFSET $20::bigint
+LIMIT $17::int OFFSET $16::bigint
 `
 
 type SortRunsByMetricParams struct {
 	FirstKey     string      `json:"first_key"`
 	LastKey      string      `json:"last_key"`
+	SortKeys     []string    `json:"sort_keys"`
 	SortLow      float64     `json:"sort_low"`
 	SortHigh     float64     `json:"sort_high"`
 	HasCursor    bool        `json:"has_cursor"`
 	AfterKey     string      `json:"after_key"`
 	AfterValue   float64     `json:"after_value"`
 	AfterID      uuid.UUID   `json:"after_id"`
-	DatasetIds   []uuid.UUID `json:"dataset_ids"`
-	Statuses     []string    `json:"statuses"`
-	Measurement  *string     `json:"measurement"`
-	Target       *string     `json:"target"`
-	RequestedBy  *string     `json:"requested_by"`
 	Pattern      *string     `json:"pattern"`
 	Ids          []uuid.UUID `json:"ids"`
 	MetricKeys   []string    `json:"metric_keys"`
@@ -1124,17 +1110,13 @@ func (q *Queries) SortRunsByMetric(ctx context.Context, arg SortRunsByMetricPara
 	rows, err := q.db.Query(ctx, sortRunsByMetric,
 		arg.FirstKey,
 		arg.LastKey,
+		arg.SortKeys,
 		arg.SortLow,
 		arg.SortHigh,
 		arg.HasCursor,
 		arg.AfterKey,
 		arg.AfterValue,
 		arg.AfterID,
-		arg.DatasetIds,
-		arg.Statuses,
-		arg.Measurement,
-		arg.Target,
-		arg.RequestedBy,
 		arg.Pattern,
 		arg.Ids,
 		arg.MetricKeys,
@@ -1192,43 +1174,35 @@ INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE
     o.key BETWEEN $1::text AND $2::text
     AND o.key <> $1::text || E'\x01'
-    AND o.value BETWEEN $3::double precision AND $4::double precision
-    AND (NOT $5::boolean OR (o.key, o.value, o.run_id) < ($6::text, $7::double precision, $8::uuid))
-    AND ($9::uuid[] IS NULL OR r.dataset_id = ANY($9))
-    AND ($10::text[] IS NULL OR r.status = ANY($10))
-    AND ($11::text IS NULL OR r.prediction_measurement = $11)
-    AND ($12::text IS NULL OR r.target_column = $12)
-    AND ($13::text IS NULL OR r.requested_by = $13)
+    AND ($3::text[] IS NULL OR o.key = ANY($3))
+    AND o.value BETWEEN $4::double precision AND $5::double precision
+    AND (NOT $6::boolean OR (o.key, o.value, o.run_id) < ($7::text, $8::double precision, $9::uuid))
     AND (
-        $14::text IS NULL
-        OR r.search_text LIKE fold_case($14)
-        OR d.search_text LIKE fold_case($14)
+        $10::text IS NULL
+        OR r.search_text LIKE fold_case($10)
+        OR d.search_text LIKE fold_case($10)
     )
-    AND ($15::uuid[] IS NULL OR o.run_id = ANY($15))
+    AND ($11::uuid[] IS NULL OR o.run_id = ANY($11))
     AND (
-        coalesce(cardinality($16::text[]), 0) = 0
+        coalesce(cardinality($12::text[]), 0) = 0
         OR NOT EXISTS (SELECT FROM unmet_run_metrics(
-            o.run_id, $16::text[], $17::boolean[], $18::float8[], $19::float8[]
+            o.run_id, $12::text[], $13::boolean[], $14::float8[], $15::float8[]
         ) OFFSET 0)
     )
 ORDER BY o.key DESC, o.value DESC, o.run_id DESC
-LIMIT $21::int OFFSET $20::bigint
+LIMIT $17::int OFFSET $16::bigint
 `
 
 type SortRunsByMetricDescParams struct {
 	FirstKey     string      `json:"first_key"`
 	LastKey      string      `json:"last_key"`
+	SortKeys     []string    `json:"sort_keys"`
 	SortLow      float64     `json:"sort_low"`
 	SortHigh     float64     `json:"sort_high"`
 	HasCursor    bool        `json:"has_cursor"`
 	AfterKey     string      `json:"after_key"`
 	AfterValue   float64     `json:"after_value"`
 	AfterID      uuid.UUID   `json:"after_id"`
-	DatasetIds   []uuid.UUID `json:"dataset_ids"`
-	Statuses     []string    `json:"statuses"`
-	Measurement  *string     `json:"measurement"`
-	Target       *string     `json:"target"`
-	RequestedBy  *string     `json:"requested_by"`
 	Pattern      *string     `json:"pattern"`
 	Ids          []uuid.UUID `json:"ids"`
 	MetricKeys   []string    `json:"metric_keys"`
@@ -1270,17 +1244,13 @@ func (q *Queries) SortRunsByMetricDesc(ctx context.Context, arg SortRunsByMetric
 	rows, err := q.db.Query(ctx, sortRunsByMetricDesc,
 		arg.FirstKey,
 		arg.LastKey,
+		arg.SortKeys,
 		arg.SortLow,
 		arg.SortHigh,
 		arg.HasCursor,
 		arg.AfterKey,
 		arg.AfterValue,
 		arg.AfterID,
-		arg.DatasetIds,
-		arg.Statuses,
-		arg.Measurement,
-		arg.Target,
-		arg.RequestedBy,
 		arg.Pattern,
 		arg.Ids,
 		arg.MetricKeys,

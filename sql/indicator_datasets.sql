@@ -89,9 +89,9 @@ FROM indicator_datasets AS d
 WHERE d.dataset_id = @dataset_id;
 
 -- name: GetDatasetVersion :one
--- GetDatasetVersion returns what the ETag of a dataset and of its lists is made of. Called for If-None-Match.
+-- GetDatasetVersion returns what the ETag of a dataset and of its lists is made of, and its slug. Called for If-None-Match.
 -- index: indicator_datasets_pkey. cost: 1 row.
-SELECT version, created_at
+SELECT version, created_at, questdb_tag
 FROM indicator_datasets
 WHERE dataset_id = @dataset_id;
 
@@ -212,18 +212,14 @@ ORDER BY (d.dataset_id = @dataset_id) DESC
 LIMIT 1
 FOR UPDATE;
 
--- name: MatchDatasets :many
--- MatchDatasets returns the datasets with one of the ids or slugs and one of the symbols given. Not limited: they are what a list of
--- runs or simulations is filtered by, and there are few datasets. Called by those lists.
--- index: none, the filters decide. cost: at most one pass over the datasets.
--- @sqlc-vet-disable list-has-limit
-SELECT dataset_id
+-- name: ListDatasetSlugs :many
+-- ListDatasetSlugs returns the slugs of datasets, which lists of runs and simulations are filtered by. Called by those lists.
+-- index: indicator_datasets_pkey. cost: a row for each id.
+SELECT questdb_tag
 FROM indicator_datasets
-WHERE
-    (sqlc.narg('ids')::uuid[] IS NULL OR dataset_id = ANY(sqlc.narg('ids')) OR questdb_tag = ANY(@id_slugs::text[]))
-    AND (sqlc.narg('slugs')::text[] IS NULL OR questdb_tag = ANY(sqlc.narg('slugs')))
-    AND (sqlc.narg('symbols')::text[] IS NULL OR symbol = ANY(sqlc.narg('symbols')))
-ORDER BY dataset_id;
+WHERE dataset_id = ANY(@ids::uuid[])
+ORDER BY questdb_tag
+LIMIT 10000;
 
 -- name: MergeDataset :one
 -- MergeDataset creates a dataset or merges what is given into the stored one: what is null is kept, metadata is merged

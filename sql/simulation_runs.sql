@@ -13,13 +13,7 @@ FROM (
         ON s.simulation_id = m2.simulation_id AND m2.key = ANY(string_to_array((@joined_keys::text[])[2], E'\x02'))
         AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
     WHERE
-        (sqlc.narg('run_ids')::uuid[] IS NULL OR s.run_id = ANY(sqlc.narg('run_ids')))
-        AND (sqlc.narg('dataset_ids')::uuid[] IS NULL OR s.dataset_id = ANY(sqlc.narg('dataset_ids')))
-        AND (sqlc.narg('statuses')::text[] IS NULL OR s.status = ANY(sqlc.narg('statuses')))
-        AND (sqlc.narg('mode')::text IS NULL OR s.mode = sqlc.narg('mode'))
-        AND (sqlc.narg('measurement')::text IS NULL OR s.input_run_measurement = sqlc.narg('measurement'))
-        AND (sqlc.narg('namespace')::text IS NULL OR s.questdb_namespace = sqlc.narg('namespace'))
-        AND (
+        (
             sqlc.narg('pattern')::text IS NULL
             OR s.search_text LIKE fold_case(sqlc.narg('pattern'))
             OR s.dataset_id = ANY(ARRAY(
@@ -125,14 +119,15 @@ ORDER BY gone.dataset_id;
 WITH numbers AS (
     SELECT s.simulation_id, v.key, v.value, s.created_at
     FROM simulation_runs AS s
+    INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
     CROSS JOIN LATERAL search_values(
         ARRAY['summary_metrics', 'config'], ARRAY[s.summary_metrics, s.config],
         ARRAY['created_at', 'started_at', 'completed_at'],
         ARRAY[
             extract(EPOCH FROM s.created_at) * 1000, extract(EPOCH FROM s.started_at) * 1000, extract(EPOCH FROM s.completed_at) * 1000
         ]::double precision[],
-        ARRAY['status', 'mode', 'input_run_measurement', 'questdb_namespace'],
-        ARRAY[s.status, s.mode, s.input_run_measurement, s.questdb_namespace]
+        ARRAY['status', 'mode', 'input_run_measurement', 'questdb_namespace', 'run_id', 'dataset_slug', 'symbol'],
+        ARRAY[s.status, s.mode, s.input_run_measurement, s.questdb_namespace, s.run_id::text, d.questdb_tag, d.symbol]
     ) AS v (key, value)
     WHERE s.simulation_id = @simulation_id
 ), gone AS (
@@ -250,20 +245,27 @@ FROM simulation_runs
 WHERE simulation_id = @simulation_id
 FOR UPDATE;
 
--- name: MatchSimulationsByMetric :many
--- MatchSimulationsByMetric returns the ids of simulations with a metric in a range, at most page_size: fewer than that are all
--- of them. Called before SearchSimulations, which is faster on few candidates. It looks across all simulations.
--- index: simulation_run_metrics_value_idx. cost: page_size index entries.
-SELECT o.simulation_id::uuid AS simulation_id
-FROM unnest(string_to_array(@key::text, E'\x02')) AS k (key)
-CROSS JOIN LATERAL (
-    SELECT m.simulation_id
-    FROM simulation_run_metrics AS m
-    WHERE m.key = k.key AND m.value BETWEEN @low::double precision AND @high::double precision
-    ORDER BY m.value, m.simulation_id
-    LIMIT @page_size::int
-) AS o
-ORDER BY o.simulation_id
+-- name: MatchSimulationsByMetrics :many
+-- MatchSimulationsByMetrics returns the ids of simulations that CountSimulationsByMetrics counts, at most page_size: fewer than that are all of them. In no
+-- order, which would have to be that of all of them. Called before SearchSimulations, which is faster on few candidates. It looks across all simulations.
+-- index: any of simulation_run_metrics. cost: page_size index entries, or all in the first range when hardly one is in the others.
+-- @sqlc-vet-disable many-has-order
+SELECT m.simulation_id
+FROM simulation_run_metrics AS m
+LEFT JOIN simulation_run_metrics AS m1
+    ON m.simulation_id = m1.simulation_id AND m1.key = ANY(string_to_array((@joined_keys::text[])[1], E'\x02'))
+    AND m1.value BETWEEN coalesce((@joined_lows::double precision[])[1], 0) AND coalesce((@joined_highs::double precision[])[1], 0)
+LEFT JOIN simulation_run_metrics AS m2
+    ON m.simulation_id = m2.simulation_id AND m2.key = ANY(string_to_array((@joined_keys::text[])[2], E'\x02'))
+    AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
+WHERE
+    m.key = ANY(string_to_array(@key::text, E'\x02')) AND m.value BETWEEN @low::double precision AND @high::double precision
+    AND ((@joined_keys::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
+    AND ((@joined_keys::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[2])
+    AND (coalesce(cardinality(@metric_keys::text[]), 0) = 0
+        OR NOT EXISTS (SELECT FROM unmet_simulation_metrics(
+            m.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+        )))
 LIMIT @page_size::int;
 
 -- name: MatchSimulationsByText :many
@@ -324,13 +326,7 @@ FROM simulation_runs AS s
 INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
 WHERE
-    (sqlc.narg('run_ids')::uuid[] IS NULL OR s.run_id = ANY(sqlc.narg('run_ids')))
-    AND (sqlc.narg('dataset_ids')::uuid[] IS NULL OR s.dataset_id = ANY(sqlc.narg('dataset_ids')))
-    AND (sqlc.narg('statuses')::text[] IS NULL OR s.status = ANY(sqlc.narg('statuses')))
-    AND (sqlc.narg('mode')::text IS NULL OR s.mode = sqlc.narg('mode'))
-    AND (sqlc.narg('measurement')::text IS NULL OR s.input_run_measurement = sqlc.narg('measurement'))
-    AND (sqlc.narg('namespace')::text IS NULL OR s.questdb_namespace = sqlc.narg('namespace'))
-    AND (
+    (
         sqlc.narg('pattern')::text IS NULL
         OR s.search_text LIKE fold_case(sqlc.narg('pattern'))
         OR r.search_text LIKE fold_case(sqlc.narg('pattern'))
@@ -397,14 +393,9 @@ INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
 WHERE
     o.key BETWEEN @first_key::text AND @last_key::text
     AND o.key <> sqlc.arg('first_key')::text || E'\x01'
+    AND (sqlc.narg('sort_keys')::text[] IS NULL OR o.key = ANY(sqlc.narg('sort_keys')))
     AND o.value BETWEEN @sort_low::double precision AND @sort_high::double precision
     AND (NOT @has_cursor::boolean OR (o.key, o.value, o.simulation_id) > (@after_key::text, @after_value::double precision, @after_id::uuid))
-    AND (sqlc.narg('run_ids')::uuid[] IS NULL OR s.run_id = ANY(sqlc.narg('run_ids')))
-    AND (sqlc.narg('dataset_ids')::uuid[] IS NULL OR s.dataset_id = ANY(sqlc.narg('dataset_ids')))
-    AND (sqlc.narg('statuses')::text[] IS NULL OR s.status = ANY(sqlc.narg('statuses')))
-    AND (sqlc.narg('mode')::text IS NULL OR s.mode = sqlc.narg('mode'))
-    AND (sqlc.narg('measurement')::text IS NULL OR s.input_run_measurement = sqlc.narg('measurement'))
-    AND (sqlc.narg('namespace')::text IS NULL OR s.questdb_namespace = sqlc.narg('namespace'))
     AND (
         sqlc.narg('pattern')::text IS NULL
         OR s.search_text LIKE fold_case(sqlc.narg('pattern'))
@@ -435,14 +426,9 @@ INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
 WHERE
     o.key BETWEEN @first_key::text AND @last_key::text
     AND o.key <> sqlc.arg('first_key')::text || E'\x01'
+    AND (sqlc.narg('sort_keys')::text[] IS NULL OR o.key = ANY(sqlc.narg('sort_keys')))
     AND o.value BETWEEN @sort_low::double precision AND @sort_high::double precision
     AND (NOT @has_cursor::boolean OR (o.key, o.value, o.simulation_id) < (@after_key::text, @after_value::double precision, @after_id::uuid))
-    AND (sqlc.narg('run_ids')::uuid[] IS NULL OR s.run_id = ANY(sqlc.narg('run_ids')))
-    AND (sqlc.narg('dataset_ids')::uuid[] IS NULL OR s.dataset_id = ANY(sqlc.narg('dataset_ids')))
-    AND (sqlc.narg('statuses')::text[] IS NULL OR s.status = ANY(sqlc.narg('statuses')))
-    AND (sqlc.narg('mode')::text IS NULL OR s.mode = sqlc.narg('mode'))
-    AND (sqlc.narg('measurement')::text IS NULL OR s.input_run_measurement = sqlc.narg('measurement'))
-    AND (sqlc.narg('namespace')::text IS NULL OR s.questdb_namespace = sqlc.narg('namespace'))
     AND (
         sqlc.narg('pattern')::text IS NULL
         OR s.search_text LIKE fold_case(sqlc.narg('pattern'))

@@ -58,12 +58,7 @@ FROM (
         ON r.run_id = m2.run_id AND m2.key = ANY(string_to_array((@joined_keys::text[])[2], E'\x02'))
         AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
     WHERE
-        (sqlc.narg('dataset_ids')::uuid[] IS NULL OR r.dataset_id = ANY(sqlc.narg('dataset_ids')))
-        AND (sqlc.narg('statuses')::text[] IS NULL OR r.status = ANY(sqlc.narg('statuses')))
-        AND (sqlc.narg('measurement')::text IS NULL OR r.prediction_measurement = sqlc.narg('measurement'))
-        AND (sqlc.narg('target')::text IS NULL OR r.target_column = sqlc.narg('target'))
-        AND (sqlc.narg('requested_by')::text IS NULL OR r.requested_by = sqlc.narg('requested_by'))
-        AND (
+        (
             sqlc.narg('pattern')::text IS NULL
             OR r.search_text LIKE fold_case(sqlc.narg('pattern'))
             OR r.dataset_id = ANY(ARRAY(
@@ -98,14 +93,15 @@ WHERE run_id = @run_id;
 WITH numbers AS (
     SELECT s.run_id, v.key, v.value, s.created_at
     FROM walkforward_runs AS s
+    INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
     CROSS JOIN LATERAL search_values(
         ARRAY['summary_metrics', 'hyperparameters', 'walk_config'], ARRAY[s.summary_metrics, s.hyperparameters, s.walk_config],
-        ARRAY['duration_ms', 'created_at', 'started_at', 'completed_at'],
+        ARRAY['duration_ms', 'fold_count', 'created_at', 'started_at', 'completed_at'],
         ARRAY[
-            s.duration_ms, extract(EPOCH FROM s.created_at) * 1000, extract(EPOCH FROM s.started_at) * 1000, extract(EPOCH FROM s.completed_at) * 1000
+            s.duration_ms, s.fold_count, extract(EPOCH FROM s.created_at) * 1000, extract(EPOCH FROM s.started_at) * 1000, extract(EPOCH FROM s.completed_at) * 1000
         ]::double precision[],
-        ARRAY['status', 'prediction_measurement', 'target_column', 'requested_by'],
-        ARRAY[s.status, s.prediction_measurement, s.target_column, s.requested_by]
+        ARRAY['status', 'prediction_measurement', 'target_column', 'requested_by', 'dataset_slug', 'symbol'],
+        ARRAY[s.status, s.prediction_measurement, s.target_column, s.requested_by, d.questdb_tag, d.symbol]
     ) AS v (key, value)
     WHERE s.run_id = @run_id
 ), gone AS (
@@ -252,20 +248,27 @@ INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE r.run_id = @run_id
 FOR UPDATE OF r;
 
--- name: MatchRunsByMetric :many
--- MatchRunsByMetric returns the ids of runs with a metric in a range, at most page_size: fewer than that are all of them.
--- Called before SearchRuns, which is faster on few candidates. It looks across all runs.
--- index: walkforward_run_metrics_value_idx. cost: page_size index entries.
-SELECT o.run_id::uuid AS run_id
-FROM unnest(string_to_array(@key::text, E'\x02')) AS k (key)
-CROSS JOIN LATERAL (
-    SELECT m.run_id
-    FROM walkforward_run_metrics AS m
-    WHERE m.key = k.key AND m.value BETWEEN @low::double precision AND @high::double precision
-    ORDER BY m.value, m.run_id
-    LIMIT @page_size::int
-) AS o
-ORDER BY o.run_id
+-- name: MatchRunsByMetrics :many
+-- MatchRunsByMetrics returns the ids of runs that CountRunsByMetrics counts, at most page_size: fewer than that are all of them. In no
+-- order, which would have to be that of all of them. Called before SearchRuns, which is faster on few candidates. It looks across all runs.
+-- index: walkforward_run_metrics_value_idx. cost: page_size index entries, or all in the first range when hardly one is in the others.
+-- @sqlc-vet-disable many-has-order
+SELECT m.run_id
+FROM walkforward_run_metrics AS m
+LEFT JOIN walkforward_run_metrics AS m1
+    ON m.run_id = m1.run_id AND m1.key = ANY(string_to_array((@joined_keys::text[])[1], E'\x02'))
+    AND m1.value BETWEEN coalesce((@joined_lows::double precision[])[1], 0) AND coalesce((@joined_highs::double precision[])[1], 0)
+LEFT JOIN walkforward_run_metrics AS m2
+    ON m.run_id = m2.run_id AND m2.key = ANY(string_to_array((@joined_keys::text[])[2], E'\x02'))
+    AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
+WHERE
+    m.key = ANY(string_to_array(@key::text, E'\x02')) AND m.value BETWEEN @low::double precision AND @high::double precision
+    AND ((@joined_keys::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
+    AND ((@joined_keys::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = (@joined_wanted::boolean[])[2])
+    AND (coalesce(cardinality(@metric_keys::text[]), 0) = 0
+        OR NOT EXISTS (SELECT FROM unmet_run_metrics(
+            m.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
+        )))
 LIMIT @page_size::int;
 
 -- name: MatchRunsByText :many
@@ -322,12 +325,7 @@ SELECT
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE
-    (sqlc.narg('dataset_ids')::uuid[] IS NULL OR r.dataset_id = ANY(sqlc.narg('dataset_ids')))
-    AND (sqlc.narg('statuses')::text[] IS NULL OR r.status = ANY(sqlc.narg('statuses')))
-    AND (sqlc.narg('measurement')::text IS NULL OR r.prediction_measurement = sqlc.narg('measurement'))
-    AND (sqlc.narg('target')::text IS NULL OR r.target_column = sqlc.narg('target'))
-    AND (sqlc.narg('requested_by')::text IS NULL OR r.requested_by = sqlc.narg('requested_by'))
-    AND (
+    (
         sqlc.narg('pattern')::text IS NULL
         OR r.search_text LIKE fold_case(sqlc.narg('pattern'))
         OR d.search_text LIKE fold_case(sqlc.narg('pattern'))
@@ -397,13 +395,9 @@ INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE
     o.key BETWEEN @first_key::text AND @last_key::text
     AND o.key <> sqlc.arg('first_key')::text || E'\x01'
+    AND (sqlc.narg('sort_keys')::text[] IS NULL OR o.key = ANY(sqlc.narg('sort_keys')))
     AND o.value BETWEEN @sort_low::double precision AND @sort_high::double precision
     AND (NOT @has_cursor::boolean OR (o.key, o.value, o.run_id) > (@after_key::text, @after_value::double precision, @after_id::uuid))
-    AND (sqlc.narg('dataset_ids')::uuid[] IS NULL OR r.dataset_id = ANY(sqlc.narg('dataset_ids')))
-    AND (sqlc.narg('statuses')::text[] IS NULL OR r.status = ANY(sqlc.narg('statuses')))
-    AND (sqlc.narg('measurement')::text IS NULL OR r.prediction_measurement = sqlc.narg('measurement'))
-    AND (sqlc.narg('target')::text IS NULL OR r.target_column = sqlc.narg('target'))
-    AND (sqlc.narg('requested_by')::text IS NULL OR r.requested_by = sqlc.narg('requested_by'))
     AND (
         sqlc.narg('pattern')::text IS NULL
         OR r.search_text LIKE fold_case(sqlc.narg('pattern'))
@@ -434,13 +428,9 @@ INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE
     o.key BETWEEN @first_key::text AND @last_key::text
     AND o.key <> sqlc.arg('first_key')::text || E'\x01'
+    AND (sqlc.narg('sort_keys')::text[] IS NULL OR o.key = ANY(sqlc.narg('sort_keys')))
     AND o.value BETWEEN @sort_low::double precision AND @sort_high::double precision
     AND (NOT @has_cursor::boolean OR (o.key, o.value, o.run_id) < (@after_key::text, @after_value::double precision, @after_id::uuid))
-    AND (sqlc.narg('dataset_ids')::uuid[] IS NULL OR r.dataset_id = ANY(sqlc.narg('dataset_ids')))
-    AND (sqlc.narg('statuses')::text[] IS NULL OR r.status = ANY(sqlc.narg('statuses')))
-    AND (sqlc.narg('measurement')::text IS NULL OR r.prediction_measurement = sqlc.narg('measurement'))
-    AND (sqlc.narg('target')::text IS NULL OR r.target_column = sqlc.narg('target'))
-    AND (sqlc.narg('requested_by')::text IS NULL OR r.requested_by = sqlc.narg('requested_by'))
     AND (
         sqlc.narg('pattern')::text IS NULL
         OR r.search_text LIKE fold_case(sqlc.narg('pattern'))

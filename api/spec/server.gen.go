@@ -1696,7 +1696,7 @@ type ListDatasetsParams struct {
 	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether `total` is counted: exactly, up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
+	// Count Whether `total` is counted: exactly (or, if that takes too long, as far as the time goes), up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListDatasetsParamsCount `form:"count,omitempty" json:"count,omitempty"`
 
 	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
@@ -1952,12 +1952,12 @@ type ListDatasetRunsParams struct {
 	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
 	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
 	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` and `fold_count` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// Sort A column (`created_at`, `started_at`, `completed_at`, `duration_ms`, `status`, `prediction_measurement`, `target_column`, `requested_by`; for simulations
-	// `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+	// Sort A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
+	// `target_column`, `requested_by`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
 	// before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
@@ -1970,7 +1970,7 @@ type ListDatasetRunsParams struct {
 	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether `total` is counted: exactly, up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
+	// Count Whether `total` is counted: exactly (or, if that takes too long, as far as the time goes), up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListDatasetRunsParamsCount `form:"count,omitempty" json:"count,omitempty"`
 
 	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
@@ -2072,7 +2072,7 @@ type ListJobsParams struct {
 	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether `total` is counted: exactly, up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
+	// Count Whether `total` is counted: exactly (or, if that takes too long, as far as the time goes), up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListJobsParamsCount `form:"count,omitempty" json:"count,omitempty"`
 }
 
@@ -2115,12 +2115,12 @@ type ListRunsParams struct {
 	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
 	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
 	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` and `fold_count` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// Sort A column (`created_at`, `started_at`, `completed_at`, `duration_ms`, `status`, `prediction_measurement`, `target_column`, `requested_by`; for simulations
-	// `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+	// Sort A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
+	// `target_column`, `requested_by`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
 	// before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
@@ -2133,7 +2133,7 @@ type ListRunsParams struct {
 	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether `total` is counted: exactly, up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
+	// Count Whether `total` is counted: exactly (or, if that takes too long, as far as the time goes), up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListRunsParamsCount `form:"count,omitempty" json:"count,omitempty"`
 
 	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
@@ -2338,12 +2338,12 @@ type ListSimulationsParams struct {
 	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
 	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
 	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` and `fold_count` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// Sort A column (`created_at`, `started_at`, `completed_at`, `duration_ms`, `status`, `prediction_measurement`, `target_column`, `requested_by`; for simulations
-	// `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+	// Sort A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
+	// `target_column`, `requested_by`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
 	// before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
@@ -2356,7 +2356,7 @@ type ListSimulationsParams struct {
 	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether `total` is counted: exactly, up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
+	// Count Whether `total` is counted: exactly (or, if that takes too long, as far as the time goes), up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListSimulationsParamsCount `form:"count,omitempty" json:"count,omitempty"`
 
 	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
@@ -2548,7 +2548,7 @@ type ListTradesParams struct {
 	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether `total` is counted: exactly, up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
+	// Count Whether `total` is counted: exactly (or, if that takes too long, as far as the time goes), up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListTradesParamsCount `form:"count,omitempty" json:"count,omitempty"`
 
 	// IfNoneMatch Answer 304 if this is the ETag.
@@ -2591,12 +2591,12 @@ type ListTradesimRunsParams struct {
 	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
 	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
 	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` and `fold_count` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// Sort A column (`created_at`, `started_at`, `completed_at`, `duration_ms`, `status`, `prediction_measurement`, `target_column`, `requested_by`; for simulations
-	// `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+	// Sort A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
+	// `target_column`, `requested_by`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
 	// before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
@@ -2712,12 +2712,12 @@ type ListWalkforwardRunsParams struct {
 	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
 	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
 	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` and `fold_count` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// Sort A column (`created_at`, `started_at`, `completed_at`, `duration_ms`, `status`, `prediction_measurement`, `target_column`, `requested_by`; for simulations
-	// `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+	// Sort A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
+	// `target_column`, `requested_by`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
 	// before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 

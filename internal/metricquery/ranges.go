@@ -1,9 +1,12 @@
 package metricquery
 
 import (
+	"crypto/md5" //nolint:gosec // it only tells long texts apart
+	"fmt"
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Keys are those of the tables of metrics, as search_values of the database makes them.
@@ -12,6 +15,8 @@ const (
 	textKey  = textMark + "=" // and before each text
 	anyOf    = "\x02"         // between keys, each of which meets a filter; above all that begins with the same path
 	maxText  = 200            // characters of a text that can be compared
+
+	maxColumn = 500 // characters of a column's text, behind which its hash stands
 )
 
 // Range is what a filter asks of the numbers under a key. On doubles every comparison is a range; a text is a key of its own, under
@@ -50,6 +55,32 @@ func text(path string, texts []string) Range {
 		r.Key += path + textKey + t
 	}
 	return r
+}
+
+// Column asks for one of some texts in a column of the record itself.
+func Column(name string, texts ...string) Range {
+	r := Range{Low: math.Inf(-1), High: math.Inf(1), Want: true}
+	for _, t := range texts {
+		if strings.ContainsAny(t, textMark+anyOf) {
+			continue // which no such text has, and which would be another key
+		}
+		if utf8.RuneCountInString(t) > maxColumn { // as text_key of the database writes it
+			t = fmt.Sprintf("%s%x", string([]rune(t)[:maxColumn]), md5.Sum([]byte(t))) //nolint:gosec // it only tells long texts apart
+		}
+		if r.Key != "" {
+			r.Key += anyOf
+		}
+		r.Key += name + textKey + t
+	}
+	return r
+}
+
+// Texts are the keys of a range that asks for texts at a path; nil if it does not.
+func (r Range) Texts(path string) []string {
+	if !strings.HasPrefix(r.Key, path+textKey) {
+		return nil
+	}
+	return strings.Split(r.Key, anyOf)
 }
 
 // path returns the path of a filter, and whether it compares a text or asks for either.

@@ -3,6 +3,7 @@
 package paging
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -158,8 +160,10 @@ func NewList[T any, P Row[T]](key string, rows []T, r Request, at func(P) Cursor
 // SetNext sets the row after which the next page begins, for rows that were already cut.
 func (l *List[T, P]) SetNext(c Cursor) { l.next = c.Encode(l.request.Scope) }
 
-// SetTotal counts the list as requested, unless the page is the last one and so gives the total; count stops at most.
-func (l *List[T, P]) SetTotal(count func(most int64) (int64, error)) error {
+// SetTotal counts the list as requested, unless the page is the last one and so gives the total; count stops at most. A count that
+// takes more than 3/5 of the time that is left is made up to estimateUpTo instead, and after as much again the page says how many there are
+// at least.
+func (l *List[T, P]) SetTotal(ctx context.Context, count func(ctx context.Context, most int64) (int64, error)) error {
 	r := l.request
 	most := int64(1 << 62)
 	switch {
@@ -171,17 +175,32 @@ func (l *List[T, P]) SetTotal(count func(most int64) (int64, error)) error {
 	case r.Count == Estimated:
 		most = estimateUpTo
 	}
-	n, err := count(most)
-	var failed *pgconn.PgError
-	if most > estimateUpTo && errors.As(err, &failed) && failed.Code == "57014" { // it took too long: say at least how many there are
-		most = estimateUpTo
-		n, err = count(most)
+	for _, most := range []int64{most, estimateUpTo} {
+		limited, cancel := partOf(ctx)
+		n, err := count(limited, most)
+		cancel()
+		switch tooSlow := new(pgconn.PgError); {
+		case err == nil:
+			l.total, l.estimate = &n, n == most
+			return nil
+		case ctx.Err() != nil, !errors.Is(err, context.DeadlineExceeded) && (!errors.As(err, &tooSlow) || tooSlow.Code != "57014"):
+			return fmt.Errorf("count the %s: %w", l.key, err)
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("count the %s: %w", l.key, err)
+	l.total, l.estimate = new(r.Offset+int64(len(l.rows))), true
+	if l.next != "" {
+		*l.total++
 	}
-	l.total, l.estimate = &n, n == most
 	return nil
+}
+
+// partOf is ctx for three fifths of the time that it has.
+func partOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(end)*3/5)
 }
 
 // Link is the value of a Link header to the next page; empty on the last.

@@ -1,6 +1,7 @@
 package paging
 
 import (
+	"context"
 	"net/url"
 	"strconv"
 	"strings"
@@ -84,7 +85,7 @@ func TestList(t *testing.T) {
 	} {
 		tt.request.Scope = "s"
 		list := NewList("rows", tt.rows, tt.request, at)
-		err := list.SetTotal(func(int64) (int64, error) {
+		err := list.SetTotal(t.Context(), func(context.Context, int64) (int64, error) {
 			if tt.counted < 0 {
 				t.Errorf("%+v is counted", tt.request)
 			}
@@ -95,7 +96,7 @@ func TestList(t *testing.T) {
 		}
 	}
 	slow := NewList("rows", []row{1, 2, 3}, Request{Page: Page{Limit: 2}, Count: Exact, Scope: "s"}, at)
-	err := slow.SetTotal(func(most int64) (int64, error) {
+	err := slow.SetTotal(t.Context(), func(_ context.Context, most int64) (int64, error) {
 		if most > estimateUpTo {
 			return 0, &pgconn.PgError{Code: "57014"}
 		}
@@ -103,6 +104,15 @@ func TestList(t *testing.T) {
 	})
 	if got := string(slow.AppendJSON(nil)); err != nil || !strings.Contains(got, `"total":10000,"total_is_estimate":true`) {
 		t.Errorf("a count that takes too long: %v %s", err, got)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	err = slow.SetTotal(ctx, func(ctx context.Context, _ int64) (int64, error) {
+		<-ctx.Done()
+		return 0, ctx.Err()
+	})
+	if got := string(slow.AppendJSON(nil)); err != nil || ctx.Err() != nil || !strings.Contains(got, `"total":3,"total_is_estimate":true`) {
+		t.Errorf("counts that take too long: %v %s", err, got)
 	}
 	list := NewList("rows", []row{1, 2, 3}, Request{Page: Page{Limit: 2}, Scope: "s"}, at)
 	u := &url.URL{Path: "/api/runs", RawQuery: "offset=1&status=X"}
