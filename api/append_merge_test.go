@@ -240,7 +240,7 @@ func TestAppendWideTables(t *testing.T) {
 	for _, c := range []struct {
 		columns, each int
 		suffix        string
-	}{{600, 600, strings.Repeat("x", 45)}, {1500, 1500, ""}, {1540, 1500, ""}} {
+	}{{600, 600, strings.Repeat("x", 45)}, {1540, 1500, ""}} {
 		h, name := appendHarness(t), slug(t)
 		h.newSet(name, ownTables(name))
 		for from := 0; from < c.columns; from += c.each {
@@ -259,6 +259,9 @@ func TestAppendWideTables(t *testing.T) {
 				t.Errorf("%d columns: number %d is %v", c.columns, i, row[fmt.Sprintf("ind_%d%s", i, c.suffix)])
 				break
 			}
+		}
+		if err := h.opts.QuestDB.Drop(t.Context(), name+"_ind"); err != nil { // it has some ten thousand files open
+			t.Error(err)
 		}
 	}
 }
