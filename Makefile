@@ -11,7 +11,7 @@ GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 GOVULNCHECK   := $(TOOLS)/govulncheck-v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-quick check generated vet lint vuln unit race vet-sql loop-test pgbouncer smoke versions alerts build quick seed generate tools tools-built vet-queries bench reset clean-tools
+.PHONY: help run dev test test-quick check generated vet lint vuln unit race vet-sql loop-test pgbouncer smoke versions alerts build quick seed generate tools tools-built vet-queries bench load reset clean-tools
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -114,6 +114,9 @@ vuln: $(GOVULNCHECK) ## Look for known vulnerabilities; skipped, and said so, wh
 
 bench: build ## Measure the service against the version before, PostgreSQL and QuestDB; the tables are kept in .dev/bench.md.
 	go run ./cmd/bench | tee .dev/bench.md
+
+load: build ## Load the service as on a working day for half a minute: readers, charts and an exporter at once.
+	go run ./cmd/bench --only mixed
 
 reset: ## Remove .dev: databases, fetched programs, tools. Refuses while something runs there.
 	@mkdir -p .dev/bin && go build -o .dev/bin/ ./cmd/dev && exec .dev/bin/dev reset

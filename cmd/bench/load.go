@@ -47,7 +47,7 @@ func load(ctx context.Context, address string, r request, connections int, span 
 			defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 			defer conn.Close() //nolint:errcheck // nothing is lost
 			in := bufio.NewReaderSize(conn, 256<<10)
-			for next, now := i*len(requests)/connections, time.Now(); now.Before(began.Add(span)); next++ {
+			for next, now := i*len(requests)/connections, time.Now(); len(took[i]) == 0 || now.Before(began.Add(span)); next++ {
 				if _, err := conn.Write(requests[next%len(requests)]); err != nil {
 					return fmt.Errorf("send a request: %w", err)
 				}

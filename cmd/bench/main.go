@@ -18,12 +18,13 @@ import (
 
 // options are what the command line says.
 type options struct {
-	Only   []string      `enum:"before,sql,known,uploads,search,series" help:"Themes: ${enum}. All unless given."`
+	Only   []string      `enum:"before,sql,known,uploads,search,series,mixed" help:"Themes: ${enum}. All unless given."`
 	Binary string        `default:".dev/bin/foldbook" help:"The service to measure."`
 	Before string        `default:"d123baeff8fb821a1e39d18489f20fbf2eefab12" help:"What came before: a binary, or a revision to build."`
 	Rounds int           `default:"5" help:"Rounds; in each, everything is measured in turns."`
 	For    time.Duration `default:"1s" help:"Length of one measurement of a rate, a whole number of seconds."`
 	Runs   int           `default:"1000000" help:"Runs that are searched."`
+	Mixed  time.Duration `default:"30s" help:"Length of the mixed load."`
 }
 
 const about = `Measures the service over HTTP, in turns with what it is compared with, and prints Markdown.
@@ -61,7 +62,7 @@ func run(ctx context.Context, o options) (err error) {
 		name    string
 		measure func(context.Context, *stack, *report) error
 	}{
-		{"before", againstBefore}, {"sql", againstSQL}, {"known", known}, {"uploads", uploads}, {"search", search}, {"series", series},
+		{"before", againstBefore}, {"sql", againstSQL}, {"known", known}, {"uploads", uploads}, {"search", search}, {"series", series}, {"mixed", mixed},
 	} {
 		if len(o.Only) > 0 && !slices.Contains(o.Only, theme.name) {
 			continue

@@ -32,6 +32,7 @@ type stack struct {
 	binary   string // the service
 	services []*service
 	main     *service // with default settings on the first database
+	series   *service // with a QuestDB, once it is measured
 }
 
 // openStack starts everything and loads the data; the caller closes the stack.
