@@ -17,6 +17,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
+	"foldbook/internal/access"
 	"foldbook/internal/observe"
 	"foldbook/internal/series"
 )
@@ -45,6 +46,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.log(r, rec, start)
 		return
 	}
+	if s.Gate != nil {
+		var err error
+		if rec.caller, err = s.Gate.Check(r.Context(), r.Header, s.scope(r)); err != nil {
+			s.refuse(rec, r, err)
+			s.log(r, rec, start)
+			return
+		}
+	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		ctx, cancel := context.WithTimeout(r.Context(), s.RequestTimeout)
 		defer cancel()
@@ -60,6 +69,18 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	s.echo.ServeHTTP(rec, r)
+}
+
+// refuse answers a request that the gate does not let in, or whose key cannot be looked up.
+func (s *Server) refuse(rec *recorder, r *http.Request, err error) {
+	answer := classify(r.Context(), err)
+	if challenge := access.Challenge(answer); challenge != "" {
+		rec.Header().Set("WWW-Authenticate", challenge)
+	}
+	if answer.Status >= http.StatusInternalServerError {
+		rec.cause = err
+	}
+	writeErrorBody(rec, answer, rec.id)
 }
 
 // recovered answers a request whose handler panicked. It cuts an answer that had begun, so that it cannot look complete.
@@ -82,6 +103,7 @@ type recorder struct {
 	id       string
 	client   context.Context // ends when the client leaves, and not before
 	route    string
+	caller   *access.Caller // nil: nobody was asked
 	status   int
 	bytes    int64
 	cause    error // of an answer that failed
@@ -169,7 +191,7 @@ func (s *Server) log(r *http.Request, rec *recorder, start time.Time) {
 	if !s.Log.Enabled(r.Context(), level) {
 		return
 	}
-	attrs := [9]slog.Attr{
+	attrs := [10]slog.Attr{
 		slog.String("request_id", rec.id),
 		slog.String("method", r.Method),
 		slog.String("route", rec.route),
@@ -179,6 +201,10 @@ func (s *Server) log(r *http.Request, rec *recorder, start time.Time) {
 		slog.Int64("bytes", rec.bytes),
 	}
 	n := 7
+	if rec.caller != nil {
+		attrs[n] = slog.String("caller", rec.caller.ID)
+		n++
+	}
 	if id := observe.TraceID(r); id != "" {
 		attrs[n] = slog.String("trace_id", id)
 		n++

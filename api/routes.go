@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -13,16 +14,20 @@ import (
 // olderRoutes begin the paths of the six routes that also answer under the trader prefixes.
 var olderRoutes = []string{"/api/indicators/datasets", "/api/walkforward/runs", "/api/tradesim/runs"}
 
+// OlderReads among Options.OpenReads is the six original routes.
+const OlderReads = "older"
+
 // routes registers the operations of openapi.yaml: package spec lists them, and a route without a handler does not compile.
 func (s *Server) routes() {
 	for _, prefix := range append([]string{""}, s.TraderPrefixes...) {
-		spec.RegisterHandlersWithOptions(router{Echo: s.echo, prefix: prefix}, s, spec.RegisterHandlersOptions{BaseURL: prefix})
+		spec.RegisterHandlersWithOptions(router{Echo: s.echo, server: s, prefix: prefix}, s, spec.RegisterHandlersOptions{BaseURL: prefix})
 	}
 }
 
 // router answers HEAD wherever it answers GET; with a prefix it takes the older routes only.
 type router struct {
 	*echo.Echo
+	server *Server
 	prefix string
 }
 
@@ -30,11 +35,15 @@ func (r router) GET(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *
 	if r.prefix != "" && !isOlder(strings.TrimPrefix(path, r.prefix)) {
 		return nil
 	}
-	h = checked(http.MethodGet, strings.TrimPrefix(path, r.prefix), h)
+	described := pathParameter.ReplaceAllString(strings.TrimPrefix(path, r.prefix), "{$1}")
+	operation := spec.OperationOf(http.MethodGet, described)
+	if open := r.server.OpenReads; slices.Contains(open, described) || slices.Contains(open, OlderReads) && isOlder(described) {
+		operation.Scope = spec.ScopeNone
+	}
 	// A wildcard in the middle of a path is a parameter to Echo's router.
 	path = strings.ReplaceAll(path, "/*/", "/:trader/")
-	r.HEAD(path, h, m...)
-	return r.Echo.GET(path, h, m...)
+	r.add(http.MethodHead, path, operation, h, m)
+	return r.add(http.MethodGet, path, operation, h, m)
 }
 
 // The older routes only read, so nothing is written under a prefix.
@@ -59,21 +68,31 @@ func (r router) write(method, path string, h echo.HandlerFunc, m []echo.Middlewa
 	if r.prefix != "" {
 		return nil
 	}
-	return r.Add(method, path, checked(method, path, h), m...)
+	return r.add(method, path, spec.OperationOf(method, pathParameter.ReplaceAllString(path, "{$1}")), h, m)
 }
 
-var pathParameter = regexp.MustCompile(`:(\w+)`)
-
-// checked refuses a request with a parameter or a type of body that openapi.yaml does not have for the route, before the handler does anything.
-func checked(method, path string, h echo.HandlerFunc) echo.HandlerFunc {
-	operation := spec.OperationOf(method, pathParameter.ReplaceAllString(path, "{$1}"))
-	return func(c echo.Context) error {
+// add registers a route with its scope, and with the check of its parameters and its type of body before the handler does anything.
+func (r router) add(method, path string, operation spec.Operation, h echo.HandlerFunc, m []echo.MiddlewareFunc) *echo.Route {
+	r.server.scopes[method+" "+path] = operation.Scope
+	return r.Add(method, path, func(c echo.Context) error {
 		if err := operation.Check(c.Request()); err != nil {
 			return err
 		}
 		return h(c)
-	}
+	}, m...)
 }
+
+// scope is what a request needs, by the route that it will take: the router itself says which, so that no spelling of a path leads
+// around the check. It is empty where there is no route.
+func (s *Server) scope(r *http.Request) spec.Scope {
+	c := s.echo.AcquireContext()
+	defer s.echo.ReleaseContext(c)
+	c.Reset(r, nil)
+	s.echo.Router().Find(r.Method, echo.GetPath(r), c)
+	return s.scopes[r.Method+" "+c.Path()]
+}
+
+var pathParameter = regexp.MustCompile(`:(\w+)`)
 
 func isOlder(path string) bool {
 	for _, older := range olderRoutes {

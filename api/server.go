@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/semaphore"
 
+	"foldbook/api/spec"
 	"foldbook/db"
 	"foldbook/internal/access"
 	"foldbook/internal/httpbody"
@@ -41,6 +42,9 @@ type Options struct {
 
 	Passthrough Passthrough
 
+	Gate      *access.Gate // tells who calls; nil: everybody may do everything
+	OpenReads []string     // paths of the description that may be read without a credential; OlderReads is the six original ones
+
 	AllowedHosts   []string // names beside those of the loopback that the service answers to
 	CORSOrigins    []string // origins whose pages may call, and write unless it is "*", which is any
 	BodyCache      int64    // bytes of compressed answers that are kept, 0 for none
@@ -55,6 +59,7 @@ type Server struct {
 	draining atomic.Bool
 	cache    *answerCache
 	browsers *access.Browsers
+	scopes   map[string]spec.Scope // what each route needs, by method and path as Echo has them
 	receiver *httpbody.Receiver
 	disk     diskUsage
 	writes   *semaphore.Weighted // writes that are at the database: they leave a connection to the reads
@@ -66,7 +71,7 @@ func New(opts Options) *Server {
 	e := echo.New()
 	s := &Server{
 		Options: opts, echo: e, started: time.Now(), cache: newAnswerCache(opts.BodyCache),
-		browsers: access.NewBrowsers(opts.AllowedHosts, opts.CORSOrigins),
+		scopes: map[string]spec.Scope{}, browsers: access.NewBrowsers(opts.AllowedHosts, opts.CORSOrigins),
 		receiver: httpbody.NewReceiver(opts.ReadTimeout, opts.WriteTimeout),
 		writes:   semaphore.NewWeighted(max(1, int64(opts.DB.Pool.Config().MaxConns)-1)),
 		appends:  semaphore.NewWeighted(maxAppends),
@@ -76,6 +81,11 @@ func New(opts Options) *Server {
 	e.IPExtractor = echo.ExtractIPDirect()
 	e.Use(s.retryReads)
 	s.routes()
+	for _, route := range e.Routes() {
+		if s.scopes[route.Method+" "+route.Path] == "" {
+			panic(route.Method + " " + route.Path + " has no scope") // registered beside openapi.yaml
+		}
+	}
 	return s
 }
 

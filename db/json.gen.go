@@ -51,6 +51,43 @@ func (r *CountSimulationChildrenRow) AppendJSON(b []byte) []byte {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *CreateAccessKeyRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"key_id":`...)
+	b = appendString(b, r.KeyID)
+	b = append(b, `,"name":`...)
+	b = appendString(b, r.Name)
+	b = append(b, `,"scope":`...)
+	b = appendString(b, r.Scope)
+	b = append(b, `,"dataset_prefix":`...)
+	if r.DatasetPrefix == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendString(b, *r.DatasetPrefix)
+	}
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"expires_at":`...)
+	if r.ExpiresAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.ExpiresAt)
+	}
+	b = append(b, `,"revoked_at":`...)
+	if r.RevokedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.RevokedAt)
+	}
+	b = append(b, `,"last_used_at":`...)
+	if r.LastUsedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.LastUsedAt)
+	}
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *FinishRunRow) AppendJSON(b []byte) []byte {
 	b = append(b, `{"dataset_slug":`...)
 	b = appendString(b, r.DatasetSlug)
@@ -517,6 +554,43 @@ func (r *JobDetail) AppendJSON(b []byte) []byte {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *ListAccessKeysRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"key_id":`...)
+	b = appendString(b, r.KeyID)
+	b = append(b, `,"name":`...)
+	b = appendString(b, r.Name)
+	b = append(b, `,"scope":`...)
+	b = appendString(b, r.Scope)
+	b = append(b, `,"dataset_prefix":`...)
+	if r.DatasetPrefix == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendString(b, *r.DatasetPrefix)
+	}
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"expires_at":`...)
+	if r.ExpiresAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.ExpiresAt)
+	}
+	b = append(b, `,"revoked_at":`...)
+	if r.RevokedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.RevokedAt)
+	}
+	b = append(b, `,"last_used_at":`...)
+	if r.LastUsedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.LastUsedAt)
+	}
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *ListDatasetSummariesRow) AppendJSON(b []byte) []byte {
 	b = append(b, `{"dataset_id":`...)
 	b = appendUUID(b, r.DatasetID)
@@ -871,6 +945,43 @@ func (r *RefreshIndicatorsRow) AppendJSON(b []byte) []byte {
 	b = appendInt(b, r.Version)
 	b = append(b, `,"created_at":`...)
 	b = appendTime(b, r.CreatedAt)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *RevokeAccessKeyRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"key_id":`...)
+	b = appendString(b, r.KeyID)
+	b = append(b, `,"name":`...)
+	b = appendString(b, r.Name)
+	b = append(b, `,"scope":`...)
+	b = appendString(b, r.Scope)
+	b = append(b, `,"dataset_prefix":`...)
+	if r.DatasetPrefix == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendString(b, *r.DatasetPrefix)
+	}
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"expires_at":`...)
+	if r.ExpiresAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.ExpiresAt)
+	}
+	b = append(b, `,"revoked_at":`...)
+	if r.RevokedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.RevokedAt)
+	}
+	b = append(b, `,"last_used_at":`...)
+	if r.LastUsedAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.LastUsedAt)
+	}
 	return append(b, '}')
 }
 
@@ -1270,6 +1381,29 @@ func (r *UpsertSimulationRow) AppendJSON(b []byte) []byte {
 	b = appendString(b, r.FormerStatus)
 	b = append(b, `,"lost":`...)
 	b = appendString(b, r.Lost)
+	return append(b, '}')
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *UseAccessKeyRow) AppendJSON(b []byte) []byte {
+	b = append(b, `{"secret_hash":`...)
+	b = appendString(b, r.SecretHash)
+	b = append(b, `,"scope":`...)
+	b = appendString(b, r.Scope)
+	b = append(b, `,"dataset_prefix":`...)
+	if r.DatasetPrefix == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendString(b, *r.DatasetPrefix)
+	}
+	b = append(b, `,"expires_at":`...)
+	if r.ExpiresAt == nil {
+		b = append(b, `null`...)
+	} else {
+		b = appendTime(b, *r.ExpiresAt)
+	}
+	b = append(b, `,"revoked":`...)
+	b = appendBool(b, r.Revoked)
 	return append(b, '}')
 }
 

@@ -12,6 +12,7 @@ import (
 type Operation struct {
 	Query Parameters
 	JSON  bool // the body is JSON and nothing else
+	Scope Scope
 }
 
 // document is what OperationOf reads of the description.
@@ -46,6 +47,7 @@ func OperationOf(method, path string) Operation {
 	var described struct {
 		Parameters  []parameter
 		RequestBody requestBody
+		Security    []map[string][]Scope
 	}
 	if err := json.Unmarshal(d.Paths[path][strings.ToLower(method)], &described); err != nil {
 		panic(fmt.Errorf("%s %s in openapi.yaml: %w", method, path, err))
@@ -65,8 +67,17 @@ func OperationOf(method, path string) Operation {
 	}
 	_, operation.JSON = body.Content["application/json"]
 	operation.JSON = operation.JSON && len(body.Content) == 1
+	operation.Scope = ScopeNone
+	for _, alternative := range described.Security { // the same scope in one of several headers
+		for _, scopes := range alternative {
+			operation.Scope = scopes[0]
+		}
+	}
 	return operation
 }
+
+// Reads tells whether the description has a GET at a path.
+func Reads(path string) bool { return parsed().Paths[path]["get"] != nil }
 
 // Check refuses a request with a query parameter or a type of body that the route does not have. Routes that take several types
 // tell them apart by themselves.

@@ -72,7 +72,13 @@ type config struct {
 	ShutdownNotice    time.Duration `env:"SHUTDOWN_NOTICE" envDefault:"1s"`
 	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"8s"`
 
-	BodyCacheMB    int64    `env:"BODY_CACHE_MB" envDefault:"64"`
+	BodyCacheMB           int64    `env:"BODY_CACHE_MB" envDefault:"64"`
+	AuthMode              []string `env:"AUTH_MODE" envDefault:"off"`
+	AuthOffBeyondLoopback bool     `env:"AUTH_OFF_BEYOND_LOOPBACK" envDefault:"false"`
+	AuthTokens            []string `env:"AUTH_TOKENS" secret:"all"`
+	AuthReadTokens        []string `env:"AUTH_READ_TOKENS" secret:"all"`
+	AuthOpenReads         []string `env:"AUTH_OPEN_READS"`
+
 	AllowedHosts   []string `env:"ALLOWED_HOSTS"`
 	CORSOrigins    []string `env:"CORS_ORIGINS" envDefault:"*"`
 	TraderPrefixes []string `env:"TRADER_PREFIXES" envDefault:"/traders/*"`
@@ -180,6 +186,7 @@ func (c config) check() (bad []string) {
 		port, err := strconv.Atoi(c.QDBILPPort)
 		add(err == nil && port >= 1 && port <= 65535, "QDB_ILP_PORT=%q is not a port: 1 to 65535", c.QDBILPPort)
 	}
+	c.checkAccess(add)
 	for _, host := range c.AllowedHosts {
 		u, err := url.Parse("http://" + host)
 		add(err == nil && u.Hostname() == host, "ALLOWED_HOSTS has %q: write names like foldbook.example, without port, separated by commas", host)

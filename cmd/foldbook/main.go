@@ -59,6 +59,7 @@ type cli struct {
 	Export  exportCmd  `cmd:"" help:"Write what a server has as files that import takes back."`
 	Doctor  doctorCmd  `cmd:"" help:"Find what PostgreSQL and QuestDB do not agree about, and repair it."`
 	Grants  grantsCmd  `cmd:"" help:"Print the SQL that gives a role the rights that the service needs."`
+	Key     keyCmd     `cmd:"" help:"Make, list and end the keys of callers."`
 	Config  configCmd  `cmd:"" help:"Print the effective settings, secrets masked."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 

@@ -44,7 +44,8 @@ func (serveCmd) Help() string {
 Examples:
 
 	foldbook serve
-	HOST=0.0.0.0 PORT=8080 MIGRATE_ON_START=true foldbook serve
+	PORT=8080 MIGRATE_ON_START=true foldbook serve
+	HOST=0.0.0.0 AUTH_MODE=keys foldbook serve       "foldbook key create" makes a key
 	LOG_FORMAT=json LOG_LEVEL=warn foldbook serve`
 }
 
@@ -52,6 +53,9 @@ Examples:
 func (serveCmd) Run(a *app) error {
 	cfg, err := loadConfig(a.env)
 	if err != nil {
+		return err
+	}
+	if err := cfg.checkExposure(); err != nil {
 		return err
 	}
 	if a.env["GOGC"] == "" {
@@ -104,7 +108,7 @@ func (serveCmd) Run(a *app) error {
 		Passthrough: api.Passthrough{On: cfg.Passthrough, Rows: cfg.PassthroughRows, Timeout: cfg.PassthroughTimeout},
 		ReadTimeout: cfg.ReadTimeout, RequestTimeout: cfg.RequestTimeout, WriteTimeout: cfg.WriteTimeout,
 		StreamTimeout: cfg.StreamTimeout, StreamWriteTimeout: cfg.StreamWrite, BodyCache: cfg.BodyCacheMB << 20,
-		AllowedHosts: cfg.AllowedHosts, CORSOrigins: cfg.CORSOrigins, TraderPrefixes: cfg.TraderPrefixes,
+		Gate: cfg.gate(probe), OpenReads: cfg.AuthOpenReads, AllowedHosts: cfg.AllowedHosts, CORSOrigins: cfg.CORSOrigins, TraderPrefixes: cfg.TraderPrefixes,
 	})
 
 	metrics.Collect(server.Collector())

@@ -28,6 +28,7 @@ func (f serverFlags) client(a *app) (*transfer.Client, error) {
 	if err != nil {
 		return nil, usageError("--server or FOLDBOOK_SERVER " + err.Error()) // which is not quoted: it may hold a password
 	}
+	client.Token = a.env["FOLDBOOK_TOKEN"]
 	if f.Wait < 0 {
 		return nil, usageError("--wait is below 0")
 	}

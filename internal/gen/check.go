@@ -106,13 +106,25 @@ func (c *specCheck) walk(n *yaml.Node, key string) {
 			c.fail(v.Line, v.Column, "another operation has the operationId %s", v.Value)
 		case k.Value == "operationId":
 			c.names[v.Value] = true
+			if !hasKey(n, "security") {
+				c.fail(k.Line, k.Column, "%s says nothing about who may call it: add security: *read, *write, *admin or *metrics", v.Value)
+			}
 		case k.Value == "type" && v.Kind == yaml.ScalarNode && !slices.Contains(schemaTypes, v.Value):
 			c.fail(v.Line, v.Column, "%s is no type of a schema: there are %s", v.Value, strings.Join(schemaTypes, ", "))
 		}
-		if k.Value != "example" && k.Value != "value" {
+		if k.Value != "example" && k.Value != "value" && k.Value != "securitySchemes" { // those are no schemas
 			c.walk(v, k.Value)
 		}
 	}
+}
+
+func hasKey(n *yaml.Node, key string) bool {
+	for i := 0; i < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return true
+		}
+	}
+	return false
 }
 
 // resolves follows a reference within the document.

@@ -70,6 +70,8 @@ type Client struct {
 	Wait time.Duration
 	Note func(text string) // is told when a server is waited for; may be nil
 
+	Token string // a key of the server, empty for none
+
 	base *url.URL
 	http *http.Client
 }
@@ -117,6 +119,9 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 	}
 	// Else the answer is compressed for the way, which takes longer than the way where this is used.
 	req.Header.Set("Accept-Encoding", "identity")
+	if c.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.Token)
+	}
 	if change != nil {
 		if err := change(req); err != nil {
 			return nil, err

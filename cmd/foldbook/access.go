@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+
+	"foldbook/api"
+	"foldbook/api/spec"
+	"foldbook/db"
+	"foldbook/internal/access"
+)
+
+// The values of AUTH_MODE.
+const (
+	authOff  = "off"
+	authKeys = "keys"
+	authJWT  = "jwt"
+)
+
+// shortestToken is the length of a token that nobody guesses.
+const shortestToken = 16
+
+// checkAccess adds what is wrong with the settings of callers. It shows no token.
+func (c config) checkAccess(add func(ok bool, format string, args ...any)) {
+	for _, mode := range c.AuthMode {
+		add(slices.Contains([]string{authOff, authKeys, authJWT}, mode) && (mode != authOff || len(c.AuthMode) == 1),
+			"AUTH_MODE=%q is none of off, keys, jwt and keys,jwt", strings.Join(c.AuthMode, ","))
+	}
+	tokens := slices.Concat(c.AuthTokens, c.AuthReadTokens)
+	add(len(tokens) == 0 || slices.Contains(c.AuthMode, authKeys), "AUTH_TOKENS and AUTH_READ_TOKENS need AUTH_MODE=keys, without which nobody is asked for them")
+	for _, token := range tokens {
+		add(len(token) >= shortestToken, "AUTH_TOKENS or AUTH_READ_TOKENS has a token of %d characters: at least %d, as openssl rand -hex 16 makes them",
+			len(token), shortestToken)
+	}
+	for _, path := range c.AuthOpenReads {
+		add(path == api.OlderReads || spec.Reads(path),
+			"AUTH_OPEN_READS has %q: write older, or paths as in openapi.yaml, like /api/datasets/{dataset_id}, separated by commas", path)
+	}
+}
+
+// checkExposure refuses to let other machines in without a credential, unless it is said in so many words that this is meant.
+func (c config) checkExposure() error {
+	ip := net.ParseIP(c.Host)
+	if !slices.Contains(c.AuthMode, authOff) || c.AuthOffBeyondLoopback || c.Host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return configError{fmt.Sprintf("HOST=%s can be reached from other machines, and AUTH_MODE=off lets everybody there read, change and delete everything: "+
+		"set AUTH_MODE=keys and make a key (foldbook key create), or AUTH_OFF_BEYOND_LOOPBACK=true if that is meant", c.Host)}
+}
+
+// gate is who is let in; nil lets everybody in.
+func (c config) gate(keys *db.DB) *access.Gate {
+	if slices.Contains(c.AuthMode, authOff) {
+		return nil
+	}
+	gate := &access.Gate{}
+	if slices.Contains(c.AuthMode, authKeys) {
+		gate.Keys = access.NewKeys(keys)
+	}
+	for i, token := range c.AuthTokens {
+		gate.AddToken(token, fmt.Sprintf("token %d of AUTH_TOKENS", i+1), spec.ScopeAdmin)
+	}
+	for i, token := range c.AuthReadTokens {
+		gate.AddToken(token, fmt.Sprintf("token %d of AUTH_READ_TOKENS", i+1), spec.ScopeRead)
+	}
+	return gate
+}
