@@ -112,7 +112,7 @@ func message(err error) string {
 func failure(step Step, err error) error {
 	var statement *statementError
 	if !errors.As(err, &statement) {
-		return fmt.Errorf("%s%s: %w", folder, step.File, err)
+		return &Error{File: step.File, Line: step.unread(err), Err: err}
 	}
 	offset := 0
 	var pg *pgconn.PgError

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -303,13 +304,21 @@ func TestFailureNamesTheLineAndLeavesNothing(t *testing.T) {
 	}
 }
 
-// What goose cannot read is named with its file, and changes nothing.
+// What goose cannot read is named with its file and line, and changes nothing.
 func TestUnreadableMigration(t *testing.T) {
 	t.Parallel()
-	m, _ := open(t, testdb.EmptyURL(t), fstest.MapFS{"00001_a.sql": file("-- +goose Up\nCREATE TABLE a (id int)\n-- +goose Down\nDROP TABLE a;\n")})
-	n, err := m.Up(t.Context(), false)
-	if n != 0 || err == nil || !strings.Contains(err.Error(), "migrations/00001_a.sql") || !strings.Contains(err.Error(), "missing semicolon") {
-		t.Errorf("got %d applied and %v, want the file and what is missing", n, err)
+	for text, want := range map[string]string{
+		"-- +goose Up\nCREATE TABLE a (id int);\n\nCREATE TABLE b (\n  id int\n)\n": "migrations/00001_a.sql:4: .*missing semicolon",
+		"-- +goose Up\nSELECT 1;\n-- +goose StatementBegin\nSELECT 2;\n":            "migrations/00001_a.sql:3: .*missing '-- .goose StatementEnd'",
+		"-- +goose Up\nCREATE TABLE a (id int)\n-- +goose Down\nDROP TABLE a;\n":    "migrations/00001_a.sql:2: .*missing semicolon",
+		"CREATE TABLE a (id int);\n": "migrations/00001_a.sql:1: ",
+		"-- +goose Up\nSELECT 1;\n-- +goose Sideways\nSELECT 2;\n-- +goose Down\nSELECT 3;\n": "migrations/00001_a.sql:3: ",
+	} {
+		m, _ := open(t, testdb.EmptyURL(t), fstest.MapFS{"00001_a.sql": file(text)})
+		n, err := m.Up(t.Context(), false)
+		if n != 0 || err == nil || !regexp.MustCompile("^"+want).MatchString(err.Error()) {
+			t.Errorf("%q: %d applied, %v", text, n, err)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pressly/goose/v3"
@@ -58,6 +59,20 @@ func (m Migration) line(d Direction, statement string, offset int) int {
 	}
 	before := []rune(statement)
 	return 1 + strings.Count(m.text[:start], "\n") + strings.Count(string(before[:min(offset, len(before))]), "\n")
+}
+
+// quoted is a text in a message of goose.
+var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+// unread returns the line of the file that goose could not read: the one that its message quotes the beginning of, or else that of a
+// block without an end.
+func (m Migration) unread(err error) int {
+	text, quoteErr := strconv.Unquote(quoted.FindString(err.Error()))
+	if quoteErr != nil {
+		text = "-- +goose StatementBegin"
+	}
+	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
+	return 1 + strings.Count(m.text[:max(0, strings.LastIndex(m.text, text))], "\n")
 }
 
 // Empty reports whether nothing is written in the migration yet.
