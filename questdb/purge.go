@@ -33,7 +33,7 @@ const (
 // ErrWritten says that a table was written to while it was purged, and is as it was.
 var ErrWritten = errors.New("the table was written to meanwhile: nothing is purged")
 
-// Purge writes a table anew without the rows that have no value in a column, a partition at a time, and puts it in the place of the old one.
+// Purge writes a table anew without the rows that have no value in a column, a partition at a time, in the place of the old one.
 // Nobody else may write to it meanwhile: rows that come while it is copied are noticed, and rows that come within the two renames make a
 // table of their own, which fails. Errors: ErrWritten, those of a read, and a *Refused.
 func (c *Client) Purge(ctx context.Context, t *Table, column string) error {

@@ -62,7 +62,7 @@ func (c *Client) Write(ctx context.Context, t *Table, fill func(*Writer) error) 
 		rows, err = c.send(ctx, t, fill)
 		unanswered := errors.Is(err, ErrUnanswered)
 		lost = lost || unanswered
-		again := t.Dedup && (unanswered || errors.Is(err, ErrUnavailable))
+		again := t.Dedup && (unanswered || errors.Is(err, errUnsent))
 		if !again || time.Since(began)+pause > writeRetry || sleep(ctx, pause) != nil {
 			break
 		}
@@ -82,6 +82,9 @@ func (c *Client) Write(ctx context.Context, t *Table, fill func(*Writer) error) 
 	}
 	return rows, err
 }
+
+// errUnsent is the error of rows that found no connection, so that none is stored.
+var errUnsent = errors.New("the rows are not sent")
 
 // send sends the rows once.
 func (c *Client) send(ctx context.Context, t *Table, fill func(*Writer) error) (int64, error) {
@@ -109,7 +112,7 @@ func (c *Client) send(ctx context.Context, t *Table, fill func(*Writer) error) (
 		return 0, wrong
 	}
 	if dial := new(net.OpError); errors.As(err, &dial) && dial.Op == "dial" {
-		return 0, fmt.Errorf("write rows: %w", failure(ctx, err, "", false))
+		return 0, fmt.Errorf("%w: %w", errUnsent, failure(ctx, err, "", false))
 	} else if err != nil {
 		return 0, fmt.Errorf("write rows: %w: %w", ErrUnanswered, failure(ctx, err, "", false))
 	}

@@ -144,7 +144,7 @@ func TestCutBatch(t *testing.T) {
 // What becomes of a batch whose answer is lost, and of one that is not applied, is shown by a server that does so on demand.
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
-	const waits = "[1,2,false]"
+	const waits = "[1,2,false,null]"
 	for name, test := range map[string]struct {
 		dedup  bool
 		write  func(n int64) http.HandlerFunc
@@ -160,12 +160,12 @@ func TestLostAnswers(t *testing.T) {
 		}, waits, 2, questdb.ErrNotVisible},
 		"lost, not repeatable": {false, func(int64) http.HandlerFunc {
 			return func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
-		}, waits, 1, questdb.ErrUnavailable},
-		"in trouble, repeatable":     {true, func(int64) http.HandlerFunc { return answer(http.StatusServiceUnavailable, "geheim") }, waits, 0, questdb.ErrUnavailable},
-		"in trouble, not repeatable": {false, func(int64) http.HandlerFunc { return answer(http.StatusServiceUnavailable, "geheim") }, waits, 1, questdb.ErrUnavailable},
+		}, waits, 1, questdb.ErrUnanswered},
+		"in trouble, repeatable":     {true, func(int64) http.HandlerFunc { return answer(http.StatusServiceUnavailable, "geheim") }, waits, 0, questdb.ErrUnanswered},
+		"in trouble, not repeatable": {false, func(int64) http.HandlerFunc { return answer(http.StatusServiceUnavailable, "geheim") }, waits, 1, questdb.ErrUnanswered},
 		"no permission":              {true, func(int64) http.HandlerFunc { return answer(http.StatusUnauthorized, "geheim") }, waits, 1, questdb.ErrUnavailable},
 		"not applied in time":        {true, func(int64) http.HandlerFunc { return answer(http.StatusNoContent, "") }, waits, 1, questdb.ErrNotVisible},
-		"suspended":                  {true, func(int64) http.HandlerFunc { return answer(http.StatusNoContent, "") }, "[1,2,true]", 1, questdb.ErrSuspended},
+		"suspended":                  {true, func(int64) http.HandlerFunc { return answer(http.StatusNoContent, "") }, `[1,2,true,"a disk is full"]`, 1, questdb.ErrSuspended},
 		"dropped":                    {true, func(int64) http.HandlerFunc { return answer(http.StatusNoContent, "") }, "", 1, questdb.ErrNoTable},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -177,7 +177,7 @@ func TestLostAnswers(t *testing.T) {
 					test.write(writes.Add(1))(w, r)
 					return
 				}
-				answer(http.StatusOK, `{"query":"","columns":[{"name":"writerTxn","type":"LONG"},{"name":"sequencerTxn","type":"LONG"},{"name":"suspended","type":"BOOLEAN"}],"dataset":[`+test.state+`],"count":1}`)(w, r)
+				answer(http.StatusOK, `{"query":"","columns":[{"name":"writerTxn","type":"LONG"},{"name":"sequencerTxn","type":"LONG"},{"name":"suspended","type":"BOOLEAN"},{"name":"errorMessage","type":"VARCHAR"}],"dataset":[`+test.state+`],"count":1}`)(w, r)
 			})
 			c := client(t, questdb.Config{HTTPURL: url + "/prefix", User: "admin", Password: "geheim", Read: questdb.HTTP})
 			table := &questdb.Table{Name: "t", Designated: "timestamp", WAL: true, Dedup: test.dedup, Columns: []questdb.Column{{Name: "x", Type: "DOUBLE"}}}
@@ -193,6 +193,16 @@ func TestLostAnswers(t *testing.T) {
 				t.Errorf("it was sent %d times, want %d", n, test.writes)
 			}
 		})
+	}
+}
+
+// Rows that found nobody to take them are stored nowhere, which the error does not leave open.
+func TestUnsentRows(t *testing.T) {
+	t.Parallel()
+	c := client(t, questdb.Config{HTTPURL: "http://127.0.0.1:1", Read: questdb.HTTP})
+	table := &questdb.Table{Name: "t", Designated: "timestamp", WAL: true, Dedup: true, Columns: []questdb.Column{{Name: "x", Type: "DOUBLE"}}}
+	if err := flushOne(t, c, table, limit); !errors.Is(err, questdb.ErrUnavailable) || errors.Is(err, questdb.ErrUnanswered) {
+		t.Errorf("got error %v", err)
 	}
 }
 

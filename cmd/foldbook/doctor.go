@@ -10,7 +10,7 @@ import (
 
 type doctorCmd struct {
 	Fix        bool `help:"Count anew what records say of their rows, fill the times of folds and switch deduplication on."`
-	DropTables bool `help:"With --fix, drop the tables that no record names, rows and all, and take rows without a record out of shared tables."`
+	DropTables bool `help:"With --fix, drop the tables that no record names, rows and all; take such rows out of shared ones."`
 	Purge      bool `help:"Give the disk of deleted rows in shared tables back, while nothing else writes to these tables."`
 	JSON       bool `name:"json" help:"Print what was found as JSON."`
 }
@@ -35,7 +35,8 @@ It also says how many rows of deleted records are in shared tables, where no rec
 QuestDB has no DELETE. --purge writes these tables anew without them, a partition at a time, which needs as much disk again. Stop the
 service and all other writers before: a table that is written to meanwhile stays as it was, and the command fails.
 
-Without --fix and --purge nothing is changed. What --fix does not repair stays listed. It can run beside the service, and any number of times.
+Without --fix and --purge nothing is changed. What --fix does not repair stays listed. Without --purge it can run beside the
+service, and any number of times.
 
 Exit codes: 0 nothing was found, or all of it is repaired; 1 something is left.
 

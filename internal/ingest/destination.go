@@ -83,8 +83,8 @@ func (d *Destination) columns() *questdb.Table {
 	return all
 }
 
-// Read reads all rows of a request without storing them; nonfinite takes NaN and the like of JSON as null. Errors: io.EOF when there are no rows, those of rowread, and a
-// *httpbody.ValidationError.
+// Read reads all rows of a request without storing them; nonfinite takes NaN and the like of JSON as null. Errors: io.EOF when there are
+// no rows, those of rowread, and a *httpbody.ValidationError.
 func (d *Destination) Read(format rowread.Format, in io.Reader, nonfinite bool) (*rowread.Batch, error) {
 	batch, err := rowread.New(format, in, rowread.Options{
 		Rows: 1 << 31, Cells: MaxCells, Time: []string{"timestamp", "timestamp_ms"}, Column: d.resolve(), Texts: true,

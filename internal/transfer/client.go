@@ -110,7 +110,9 @@ func (c *Client) Server() string {
 const maxAnswer = 1 << 20
 
 // send makes one request. The caller closes the body of the answer, which is a success or 304.
-func (c *Client) send(ctx context.Context, method, path string, query url.Values, change func(*http.Request) error) (*http.Response, error) {
+func (c *Client) send(
+	ctx context.Context, method, path string, query url.Values, change func(*http.Request) error,
+) (*http.Response, error) {
 	u := c.base.JoinPath(path)
 	u.RawQuery = query.Encode()
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
