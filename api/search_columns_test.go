@@ -93,3 +93,31 @@ func TestLongNames(t *testing.T) {
 		}
 	}
 }
+
+// A fold that is added rewrites the number of folds of what searches compare, and none of the run's metrics.
+func TestFoldsLeaveMetricsAlone(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.storeAll(1, 1)
+	var metrics []string
+	for i := range 50 {
+		metrics = append(metrics, fmt.Sprintf(`"m%d": %d`, i, i))
+	}
+	if status, a := h.send(http.MethodPatch, "/api/runs/"+newRun, `{"summary_metrics": {`+strings.Join(metrics, ",")+`}}`); status != 200 {
+		t.Fatalf("%d %v", status, a)
+	}
+	written := func() (rows map[string]string) {
+		t.Helper()
+		if err := h.db.Pool.QueryRow(t.Context(), `SELECT jsonb_object_agg(key, xmin::text) FROM walkforward_run_metrics WHERE run_id = $1 AND key <> 'fold_count'`, newRun).Scan(&rows); err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+	before := written()
+	for i := range 5 {
+		h.store("/api/runs/"+newRun+"/folds?force=true", "["+foldBody(10+i)+"]", 200)
+	}
+	if diff := cmp.Diff(before, written()); len(before) < 60 || diff != "" {
+		t.Errorf("%d rows; those that were written again (-before +after):\n%s", len(before), diff)
+	}
+}

@@ -47,6 +47,7 @@ func TestReadRun(t *testing.T) {
 	folds := `[` + fold(7, `,"run_id":"`+strings.ToUpper(runID)+`","metrics":`+metrics+`,"best_iteration":412,"best_score":0.0009110000100918114`) + `,` + fold(1, `,"metrics":null`) + `]`
 	id := uuid.MustParse(runID)
 	want := &runUpload{
+		Dataset: datasetID,
 		Run: db.UpsertRunParams{
 			RunID: id, DatasetID: uuid.MustParse(datasetID), PredictionMeasurement: "m", TargetColumn: "TGT_315",
 			FeatureColumns: json.RawMessage(features), Hyperparameters: json.RawMessage(hyper), WalkConfig: json.RawMessage(`{}`),
@@ -135,6 +136,7 @@ func TestReadSimulation(t *testing.T) {
 		}
 		id, entry := uuid.MustParse(simID), time.Date(2025, 1, 3, 8, 0, 0, 0, time.UTC)
 		want := &simulationUpload{
+			Dataset: datasetID,
 			Simulation: db.UpsertSimulationParams{
 				SimulationID: id, RunID: uuid.MustParse(runID), DatasetID: uuid.MustParse(datasetID), QuestDBNamespace: "trading_sim_traces", Mode: "dual",
 				Config: json.RawMessage(`{}`), SummaryMetrics: json.RawMessage(`{}`), Status: "PENDING",
