@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -34,6 +36,14 @@ func (c config) checkAccess(add func(ok bool, format string, args ...any)) {
 		add(len(token) >= shortestToken, "AUTH_TOKENS or AUTH_READ_TOKENS has a token of %d characters: at least %d, as openssl rand -hex 16 makes them",
 			len(token), shortestToken)
 	}
+	if slices.Contains(c.AuthMode, authJWT) {
+		add((c.JWTKeyFile == "") != (c.JWTJWKSURL == ""), "AUTH_MODE=jwt needs the keys of the issuer: AUTH_JWT_KEY_FILE, or AUTH_JWT_JWKS_URL")
+		add(c.JWTJWKSURL == "" || isHTTP(c.JWTJWKSURL), "AUTH_JWT_JWKS_URL is not a URL: write https://issuer.example/.well-known/jwks.json")
+		add(c.JWTIssuer != "" && c.JWTAudience != "", "AUTH_MODE=jwt needs AUTH_JWT_ISSUER and AUTH_JWT_AUDIENCE, which each token has to name")
+		for _, algorithm := range c.JWTAlgorithms {
+			add(slices.Contains(access.Algorithms, algorithm), "AUTH_JWT_ALGORITHMS has %q: write some of %s", algorithm, strings.Join(access.Algorithms, ", "))
+		}
+	}
 	for _, path := range c.AuthOpenReads {
 		add(path == api.OlderReads || spec.Reads(path),
 			"AUTH_OPEN_READS has %q: write older, or paths as in openapi.yaml, like /api/datasets/{dataset_id}, separated by commas", path)
@@ -51,11 +61,20 @@ func (c config) checkExposure() error {
 }
 
 // gate is who is let in; nil lets everybody in.
-func (c config) gate(keys *db.DB) *access.Gate {
+func (c config) gate(ctx context.Context, keys *db.DB, log *slog.Logger) (*access.Gate, error) {
 	if slices.Contains(c.AuthMode, authOff) {
-		return nil
+		return nil, nil
 	}
 	gate := &access.Gate{}
+	if slices.Contains(c.AuthMode, authJWT) {
+		var err error
+		if gate.JWT, err = access.NewJWT(ctx, access.JWTConfig{
+			Algorithms: c.JWTAlgorithms, KeyFile: c.JWTKeyFile, JWKSURL: c.JWTJWKSURL, Issuer: c.JWTIssuer, Audience: c.JWTAudience,
+			ScopeClaim: c.JWTScopeClaim, Log: log,
+		}); err != nil {
+			return nil, err
+		}
+	}
 	if slices.Contains(c.AuthMode, authKeys) {
 		gate.Keys = access.NewKeys(keys)
 	}
@@ -65,5 +84,5 @@ func (c config) gate(keys *db.DB) *access.Gate {
 	for i, token := range c.AuthReadTokens {
 		gate.AddToken(token, fmt.Sprintf("token %d of AUTH_READ_TOKENS", i+1), spec.ScopeRead)
 	}
-	return gate
+	return gate, nil
 }

@@ -78,6 +78,12 @@ type config struct {
 	AuthTokens            []string `env:"AUTH_TOKENS" secret:"all"`
 	AuthReadTokens        []string `env:"AUTH_READ_TOKENS" secret:"all"`
 	AuthOpenReads         []string `env:"AUTH_OPEN_READS"`
+	JWTAlgorithms         []string `env:"AUTH_JWT_ALGORITHMS" envDefault:"RS256"`
+	JWTKeyFile            string   `env:"AUTH_JWT_KEY_FILE"`
+	JWTJWKSURL            string   `env:"AUTH_JWT_JWKS_URL" secret:"url"`
+	JWTIssuer             string   `env:"AUTH_JWT_ISSUER"`
+	JWTAudience           string   `env:"AUTH_JWT_AUDIENCE"`
+	JWTScopeClaim         string   `env:"AUTH_JWT_SCOPE_CLAIM" envDefault:"scope"`
 
 	AllowedHosts   []string `env:"ALLOWED_HOSTS"`
 	CORSOrigins    []string `env:"CORS_ORIGINS" envDefault:"*"`
@@ -174,6 +180,9 @@ func (c config) check() (bad []string) {
 	add(c.StatementTimeout < c.RequestTimeout,
 		"POSTGRES_STATEMENT_TIMEOUT=%s is not below REQUEST_TIMEOUT=%s: the database has to give up first", c.StatementTimeout, c.RequestTimeout)
 	add(c.QDBHTTPURL == questDBOff || isHTTP(c.QDBHTTPURL), "QDB_HTTP_URL is not a URL: write http://host:9000, or off")
+	u, err := url.Parse(c.QDBHTTPURL)
+	add(err != nil || u.RawQuery == "" && u.Fragment == "", "QDB_HTTP_URL has a part after a ? or #, which QuestDB's address does not take: "+
+		"write http://host:9000, and user and password in QDB_USER and QDB_PASSWORD")
 	if _, err := pgx.ParseConfig(c.QDBPGURL); c.QDBPGURL != "" && (err != nil || !strings.HasPrefix(c.QDBPGURL, "postgres")) {
 		add(false, "QDB_PG_URL is not a PostgreSQL URL: write postgres://user:password@host:8812/qdb, with %%XX for special characters")
 	}
@@ -286,6 +295,9 @@ func (c config) unknown(names []string) []string {
 	})
 }
 
+// shownParameters are those of an address that say nothing secret.
+var shownParameters = []string{"sslmode", "sslrootcert", "connect_timeout", "application_name", "target_session_attrs", "host", "port", "user", "dbname"}
+
 // maskURL replaces what may be a password: in the user part of a URL, in its parameters, and in a key=value string.
 func maskURL(text string) string {
 	u, err := url.Parse(text)
@@ -297,10 +309,12 @@ func maskURL(text string) string {
 	}
 	if _, ok := u.User.Password(); ok {
 		u.User = url.UserPassword(u.User.Username(), "***")
+	} else if u.User != nil && !strings.HasPrefix(u.Scheme, "postgres") { // a token in place of a name
+		u.User = url.User("***")
 	}
 	query := u.Query()
 	for key := range query {
-		if strings.Contains(strings.ToLower(key), "password") {
+		if !slices.Contains(shownParameters, key) {
 			query.Set(key, "***")
 		}
 	}

@@ -49,7 +49,7 @@ func TestBadSettingsAreAllListed(t *testing.T) {
 		"PORT": "70000", "HOST": "::1", "POSTGRES_POOL_SIZE": "0", "POSTGRES_URL": "postgres://u:geheim@host:port/x", "POSTGRES_CONNECT_TIMEOUT": "0s",
 		"POSTGRES_STATEMENT_TIMEOUT": "3s", "POSTGRES_POOLER": "session", "MIGRATE_ON_START": "maybe", "QDB_HTTP_URL": "host:9000", "QDB_ILP_PORT": "x",
 		"READ_TIMEOUT": "30", "CORS_ORIGINS": "*,https://a.example/x", "ALLOWED_HOSTS": "foldbook.example,b.example:80",
-		"AUTH_MODE": "off,keys", "AUTH_READ_TOKENS": "geheim", "AUTH_OPEN_READS": "older,/api/nope", "AUTH_OFF_BEYOND_LOOPBACK": "x", "TRADER_PREFIXES": "traders", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
+		"AUTH_MODE": "off,keys,jwt", "AUTH_JWT_ALGORITHMS": "RS256,HS256", "AUTH_JWT_ISSUER": "x", "AUTH_READ_TOKENS": "geheim", "AUTH_OPEN_READS": "older,/api/nope", "AUTH_OFF_BEYOND_LOOPBACK": "x", "TRADER_PREFIXES": "traders", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
 		"QDB_PASSTHROUGH": "true", "QDB_PASSTHROUGH_ROWS": "0", "QDB_PASSTHROUGH_TIMEOUT": "0s", "QDB_IMPORT": "perhaps", "JOB_WORKERS": "-1",
 	})
 	want := `bad settings:
@@ -72,8 +72,11 @@ func TestBadSettingsAreAllListed(t *testing.T) {
   QDB_PASSTHROUGH_ROWS=0 is outside 1 to 1000000
   JOB_WORKERS=-1 is outside 0 to 100
   QDB_ILP_PORT="x" is not a port: 1 to 65535
-  AUTH_MODE="off,keys" is none of off, keys, jwt and keys,jwt
+  AUTH_MODE="off,keys,jwt" is none of off, keys, jwt and keys,jwt
   AUTH_TOKENS or AUTH_READ_TOKENS has a token of 6 characters: at least 16, as openssl rand -hex 16 makes them
+  AUTH_MODE=jwt needs the keys of the issuer: AUTH_JWT_KEY_FILE, or AUTH_JWT_JWKS_URL
+  AUTH_MODE=jwt needs AUTH_JWT_ISSUER and AUTH_JWT_AUDIENCE, which each token has to name
+  AUTH_JWT_ALGORITHMS has "HS256": write some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA
   AUTH_OPEN_READS has "/api/nope": write older, or paths as in openapi.yaml, like /api/datasets/{dataset_id}, separated by commas
   ALLOWED_HOSTS has "b.example:80": write names like foldbook.example, without port, separated by commas
   CORS_ORIGINS has "https://a.example/x": write * or origins like https://dashboard.example, separated by commas

@@ -59,7 +59,9 @@ func (c keyCreateCmd) Run(a *app) error {
 		at := time.Now().Add(after)
 		params.ExpiresAt = &at
 	}
-	return a.withKeys(func(store *db.DB) error { return a.createKey(store, func(*db.Queries) (db.CreateAccessKeyParams, error) { return params, nil }) })
+	return a.withKeys(func(store *db.DB) error {
+		return a.createKey(store, func(*db.Queries) (db.CreateAccessKeyParams, error) { return params, nil })
+	})
 }
 
 // createKey stores a new key and prints it, once it is stored.

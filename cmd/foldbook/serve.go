@@ -103,12 +103,16 @@ func (serveCmd) Run(a *app) error {
 	schema := func(ctx context.Context) (have, want int64, err error) {
 		return migrator.Version(ctx, probe.Pool, migrations.FS)
 	}
+	gate, err := cfg.gate(a.ctx, probe, log)
+	if err != nil {
+		return err
+	}
 	server := api.New(api.Options{
 		DB: store, QuestDB: series, Import: cfg.Import, Log: log, Metrics: metrics, Version: buildVersion(), Schema: schema,
 		Passthrough: api.Passthrough{On: cfg.Passthrough, Rows: cfg.PassthroughRows, Timeout: cfg.PassthroughTimeout},
 		ReadTimeout: cfg.ReadTimeout, RequestTimeout: cfg.RequestTimeout, WriteTimeout: cfg.WriteTimeout,
 		StreamTimeout: cfg.StreamTimeout, StreamWriteTimeout: cfg.StreamWrite, BodyCache: cfg.BodyCacheMB << 20,
-		Gate: cfg.gate(probe), OpenReads: cfg.AuthOpenReads, AllowedHosts: cfg.AllowedHosts, CORSOrigins: cfg.CORSOrigins, TraderPrefixes: cfg.TraderPrefixes,
+		Gate: gate, OpenReads: cfg.AuthOpenReads, AllowedHosts: cfg.AllowedHosts, CORSOrigins: cfg.CORSOrigins, TraderPrefixes: cfg.TraderPrefixes,
 	})
 
 	metrics.Collect(server.Collector())

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+
+	"foldbook/internal/testdb"
+)
+
+// A canary in every setting that is marked as a secret appears neither in the log nor in an answer, a metric, an error or the
+// output of foldbook config. docs/access.md, Secrets.
+func TestCanary(t *testing.T) {
+	t.Parallel()
+	const canary = "canary-7f3a91c5d0e2"
+	database := testdb.NewURL(t)
+	values := map[string]string{ // the rest gets the canary itself
+		"POSTGRES_URL": database, "QDB_HTTP_URL": "http://x:" + canary + "@127.0.0.1:1", "QDB_PG_URL": "postgres://x:" + canary + "@127.0.0.1:1/qdb?password=" + canary,
+		"AUTH_JWT_JWKS_URL": "http://127.0.0.1:1/" + "jwks?token=" + canary,
+	}
+	away := map[string]string{"POSTGRES_URL": "postgres://x:" + canary + "@127.0.0.1:1/x?sslpassword=" + canary + "&secret=" + canary}
+	environ := func(others map[string]string) []string {
+		list := []string{"AUTH_MODE=keys,jwt", "AUTH_JWT_ISSUER=x", "AUTH_JWT_AUDIENCE=x", "QDB_PASSTHROUGH=true", "QDB_READONLY_USER=x", "LOG_LEVEL=debug"}
+		for _, field := range reflect.VisibleFields(reflect.TypeFor[config]()) {
+			if name := field.Tag.Get("env"); field.Tag.Get("secret") != "" {
+				value := canary
+				for _, known := range []map[string]string{values, others} {
+					if v, ok := known[name]; ok {
+						value = v
+					}
+				}
+				list = append(list, name+"="+value)
+			}
+		}
+		return list
+	}
+	if n := len(environ(nil)); n < 14 {
+		t.Errorf("%d settings only", n)
+	}
+	for name, others := range map[string]map[string]string{"with PostgreSQL": nil, "without it": away} {
+		code, out, stderr := command(t, environ(others), "config")
+		if code != exitOK || strings.Contains(out+stderr, canary) {
+			t.Errorf("%s: config: %d\n%s%s", name, code, out, stderr)
+		}
+		s := start(t, freePort(t), environ(others)...)
+		s.waitFor(t, "/healthz", http.StatusOK)
+		for _, token := range []string{canary, "", "x.y.z"} {
+			for _, path := range []string{
+				"/api/health", "/readyz", "/metrics", "/api/datasets", "/api/runs", "/api/questdb/measurements", "/api/jobs", "/api/datasets/x/ohlcv", "/nope", "/openapi.json",
+			} {
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, http.NoBody)
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Header.Set("X-Api-Key", token)
+				res, err := http.DefaultClient.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(res.Body)
+				_ = res.Body.Close()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if strings.Contains(string(body)+fmt.Sprint(res.Header), canary) {
+					t.Errorf("%s: %s: %d %v %s", name, path, res.StatusCode, res.Header, body)
+				}
+			}
+		}
+		if log := s.log.String(); strings.Contains(log, canary) {
+			t.Errorf("%s: the log has the canary:\n%s", name, log)
+		}
+	}
+	for _, wrong := range []string{
+		"POSTGRES_URL=postgres://x:" + canary + "@h:port/x", "QDB_HTTP_URL=http://q:9000/?token=" + canary, "QDB_PG_URL=" + canary, "AUTH_TOKENS=canary-7f3a91",
+		"PGPASSWORD=" + canary + "' port=x", "QDB_HTTP_URL=" + canary, "AUTH_JWT_JWKS_URL=" + canary, "POSTGRES_URL=host=h password=" + canary + " port=x",
+	} {
+		for _, args := range []string{"config", "serve", "key list", "migrate status", "doctor"} {
+			code, out, stderr := command(t, []string{"AUTH_MODE=jwt", "POSTGRES_CONNECT_TIMEOUT=100ms", wrong}, strings.Fields(args)...)
+			if code == exitOK || strings.Contains(out+stderr, "canary-7f3a91") {
+				t.Errorf("%s, %s: %d\n%s%s", wrong, args, code, out, stderr)
+			}
+		}
+	}
+}
