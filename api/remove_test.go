@@ -132,7 +132,7 @@ func TestDeleteKeepsOthers(t *testing.T) {
 			t.Errorf("run %d: %d", i, res.StatusCode)
 		}
 	}
-	if n := len(h.table("walkforward_predictions", questdb.Match{Column: "run_id", Values: ids})); n != 1 {
+	if n := len(h.table("walkforward_predictions", questdb.Match{Column: "run_id", Values: ids[2:]})); n != 1 { // others have rows of newRun there
 		t.Errorf("%d rows, want 1", n)
 	}
 	h.remove("/api/runs/" + ids[1])
