@@ -206,10 +206,26 @@ func (f *finder[T]) narrow() ([]uuid.UUID, error) {
 	if err := f.sortRanges(); err != nil {
 		return nil, err
 	}
-	if err := keep(f.matching(f.Ranges)); err != nil {
+	if err := keep(f.joint(f.Ranges)); err != nil {
 		return nil, fmt.Errorf("match the metrics: %w", err)
 	}
 	return best, nil
+}
+
+// jointTime is the most that a search for what several filters leave may take; after that they leave many, for all that is known.
+const jointTime = 1500 * time.Millisecond
+
+// joint is matching for several ranges.
+func (f *finder[T]) joint(ranges []metricquery.Range) ([]uuid.UUID, error) {
+	limited := *f
+	var cancel context.CancelFunc
+	limited.ctx, cancel = context.WithTimeout(f.ctx, jointTime)
+	defer cancel()
+	ids, err := limited.matching(ranges)
+	if errors.Is(err, context.DeadlineExceeded) && f.ctx.Err() == nil {
+		return make([]uuid.UUID, candidates+1), nil
+	}
+	return ids, err
 }
 
 // matching returns the ids of what is in some ranges, the first wanted of which leads; more than candidates are too many.
@@ -319,7 +335,7 @@ func (f *finder[T]) byOrder(w window) (rows []T, tail int, err error) {
 		all := w.ids
 		if !f.Sort.Complete && !o.filtered && w.ids == nil && f.pattern == nil && len(f.Ranges) > 0 {
 			// Few that pass the filters may have it, and a walk along all that do would be long.
-			if ids, err := f.matching(append(slices.Clone(f.Ranges), present)); err != nil {
+			if ids, err := f.joint(append(slices.Clone(f.Ranges), present)); err != nil {
 				return nil, 0, fmt.Errorf("match what is sorted by: %w", err)
 			} else if len(ids) <= candidates {
 				w.ids = ids

@@ -862,7 +862,7 @@ FROM (
         FROM simulation_run_metrics AS m
         WHERE
             m.key = k.key
-            AND m.value BETWEEN $2::double precision AND $3::double precision
+            AND m.value + 0 BETWEEN $2::double precision AND $3::double precision
             AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
                 m.simulation_id, $4::text[], $5::boolean[], $6::float8[], $7::float8[]
             ) OFFSET 0)

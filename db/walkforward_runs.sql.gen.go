@@ -917,7 +917,7 @@ FROM (
         FROM walkforward_run_metrics AS m
         WHERE
             m.key = k.key
-            AND m.value BETWEEN $2::double precision AND $3::double precision
+            AND m.value + 0 BETWEEN $2::double precision AND $3::double precision
             AND NOT EXISTS (SELECT FROM unmet_run_metrics(
                 m.run_id, $4::text[], $5::boolean[], $6::float8[], $7::float8[]
             ) OFFSET 0)
@@ -974,7 +974,8 @@ type SearchRunsByMetricRow struct {
 }
 
 // SearchRunsByMetric returns what SearchRuns does when nothing but metrics filters and many runs match: it walks those that have
-// one of the metrics, and not all, of which the newest may have none. With a custom plan (DB.CustomPlans).
+// one of the metrics, and not all, of which the newest may have none. With a custom plan (DB.CustomPlans). The sum keeps PostgreSQL from
+// sorting all that matches by the other index.
 // Called by GET /api/runs and the other lists of runs. It looks across all runs.
 // index: walkforward_run_metrics_created_at_idx, walkforward_runs_pkey.
 // cost: page_offset + page_size rows, and the index entries that the filters skip between them.

@@ -361,7 +361,7 @@ FROM (
         FROM simulation_run_metrics AS m
         WHERE
             m.key = k.key
-            AND m.value BETWEEN @lead_low::double precision AND @lead_high::double precision
+            AND m.value + 0 BETWEEN @lead_low::double precision AND @lead_high::double precision
             AND NOT EXISTS (SELECT FROM unmet_simulation_metrics(
                 m.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
             ) OFFSET 0)
