@@ -314,7 +314,7 @@ func (f *finder[T]) total(ctx context.Context, ranges []metricquery.Range, ids [
 
 // order is the order of the list, within what a filter of the same values leaves.
 func (f *finder[T]) order() order {
-	o := order{first: f.Sort.Key, last: f.Sort.Last(), low: math.Inf(-1), high: math.Inf(1)}
+	o := order{first: f.Sort.First(), last: f.Sort.Last(), low: math.Inf(-1), high: math.Inf(1)}
 	for _, r := range f.Ranges {
 		switch keys := r.Texts(f.Sort.Key); {
 		case !r.Want:

@@ -34,7 +34,15 @@ type Sort struct {
 	Complete   bool // each record has it
 }
 
-// Last is the last key of the order, of which Key is the first.
+// First is the first key of the order. It leaves out the marks of requested_by, of which there is one a record.
+func (s Sort) First() string {
+	if s.Key == "requested_by" {
+		return s.Key + textKey
+	}
+	return s.Key
+}
+
+// Last is the last key of the order.
 func (s Sort) Last() string { return s.Key + anyOf }
 
 // Present are the keys of records that have what is sorted by.
