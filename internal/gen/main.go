@@ -6,7 +6,7 @@
 //	api/spec/openapi.yaml      the schemas of the rows           from sqlc's catalog
 //	api/spec/openapi.gen.json  the document as JSON              from api/spec/openapi.yaml
 //	api/spec/server.gen.go     oapi-codegen                      from the same
-//	README.md                  the table of settings             from .env.example
+//	docs/settings.md           the table of settings             from .env.example
 //
 // It runs in the module's root. Everything is made in a folder of its own and renamed into place at the end, so that a
 // failure leaves the files as they were. What it prints of a failure starts with the file, the line and the column.

@@ -10,7 +10,7 @@ import (
 
 var setting = regexp.MustCompile(`^(#?)([A-Z][A-Z0-9_]*)=(.*)$`)
 
-// settingsTable makes the README's table of settings: in .env.example a setting is NAME=default, or #NAME=example
+// settingsTable makes the table of settings: in .env.example a setting is NAME=default, or #NAME=example
 // when it is unset by default, below the comment that describes it.
 func settingsTable() error {
 	text, err := os.ReadFile(".env.example")
@@ -37,5 +37,5 @@ func settingsTable() error {
 			comment = append(comment, strings.TrimSpace(strings.TrimPrefix(line, "#")))
 		}
 	}
-	return replaceBlock("README.md", "<!-- BEGIN settings", "<!-- END settings", b.Bytes())
+	return replaceBlock("docs/settings.md", "<!-- BEGIN settings", "<!-- END settings", b.Bytes())
 }
