@@ -31,8 +31,9 @@ const (
 	// The memory budgets of all requests together. There are two, so that a body that waits to become a large one cannot
 	// block a large one.
 	mediumBudget, largeBudget = 64 << 20, 96 << 20
-	// maxWaiting is what bodies may wait for beside largeBudget: more would wait for longer than a sender wants to.
-	maxWaiting = 3 * largeBudget
+	// maxWaiting is what bodies may wait for beside largeBudget: on a busy machine a body of 60 MiB takes 20 s to store, and what waits
+	// longer than wait is refused after all of it.
+	maxWaiting = largeBudget
 	// maxWindow is the window that every decoder of zstd over HTTP has to support (RFC 9659), and the most that is accepted.
 	maxWindow = 8 << 20
 )
