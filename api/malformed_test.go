@@ -45,6 +45,7 @@ func brokenBodies(valid string) []string {
 var wrongValues = map[string][]string{
 	"text":    {`1`, `true`, `{}`, `[]`, `1.5`},
 	"id":      {`1`, `true`, `{}`, `"x"`, `"0a000000-0000-4000-8000-00000000000g"`, `"{0a000000-0000-4000-8000-000000000001}"`, `"0a00000000004000800000000000000001"`},
+	"parent":  {`1`, `true`, `{}`, `""`}, // an id or a slug
 	"whole":   {`"1"`, `true`, `{}`, `[]`, `1.5`, `1e400`, `9223372036854775808`, `-1`},
 	"index":   {`"1"`, `true`, `{}`, `[]`, `1.5`, `9223372036854775808`, `-9223372036854775809`},
 	"small":   {`"1"`, `true`, `{}`, `1.5`, `2147483648`},
@@ -106,7 +107,7 @@ func targets() []target {
 	}, {
 		"POST", "/api/runs?replace=true", strings.Replace(runBody(0), `"folds": []`, `"folds": `+twoFolds, 1), "folds[1].metrics.x",
 		with(under("run.", map[string]string{
-			"run_id": "id", "dataset_id": "id", "prediction_measurement": "text", "target_column": "text", "feature_columns": "array", "hyperparameters": "object", "walk_config": "object",
+			"run_id": "id", "dataset_id": "parent", "prediction_measurement": "text", "target_column": "text", "feature_columns": "array", "hyperparameters": "object", "walk_config": "object",
 			"requested_by": "text", "duration_ms": "whole", "serialized_config": "text", "status": "status", "started_at": "time", "completed_at": "time", "summary_metrics": "object",
 		}), under("folds[1].", foldTypes), map[string]string{"folds": "folds", "folds[0]": "element", "run": "array"}),
 		append(foldFaults("folds"),
@@ -121,7 +122,7 @@ func targets() []target {
 	}, {
 		"POST", "/api/simulations?replace=true", strings.Replace(simulationBody(2), `"position_size": 1000`, `"x": @`, 1), "config.x",
 		map[string]string{
-			"simulation_id": "id", "run_id": "id", "dataset_id": "id", "input_run_measurement": "text", "questdb_namespace": "text", "mode": "choice", "config": "object", "summary_metrics": "object", "status": "status",
+			"simulation_id": "id", "run_id": "id", "dataset_id": "parent", "input_run_measurement": "text", "questdb_namespace": "text", "mode": "choice", "config": "object", "summary_metrics": "object", "status": "status",
 			"started_at": "time", "completed_at": "time", "serialized_config": "text", "buckets": "folds", "trades": "folds", "buckets[0]": "element", "trades[1]": "element",
 			"buckets[0].side": "choice", "buckets[0].trade_count": "whole", "buckets[0].win_count": "whole", "buckets[0].profit_factor": "number", "buckets[0].notes": "text",
 			"trades[1].size": "number", "trades[1].entry_price": "number", "trades[1].exit_price": "number", "trades[1].pnl": "number", "trades[1].return_pct": "number",
