@@ -18,6 +18,7 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/access"
 	"foldbook/internal/httpbody"
 )
 
@@ -97,6 +98,9 @@ func writeErrorBody(w http.ResponseWriter, e *spec.Problem, id string) {
 	header.Del("ETag") // of what was looked at before it failed
 	header.Set("Content-Type", "application/json")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
+	if after := access.RetryAfter(e); after != "" {
+		header.Set("Retry-After", after)
+	}
 	if e.Status == http.StatusServiceUnavailable || e.Status == http.StatusGatewayTimeout || e.Code == spec.ErrorCodeRemovalPending {
 		header.Set("Retry-After", "1")
 	}

@@ -48,10 +48,11 @@ func (s *Server) passthrough() (*questdb.Client, error) {
 func (s *Server) QuerySeries(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Passthrough.Timeout)
 	defer cancel()
-	text, rows, err := s.runStatement(ctx, c)
+	text, rows, release, err := s.runStatement(ctx, c)
 	if err != nil {
 		return err
 	}
+	defer release()
 	query, err := json.Marshal(text)
 	if err != nil {
 		return fmt.Errorf("encode a statement: %w", err)
@@ -71,10 +72,11 @@ func (s *Server) QuerySeries(c echo.Context) error {
 func (s *Server) ExportSeries(c echo.Context) error {
 	clock := s.streamClock(c)
 	defer clock.cancel()
-	_, rows, err := s.runStatement(clock, c)
+	_, rows, release, err := s.runStatement(clock, c)
 	if err != nil {
 		return err
 	}
+	defer release()
 	result := &resultRows{Rows: rows, left: -1}
 	return s.send(c, clock, &rowstream.Answer{
 		Fields: result.fields(), Rows: result, Format: spec.Csv, File: "export",
@@ -82,11 +84,11 @@ func (s *Server) ExportSeries(c echo.Context) error {
 	})
 }
 
-// runStatement runs the statement in the body.
-func (s *Server) runStatement(ctx context.Context, c echo.Context) (text string, rows *questdb.Rows, err error) {
+// runStatement runs the statement in the body. The caller releases it when its rows have been sent.
+func (s *Server) runStatement(ctx context.Context, c echo.Context) (text string, rows *questdb.Rows, release func(), err error) {
 	client, err := s.passthrough()
 	if err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	body := s.openBody(c, maxStatement)
 	defer body.Close()
@@ -94,27 +96,47 @@ func (s *Server) runStatement(ctx context.Context, c echo.Context) (text string,
 		SQL *string `json:"sql"`
 	}
 	if err := body.Decode(&b); err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	if b.SQL == nil {
-		return "", nil, httpbody.Invalid("sql", "is missing")
+		return "", nil, nil, httpbody.Invalid("sql", "is missing")
 	}
 	statement, err := sqlread.Check(*b.SQL)
 	if err != nil {
-		return "", nil, httpbody.Invalid("sql", err.Error())
+		return "", nil, nil, httpbody.Invalid("sql", err.Error())
 	}
-	rows, err = client.Query(ctx, statement)
+	release, err = s.oneStatement(c)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	if rows, err = client.Query(ctx, statement); err != nil || len(rows.Fields) == 0 {
+		release()
+	}
 	refused := new(questdb.Refused)
 	switch {
 	case errors.As(err, &refused):
-		return "", nil, refusedStatement(refused)
+		return "", nil, nil, refusedStatement(refused)
 	case err != nil:
-		return "", nil, fmt.Errorf("run a statement: %w", err)
+		return "", nil, nil, fmt.Errorf("run a statement: %w", err)
 	case len(rows.Fields) == 0:
 		rows.Close()
-		return "", nil, httpbody.Invalid("sql", "has no result")
+		return "", nil, nil, httpbody.Invalid("sql", "has no result")
 	}
-	return *b.SQL, rows, nil
+	return *b.SQL, rows, release, nil
+}
+
+// oneStatement lets a caller run one statement at a time, and all callers together where nobody is asked who calls.
+func (s *Server) oneStatement(c echo.Context) (release func(), err error) {
+	who := ""
+	if rec, ok := c.Response().Writer.(*recorder); ok && rec.caller != nil {
+		who = rec.caller.ID
+	}
+	if _, running := s.running.LoadOrStore(who, true); running {
+		p := spec.NewProblem(http.StatusTooManyRequests, spec.ErrorCodeRateLimited, "another statement is running: one runs at a time")
+		p.Details = map[string]any{"retry_after": 1}
+		return nil, p
+	}
+	return func() { s.running.Delete(who) }, nil
 }
 
 // refusedStatement is the answer to a statement that QuestDB refuses, with QuestDB's message.

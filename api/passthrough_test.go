@@ -173,22 +173,55 @@ func TestStatementsAreRefused(t *testing.T) {
 	}
 }
 
-// QuestDB's settings can be read, its passwords cannot.
-func TestPasswordsAreMasked(t *testing.T) {
+// docs/access.md, Statements of callers: what could hurt others is refused before QuestDB sees it.
+func TestStatementsAreBounded(t *testing.T) {
 	t.Parallel()
 	h := newSeries(t, passthroughOn(t, 1000, 5*time.Second))
-	rows := h.rows("show parameters")
-	masked := 0
-	for _, row := range rows {
-		if setting := row.([]any); strings.HasSuffix(setting[0].(string), "password") {
-			masked++
-			if value := setting[2]; value != "****" && value != "" && value != nil {
-				t.Errorf("%v", setting)
+	for sql, want := range map[string]string{
+		"show parameters":                  "users, settings",
+		"select * from query_activity()":   "users, settings",
+		"select * from pg_catalog.pg_user": "users, settings",
+		"with recursive x as (select 1 union all select * from x) select * from x":     "RECURSIVE",
+		strings.Repeat("select * from (", 14) + "select 1 x" + strings.Repeat(")", 14): "within one another",
+		"select count() from tables() a" + strings.Repeat(" cross join tables()", 7):   "together",
+		"select '" + strings.Repeat("x", 20<<10) + "'":                                 "longer than",
+	} {
+		for _, path := range []string{"/api/questdb/query", "/api/questdb/export"} {
+			if status, got := h.send(http.MethodPost, path, statement(sql)); status != http.StatusBadRequest || !strings.Contains(got["message"].(string), want) {
+				t.Errorf("%.60s: %d %v, want %q", sql, status, got, want)
 			}
 		}
 	}
-	if masked == 0 {
-		t.Errorf("no passwords among %d settings", len(rows))
+}
+
+// docs/access.md, Statements of callers: one runs at a time.
+func TestOneStatementAtATime(t *testing.T) { //nolint:paralleltest // it keeps QuestDB busy
+	testdb.Slow(t)
+	h := newSeries(t, passthroughOn(t, 1000, 3*time.Second))
+	long := statement(h.crossed("count()"))
+	first := make(chan int, 1)
+	go func() {
+		status, _ := h.send(http.MethodPost, "/api/questdb/query", long)
+		first <- status
+	}()
+	refused := false
+	for ended := false; !ended && !refused; {
+		select {
+		case <-first:
+			ended = true
+		default:
+			res := h.post("/api/questdb/query", statement("select 1"))
+			refused = res.StatusCode == http.StatusTooManyRequests && res.Header.Get("Retry-After") == "1"
+		}
+	}
+	if !refused {
+		t.Error("a second statement ran beside the first")
+	}
+	if status := <-first; status != http.StatusGatewayTimeout {
+		t.Errorf("the first: %d", status)
+	}
+	if status, got := h.send(http.MethodPost, "/api/questdb/query", statement("select 1")); status != http.StatusOK {
+		t.Errorf("after it: %d %v", status, got)
 	}
 }
 

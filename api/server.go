@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -59,6 +60,7 @@ type Server struct {
 	draining atomic.Bool
 	cache    *answerCache
 	browsers *access.Browsers
+	running  sync.Map              // callers whose statement QuestDB works on
 	scopes   map[string]spec.Scope // what each route needs, by method and path as Echo has them
 	receiver *httpbody.Receiver
 	disk     diskUsage

@@ -9,6 +9,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// maxStatements is how many statements of callers run at a time: the other connections are for what the service itself reads.
+const maxStatements = 4
+
 // Query runs one statement that a caller wrote, as Config.ReadOnlyUser if there is one: only then does QuestDB itself make
 // sure that nothing is changed. It counts as a long read. The rows have to be closed.
 // Errors: a *Refused when QuestDB refuses the statement, ErrUnavailable, ErrBusy, ErrTimeout, ErrBroken.
@@ -18,6 +21,9 @@ func (c *Client) Query(ctx context.Context, sql string) (*Rows, error) {
 	}
 	if strings.TrimSpace(sql) == "" {
 		return nil, &Refused{Message: "empty query"}
+	}
+	if !c.statements.TryAcquire(1) {
+		return nil, ErrBusy
 	}
 	rows, err := c.pooled(ctx, true, func() (*Rows, error) {
 		pool := c.readOnly
@@ -30,6 +36,15 @@ func (c *Client) Query(ctx context.Context, sql string) (*Rows, error) {
 		// Described each time: statements differ, and a table may have changed.
 		return c.pgQuery(ctx, pool, pgx.QueryExecModeDescribeExec, sql, nil)
 	})
+	if err != nil || rows.ended {
+		c.statements.Release(1)
+	} else {
+		end := rows.release
+		rows.release = func() {
+			end()
+			c.statements.Release(1)
+		}
+	}
 	if as := new(refusedAs); errors.As(err, &as) && !errors.Is(err, ErrTimeout) && !errors.Is(err, ErrBroken) {
 		return nil, &as.refused
 	}

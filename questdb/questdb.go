@@ -76,7 +76,9 @@ type Client struct {
 	readOnly  *pgxpool.Pool       // nil: Query reads as all else does
 	slots     *semaphore.Weighted // one is held by each read
 	streams   *semaphore.Weighted // and one of these by each long one
-	tables    tableCache
+
+	statements *semaphore.Weighted // and one of these by each statement of a caller
+	tables     tableCache
 }
 
 // New makes a client. It fails on a URL that is not one.
@@ -105,6 +107,8 @@ func New(cfg Config) (*Client, error) {
 		},
 		slots:   semaphore.NewWeighted(int64(cfg.PoolSize)),
 		streams: semaphore.NewWeighted(int64(max(1, cfg.PoolSize-cfg.PoolSize/4))),
+
+		statements: semaphore.NewWeighted(maxStatements),
 	}
 	// For each connection QuestDB 9.3 caches the tables that it has written to. When a table was dropped and created again, it
 	// writes to the old one, answers 204, and the rows are lost.

@@ -3,6 +3,7 @@ package sqlread
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -15,12 +16,20 @@ var (
 	errNothing      = errors.New("is empty")
 	errOpenText     = errors.New("a quote is not closed")
 	errOpenComment  = errors.New("a comment is not closed")
+	errViews        = errors.New("what names users, settings or the statements of others is not shown")
+	errLong         = fmt.Errorf("is longer than %d characters", maxLength)
+	errNested       = fmt.Errorf("has more than %d SELECTs within one another, or more than %d brackets", maxNested, maxBrackets)
+	errJoins        = fmt.Errorf("has more than %d SELECTs, or reads more than %d tables together", maxSelects, maxJoins)
+	errRecursive    = errors.New("WITH RECURSIVE is not run")
 	errOpenBrackets = errors.New("a bracket is not closed, or not opened")
 )
 
 // Check makes sure that a text is one statement that reads, and returns it as QuestDB is to see it: comments are blanks, and
 // a semicolon at the end is gone, so that it is made of just what was checked. Positions in it are those of the text.
 func Check(text string) (string, error) {
+	if len(text) > maxLength {
+		return "", errLong
+	}
 	plain, words, err := tokens([]rune(text))
 	if err != nil {
 		return "", err
@@ -33,6 +42,10 @@ func Check(text string) (string, error) {
 		return "", errNothing
 	case slices.ContainsFunc(words, func(t token) bool { return t.text == ";" }):
 		return "", errTwo
+	case views(words):
+		return "", errViews
+	case slices.ContainsFunc(words, func(t token) bool { return t.text == "RECURSIVE" }):
+		return "", errRecursive
 	case calls(words, endless):
 		return "", errEndless
 	case calls(words, serverFunctions):
@@ -41,6 +54,9 @@ func Check(text string) (string, error) {
 	case words[0].text == "EXPLAIN" && reads(words[1:]), reads(words):
 	default:
 		return "", errNotReading
+	}
+	if err := bounded(words); err != nil {
+		return "", err
 	}
 	return string(plain[:words[len(words)-1].end]), nil
 }
@@ -55,6 +71,75 @@ var serverFunctions = []string{
 	"FILES", "GLOB", "IMPORT_FILES", "EXPORT_FILES", "READ_PARQUET", "PARQUET_SCAN",
 	"RELOAD_CONFIG", "RELOAD_TLS", "FLUSH_QUERY_CACHE", "HYDRATE_TABLE_METADATA", "WAIT_WAL_TABLE", "CANCEL_QUERY",
 	"DUMP_MEMORY_USAGE", "DUMP_THREAD_STACKS", "SIMULATE_CRASH",
+}
+
+// systemViews are what QuestDB shows its read-only user although it is no data. Its tables of statements begin with _query.
+var systemViews = []string{
+	"QUERY_ACTIVITY", "PG_STAT_ACTIVITY", "PG_SHADOW", "PG_USER", "PG_ROLES", "PG_AUTHID", "PG_AUTH_MEMBERS", "PG_SETTINGS", "CURRENT_SETTING",
+	"_QUERY_TRACE", "PREFERENCES", "PARAMETERS", "USERS", "USER", "GROUPS", "PERMISSIONS", "ACCOUNTS", "ACCOUNT", "ROLES",
+}
+
+// showOnly is the first of them that only SHOW makes a view; anywhere else they are columns and tables of people.
+const showOnly = "PREFERENCES"
+
+// views finds a system view. A quoted text may be the name of one.
+func views(words []token) bool {
+	shows := words[0].text == "SHOW"
+	for _, t := range words {
+		i := slices.Index(systemViews, strings.ToUpper(strings.Trim(t.text, `'"`)))
+		if i >= 0 && (shows || i < slices.Index(systemViews, showOnly)) {
+			return true
+		}
+	}
+	return false
+}
+
+// The bounds of a statement. One of 14 SELECTs within one another has filled QuestDB's heap, after which nobody was answered
+// for a minute; a join of many tables does the same.
+const (
+	maxLength   = 16 << 10
+	maxBrackets = 24
+	maxNested   = 5
+	maxSelects  = 16
+	maxJoins    = 6
+)
+
+// bounded refuses a statement that could take more of QuestDB than one caller may.
+func bounded(words []token) error {
+	selects, joins := 0, 0
+	nested := map[int]bool{} // depths with a SELECT
+	from := map[int]bool{}   // depths within the list behind FROM, where a comma joins
+	for _, t := range words {
+		switch t.text {
+		case "SELECT":
+			selects++
+			for depth := range nested {
+				if depth > t.depth {
+					delete(nested, depth)
+				}
+			}
+			nested[t.depth], from[t.depth] = true, false
+		case "FROM":
+			from[t.depth] = true
+		case "JOIN":
+			joins++
+		case ",":
+			if from[t.depth] {
+				joins++
+			}
+		case "WHERE", "ORDER", "GROUP", "SAMPLE", "LATEST", "LIMIT", "UNION", "EXCEPT", "INTERSECT", "WINDOW":
+			from[t.depth] = false
+		case ")":
+			from[t.depth+1] = false
+		}
+		if t.depth > maxBrackets || len(nested) > maxNested {
+			return errNested
+		}
+		if selects > maxSelects || joins > maxJoins {
+			return errJoins
+		}
+	}
+	return nil
 }
 
 // calls finds a call of one of the functions.
