@@ -198,7 +198,7 @@ func TestStatementsAreBounded(t *testing.T) {
 func TestOneStatementAtATime(t *testing.T) { //nolint:paralleltest // it keeps QuestDB busy
 	testdb.Slow(t)
 	h := newSeries(t, passthroughOn(t, 1000, 3*time.Second))
-	long := statement(h.crossed("count()"))
+	long := statement(h.crossed("sum(a.d * b.d) s"))
 	first := make(chan int, 1)
 	go func() {
 		status := http.StatusTooManyRequests // while one of those below runs

@@ -53,7 +53,7 @@ func generate(tools tools) error {
 	if err := os.RemoveAll(staging); err != nil {
 		return err
 	}
-	for _, dir := range []string{"db", specDir, ".dev"} {
+	for _, dir := range []string{"db", specDir, ".dev", "docs"} {
 		if err := os.MkdirAll(filepath.Join(staging, dir), 0o755); err != nil {
 			return err
 		}
