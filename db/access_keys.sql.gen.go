@@ -37,7 +37,7 @@ type CreateAccessKeyRow struct {
 }
 
 // CreateAccessKey stores a new key, and returns its row. Called by foldbook key create.
-// index: access_keys_pkey. cost: 1 row.
+// index: none, it adds a row. cost: 1 row.
 func (q *Queries) CreateAccessKey(ctx context.Context, arg CreateAccessKeyParams) (CreateAccessKeyRow, error) {
 	row := q.db.QueryRow(ctx, createAccessKey,
 		arg.KeyID,

@@ -145,7 +145,7 @@ func TestPlans(t *testing.T) {
 		"ohlcv_measurement": "'m'", "ohlcv_row_count": "1000", "ohlcv_first_ts": "'2024-01-01'", "ohlcv_last_ts": "'2024-01-01'", "row_count": "1000", "first_bar_ts": "'2024-01-01'",
 		"last_bar_ts": "'2024-01-01'", "column_schema": "'[]'", "train_starts": "'{1,2}'", "train_ends": "'{1,2}'", "test_starts": "'{1,2}'", "test_ends": "'{1,2}'",
 		"part": "3", "message": "'importing'", "state": "'{}'", "before_at": "'2100-01-01'", "error": "'x'", "result": "'{}'",
-		"counted": "'m'", "place": "'m'", "holder": "'" + uuid.Nil.String() + "'", "seconds": "10", "id": "'" + uuid.Nil.String() + "'",
+		"counted": "'m'", "place": "'m'", "holder": "'" + uuid.Nil.String() + "'", "seconds": "10", "kind": "1", "key_id": "'abcdefgh'", "secret_hash": `'\x00'`, "id": "'" + uuid.Nil.String() + "'",
 	}
 	for name, sql := range map[string]string{
 		"dataset_id":    "SELECT dataset_id::text FROM indicator_datasets ORDER BY created_at LIMIT 1",
@@ -257,6 +257,7 @@ func grow(t *testing.T, store *db.DB) {
 		exec(t, store, fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s, generate_series(1, 9) AS n ORDER BY %d",
 			table, strings.Join(columns, ", "), strings.Join(copied, ", "), table, 1+max(0, slices.Index(columns, "created_at"))))
 	}
+	exec(t, store, "INSERT INTO access_keys (key_id, secret_hash, scope) SELECT lpad(n::text, 8, '0'), repeat('0', 64), 'read' FROM generate_series(1, 2000) AS n")
 	// One simulation has as many trades as some really have: the way through a few is no matter.
 	exec(t, store, `INSERT INTO simulation_trades (simulation_id, bar_timestamp, side, size, entry_price)
 		SELECT simulation_id, timestamptz '2024-01-01' + n * interval '1 hour', 'long', 1, n

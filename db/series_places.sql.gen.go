@@ -79,8 +79,8 @@ type GetPlaceParams struct {
 }
 
 // GetPlace returns the table that a dataset, run or simulation names for rows of a kind. Called by those who add rows, once they have the
-// lease of the table.
-// index: indicator_datasets_pkey, walkforward_runs_pkey, simulation_runs_pkey. cost: the record.
+// lease of the table. The plan of a run or simulation has the primary key of that.
+// index: indicator_datasets_pkey. cost: the record.
 func (q *Queries) GetPlace(ctx context.Context, arg GetPlaceParams) (string, error) {
 	row := q.db.QueryRow(ctx, getPlace, arg.Kind, arg.ID)
 	var table_name string

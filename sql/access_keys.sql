@@ -1,6 +1,6 @@
 -- name: CreateAccessKey :one
 -- CreateAccessKey stores a new key, and returns its row. Called by foldbook key create.
--- index: access_keys_pkey. cost: 1 row.
+-- index: none, it adds a row. cost: 1 row.
 INSERT INTO access_keys (key_id, name, secret_hash, scope, dataset_prefix, expires_at)
 VALUES (@key_id, @name, @secret_hash, @scope, sqlc.narg('dataset_prefix'), sqlc.narg('expires_at'))
 RETURNING key_id, name, scope, dataset_prefix, created_at, expires_at, revoked_at, last_used_at;

@@ -24,8 +24,8 @@ WHERE state IN ('available', 'pending', 'retryable', 'running', 'scheduled') AND
 
 -- name: GetPlace :one
 -- GetPlace returns the table that a dataset, run or simulation names for rows of a kind. Called by those who add rows, once they have the
--- lease of the table.
--- index: indicator_datasets_pkey, walkforward_runs_pkey, simulation_runs_pkey. cost: the record.
+-- lease of the table. The plan of a run or simulation has the primary key of that.
+-- index: indicator_datasets_pkey. cost: the record.
 SELECT table_name
 FROM series_places
 WHERE kind = @kind AND ((kind <= 1 AND dataset_id = @id) OR (kind = 2 AND run_id = @id) OR (kind = 3 AND simulation_id = @id))
