@@ -11,29 +11,27 @@ import (
 )
 
 const createAccessKey = `-- name: CreateAccessKey :one
-INSERT INTO access_keys (key_id, name, secret_hash, scope, dataset_prefix, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6)
-RETURNING key_id, name, scope, dataset_prefix, created_at, expires_at, revoked_at, last_used_at
+INSERT INTO access_keys (key_id, name, secret_hash, scope, expires_at)
+VALUES ($1, $2, $3, $4, $5)
+RETURNING key_id, name, scope, created_at, expires_at, revoked_at, last_used_at
 `
 
 type CreateAccessKeyParams struct {
-	KeyID         string     `json:"key_id"`
-	Name          string     `json:"name"`
-	SecretHash    string     `json:"secret_hash"`
-	Scope         string     `json:"scope"`
-	DatasetPrefix *string    `json:"dataset_prefix"`
-	ExpiresAt     *time.Time `json:"expires_at"`
+	KeyID      string     `json:"key_id"`
+	Name       string     `json:"name"`
+	SecretHash string     `json:"secret_hash"`
+	Scope      string     `json:"scope"`
+	ExpiresAt  *time.Time `json:"expires_at"`
 }
 
 type CreateAccessKeyRow struct {
-	KeyID         string     `json:"key_id"`
-	Name          string     `json:"name"`
-	Scope         string     `json:"scope"`
-	DatasetPrefix *string    `json:"dataset_prefix"`
-	CreatedAt     time.Time  `json:"created_at"`
-	ExpiresAt     *time.Time `json:"expires_at"`
-	RevokedAt     *time.Time `json:"revoked_at"`
-	LastUsedAt    *time.Time `json:"last_used_at"`
+	KeyID      string     `json:"key_id"`
+	Name       string     `json:"name"`
+	Scope      string     `json:"scope"`
+	CreatedAt  time.Time  `json:"created_at"`
+	ExpiresAt  *time.Time `json:"expires_at"`
+	RevokedAt  *time.Time `json:"revoked_at"`
+	LastUsedAt *time.Time `json:"last_used_at"`
 }
 
 // CreateAccessKey stores a new key, and returns its row. Called by foldbook key create.
@@ -44,7 +42,6 @@ func (q *Queries) CreateAccessKey(ctx context.Context, arg CreateAccessKeyParams
 		arg.Name,
 		arg.SecretHash,
 		arg.Scope,
-		arg.DatasetPrefix,
 		arg.ExpiresAt,
 	)
 	var i CreateAccessKeyRow
@@ -52,7 +49,6 @@ func (q *Queries) CreateAccessKey(ctx context.Context, arg CreateAccessKeyParams
 		&i.KeyID,
 		&i.Name,
 		&i.Scope,
-		&i.DatasetPrefix,
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.RevokedAt,
@@ -66,7 +62,6 @@ SELECT
     key_id,
     name,
     scope,
-    dataset_prefix,
     created_at,
     expires_at,
     revoked_at,
@@ -77,14 +72,13 @@ LIMIT $1
 `
 
 type ListAccessKeysRow struct {
-	KeyID         string     `json:"key_id"`
-	Name          string     `json:"name"`
-	Scope         string     `json:"scope"`
-	DatasetPrefix *string    `json:"dataset_prefix"`
-	CreatedAt     time.Time  `json:"created_at"`
-	ExpiresAt     *time.Time `json:"expires_at"`
-	RevokedAt     *time.Time `json:"revoked_at"`
-	LastUsedAt    *time.Time `json:"last_used_at"`
+	KeyID      string     `json:"key_id"`
+	Name       string     `json:"name"`
+	Scope      string     `json:"scope"`
+	CreatedAt  time.Time  `json:"created_at"`
+	ExpiresAt  *time.Time `json:"expires_at"`
+	RevokedAt  *time.Time `json:"revoked_at"`
+	LastUsedAt *time.Time `json:"last_used_at"`
 }
 
 // ListAccessKeys returns the keys without their hashes, those in use first and the newest first. Called by foldbook key list.
@@ -102,7 +96,6 @@ func (q *Queries) ListAccessKeys(ctx context.Context, rowLimit int32) ([]ListAcc
 			&i.KeyID,
 			&i.Name,
 			&i.Scope,
-			&i.DatasetPrefix,
 			&i.CreatedAt,
 			&i.ExpiresAt,
 			&i.RevokedAt,
@@ -122,7 +115,7 @@ const revokeAccessKey = `-- name: RevokeAccessKey :one
 UPDATE access_keys SET
     revoked_at = least(revoked_at, now() + make_interval(secs => $1::double precision))
 WHERE key_id = $2 AND (NOT $3::boolean OR revoked_at IS NULL OR revoked_at > now())
-RETURNING key_id, name, scope, dataset_prefix, created_at, expires_at, revoked_at, last_used_at
+RETURNING key_id, name, scope, created_at, expires_at, revoked_at, last_used_at
 `
 
 type RevokeAccessKeyParams struct {
@@ -132,14 +125,13 @@ type RevokeAccessKeyParams struct {
 }
 
 type RevokeAccessKeyRow struct {
-	KeyID         string     `json:"key_id"`
-	Name          string     `json:"name"`
-	Scope         string     `json:"scope"`
-	DatasetPrefix *string    `json:"dataset_prefix"`
-	CreatedAt     time.Time  `json:"created_at"`
-	ExpiresAt     *time.Time `json:"expires_at"`
-	RevokedAt     *time.Time `json:"revoked_at"`
-	LastUsedAt    *time.Time `json:"last_used_at"`
+	KeyID      string     `json:"key_id"`
+	Name       string     `json:"name"`
+	Scope      string     `json:"scope"`
+	CreatedAt  time.Time  `json:"created_at"`
+	ExpiresAt  *time.Time `json:"expires_at"`
+	RevokedAt  *time.Time `json:"revoked_at"`
+	LastUsedAt *time.Time `json:"last_used_at"`
 }
 
 // RevokeAccessKey ends a key, at once or later, unless it ends sooner already, and returns its row. Called by foldbook key revoke,
@@ -152,7 +144,6 @@ func (q *Queries) RevokeAccessKey(ctx context.Context, arg RevokeAccessKeyParams
 		&i.KeyID,
 		&i.Name,
 		&i.Scope,
-		&i.DatasetPrefix,
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.RevokedAt,
@@ -173,7 +164,6 @@ WITH used AS (
 SELECT
     a.secret_hash,
     a.scope,
-    a.dataset_prefix,
     a.expires_at,
     (a.revoked_at IS NOT NULL AND a.revoked_at <= now())::boolean AS revoked
 FROM access_keys AS a
@@ -186,11 +176,10 @@ type UseAccessKeyParams struct {
 }
 
 type UseAccessKeyRow struct {
-	SecretHash    string     `json:"secret_hash"`
-	Scope         string     `json:"scope"`
-	DatasetPrefix *string    `json:"dataset_prefix"`
-	ExpiresAt     *time.Time `json:"expires_at"`
-	Revoked       bool       `json:"revoked"`
+	SecretHash string     `json:"secret_hash"`
+	Scope      string     `json:"scope"`
+	ExpiresAt  *time.Time `json:"expires_at"`
+	Revoked    bool       `json:"revoked"`
 }
 
 // UseAccessKey returns a key and notes, at most once a minute, that it is used by somebody who knows the secret. Called for a
@@ -202,7 +191,6 @@ func (q *Queries) UseAccessKey(ctx context.Context, arg UseAccessKeyParams) (Use
 	err := row.Scan(
 		&i.SecretHash,
 		&i.Scope,
-		&i.DatasetPrefix,
 		&i.ExpiresAt,
 		&i.Revoked,
 	)

@@ -58,12 +58,6 @@ func (r *CreateAccessKeyRow) AppendJSON(b []byte) []byte {
 	b = appendString(b, r.Name)
 	b = append(b, `,"scope":`...)
 	b = appendString(b, r.Scope)
-	b = append(b, `,"dataset_prefix":`...)
-	if r.DatasetPrefix == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.DatasetPrefix)
-	}
 	b = append(b, `,"created_at":`...)
 	b = appendTime(b, r.CreatedAt)
 	b = append(b, `,"expires_at":`...)
@@ -561,12 +555,6 @@ func (r *ListAccessKeysRow) AppendJSON(b []byte) []byte {
 	b = appendString(b, r.Name)
 	b = append(b, `,"scope":`...)
 	b = appendString(b, r.Scope)
-	b = append(b, `,"dataset_prefix":`...)
-	if r.DatasetPrefix == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.DatasetPrefix)
-	}
 	b = append(b, `,"created_at":`...)
 	b = appendTime(b, r.CreatedAt)
 	b = append(b, `,"expires_at":`...)
@@ -956,12 +944,6 @@ func (r *RevokeAccessKeyRow) AppendJSON(b []byte) []byte {
 	b = appendString(b, r.Name)
 	b = append(b, `,"scope":`...)
 	b = appendString(b, r.Scope)
-	b = append(b, `,"dataset_prefix":`...)
-	if r.DatasetPrefix == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.DatasetPrefix)
-	}
 	b = append(b, `,"created_at":`...)
 	b = appendTime(b, r.CreatedAt)
 	b = append(b, `,"expires_at":`...)
@@ -1390,12 +1372,6 @@ func (r *UseAccessKeyRow) AppendJSON(b []byte) []byte {
 	b = appendString(b, r.SecretHash)
 	b = append(b, `,"scope":`...)
 	b = appendString(b, r.Scope)
-	b = append(b, `,"dataset_prefix":`...)
-	if r.DatasetPrefix == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.DatasetPrefix)
-	}
 	b = append(b, `,"expires_at":`...)
 	if r.ExpiresAt == nil {
 		b = append(b, `null`...)

@@ -5,7 +5,6 @@ CREATE TABLE access_keys (
     name text NOT NULL DEFAULT '',
     secret_hash text NOT NULL,
     scope text NOT NULL,
-    dataset_prefix text,
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz,
     revoked_at timestamptz,
@@ -17,7 +16,6 @@ CREATE TABLE access_keys (
 COMMENT ON TABLE access_keys IS 'Keys of callers; the secrets themselves are stored nowhere.';
 COMMENT ON COLUMN access_keys.key_id IS 'The first part of the key, which is no secret and stands in logs.';
 COMMENT ON COLUMN access_keys.secret_hash IS 'SHA-256 of the whole key, in hexadecimal digits.';
-COMMENT ON COLUMN access_keys.dataset_prefix IS 'What the slugs of all datasets begin with that the key may use; NULL: any.';
 COMMENT ON COLUMN access_keys.last_used_at IS 'When the key was last used, to the minute.';
 
 -- +goose Down

@@ -1,9 +1,9 @@
 -- name: CreateAccessKey :one
 -- CreateAccessKey stores a new key, and returns its row. Called by foldbook key create.
 -- index: none, it adds a row. cost: 1 row.
-INSERT INTO access_keys (key_id, name, secret_hash, scope, dataset_prefix, expires_at)
-VALUES (@key_id, @name, @secret_hash, @scope, sqlc.narg('dataset_prefix'), sqlc.narg('expires_at'))
-RETURNING key_id, name, scope, dataset_prefix, created_at, expires_at, revoked_at, last_used_at;
+INSERT INTO access_keys (key_id, name, secret_hash, scope, expires_at)
+VALUES (@key_id, @name, @secret_hash, @scope, sqlc.narg('expires_at'))
+RETURNING key_id, name, scope, created_at, expires_at, revoked_at, last_used_at;
 
 -- name: ListAccessKeys :many
 -- ListAccessKeys returns the keys without their hashes, those in use first and the newest first. Called by foldbook key list.
@@ -12,7 +12,6 @@ SELECT
     key_id,
     name,
     scope,
-    dataset_prefix,
     created_at,
     expires_at,
     revoked_at,
@@ -28,7 +27,7 @@ LIMIT @row_limit;
 UPDATE access_keys SET
     revoked_at = least(revoked_at, now() + make_interval(secs => @seconds::double precision))
 WHERE key_id = @key_id AND (NOT @in_use::boolean OR revoked_at IS NULL OR revoked_at > now())
-RETURNING key_id, name, scope, dataset_prefix, created_at, expires_at, revoked_at, last_used_at;
+RETURNING key_id, name, scope, created_at, expires_at, revoked_at, last_used_at;
 
 -- name: UseAccessKey :one
 -- UseAccessKey returns a key and notes, at most once a minute, that it is used by somebody who knows the secret. Called for a
@@ -45,7 +44,6 @@ WITH used AS (
 SELECT
     a.secret_hash,
     a.scope,
-    a.dataset_prefix,
     a.expires_at,
     (a.revoked_at IS NOT NULL AND a.revoked_at <= now())::boolean AS revoked
 FROM access_keys AS a

@@ -41,16 +41,12 @@ const maxKeysListed = 10_000
 type keyCreateCmd struct {
 	Name    string `arg:"" help:"What the key is for, as key list shows it."`
 	Scope   string `enum:"read,write,admin,metrics" default:"read" help:"What its holder may do: read, write (and read), admin (everything), metrics."`
-	Prefix  string `help:"Limit it to datasets whose slugs begin with this."`
 	Expires string `help:"After how long it ends, like 12h, 90d or 1y; without it, never."`
 }
 
 // Run makes a key.
 func (c keyCreateCmd) Run(a *app) error {
 	params := db.CreateAccessKeyParams{Name: c.Name, Scope: c.Scope}
-	if c.Prefix != "" {
-		params.DatasetPrefix = &c.Prefix
-	}
 	if c.Expires != "" {
 		after, err := lifetime(c.Expires)
 		if err != nil {
@@ -96,14 +92,10 @@ func (keyListCmd) Run(a *app) error {
 			return fmt.Errorf("list the keys: %w", err)
 		}
 		w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "KEY\tNAME\tSCOPE\tDATASETS\tCREATED\tEXPIRES\tREVOKED\tLAST USED")
+		fmt.Fprintln(w, "KEY\tNAME\tSCOPE\tCREATED\tEXPIRES\tREVOKED\tLAST USED")
 		for i := range rows {
 			r := &rows[i]
-			datasets := "all"
-			if r.DatasetPrefix != nil {
-				datasets = *r.DatasetPrefix + "*"
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.KeyID, r.Name, r.Scope, datasets, moment(&r.CreatedAt), moment(r.ExpiresAt),
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.KeyID, r.Name, r.Scope, moment(&r.CreatedAt), moment(r.ExpiresAt),
 				moment(r.RevokedAt), moment(r.LastUsedAt))
 		}
 		return w.Flush()
@@ -146,7 +138,7 @@ func (c keyRotateCmd) Run(a *app) error {
 	return a.withKeys(func(store *db.DB) error {
 		return a.createKey(store, func(q *db.Queries) (db.CreateAccessKeyParams, error) {
 			old, err := a.revoke(q, db.RevokeAccessKeyParams{KeyID: keyID(c.ID), Seconds: keep.Seconds(), InUse: true})
-			params := db.CreateAccessKeyParams{Name: old.Name, Scope: old.Scope, DatasetPrefix: old.DatasetPrefix}
+			params := db.CreateAccessKeyParams{Name: old.Name, Scope: old.Scope}
 			if old.ExpiresAt != nil { // the new one lives as long as the old one was to
 				at := time.Now().Add(old.ExpiresAt.Sub(old.CreatedAt))
 				params.ExpiresAt = &at

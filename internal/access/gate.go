@@ -17,9 +17,8 @@ import (
 
 // Caller is who sent a request.
 type Caller struct {
-	ID     string // for logs and limits; it is no secret
-	Scope  spec.Scope
-	Prefix string // what the slugs of all datasets begin with that it may use
+	ID    string // for logs and limits; it is no secret
+	Scope spec.Scope
 }
 
 // Gate tells who sends a request. The zero value lets nobody in.

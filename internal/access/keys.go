@@ -86,11 +86,7 @@ func (k *Keys) caller(ctx context.Context, key string) (*Caller, error) {
 	case row.ExpiresAt != nil && !row.ExpiresAt.After(time.Now()):
 		return nil, unauthorized("the key " + idOf(key) + " has expired")
 	}
-	caller := &Caller{ID: "key " + idOf(key), Scope: spec.Scope(row.Scope)}
-	if row.DatasetPrefix != nil {
-		caller.Prefix = *row.DatasetPrefix
-	}
-	return caller, nil
+	return &Caller{ID: "key " + idOf(key), Scope: spec.Scope(row.Scope)}, nil
 }
 
 // lookUp returns the key's row, nil if there is none.
