@@ -35,7 +35,7 @@ var (
 	bodyBudget   = gauge("body_budget_bytes", "Memory that bodies of requests hold.")
 	jobsWaiting  = gauge("jobs_waiting", "Jobs that could be worked now.")
 	jobsOldest   = gauge("jobs_oldest_seconds", "For how long the oldest of them has waited.")
-	cleanups     = gauge("cleanup_pending", "Tables, and groups of rows in shared tables, of deleted records that are still to be removed from QuestDB.")
+	cleanups     = gauge("cleanup_pending", "Tables, and groups of rows in shared ones, of deleted records that QuestDB still has.")
 	cleanupsFrom = gauge("cleanup_oldest_seconds", "For how long the oldest of them has waited.")
 )
 

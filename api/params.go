@@ -50,7 +50,8 @@ func (s *Server) datasetID(c echo.Context, text string) (uuid.UUID, error) {
 func (s *Server) datasetIn(c echo.Context, text string) (uuid.UUID, error) {
 	id, err := s.datasetID(c, text)
 	if answer := new(spec.Problem); errors.As(err, &answer) && answer.Status == http.StatusNotFound {
-		err = spec.NewProblem(http.StatusConflict, spec.ErrorCodeUnknownDataset, "dataset_id: there is no dataset with the slug "+slug(text).String())
+		err = spec.NewProblem(http.StatusConflict, spec.ErrorCodeUnknownDataset,
+			"dataset_id: there is no dataset with the slug "+slug(text).String())
 	}
 	return id, err
 }
@@ -164,7 +165,9 @@ func writeList[T any, P paging.Row[T]](c echo.Context, rows []T, p paging.Page, 
 }
 
 // writeEnvelope answers a page with the total that count finds, and a link to the next page.
-func writeEnvelope[T any, P paging.Row[T]](c echo.Context, list *paging.List[T, P], count func(ctx context.Context, most int64) (int64, error)) error {
+func writeEnvelope[T any, P paging.Row[T]](
+	c echo.Context, list *paging.List[T, P], count func(ctx context.Context, most int64) (int64, error),
+) error {
 	if err := list.SetTotal(c.Request().Context(), count); err != nil {
 		return err
 	}

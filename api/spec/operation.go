@@ -90,7 +90,8 @@ func (o Operation) Check(r *http.Request) error {
 	case media == "", media == "application/x-www-form-urlencoded": // none is given; curl's own
 	case strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "json"):
 	default:
-		return NewProblem(http.StatusUnsupportedMediaType, ErrorCodeUnsupportedType, "the body is read as JSON: send Content-Type: application/json")
+		return NewProblem(http.StatusUnsupportedMediaType, ErrorCodeUnsupportedType,
+			"the body is read as JSON: send Content-Type: application/json")
 	}
 	return nil
 }

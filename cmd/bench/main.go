@@ -62,7 +62,8 @@ func run(ctx context.Context, o options) (err error) {
 		name    string
 		measure func(context.Context, *stack, *report) error
 	}{
-		{"before", againstBefore}, {"sql", againstSQL}, {"known", known}, {"uploads", uploads}, {"search", search}, {"series", series}, {"mixed", mixed},
+		{"before", againstBefore}, {"sql", againstSQL}, {"known", known}, {"uploads", uploads}, {"search", search},
+		{"series", series}, {"mixed", mixed},
 	} {
 		if len(o.Only) > 0 && !slices.Contains(o.Only, theme.name) {
 			continue

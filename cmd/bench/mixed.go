@@ -44,8 +44,8 @@ func mixed(ctx context.Context, s *stack, r *report) error {
 	bars := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	indicators := "/api/datasets/" + seriesDataset
 	actors := []*actor{
-		{name: "reader of lists and details", clients: 6, next: reads("/api/runs?limit=50", "/api/runs/"+runID, "/api/datasets", "/api/simulations/"+simulationID,
-			"/api/runs?search=wf&sort=-created_at&limit=20", "/api/datasets/"+datasetID)},
+		{name: "reader of lists and details", clients: 6, next: reads("/api/runs?limit=50", "/api/runs/"+runID, "/api/datasets",
+			"/api/simulations/"+simulationID, "/api/runs?search=wf&sort=-created_at&limit=20", "/api/datasets/"+datasetID)},
 		{name: "chart", clients: 3, next: reads(indicators+"/series?columns=c0&points=1000",
 			indicators+"/indicators?start_ts=2021-06-01&end_ts=2021-06-01T02:00:00Z", indicators+"/histogram?column=c1")},
 		{name: "exporter of runs", clients: 1, next: func(int) (string, string, []byte) {
@@ -136,7 +136,8 @@ func (a *actor) request(ctx context.Context, v *service, i int) {
 }
 
 func (a *actor) row(span time.Duration) row {
-	r := row{what: fmt.Sprintf("%d × %s", a.clients, a.name), ours: fmt.Sprintf("%.1f/s", float64(len(a.took))/span.Seconds()), theirs: fmt.Sprint(a.failed)}
+	r := row{what: fmt.Sprintf("%d × %s", a.clients, a.name)}
+	r.ours, r.theirs = fmt.Sprintf("%.1f/s", float64(len(a.took))/span.Seconds()), fmt.Sprint(a.failed)
 	if len(a.took) > 0 {
 		slices.Sort(a.took)
 		r.p50, r.p99 = fmt.Sprintf("%.1f", milliseconds(a.took[len(a.took)/2])), fmt.Sprintf("%.1f", milliseconds(a.took[len(a.took)*99/100]))

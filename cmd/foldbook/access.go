@@ -31,9 +31,11 @@ func (c config) checkAccess(add func(ok bool, format string, args ...any)) {
 			"AUTH_MODE=%q is none of off, keys, jwt and keys,jwt", strings.Join(c.AuthMode, ","))
 	}
 	tokens := slices.Concat(c.AuthTokens, c.AuthReadTokens)
-	add(len(tokens) == 0 || slices.Contains(c.AuthMode, authKeys), "AUTH_TOKENS and AUTH_READ_TOKENS need AUTH_MODE=keys, without which nobody is asked for them")
+	add(len(tokens) == 0 || slices.Contains(c.AuthMode, authKeys),
+		"AUTH_TOKENS and AUTH_READ_TOKENS need AUTH_MODE=keys, without which nobody is asked for them")
 	for _, token := range tokens {
-		add(len(token) >= shortestToken, "AUTH_TOKENS or AUTH_READ_TOKENS has a token of %d characters: at least %d, as openssl rand -hex 16 makes them",
+		add(len(token) >= shortestToken,
+			"AUTH_TOKENS or AUTH_READ_TOKENS has a token of %d characters: at least %d, as openssl rand -hex 16 makes them",
 			len(token), shortestToken)
 	}
 	if slices.Contains(c.AuthMode, authJWT) {
@@ -41,7 +43,8 @@ func (c config) checkAccess(add func(ok bool, format string, args ...any)) {
 		add(c.JWTJWKSURL == "" || isHTTP(c.JWTJWKSURL), "AUTH_JWT_JWKS_URL is not a URL: write https://issuer.example/.well-known/jwks.json")
 		add(c.JWTIssuer != "" && c.JWTAudience != "", "AUTH_MODE=jwt needs AUTH_JWT_ISSUER and AUTH_JWT_AUDIENCE, which each token has to name")
 		for _, algorithm := range c.JWTAlgorithms {
-			add(slices.Contains(access.Algorithms, algorithm), "AUTH_JWT_ALGORITHMS has %q: write some of %s", algorithm, strings.Join(access.Algorithms, ", "))
+			add(slices.Contains(access.Algorithms, algorithm),
+				"AUTH_JWT_ALGORITHMS has %q: write some of %s", algorithm, strings.Join(access.Algorithms, ", "))
 		}
 	}
 	for _, path := range c.AuthOpenReads {
@@ -56,7 +59,8 @@ func (c config) checkExposure() error {
 	if !slices.Contains(c.AuthMode, authOff) || c.AuthOffBeyondLoopback || c.Host == "localhost" || ip != nil && ip.IsLoopback() {
 		return nil
 	}
-	return configError{fmt.Sprintf("HOST=%s can be reached from other machines, and AUTH_MODE=off lets everybody there read, change and delete everything: "+
+	return configError{fmt.Sprintf("HOST=%s can be reached from other machines, and AUTH_MODE=off lets everybody there read, change "+
+		"and delete everything: "+
 		"set AUTH_MODE=keys and make a key (foldbook key create), or AUTH_OFF_BEYOND_LOOPBACK=true if that is meant", c.Host)}
 }
 

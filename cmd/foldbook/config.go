@@ -198,7 +198,8 @@ func (c config) check() (bad []string) {
 	c.checkAccess(add)
 	for _, host := range c.AllowedHosts {
 		u, err := url.Parse("http://" + host)
-		add(err == nil && u.Hostname() == host, "ALLOWED_HOSTS has %q: write names like foldbook.example, without port, separated by commas", host)
+		add(err == nil && u.Hostname() == host,
+			"ALLOWED_HOSTS has %q: write names like foldbook.example, without port, separated by commas", host)
 	}
 	for _, origin := range c.CORSOrigins {
 		u, err := url.Parse(origin)
@@ -296,7 +297,9 @@ func (c config) unknown(names []string) []string {
 }
 
 // shownParameters are those of an address that say nothing secret.
-var shownParameters = []string{"sslmode", "sslrootcert", "connect_timeout", "application_name", "target_session_attrs", "host", "port", "user", "dbname"}
+var shownParameters = []string{
+	"sslmode", "sslrootcert", "connect_timeout", "application_name", "target_session_attrs", "host", "port", "user", "dbname",
+}
 
 // maskURL replaces what may be a password: in the user part of a URL, in its parameters, and in a key=value string.
 func maskURL(text string) string {

@@ -40,7 +40,7 @@ const maxKeysListed = 10_000
 
 type keyCreateCmd struct {
 	Name    string `arg:"" help:"What the key is for, as key list shows it."`
-	Scope   string `enum:"read,write,admin,metrics" default:"read" help:"What its holder may do: read, write (and read), admin (everything), metrics."`
+	Scope   string `enum:"read,write,admin,metrics" default:"read" help:"What it allows: read, write (and read), admin (everything), metrics."`
 	Expires string `help:"After how long it ends, like 12h, 90d or 1y; without it, never."`
 }
 

@@ -112,7 +112,8 @@ func (serveCmd) Run(a *app) error {
 		Passthrough: api.Passthrough{On: cfg.Passthrough, Rows: cfg.PassthroughRows, Timeout: cfg.PassthroughTimeout},
 		ReadTimeout: cfg.ReadTimeout, RequestTimeout: cfg.RequestTimeout, WriteTimeout: cfg.WriteTimeout,
 		StreamTimeout: cfg.StreamTimeout, StreamWriteTimeout: cfg.StreamWrite, BodyCache: cfg.BodyCacheMB << 20,
-		Gate: gate, OpenReads: cfg.AuthOpenReads, AllowedHosts: cfg.AllowedHosts, CORSOrigins: cfg.CORSOrigins, TraderPrefixes: cfg.TraderPrefixes,
+		Gate: gate, OpenReads: cfg.AuthOpenReads, AllowedHosts: cfg.AllowedHosts, CORSOrigins: cfg.CORSOrigins,
+		TraderPrefixes: cfg.TraderPrefixes,
 	})
 
 	metrics.Collect(server.Collector())

@@ -39,7 +39,8 @@ func NewBrowsers(hosts, origins []string) *Browsers {
 func (b *Browsers) Check(r *http.Request) *spec.Problem {
 	if !b.knows(r) {
 		return spec.NewProblem(http.StatusMisdirectedRequest, spec.ErrorCodeMisdirected, fmt.Sprintf(
-			"the service does not answer to the host name %s: call it as localhost or 127.0.0.1, or add the name to ALLOWED_HOSTS", short(hostname(r.Host))))
+			"the service does not answer to the host name %s: call it as localhost or 127.0.0.1, or add the name to ALLOWED_HOSTS",
+			short(hostname(r.Host))))
 	}
 	if b.writes.Check(r) != nil {
 		return spec.NewProblem(http.StatusForbidden, spec.ErrorCodeForbidden, fmt.Sprintf(

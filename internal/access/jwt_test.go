@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"log/slog"
 	"math/big"
 	"net/http"
@@ -130,7 +131,8 @@ func TestJWT(t *testing.T) {
 		gate := &access.Gate{JWT: tokens}
 		caller, err := gate.Check(t.Context(), http.Header{"Authorization": {"Bearer " + tc.token}}, spec.ScopeWrite)
 		got := 0
-		if refused, ok := err.(*spec.Problem); ok {
+		refused := new(spec.Problem)
+		if errors.As(err, &refused) {
 			got = refused.Status
 		} else if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -138,7 +140,7 @@ func TestJWT(t *testing.T) {
 		if got != tc.want || got == 0 && (caller.ID != "subject exporter" || caller.Scope != spec.ScopeWrite) {
 			t.Errorf("%s: %d %v, want %d", name, got, err, tc.want)
 		}
-		if refused, ok := err.(*spec.Problem); ok && tc.want == 401 && !strings.Contains(access.Challenge(refused), "invalid_token") {
+		if errors.As(err, &refused) && tc.want == 401 && !strings.Contains(access.Challenge(refused), "invalid_token") {
 			t.Errorf("%s: WWW-Authenticate is %s", name, access.Challenge(refused))
 		}
 	}

@@ -33,7 +33,8 @@ const (
 	idLength, secretLength = 8, 43
 )
 
-var errAway = spec.NewProblem(http.StatusServiceUnavailable, spec.ErrorCodeDatabaseUnavailable, "the database, which has the keys, cannot be reached")
+var errAway = spec.NewProblem(http.StatusServiceUnavailable, spec.ErrorCodeDatabaseUnavailable,
+	"the database, which has the keys, cannot be reached")
 
 // NewKey makes a key, fb_<id>_<256 random bits>, and what is stored of it.
 func NewKey() (key, id, hash string) {

@@ -64,8 +64,8 @@ func (t *Tracing) Queries() []pgx.QueryTracer {
 	if t == nil {
 		return nil
 	}
-	return []pgx.QueryTracer{otelpgx.NewTracer(otelpgx.WithTracerProvider(t.provider), otelpgx.WithDisableAcquireTracer(), otelpgx.WithDisableConnectionDetailsInAttributes(),
-		otelpgx.WithDisableQuerySpanNamePrefix(), otelpgx.WithSpanNameFunc(QueryName), otelpgx.WithDisableSQLStatementInAttributes())}
+	return []pgx.QueryTracer{otelpgx.NewTracer(otelpgx.WithTracerProvider(t.provider), otelpgx.WithSpanNameFunc(QueryName),
+		otelpgx.WithDisableAcquireTracer(), otelpgx.WithDisableConnectionDetailsInAttributes(), otelpgx.WithDisableSQLStatementInAttributes())}
 }
 
 // TraceID is that of the request's span, or without tracing the one that the caller has sent; empty if there is none.
