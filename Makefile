@@ -11,7 +11,7 @@ GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 GOVULNCHECK   := $(TOOLS)/govulncheck-v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-quick check generated vet lint vuln unit race vet-sql loop-test pgbouncer smoke versions alerts build quick seed generate tools tools-built vet-queries bench load reset clean-tools
+.PHONY: help run dev test test-quick check generated vet lint vuln unit race race-short vet-sql loop-test pgbouncer smoke versions alerts build quick seed generate tools tools-built vet-queries bench load reset clean-tools
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -23,13 +23,13 @@ dev: ## The same, and on a change of SQL or Go: generate, build, migrate and res
 	@mkdir -p .dev/bin && go build $(QUICK) -o .dev/bin/ ./cmd/foldbook ./cmd/dev && exec .dev/bin/dev watch
 
 test: ## Run all tests; they bring their own PostgreSQL.
-	go test -timeout 15m ./...
+	go test -timeout 30m ./...
 
 test-quick: ## Run the tests that need no server but PostgreSQL, and leave out the slow ones.
 	go test -short ./...
 
 check: ## All that has to hold before a merge: each of the steps below, with the time it took.
-	@for step in generated vet lint vuln unit alerts race vet-sql loop-test versions pgbouncer smoke; do \
+	@for step in generated vet lint vuln unit alerts race-short vet-sql loop-test versions pgbouncer smoke; do \
 		began=$$(date +%s); echo "== $$step"; \
 		$(MAKE) --no-print-directory $$step || { echo "== $$step: FAILED"; exit 1; }; \
 		echo "== $$step: $$(( $$(date +%s) - began )) s"; \
@@ -50,8 +50,11 @@ unit: build ## Verify the systemd unit, where systemd-analyze is installed.
 	said=$$(systemd-analyze verify .dev/unit/foldbook.service 2>&1) && [ -z "$$said" ] && echo "deploy/foldbook.service: nothing to complain about" || \
 	{ echo "$$said"; exit 1; } # it warns of unknown keys with status 0
 
-race: ## Run all tests with the race detector.
-	go test -race -timeout 25m ./...
+race: ## Run all tests with the race detector, which takes half an hour.
+	go test -race -timeout 60m ./...
+
+race-short: ## The same without the slow tests, which are slow by the size of their data.
+	go test -race -short -timeout 30m ./...
 
 loop-test: build tools ## Edit a copy of the repository beside make dev: mutations, the recipes of the docs, the time to an answer.
 	LOOP_TEST=1 go test ./cmd/dev -count=1 -v -timeout 30m -run 'TestMutations|TestRecipes|TestEditToAnswer'

@@ -47,7 +47,7 @@ func harnessOn(t testing.TB, url string, change ...func(*api.Options)) *harness 
 	store, err := db.Open(db.Config{
 		Pooler: testdb.ThroughPooler(),
 		// The machine that runs the tests may be a busy one.
-		URL: url, PoolSize: 4, ConnectTimeout: 5 * time.Second, AcquireTimeout: 10 * time.Second, StatementTimeout: 12 * time.Second,
+		URL: url, PoolSize: 4, ConnectTimeout: 5 * time.Second, AcquireTimeout: 30 * time.Second, StatementTimeout: 30 * time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -60,8 +60,8 @@ func harnessOn(t testing.TB, url string, change ...func(*api.Options)) *harness 
 		Version:        "test",
 		Schema:         func(ctx context.Context) (int64, int64, error) { return 6, 6, store.Pool.Ping(ctx) },
 		ReadTimeout:    10 * time.Second,
-		RequestTimeout: 15 * time.Second,
-		WriteTimeout:   30 * time.Second,
+		RequestTimeout: 40 * time.Second,
+		WriteTimeout:   2 * time.Minute,
 		StreamTimeout:  time.Minute,
 
 		StreamWriteTimeout: 10 * time.Second,

@@ -118,7 +118,11 @@ func (d *DB) InTx(ctx context.Context, dry bool, f func(q *Queries) error) error
 	}
 	stop := d.watch(ctx, conn.Conn())
 	err = d.finish(ctx, tx, dry, f(New(tx)))
-	if silent := stop(); err != nil && silent {
+	silent := stop()
+	if silent {
+		_ = conn.Conn().Close(ctx) // or the pool would give it to others
+	}
+	if silent && err != nil {
 		return fmt.Errorf("%w: %w", ErrSilent, err)
 	}
 	return err

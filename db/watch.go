@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,14 +20,21 @@ const (
 	answerIn = 4 * time.Second
 )
 
-// watch closes the connection of a transaction when the server does not answer. stop ends that, and tells whether it came to it.
+// watch closes the connection of a transaction when the server does not answer. stop ends that, and tells whether it came to it:
+// after stop the connection may be somebody else's.
 func (d *DB) watch(ctx context.Context, conn *pgx.Conn) (stop func() bool) {
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	var mu sync.Mutex
+	silent := false
 	timer := time.AfterFunc(askAfter, func() {
 		for ctx.Err() == nil {
-			if !d.answers(ctx) {
-				cancel(ErrSilent)
+			answers := d.answers(ctx)
+			mu.Lock()
+			if silent = !answers && ctx.Err() == nil; silent {
 				_ = conn.PgConn().Conn().Close() // which ends what waits for it
+			}
+			mu.Unlock()
+			if silent {
 				return
 			}
 			select {
@@ -37,8 +45,10 @@ func (d *DB) watch(ctx context.Context, conn *pgx.Conn) (stop func() bool) {
 	})
 	return func() bool {
 		timer.Stop()
-		cancel(nil)
-		return errors.Is(context.Cause(ctx), ErrSilent)
+		mu.Lock()
+		defer mu.Unlock()
+		cancel()
+		return silent
 	}
 }
 
