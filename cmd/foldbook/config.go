@@ -186,6 +186,7 @@ func (c config) check() (bad []string) {
 	if _, err := pgx.ParseConfig(c.QDBPGURL); c.QDBPGURL != "" && (err != nil || !strings.HasPrefix(c.QDBPGURL, "postgres")) {
 		add(false, "QDB_PG_URL is not a PostgreSQL URL: write postgres://user:password@host:8812/qdb, with %%XX for special characters")
 	}
+	add(c.OTLPEndpoint == "" || isHTTP(c.OTLPEndpoint), "OTEL_EXPORTER_OTLP_ENDPOINT is not a URL: write http://host:4318")
 	add(c.QDBPoolSize >= 1 && c.QDBPoolSize <= 1000, "QDB_POOL_SIZE=%d is outside 1 to 1000", c.QDBPoolSize)
 	add(!c.Passthrough || c.QDBReadOnlyUser != "",
 		"QDB_PASSTHROUGH=true needs QDB_READONLY_USER: QuestDB itself has to keep what callers write from changing anything")

@@ -66,7 +66,7 @@ func (serveCmd) Run(a *app) error {
 	}
 	log, flush := cfg.newLogger(a.out)
 	defer flush()
-	tracing, err := observe.StartTracing(a.ctx, cfg.OTLPEndpoint, buildVersion())
+	tracing, err := observe.StartTracing(a.ctx, cfg.OTLPEndpoint, buildVersion(), log)
 	if err != nil {
 		return err
 	}

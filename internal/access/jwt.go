@@ -69,7 +69,7 @@ func (cfg JWTConfig) keys(ctx context.Context) (jwt.Keyfunc, error) {
 		set, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{cfg.JWKSURL}, keyfunc.Override{
 			RefreshErrorHandlerFunc: func(string) func(context.Context, error) { return cfg.failed },
 			HTTPTimeout:             5 * time.Second, NoErrorReturnFirstHTTPReq: &startAnyway, RefreshInterval: jwksRefresh,
-			RefreshUnknownKID: rate.NewLimiter(rate.Every(jwksUnknown), 1), RateLimitWaitMax: time.Millisecond,
+			RefreshUnknownKID: rate.NewLimiter(rate.Every(jwksUnknown), 1), RateLimitWaitMax: time.Second / 2,
 		})
 		if err != nil {
 			return nil, errors.New("AUTH_JWT_JWKS_URL cannot be used") // the error quotes it, and it may hold a secret

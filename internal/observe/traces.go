@@ -2,14 +2,18 @@ package observe
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/metric/noop"
@@ -23,7 +27,7 @@ import (
 type Tracing struct{ provider *trace.TracerProvider }
 
 // StartTracing begins to send spans by OTLP over HTTP to an endpoint such as http://collector:4318; nil when that is empty.
-func StartTracing(ctx context.Context, endpoint, version string) (*Tracing, error) {
+func StartTracing(ctx context.Context, endpoint, version string, log *slog.Logger) (*Tracing, error) {
 	if endpoint == "" {
 		return nil, nil //nolint:nilnil // tracing is off
 	}
@@ -31,6 +35,13 @@ func StartTracing(ctx context.Context, endpoint, version string) (*Tracing, erro
 	if err != nil {
 		return nil, fmt.Errorf("send traces: %w", err)
 	}
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { // the default one prints the address
+		var failed *url.Error
+		if errors.As(err, &failed) {
+			err = failed.Err
+		}
+		log.Warn("spans were not sent", "cause", err.Error())
+	}))
 	about, err := resource.Merge(resource.NewSchemaless(
 		attribute.String("service.name", "foldbook"), attribute.String("service.version", version)), resource.Environment())
 	if err != nil {
