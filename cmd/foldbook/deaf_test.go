@@ -23,6 +23,7 @@ func TestStopsBesideClientsThatDoNotRead(t *testing.T) {
 	}
 	s := startProcess(t, "POSTGRES_URL="+url, "POSTGRES_POOL_SIZE=2", "POSTGRES_STATEMENT_TIMEOUT=20s", "POSTGRES_ACQUIRE_TIMEOUT=20s", "REQUEST_TIMEOUT=21s")
 	s.waitFor(t, "/readyz", http.StatusOK)
+	var clients []net.Conn
 	for range 50 {
 		deaf, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 		if err != nil {
@@ -33,6 +34,12 @@ func TestStopsBesideClientsThatDoNotRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _ = fmt.Fprintf(deaf, "GET /api/simulations/%s HTTP/1.1\r\nHost: localhost\r\n\r\n", seed.BenchSimulationID)
+		clients = append(clients, deaf)
+	}
+	for _, deaf := range clients { // each has its answer, of which it reads a byte
+		if _, err := deaf.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if code, body := s.get("/api/datasets?limit=1"); code != http.StatusOK {
 		t.Errorf("beside them the service answers %d %s", code, body)
