@@ -150,16 +150,17 @@ func (l *loop) editWith(t *testing.T, change func()) string {
 	return regexp.MustCompile(`(?m)^time=.*\n`).ReplaceAllString(said, "")
 }
 
-// restore brings the copy back to what it was, and requires that it is served.
+// restore brings the copy back to what it was, and requires that it is served: git does so file by file, and make dev may begin
+// between two of them.
 func (l *loop) restore(t *testing.T) {
 	t.Helper()
 	if l.shell(t, "git status --porcelain") == "" {
 		return
 	}
-	said := l.edit(t, "git reset -q --hard && git clean -fdq")
-	if !strings.Contains(said, ends[0]) {
-		t.Fatalf("what was there before is not served again:\n%s", said)
-	}
+	n := len(l.out.from(0))
+	l.shell(t, "git reset -q --hard && git clean -fdq")
+	l.await(t, n, ends[0])
+	l.awaitLine(t, n)
 }
 
 func (l *loop) get(ctx context.Context, path string) (int, string, error) {
