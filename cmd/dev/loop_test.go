@@ -159,8 +159,15 @@ func (l *loop) restore(t *testing.T) {
 	}
 	n := len(l.out.from(0))
 	l.shell(t, "git reset -q --hard && git clean -fdq")
-	l.await(t, n, ends[0])
-	l.awaitLine(t, n)
+	for {
+		l.await(t, n, ends[0])
+		l.awaitLine(t, n)
+		n = len(l.out.from(0))
+		time.Sleep(10 * watchEvery) // in which make dev sees whether there is more
+		if !strings.Contains(l.out.from(n), " changed") {
+			return
+		}
+	}
 }
 
 func (l *loop) get(ctx context.Context, path string) (int, string, error) {
