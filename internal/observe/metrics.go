@@ -22,6 +22,7 @@ type Metrics struct {
 	queries  *prometheus.HistogramVec
 	rows     *prometheus.CounterVec
 	aborted  *prometheus.CounterVec
+	handler  http.Handler
 }
 
 // New makes the metrics of a build.
@@ -56,6 +57,7 @@ func New(version string) *Metrics {
 	}
 	m.registry.MustRegister(m.requests, m.queries, m.rows, m.aborted, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true, MaxRequestsInFlight: 4})
 	return m
 }
 
@@ -67,10 +69,8 @@ func (m *Metrics) Pool(pool *pgxpool.Pool) {
 // Collect adds a collector that is asked for each scrape.
 func (m *Metrics) Collect(c prometheus.Collector) { m.registry.MustRegister(c) }
 
-// Handler answers a scrape.
-func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true, MaxRequestsInFlight: 4})
-}
+// Handler answers scrapes, four at a time.
+func (m *Metrics) Handler() http.Handler { return m.handler }
 
 // methods are those that are told apart.
 var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
