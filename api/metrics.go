@@ -84,7 +84,8 @@ func oneIf(b bool) float64 {
 	return 0
 }
 
-// diskUsage keeps what QuestDB's tables take for a minute: QuestDB looks at all their files to tell.
+// diskUsage keeps what QuestDB's tables take for a minute: QuestDB looks at all their files to tell, which takes it 0.2 to 0.7 s for 400
+// tables of five partitions, of every scrape.
 type diskUsage struct {
 	sync.Mutex
 	bytes int64
