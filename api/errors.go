@@ -18,7 +18,6 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
-	"foldbook/internal/access"
 	"foldbook/internal/httpbody"
 )
 
@@ -98,10 +97,8 @@ func writeErrorBody(w http.ResponseWriter, e *spec.Problem, id string) {
 	header.Del("ETag") // of what was looked at before it failed
 	header.Set("Content-Type", "application/json")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
-	if after := access.RetryAfter(e); after != "" {
-		header.Set("Retry-After", after)
-	}
-	if e.Status == http.StatusServiceUnavailable || e.Status == http.StatusGatewayTimeout || e.Code == spec.ErrorCodeRemovalPending {
+	if e.Code == spec.ErrorCodeRemovalPending || e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable ||
+		e.Status == http.StatusGatewayTimeout {
 		header.Set("Retry-After", "1")
 	}
 	w.WriteHeader(e.Status)

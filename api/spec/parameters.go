@@ -29,6 +29,9 @@ func (p Parameters) Check(query string) error {
 	return nil
 }
 
+// Short is what a message shows of a text that somebody sent.
+func Short(text string) string { return strings.ToValidUTF8(text[:min(len(text), 100)], "") }
+
 func (p Parameters) has(name string) bool {
 	for _, known := range p {
 		if known == name {
@@ -46,7 +49,7 @@ func (p Parameters) unknown(name string) *Problem {
 	} else if len(known) > 0 {
 		hint = "this route takes " + strings.Join(known, ", ")
 	}
-	name = strings.ToValidUTF8(name[:min(len(name), 100)], "")
+	name = Short(name)
 	problem := NewProblem(http.StatusBadRequest, ErrorCodeUnknownParameter, fmt.Sprintf("unknown query parameter %s: %s", name, hint))
 	problem.Details = map[string]any{"parameter": name, "known": append([]string{}, known...)}
 	return problem

@@ -1,5 +1,3 @@
-// Package access decides which requests are answered at all, before any route is looked at: to which host names, and for which
-// pages of browsers.
 package access
 
 import (
@@ -40,11 +38,11 @@ func (b *Browsers) Check(r *http.Request) *spec.Problem {
 	if !b.knows(r) {
 		return spec.NewProblem(http.StatusMisdirectedRequest, spec.ErrorCodeMisdirected, fmt.Sprintf(
 			"the service does not answer to the host name %s: call it as localhost or 127.0.0.1, or add the name to ALLOWED_HOSTS",
-			short(hostname(r.Host))))
+			spec.Short(hostname(r.Host))))
 	}
 	if b.writes.Check(r) != nil {
 		return spec.NewProblem(http.StatusForbidden, spec.ErrorCodeForbidden, fmt.Sprintf(
-			"pages of the origin %s may not write: add it to CORS_ORIGINS if they are to", short(origin(r))))
+			"pages of the origin %s may not write: add it to CORS_ORIGINS if they are to", spec.Short(origin(r))))
 	}
 	return nil
 }
@@ -77,8 +75,6 @@ func origin(r *http.Request) string {
 	}
 	return "of another site" // a browser that tells the site and not the origin
 }
-
-func short(text string) string { return strings.ToValidUTF8(text[:min(len(text), 100)], "") }
 
 // Allow sets the headers by which a browser lets a page read an answer.
 func (b *Browsers) Allow(header http.Header, r *http.Request) {

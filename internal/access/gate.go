@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"foldbook/api/spec"
@@ -114,14 +113,6 @@ func Challenge(p *spec.Problem) string {
 		return fmt.Sprintf(`Bearer realm="foldbook", error="invalid_token", error_description=%q`, p.Message)
 	case p.Details["scope"] != nil:
 		return fmt.Sprintf(`Bearer realm="foldbook", error="insufficient_scope", scope="%v"`, p.Details["scope"])
-	}
-	return ""
-}
-
-// RetryAfter is the header of that name of a refusal of one too many, empty for others.
-func RetryAfter(p *spec.Problem) string {
-	if seconds, ok := p.Details["retry_after"].(int); ok {
-		return strconv.Itoa(seconds)
 	}
 	return ""
 }

@@ -130,7 +130,7 @@ func (j *JWT) caller(text string) (*Caller, error) {
 		return nil, unauthorized("the token is not valid") // why is for nobody who made it up
 	}
 	subject, _ := claims.GetSubject()
-	caller := &Caller{ID: "subject " + short(subject)}
+	caller := &Caller{ID: "subject " + spec.Short(subject)}
 	scopes := words(claims[j.claim])
 	for _, scope := range []spec.Scope{spec.ScopeMetrics, spec.ScopeRead, spec.ScopeWrite, spec.ScopeAdmin} { // the highest
 		if slices.Contains(scopes, string(scope)) {
