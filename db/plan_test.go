@@ -135,7 +135,9 @@ func TestPlans(t *testing.T) {
 	exec(t, store, "SET synchronous_commit = on")
 	exec(t, store, "SET plan_cache_mode = force_custom_plan") // for the parameters given, not for any
 	exec(t, store, "SELECT setseed(0.5)")
+	exec(t, store, "SET statement_timeout = 0") // that of a request is not for making a hundred thousand rows
 	grow(t, store)
+	exec(t, store, "RESET statement_timeout")
 	values := map[string]string{
 		"page_size": "100", "page_offset": "0", "max_count": "1000000", "after": "-1", "fold_numbers": "'{1,2}'", "after_id": "'" + uuid.Nil.String() + "'",
 		"after_at": "'2020-01-01'", "has_cursor": "false", "after_value": "0", "metric_keys": "'{}'", "metric_wanted": "'{}'", "metric_lows": "'{}'",
