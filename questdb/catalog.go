@@ -201,14 +201,9 @@ func (c *Client) measure(ctx context.Context, tables []*Table) ([]Measurement, e
 	return list, nil
 }
 
-// Disk is how many bytes the tables take.
-func (c *Client) Disk(ctx context.Context) (bytes int64, err error) {
-	rows, err := c.query(ctx, new(statement).add("select sum(diskSize) from table_storage()"))
-	err = each(rows, err, func(r *Rows) { bytes, _ = r.Int(0) })
-	if err != nil {
-		return 0, fmt.Errorf("measure the disk: %w", err)
-	}
-	return bytes, nil
+// Disk is how many bytes the tables take. Errors: those of a read.
+func (c *Client) Disk(ctx context.Context) (int64, error) {
+	return c.number(ctx, new(statement).add("select sum(diskSize) from table_storage()"))
 }
 
 // isOwn recognises QuestDB's own tables.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -111,7 +110,7 @@ func (c *Client) send(ctx context.Context, t *Table, fill func(*Writer) error) (
 		}
 		return 0, wrong
 	}
-	if dial := new(net.OpError); errors.As(err, &dial) && dial.Op == "dial" {
+	if err != nil && isConnecting(err) {
 		return 0, fmt.Errorf("%w: %w", errUnsent, failure(ctx, err, "", false))
 	} else if err != nil {
 		return 0, fmt.Errorf("write rows: %w: %w", ErrUnanswered, failure(ctx, err, "", false))
