@@ -260,22 +260,14 @@ func TestTooSlow(t *testing.T) {
 		},
 		"request timeout": func(o *api.Options) { o.RequestTimeout = 100 * time.Millisecond },
 	} {
-		tx, err := h.db.Pool.Begin(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := tx.Exec(t.Context(), `LOCK TABLE walkforward_runs, simulation_runs IN ACCESS EXCLUSIVE MODE`); err != nil {
-			t.Fatal(err)
-		}
+		unlock := h.lock("walkforward_runs", "simulation_runs")
 		opts := h.opts
 		change(&opts)
 		slow := &harness{t: t, opts: opts, db: opts.DB, http: api.New(opts).Handler()}
 		for _, path := range []string{"/api/walkforward/runs", "/api/walkforward/runs/" + fullRun.String(), "/api/tradesim/runs"} {
 			checkError(t, slow.get(path), name+" "+path, 504, "timeout", "the request took too long")
 		}
-		if err := tx.Rollback(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		unlock()
 		began := time.Now() // a busy machine may not answer within 100 ms at once
 		for status := 0; status != 200; {
 			if status = slow.get("/api/walkforward/runs/" + fullRun.String()).StatusCode; status != 200 && time.Since(began) > 10*time.Second {

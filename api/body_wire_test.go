@@ -120,14 +120,7 @@ func TestHalfClosedRead(t *testing.T) {
 	h.storeAll(2, 2)
 	server := httptest.NewServer(h.http)
 	defer server.Close()
-	tx, err := h.db.Pool.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tx.Rollback(t.Context())
-	if _, err := tx.Exec(t.Context(), `LOCK TABLE walkforward_folds IN ACCESS EXCLUSIVE MODE`); err != nil {
-		t.Fatal(err)
-	}
+	defer h.lock("walkforward_folds")() // before the server closes, which waits for its requests
 	w := dial(t, server)
 	w.send("GET /api/runs/%s HTTP/1.1\r\nHost: localhost\r\n\r\n", newRun)
 	if err := w.conn.CloseWrite(); err != nil {

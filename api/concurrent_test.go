@@ -137,13 +137,8 @@ func TestSlowWrite(t *testing.T) {
 	server.Config.ReadTimeout = 200 * time.Millisecond
 	server.Start()
 	defer server.Close()
-	tx, err := h.db.Pool.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.Exec(t.Context(), `LOCK TABLE walkforward_run_metrics IN ACCESS EXCLUSIVE MODE`); err != nil {
-		t.Fatal(err)
-	}
+	unlock := h.lock("walkforward_run_metrics")
+	defer unlock() // before the server closes, which waits for its requests
 	statuses := make(chan int, 2)
 	for _, tc := range []struct{ method, path, body string }{{"POST", "/api/runs", runBody(1)}, {"DELETE", "/api/runs/" + newRun + "?cascade=true", ""}} {
 		go func() {
@@ -169,9 +164,7 @@ func TestSlowWrite(t *testing.T) {
 		}
 	}
 	<-time.After(700 * time.Millisecond)
-	if err := tx.Rollback(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	unlock()
 	for range 2 {
 		if status := <-statuses; status != 200 && status != 201 {
 			t.Errorf("a slow write is answered with %d", status)

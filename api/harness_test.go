@@ -188,3 +188,18 @@ func readBody(t testing.TB, res *http.Response) string {
 	res.Body = io.NopCloser(strings.NewReader(string(text)))
 	return string(text)
 }
+
+// lock takes the tables for itself until unlock, or the end of the test, so that whoever needs one of them waits.
+func (h *harness) lock(tables ...string) (unlock func()) {
+	h.t.Helper()
+	tx, err := h.db.Pool.Begin(h.t.Context())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	unlock = func() { _ = tx.Rollback(context.Background()) }
+	h.t.Cleanup(unlock)
+	if _, err := tx.Exec(h.t.Context(), "LOCK TABLE "+strings.Join(tables, ", ")+" IN ACCESS EXCLUSIVE MODE"); err != nil {
+		h.t.Fatal(err)
+	}
+	return unlock
+}
