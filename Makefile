@@ -28,12 +28,8 @@ test: ## Run all tests; they bring their own PostgreSQL.
 test-quick: ## Run the tests that need no server but PostgreSQL, and leave out the slow ones.
 	go test -short ./...
 
-check: ## All that has to hold before a merge: each of the steps below, with the time it took.
-	@for step in generated vet lint vuln unit alerts race-short vet-sql loop-test versions pgbouncer smoke; do \
-		began=$$(date +%s); echo "== $$step"; \
-		$(MAKE) --no-print-directory $$step || { echo "== $$step: FAILED"; exit 1; }; \
-		echo "== $$step: $$(( $$(date +%s) - began )) s"; \
-	done
+check: generated vet-sql ## All that has to hold before a merge: the steps two at a time, each with the time it took.
+	@.ci/steps loop-test race-short versions pgbouncer lint smoke alerts vet vuln unit
 
 generated: ## Generate, and fail when that changes, adds or removes a file.
 	@state() { git status --porcelain --untracked-files=all && git diff; }; \
