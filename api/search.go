@@ -18,10 +18,6 @@ import (
 	"foldbook/internal/paging"
 )
 
-// candidates is the largest set of ids that a selective filter hands to a search: beyond it, walking the list in its
-// order and testing each row reaches a full page sooner.
-const candidates = 5000
-
 // searches are the queries that answer a search of one table; those of runs and simulations take the same parameters.
 type searches[T any] struct {
 	what     string // a row
@@ -119,10 +115,10 @@ func (f *finder[T]) page(after *paging.Cursor, p paging.Page) (result found[T], 
 	var tail int // where the rows without what is sorted by begin
 	switch {
 	case w.ids != nil && len(w.ids) == 0:
-	case f.Sort.Key == "":
-		result.rows, err = f.rows(f.Ranges, w)
+	case w.ids == nil && f.several():
+		result.rows, tail, result.ids, err = f.walkFirst(w)
 	default:
-		result.rows, tail, err = f.byOrder(w)
+		result.rows, tail, err = f.walk(w, false)
 	}
 	if err == nil && tail == 0 && after == nil && (len(result.rows) == 0 || f.Sort.Key != "") {
 		result.warnings, err = f.warnings()
@@ -171,94 +167,6 @@ func (f *finder[T]) warnings() ([]string, error) {
 func (f *finder[T]) byOffset(p paging.Page) ([]T, func() (int64, error), error) {
 	got, err := f.page(nil, p)
 	return got.rows, func() (int64, error) { return f.total(f.ctx, f.Ranges, got.ids, 1<<62) }, err
-}
-
-// narrow returns a small set of candidates, nil when the filters leave many. It puts the most selective of those first.
-func (f *finder[T]) narrow() ([]uuid.UUID, error) {
-	if f.ids != nil {
-		return f.ids, nil // the filters are tested on them
-	}
-	var best []uuid.UUID
-	keep := func(ids []uuid.UUID, err error) error {
-		if err == nil && len(ids) <= candidates && (best == nil || len(ids) < len(best)) {
-			best = ids
-		}
-		return err
-	}
-	if f.pattern != nil {
-		if err := keep(f.matchText(f.ctx, db.MatchRunsByTextParams{Pattern: *f.pattern, PageSize: candidates + 1})); err != nil {
-			return nil, fmt.Errorf("match the text: %w", err)
-		}
-	}
-	wanted := 0
-	for _, r := range f.Ranges {
-		if !r.Want {
-			continue
-		}
-		wanted++
-		if err := keep(f.matching([]metricquery.Range{r})); err != nil {
-			return nil, fmt.Errorf("match a metric: %w", err)
-		}
-	}
-	if best != nil || wanted < 2 {
-		return best, nil
-	}
-	if err := f.sortRanges(); err != nil {
-		return nil, err
-	}
-	if err := keep(f.joint(f.Ranges)); err != nil {
-		return nil, fmt.Errorf("match the metrics: %w", err)
-	}
-	return best, nil
-}
-
-// jointTime is the most that a search for what several filters leave may take; after that they leave many, for all that is known.
-const jointTime = 1500 * time.Millisecond
-
-// joint is matching for several ranges.
-func (f *finder[T]) joint(ranges []metricquery.Range) ([]uuid.UUID, error) {
-	limited := *f
-	var cancel context.CancelFunc
-	limited.ctx, cancel = context.WithTimeout(f.ctx, jointTime)
-	defer cancel()
-	ids, err := limited.matching(ranges)
-	if errors.Is(err, context.DeadlineExceeded) && f.ctx.Err() == nil {
-		return make([]uuid.UUID, candidates+1), nil
-	}
-	return ids, err
-}
-
-// matching returns the ids of what is in some ranges, the first wanted of which leads; more than candidates are too many.
-func (f *finder[T]) matching(ranges []metricquery.Range) ([]uuid.UUID, error) {
-	first, others, _ := metricquery.Leading(ranges)
-	j, m := joinable(others, nil)
-	return f.match(f.ctx, db.MatchRunsByMetricsParams{
-		Key: first.Key, Low: first.Low, High: first.High, PageSize: candidates + 1,
-		JoinedKeys: j.Keys, JoinedWanted: j.Wanted, JoinedLows: j.Lows, JoinedHighs: j.Highs,
-		MetricKeys: m.Keys, MetricWanted: m.Wanted, MetricLows: m.Lows, MetricHighs: m.Highs,
-	})
-}
-
-// sized is up to where the size of a range is of interest: some 10 ms.
-const sized = 50_000
-
-// sortRanges puts the wanted range that has the fewest rows first.
-func (f *finder[T]) sortRanges() error {
-	least, at := int64(sized), 0
-	for i, r := range f.Ranges {
-		if !r.Want {
-			continue
-		}
-		n, err := f.countByMetrics(f.ctx, db.CountRunsByMetricsParams{Key: r.Key, Low: r.Low, High: r.High, MaxCount: sized})
-		if err != nil {
-			return fmt.Errorf("count what a metric matches: %w", err)
-		}
-		if n < least {
-			least, at = n, i
-		}
-	}
-	f.Ranges[0], f.Ranges[at] = f.Ranges[at], f.Ranges[0]
-	return nil
 }
 
 // rows pages through what is within the ranges and ids, newest first.
@@ -327,13 +235,18 @@ func (f *finder[T]) order() order {
 	return o
 }
 
+// sorts tells that the sort leaves out more than the filters do.
+func (f *finder[T]) sorts(w window) bool {
+	return f.Sort.Key != "" && !f.Sort.Complete && !f.order().filtered && w.ids == nil && f.pattern == nil && len(f.Ranges) > 0
+}
+
 // byOrder pages through the rows that have what is sorted by, in its order, and then through the others, newest first. It returns how
-// many of the page's rows have it.
-func (f *finder[T]) byOrder(w window) (rows []T, tail int, err error) {
+// many of the page's rows have it. joint has it look first which of what passes the filters has it.
+func (f *finder[T]) byOrder(w window, joint bool) (rows []T, tail int, err error) {
 	o, present := f.order(), f.Sort.Present()
 	if w.after == nil || !w.after.Missing {
 		all := w.ids
-		if !f.Sort.Complete && !o.filtered && w.ids == nil && f.pattern == nil && len(f.Ranges) > 0 {
+		if joint && f.sorts(w) {
 			// Few that pass the filters may have it, and a walk along all that do would be long.
 			if ids, err := f.joint(append(slices.Clone(f.Ranges), present)); err != nil {
 				return nil, 0, fmt.Errorf("match what is sorted by: %w", err)

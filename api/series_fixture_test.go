@@ -129,6 +129,6 @@ func (h *seriesHarness) refused(path string, status int, code, message string) {
 func patient(server *devstack.QuestDB) questdb.Config {
 	return questdb.Config{
 		HTTPURL: server.HTTPURL(), PGURL: server.PGURL(),
-		ConnectTimeout: 10 * time.Second, AcquireTimeout: 10 * time.Second, AnswerTimeout: 20 * time.Second,
+		ConnectTimeout: 10 * time.Second, AcquireTimeout: 10 * time.Second, AnswerTimeout: 20 * time.Second, StallTimeout: 20 * time.Second,
 	}
 }
