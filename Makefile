@@ -11,7 +11,7 @@ GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 GOVULNCHECK   := $(TOOLS)/govulncheck-v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-quick check generated vet lint vuln unit race race-short vet-sql loop-test pgbouncer smoke versions alerts build quick seed generate tools tools-built vet-queries bench load reset clean-tools
+.PHONY: help run dev test test-quick check generated vet lint vuln unit race race-short vet-sql loop-test pgbouncer smoke versions alerts build quick seed generate generate-go types client tools tools-built vet-queries bench load reset clean-tools
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -76,8 +76,29 @@ seed: # Store the samples as the sources are now.
 
 GEN := .dev/bin/gen -sqlc $(SQLC) -oapi-codegen $(OAPI_CODEGEN)
 
-generate: tools ## Regenerate Go and the row schemas from migrations, queries and the API description.
+generate: ## Regenerate Go, the row schemas and the client's types from migrations, queries and the API description.
+	@$(MAKE) --no-print-directory generate-go
+	@$(MAKE) --no-print-directory types
+
+generate-go: tools # What make dev waits for before it builds.
 	@$(GEN) $(GENFLAGS)
+
+CLIENT := clients/typescript
+PACKAGES := $(CLIENT)/node_modules/.package-lock.json
+NPM ?= npm
+
+types: # Make the types of the TypeScript client, unless what they are made of is the same as the last time.
+	@state() { cksum api/spec/openapi.gen.json $(CLIENT)/package-lock.json $(CLIENT)/src/schema.gen.ts; }; \
+	if [ "$$(state)" = "$$(cat .dev/types.sum 2>/dev/null)" ]; then exit 0; fi; \
+	command -v "$(NPM)" >/dev/null || { echo "npm is not installed: $(CLIENT)/src/schema.gen.ts stays as it is"; exit 0; }; \
+	$(MAKE) -s $(PACKAGES) && $(NPM) --prefix $(CLIENT) --silent run generate >.dev/types.log 2>&1 && state >.dev/types.sum || \
+	{ cat .dev/types.log; exit 1; }
+
+$(PACKAGES): $(CLIENT)/package-lock.json
+	@cd $(CLIENT) && $(NPM) ci --silent && touch node_modules/.package-lock.json
+
+client: $(PACKAGES) ## Build the TypeScript client and pack it as .dev/foldbook-client.tgz, for npm install.
+	@cd $(CLIENT) && $(NPM) --silent pack --pack-destination ../../.dev >/dev/null && mv ../../.dev/foldbook-client-*.tgz ../../.dev/foldbook-client.tgz
 
 tools: $(SQLC) $(OAPI_CODEGEN) # Build what make generate runs.
 	@mkdir -p .dev/bin && go build -o .dev/bin/gen ./internal/gen

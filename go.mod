@@ -2,6 +2,8 @@ module foldbook
 
 go 1.26.0
 
+ignore ./clients/typescript/node_modules
+
 require (
 	github.com/IBM/pgxpoolprometheus v1.1.3
 	github.com/MicahParks/keyfunc/v3 v3.9.2

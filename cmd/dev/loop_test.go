@@ -79,7 +79,7 @@ func (l *loop) start(t *testing.T) {
 	_ = listener.Close()
 	_, port, _ := net.SplitHostPort(l.address)
 	cmd := exec.Command("make", "dev")
-	cmd.Dir, cmd.Env = l.dir, append(cleanEnv(), "PORT="+port, "HOST=127.0.0.1", "POSTGRES_URL=", "QDB_HTTP_URL=")
+	cmd.Dir, cmd.Env = l.dir, append(cleanEnv(), "PORT="+port, "HOST=127.0.0.1", "POSTGRES_URL=", "QDB_HTTP_URL=", "NPM=")
 	cmd.Stdout, cmd.Stderr = &l.out, &l.out
 	dev, err := devstack.Start(cmd, syscall.SIGTERM)
 	if err != nil {

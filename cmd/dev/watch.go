@@ -72,7 +72,7 @@ func (w *watcher) scan() map[string]fileState {
 			return nil // removed while we look
 		}
 		if d.IsDir() {
-			if path != w.root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
+			if path != w.root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "node_modules") {
 				return fs.SkipDir
 			}
 			return nil
@@ -173,6 +173,10 @@ func (s *stack) renew(ctx context.Context, w *watcher, paths []string) error {
 	}
 	s.unserved = nil
 	s.say("watch", "serving the change after "+round(time.Since(began)).String())
+	if out, err := output(ctx, s.command("make", "-s", "types")); err != nil {
+		s.printFailure(out)
+		s.say("watch", "the types of the TypeScript client were not made")
+	}
 	if undone == 0 {
 		return nil
 	}
@@ -214,7 +218,7 @@ func (s *stack) generate(ctx context.Context, w *watcher) error {
 	if len(s.ungenerated) == 0 {
 		return nil
 	}
-	cmd := s.command("make", "-o", "tools", "generate")
+	cmd := s.command("make", "-o", "tools", "generate-go")
 	if !slices.ContainsFunc(s.ungenerated, func(path string) bool { return !isQuery(path) }) {
 		cmd.Args = append(cmd.Args, "GENFLAGS=-queries")
 	}

@@ -1,0 +1,30 @@
+package api_test
+
+import (
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"testing"
+
+	"foldbook/internal/testdb"
+)
+
+// The TypeScript client's own tests hold on the service with PostgreSQL and QuestDB, and their types fit.
+func TestTypeScriptClient(t *testing.T) {
+	testdb.Slow(t)
+	t.Parallel()
+	const client = "../clients/typescript"
+	if _, err := os.Stat(client + "/node_modules"); err != nil {
+		if os.Getenv("REQUIRE_NODE") != "" {
+			t.Fatal("the packages of clients/typescript are not installed: make client")
+		}
+		t.Skip("the packages of clients/typescript are not installed: make client")
+	}
+	server := httptest.NewServer(appendHarness(t).http)
+	defer server.Close()
+	cmd := exec.CommandContext(t.Context(), "npm", "test", "--silent")
+	cmd.Dir, cmd.Env = client, append(os.Environ(), "FOLDBOOK_URL="+server.URL)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("npm test: %v\n%s", err, out)
+	}
+}
