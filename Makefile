@@ -53,7 +53,7 @@ race-short: ## The same without the slow tests, which are slow by the size of th
 	go test -race -short -timeout 30m ./...
 
 loop-test: build tools ## Edit a copy of the repository beside make dev: mutations, the recipes of the docs, the time to an answer.
-	LOOP_TEST=1 go test ./cmd/dev -count=1 -v -timeout 30m -run 'TestMutations|TestRecipes|TestEditToAnswer'
+	LOOP_TEST=1 go test ./cmd/dev -count=1 -v -timeout 30m -run 'TestMutations|TestRecipes|TestEditToAnswer|TestClientTypes'
 
 pgbouncer: ## Run the tests of the API through PgBouncer in transaction mode, which has to be installed.
 	TEST_PGBOUNCER=1 go test -short ./api ./db

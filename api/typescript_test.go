@@ -14,12 +14,7 @@ func TestTypeScriptClient(t *testing.T) {
 	testdb.Slow(t)
 	t.Parallel()
 	const client = "../clients/typescript"
-	if _, err := os.Stat(client + "/node_modules"); err != nil {
-		if os.Getenv("REQUIRE_NODE") != "" {
-			t.Fatal("the packages of clients/typescript are not installed: make client")
-		}
-		t.Skip("the packages of clients/typescript are not installed: make client")
-	}
+	testdb.Program(t, client+"/node_modules/.bin/tsc") // make client installs it
 	server := httptest.NewServer(appendHarness(t).http)
 	defer server.Close()
 	cmd := exec.CommandContext(t.Context(), "npm", "test", "--silent")

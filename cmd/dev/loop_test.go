@@ -45,9 +45,17 @@ func (b *lockedBuffer) from(n int) string {
 // loopPatience bounds an edit: the first one compiles nearly everything.
 const loopPatience = 10 * time.Minute
 
-// startLoop copies the repository, lends the copy the tools and programs of this one, and starts make dev. The test is skipped
-// unless LOOP_TEST is set, as make loop-test does: it takes minutes.
+// startLoop starts make dev in a copy of the repository.
 func startLoop(t *testing.T) *loop {
+	t.Helper()
+	l := copyRepository(t)
+	l.start(t)
+	return l
+}
+
+// copyRepository lends the copy the tools and programs of this one. The test is skipped unless LOOP_TEST is set, as make loop-test
+// does: it takes minutes.
+func copyRepository(t *testing.T) *loop {
 	t.Helper()
 	if os.Getenv("LOOP_TEST") == "" {
 		t.Skip("LOOP_TEST is not set: make loop-test")
@@ -65,7 +73,6 @@ func startLoop(t *testing.T) *loop {
 	l.shell(t, `chmod 755 . && cd "$1" && git ls-files -co --exclude-standard -z | tar cf - --null -T - | tar xf - -C "$2" && cd "$2" &&
 		mkdir -p .dev/bin && cp -a "$1/.dev/bin/tools" .dev/bin/ && { [ ! -d "$1/.dev/cache" ] || cp -a "$1/.dev/cache" .dev/; } && git init -q . && git add -A &&
 		git commit -qm start`, root, dir)
-	l.start(t)
 	return l
 }
 
