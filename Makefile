@@ -66,7 +66,7 @@ build: ## Build foldbook and dev into .dev/bin.
 	go build -o .dev/bin/ ./cmd/foldbook ./cmd/dev
 
 # make dev builds the module without optimizing it: an edit of SQL compiles all that imports db, and this takes half of the time.
-QUICK := -buildvcs=false -gcflags='foldbook/...=-N -l -dwarf=false' -ldflags=-w
+QUICK := -buildvcs=false -gcflags='foldbook/...=-N -l -dwarf=false' -ldflags=-s
 
 quick: # Build the server beside the one that runs.
 	@go build $(QUICK) -o .dev/bin/foldbook.new ./cmd/foldbook

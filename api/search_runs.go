@@ -38,7 +38,8 @@ func (s *Server) runSearchOf(ctx context.Context, p spec.ListRunsParams) (q sear
 	return q, s.whereAll(ctx, &q, p.Status, p.DatasetID, p.DatasetSlug, p.Symbol)
 }
 
-func (s *Server) runFinder(ctx context.Context, search search) *finder[db.SearchRunsRow] {
+// runFinder is no method of Server, as simulationFinder is none: the packages that use Server would compile the finder once more.
+func runFinder(ctx context.Context, s *Server, search search) *finder[db.SearchRunsRow] {
 	q := s.DB.CustomPlans()
 	return &finder[db.SearchRunsRow]{ctx: ctx, search: search, searches: searches[db.SearchRunsRow]{
 		what: "run", list: q.SearchRuns,
@@ -112,7 +113,7 @@ func (s *Server) writeRuns(c echo.Context, route string, q search, params spec.L
 	if err != nil {
 		return err
 	}
-	return writeFound(c, "runs", s.runFinder(c.Request().Context(), q), page)
+	return writeFound(c, "runs", runFinder(c.Request().Context(), s, q), page)
 }
 
 // ListWalkforwardRuns serves GET /api/walkforward/runs: [run, …].
@@ -131,7 +132,7 @@ func (s *Server) ListWalkforwardRuns(c echo.Context, params spec.ListWalkforward
 		return err
 	}
 	if !q.all() {
-		rows, count, err := s.runFinder(ctx, q).byOffset(p)
+		rows, count, err := runFinder(ctx, s, q).byOffset(p)
 		return listRuns(c, rows, err, p, count)
 	}
 	rows, err := s.DB.ListRuns(ctx, db.ListRunsParams{PageSize: p.Limit, PageOffset: p.Offset})

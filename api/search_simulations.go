@@ -44,7 +44,7 @@ func (s *Server) simulationSearchOf(ctx context.Context, p spec.ListSimulationsP
 	return q, s.whereAll(ctx, &q, p.Status, p.DatasetID, p.DatasetSlug, p.Symbol)
 }
 
-func (s *Server) simulationFinder(ctx context.Context, search search) *finder[db.SimulationRun] {
+func simulationFinder(ctx context.Context, s *Server, search search) *finder[db.SimulationRun] {
 	q := s.DB.CustomPlans()
 	return &finder[db.SimulationRun]{ctx: ctx, search: search, searches: searches[db.SimulationRun]{
 		what: "simulation",
@@ -95,5 +95,5 @@ func (s *Server) ListSimulations(c echo.Context, params spec.ListSimulationsPara
 	if err != nil {
 		return err
 	}
-	return writeFound(c, "simulations", s.simulationFinder(c.Request().Context(), q), page)
+	return writeFound(c, "simulations", simulationFinder(c.Request().Context(), s, q), page)
 }

@@ -32,7 +32,7 @@ func (s *Server) ListTradesimRuns(c echo.Context, params spec.ListTradesimRunsPa
 	if q.all() {
 		rows, err = s.DB.ListSimulations(ctx, db.ListSimulationsParams{PageSize: p.Limit, PageOffset: p.Offset})
 	} else {
-		rows, count, err = s.simulationFinder(ctx, q).byOffset(p)
+		rows, count, err = simulationFinder(ctx, s, q).byOffset(p)
 	}
 	if err != nil {
 		return fmt.Errorf("list simulations: %w", err)

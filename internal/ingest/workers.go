@@ -34,11 +34,11 @@ type Workers struct {
 
 // Run works on jobs until ctx ends, and then hands back the open ones. It waits while PostgreSQL is down.
 func (w Workers) Run(ctx context.Context) error {
-	client, err := w.client(ctx)
+	client, err := newClient(ctx, w)
 	if err != nil {
 		return fmt.Errorf("make the workers: %w", err)
 	}
-	for !w.Ready(ctx) || w.start(ctx, client) != nil {
+	for !w.Ready(ctx) || start(ctx, w, client) != nil {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -62,8 +62,9 @@ func (w Workers) Run(ctx context.Context) error {
 	}
 }
 
-// client polls, because listening would occupy a connection of the pool and does not work through PgBouncer.
-func (w Workers) client(ctx context.Context) (*river.Client[pgx.Tx], error) {
+// newClient polls, because listening would occupy a connection of the pool and does not work through PgBouncer. It is no method, and
+// start is none: the packages that use Workers would compile River's generic client once more.
+func newClient(ctx context.Context, w Workers) (*river.Client[pgx.Tx], error) {
 	workers := river.NewWorkers()
 	if err := river.AddWorkerSafely(workers, &importer{store: w.Store, series: w.Series, log: w.Log, stopping: ctx}); err != nil {
 		return nil, err
@@ -89,7 +90,7 @@ func (w Workers) client(ctx context.Context) (*river.Client[pgx.Tx], error) {
 	})
 }
 
-func (w Workers) start(ctx context.Context, client *river.Client[pgx.Tx]) error {
+func start(ctx context.Context, w Workers, client *river.Client[pgx.Tx]) error {
 	err := client.Start(ctx)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		w.Log.Debug("the workers do not start yet", "cause", err.Error())
