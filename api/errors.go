@@ -34,6 +34,8 @@ var (
 		"the schema of the database is not that of this build: /readyz says more")
 	errForeign = spec.NewProblem(http.StatusNotFound, spec.ErrorCodeNotFound,
 		"this route belongs to the trading engine: foldbook stores results")
+	errOverloaded = &spec.Problem{Status: http.StatusServiceUnavailable, Code: spec.ErrorCodeOverloaded,
+		Message: "the service answers as many requests as it can", Details: map[string]any{"budget": spec.BudgetInFlight}}
 	errBusy = spec.NewProblem(http.StatusServiceUnavailable, spec.ErrorCodeDatabaseUnavailable,
 		"the database is busy")
 )
@@ -99,7 +101,11 @@ func writeErrorBody(w http.ResponseWriter, e *spec.Problem, id string) {
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	if e.Code == spec.ErrorCodeRemovalPending || e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable ||
 		e.Status == http.StatusGatewayTimeout {
-		header.Set("Retry-After", "1")
+		seconds, ok := details["retry_after"].(int)
+		if !ok {
+			seconds = 1
+		}
+		header.Set("Retry-After", strconv.Itoa(seconds))
 	}
 	w.WriteHeader(e.Status)
 	_, _ = w.Write(body) // a client that left needs no answer

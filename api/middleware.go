@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime/debug"
 	"slices"
@@ -27,7 +28,7 @@ import (
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	rec := &recorder{ResponseWriter: w, request: r, id: requestID(r), client: r.Context(), conn: http.NewResponseController(w),
-		patience: s.StreamWriteTimeout, draining: &s.draining}
+		patience: s.StreamWriteTimeout, draining: &s.draining, from: s.Proxies.Client(r)}
 	header := w.Header()
 	header.Set("X-Request-Id", rec.id)
 	s.browsers.Allow(header, r)
@@ -46,13 +47,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.log(r, rec, start)
 		return
 	}
-	if s.Gate != nil {
-		var err error
-		if rec.caller, err = s.Gate.Check(r.Context(), r.Header, s.scope(r)); err != nil {
-			s.refuse(rec, r, err)
-			s.log(r, rec, start)
-			return
-		}
+	defer s.inFlight.Add(-1)
+	if err := s.admit(rec, r, s.inFlight.Add(1)); err != nil {
+		s.refuse(rec, r, err)
+		s.log(r, rec, start)
+		return
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		ctx, cancel := context.WithTimeout(r.Context(), s.RequestTimeout)
@@ -71,13 +70,29 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.echo.ServeHTTP(rec, r)
 }
 
-// refuse answers a request that the gate does not let in, or whose key cannot be looked up.
+// admit tells who sends a request, one of so many at a time. Its error is the answer to who may not, or not now.
+func (s *Server) admit(rec *recorder, r *http.Request, inFlight int64) (err error) {
+	needs := s.needOf(r)
+	if s.InFlight > 0 && inFlight > s.InFlight && needs.budget != "" {
+		return errOverloaded
+	}
+	if s.Gate != nil {
+		if rec.caller, err = s.Gate.Check(r.Context(), r.Header, needs.scope, rec.from); err != nil {
+			return err
+		}
+	}
+	return s.Limits[needs.budget].Take(rec.caller, rec.from)
+}
+
+// refuse answers a request that is not let in, or whose key cannot be looked up.
 func (s *Server) refuse(rec *recorder, r *http.Request, err error) {
 	answer := classify(r.Context(), err)
 	if challenge := access.Challenge(answer); challenge != "" {
 		rec.Header().Set("WWW-Authenticate", challenge)
 	}
-	if answer.Status >= http.StatusInternalServerError {
+	if budget, ok := answer.Details["budget"].(spec.Budget); ok {
+		s.Metrics.Refused(budget)
+	} else if answer.Status >= http.StatusInternalServerError {
 		rec.cause = err
 	}
 	writeErrorBody(rec, answer, rec.id)
@@ -104,6 +119,7 @@ type recorder struct {
 	client   context.Context // ends when the client leaves, and not before
 	route    string
 	caller   *access.Caller // nil: nobody was asked
+	from     netip.Addr
 	status   int
 	bytes    int64
 	cause    error // of an answer that failed
@@ -191,7 +207,7 @@ func (s *Server) log(r *http.Request, rec *recorder, start time.Time) {
 	if !s.Log.Enabled(r.Context(), level) {
 		return
 	}
-	attrs := [10]slog.Attr{
+	attrs := [11]slog.Attr{
 		slog.String("request_id", rec.id),
 		slog.String("method", r.Method),
 		slog.String("route", rec.route),
@@ -199,8 +215,9 @@ func (s *Server) log(r *http.Request, rec *recorder, start time.Time) {
 		slog.Int("status", rec.status),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.Int64("bytes", rec.bytes),
+		slog.Any("client", rec.from),
 	}
-	n := 7
+	n := 8
 	if rec.caller != nil {
 		attrs[n] = slog.String("caller", rec.caller.ID)
 		n++

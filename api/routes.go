@@ -73,7 +73,7 @@ func (r router) write(method, path string, h echo.HandlerFunc, m []echo.Middlewa
 
 // add registers a route with its scope, and with the check of its parameters and its type of body before the handler does anything.
 func (r router) add(method, path string, operation spec.Operation, h echo.HandlerFunc, m []echo.MiddlewareFunc) *echo.Route {
-	r.server.scopes[method+" "+path] = operation.Scope
+	r.server.needs[method+" "+path] = need{operation.Scope, operation.Budget}
 	return r.Add(method, path, func(c echo.Context) error {
 		if err := operation.Check(c.Request()); err != nil {
 			return err
@@ -82,14 +82,22 @@ func (r router) add(method, path string, operation spec.Operation, h echo.Handle
 	}, m...)
 }
 
-// scope is what a request needs, by the route that it will take: the router itself says which, so that no spelling of a path leads
-// around the check. It is empty where there is no route.
-func (s *Server) scope(r *http.Request) spec.Scope {
+// need is what a request needs to be answered: a scope, which is empty where there is no route, and a place in a budget.
+type need struct {
+	scope  spec.Scope
+	budget spec.Budget
+}
+
+// needOf goes by the route that a request will take: the router itself says which, so that no spelling of a path leads around the check.
+func (s *Server) needOf(r *http.Request) need {
 	c := s.echo.AcquireContext()
 	defer s.echo.ReleaseContext(c)
 	c.Reset(r, nil)
 	s.echo.Router().Find(r.Method, echo.GetPath(r), c)
-	return s.scopes[r.Method+" "+c.Path()]
+	if n, ok := s.needs[r.Method+" "+c.Path()]; ok {
+		return n
+	}
+	return need{budget: spec.BudgetReads}
 }
 
 var pathParameter = regexp.MustCompile(`:(\w+)`)

@@ -44,7 +44,10 @@ type Options struct {
 	Passthrough Passthrough
 
 	Gate      *access.Gate // tells who calls; nil: everybody may do everything
-	OpenReads []string     // paths of the description that may be read without a credential; OlderReads is the six original ones
+	Limits    map[spec.Budget]*access.Limiter
+	InFlight  int64          // most requests at a time, but for probes; 0: any number
+	Proxies   access.Proxies // whose word on the address of a client is believed
+	OpenReads []string       // paths of the description that may be read without a credential; OlderReads is the six original ones
 
 	AllowedHosts   []string // names beside those of the loopback that the service answers to
 	CORSOrigins    []string // origins whose pages may call, and write unless it is "*", which is any
@@ -60,8 +63,9 @@ type Server struct {
 	draining atomic.Bool
 	cache    *answerCache
 	browsers *access.Browsers
-	running  sync.Map              // callers whose statement QuestDB works on
-	scopes   map[string]spec.Scope // what each route needs, by method and path as Echo has them
+	running  sync.Map // callers whose statement QuestDB works on
+	inFlight atomic.Int64
+	needs    map[string]need // of each route, by method and path as Echo has them
 	receiver *httpbody.Receiver
 	disk     diskUsage
 	writes   *semaphore.Weighted // writes that are at the database: they leave a connection to the reads
@@ -73,7 +77,7 @@ func New(opts Options) *Server {
 	e := echo.New()
 	s := &Server{
 		Options: opts, echo: e, started: time.Now(), cache: newAnswerCache(opts.BodyCache),
-		scopes: map[string]spec.Scope{}, browsers: access.NewBrowsers(opts.AllowedHosts, opts.CORSOrigins),
+		needs: map[string]need{}, browsers: access.NewBrowsers(opts.AllowedHosts, opts.CORSOrigins),
 		receiver: httpbody.NewReceiver(opts.ReadTimeout, opts.WriteTimeout),
 		writes:   semaphore.NewWeighted(max(1, int64(opts.DB.Pool.Config().MaxConns)-1)),
 		appends:  semaphore.NewWeighted(maxAppends),
@@ -84,7 +88,7 @@ func New(opts Options) *Server {
 	e.Use(s.retryReads)
 	s.routes()
 	for _, route := range e.Routes() {
-		if s.scopes[route.Method+" "+route.Path] == "" {
+		if s.needs[route.Method+" "+route.Path].scope == "" {
 			panic(route.Method + " " + route.Path + " has no scope") // registered beside openapi.yaml
 		}
 	}

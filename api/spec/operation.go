@@ -13,6 +13,8 @@ type Operation struct {
 	Query Parameters
 	JSON  bool // the body is JSON and nothing else
 	Scope Scope
+
+	Budget Budget // empty: it is not limited
 }
 
 // document is what OperationOf reads of the description.
@@ -48,6 +50,7 @@ func OperationOf(method, path string) Operation {
 		Parameters  []parameter
 		RequestBody requestBody
 		Security    []map[string][]Scope
+		Budget      Budget `json:"x-budget"`
 	}
 	if err := json.Unmarshal(d.Paths[path][strings.ToLower(method)], &described); err != nil {
 		panic(fmt.Errorf("%s %s in openapi.yaml: %w", method, path, err))
@@ -72,6 +75,15 @@ func OperationOf(method, path string) Operation {
 		for _, scopes := range alternative {
 			operation.Scope = scopes[0]
 		}
+	}
+	operation.Budget = described.Budget
+	switch {
+	case operation.Scope == ScopeNone: // probes
+	case operation.Budget != "":
+	case method == http.MethodGet:
+		operation.Budget = BudgetReads
+	default:
+		operation.Budget = BudgetWrites
 	}
 	return operation
 }

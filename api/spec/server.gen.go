@@ -63,6 +63,7 @@ const (
 	ErrorCodeMethodNotAllowed    ErrorCode = "method_not_allowed"
 	ErrorCodeMisdirected         ErrorCode = "misdirected"
 	ErrorCodeNotFound            ErrorCode = "not_found"
+	ErrorCodeOverloaded          ErrorCode = "overloaded"
 	ErrorCodePreconditionFailed  ErrorCode = "precondition_failed"
 	ErrorCodeQuestdbUnavailable  ErrorCode = "questdb_unavailable"
 	ErrorCodeRateLimited         ErrorCode = "rate_limited"
@@ -106,6 +107,8 @@ func (e ErrorCode) Valid() bool {
 	case ErrorCodeMisdirected:
 		return true
 	case ErrorCodeNotFound:
+		return true
+	case ErrorCodeOverloaded:
 		return true
 	case ErrorCodePreconditionFailed:
 		return true

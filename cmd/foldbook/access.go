@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -53,6 +54,46 @@ func (c config) checkAccess(add func(ok bool, format string, args ...any)) {
 	}
 }
 
+// checkLimits adds what is wrong with the settings of limits.
+func (c config) checkLimits(add func(ok bool, format string, args ...any)) {
+	for _, limit := range []struct {
+		name  string
+		value float64
+	}{
+		{"LIMIT_READS", c.LimitReads}, {"LIMIT_WRITES", c.LimitWrites}, {"LIMIT_STREAMS", c.LimitStreams}, {"LIMIT_FAILURES", c.LimitFailures},
+	} {
+		add(limit.value == 0 || limit.value >= 0.001 && limit.value <= 1e6,
+			"%s=%v is neither 0 nor from 0.001 to 1000000", limit.name, limit.value)
+	}
+	add(c.LimitInFlight >= 0 && c.LimitInFlight <= 1e6, "LIMIT_IN_FLIGHT=%d is outside 0 to 1000000", c.LimitInFlight)
+	_, err := c.proxies()
+	add(err == nil, "TRUSTED_PROXIES %v: write addresses and networks like 127.0.0.1,10.0.0.0/8, separated by commas", err)
+}
+
+// limits are those of each caller.
+func (c config) limits() map[spec.Budget]*access.Limiter {
+	return map[spec.Budget]*access.Limiter{
+		spec.BudgetReads:   access.NewLimiter(spec.BudgetReads, c.LimitReads),
+		spec.BudgetWrites:  access.NewLimiter(spec.BudgetWrites, c.LimitWrites),
+		spec.BudgetStreams: access.NewLimiter(spec.BudgetStreams, c.LimitStreams),
+	}
+}
+
+// proxies are those whose word on the address of a client is believed.
+func (c config) proxies() (proxies access.Proxies, err error) {
+	for _, text := range c.TrustedProxies {
+		network, err := netip.ParsePrefix(text)
+		if addr, err2 := netip.ParseAddr(text); err2 == nil {
+			network, err = addr.Prefix(addr.BitLen())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("has %q", text)
+		}
+		proxies = append(proxies, network)
+	}
+	return proxies, nil
+}
+
 // checkExposure refuses to let other machines in without a credential, unless it is said in so many words that this is meant.
 func (c config) checkExposure() error {
 	ip := net.ParseIP(c.Host)
@@ -69,7 +110,7 @@ func (c config) gate(ctx context.Context, keys *db.DB, log *slog.Logger) (*acces
 	if slices.Contains(c.AuthMode, authOff) {
 		return nil, nil
 	}
-	gate := &access.Gate{}
+	gate := &access.Gate{Failures: access.NewLimiter(spec.BudgetFailures, c.LimitFailures)}
 	if slices.Contains(c.AuthMode, authJWT) {
 		var err error
 		if gate.JWT, err = access.NewJWT(ctx, access.JWTConfig{

@@ -85,6 +85,13 @@ type config struct {
 	JWTAudience           string   `env:"AUTH_JWT_AUDIENCE"`
 	JWTScopeClaim         string   `env:"AUTH_JWT_SCOPE_CLAIM" envDefault:"scope"`
 
+	LimitReads     float64  `env:"LIMIT_READS" envDefault:"0"`
+	LimitWrites    float64  `env:"LIMIT_WRITES" envDefault:"0"`
+	LimitStreams   float64  `env:"LIMIT_STREAMS" envDefault:"0"`
+	LimitFailures  float64  `env:"LIMIT_FAILURES" envDefault:"10"`
+	LimitInFlight  int64    `env:"LIMIT_IN_FLIGHT" envDefault:"2000"`
+	TrustedProxies []string `env:"TRUSTED_PROXIES"`
+
 	AllowedHosts   []string `env:"ALLOWED_HOSTS"`
 	CORSOrigins    []string `env:"CORS_ORIGINS" envDefault:"*"`
 	TraderPrefixes []string `env:"TRADER_PREFIXES" envDefault:"/traders/*"`
@@ -143,7 +150,9 @@ func problem(t reflect.Type, err error) string {
 		return "is none of debug, info, warn, error"
 	case t.Kind() == reflect.Bool:
 		return "is neither true nor false"
-	case t.Kind() == reflect.Int || t.Kind() == reflect.Int32:
+	case t.Kind() == reflect.Float64:
+		return "is not a number"
+	case t.Kind() == reflect.Int || t.Kind() == reflect.Int32 || t.Kind() == reflect.Int64:
 		return "is not a whole number"
 	}
 	return err.Error()
@@ -197,6 +206,7 @@ func (c config) check() (bad []string) {
 		add(err == nil && port >= 1 && port <= 65535, "QDB_ILP_PORT=%q is not a port: 1 to 65535", c.QDBILPPort)
 	}
 	c.checkAccess(add)
+	c.checkLimits(add)
 	for _, host := range c.AllowedHosts {
 		u, err := url.Parse("http://" + host)
 		add(err == nil && u.Hostname() == host,

@@ -49,7 +49,7 @@ func TestBadSettingsAreAllListed(t *testing.T) {
 		"PORT": "70000", "HOST": "::1", "POSTGRES_POOL_SIZE": "0", "POSTGRES_URL": "postgres://u:geheim@host:port/x", "POSTGRES_CONNECT_TIMEOUT": "0s",
 		"POSTGRES_STATEMENT_TIMEOUT": "3s", "POSTGRES_POOLER": "session", "MIGRATE_ON_START": "maybe", "QDB_HTTP_URL": "host:9000", "QDB_ILP_PORT": "x",
 		"READ_TIMEOUT": "30", "CORS_ORIGINS": "*,https://a.example/x", "ALLOWED_HOSTS": "foldbook.example,b.example:80",
-		"AUTH_MODE": "off,keys,jwt", "AUTH_JWT_ALGORITHMS": "RS256,HS256", "AUTH_JWT_ISSUER": "x", "AUTH_READ_TOKENS": "geheim", "AUTH_OPEN_READS": "older,/api/nope", "AUTH_OFF_BEYOND_LOOPBACK": "x", "TRADER_PREFIXES": "traders", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
+		"AUTH_MODE": "off,keys,jwt", "AUTH_JWT_ALGORITHMS": "RS256,HS256", "AUTH_JWT_ISSUER": "x", "AUTH_READ_TOKENS": "geheim", "AUTH_OPEN_READS": "older,/api/nope", "AUTH_OFF_BEYOND_LOOPBACK": "x", "TRADER_PREFIXES": "traders", "LIMIT_READS": "many", "LIMIT_WRITES": "-1", "LIMIT_FAILURES": "NaN", "LIMIT_IN_FLIGHT": "-1", "TRUSTED_PROXIES": "127.0.0.1,10.0.0.0/33", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
 		"QDB_PASSTHROUGH": "true", "QDB_PASSTHROUGH_ROWS": "0", "QDB_PASSTHROUGH_TIMEOUT": "0s", "QDB_IMPORT": "perhaps", "JOB_WORKERS": "-1",
 	})
 	want := `bad settings:
@@ -57,6 +57,7 @@ func TestBadSettingsAreAllListed(t *testing.T) {
   QDB_IMPORT="perhaps" is neither true nor false
   READ_TIMEOUT="30" is not a duration: write it like 500ms, 3s or 1m
   AUTH_OFF_BEYOND_LOOPBACK="x" is neither true nor false
+  LIMIT_READS="many" is not a number
   LOG_LEVEL="loud" is none of debug, info, warn, error
   PORT=70000 is not a port: 1 to 65535, or 0 for a free one
   HOST="::1" is not an IPv4 address or host name
@@ -78,6 +79,10 @@ func TestBadSettingsAreAllListed(t *testing.T) {
   AUTH_MODE=jwt needs AUTH_JWT_ISSUER and AUTH_JWT_AUDIENCE, which each token has to name
   AUTH_JWT_ALGORITHMS has "HS256": write some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA
   AUTH_OPEN_READS has "/api/nope": write older, or paths as in openapi.yaml, like /api/datasets/{dataset_id}, separated by commas
+  LIMIT_WRITES=-1 is neither 0 nor from 0.001 to 1000000
+  LIMIT_FAILURES=NaN is neither 0 nor from 0.001 to 1000000
+  LIMIT_IN_FLIGHT=-1 is outside 0 to 1000000
+  TRUSTED_PROXIES has "10.0.0.0/33": write addresses and networks like 127.0.0.1,10.0.0.0/8, separated by commas
   ALLOWED_HOSTS has "b.example:80": write names like foldbook.example, without port, separated by commas
   CORS_ORIGINS has "https://a.example/x": write * or origins like https://dashboard.example, separated by commas
   TRADER_PREFIXES has "traders": write paths like /traders/*, separated by commas`

@@ -107,12 +107,17 @@ func (serveCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	proxies, err := cfg.proxies()
+	if err != nil {
+		return err
+	}
 	server := api.New(api.Options{
 		DB: store, QuestDB: series, Import: cfg.Import, Log: log, Metrics: metrics, Version: buildVersion(), Schema: schema,
 		Passthrough: api.Passthrough{On: cfg.Passthrough, Rows: cfg.PassthroughRows, Timeout: cfg.PassthroughTimeout},
 		ReadTimeout: cfg.ReadTimeout, RequestTimeout: cfg.RequestTimeout, WriteTimeout: cfg.WriteTimeout,
 		StreamTimeout: cfg.StreamTimeout, StreamWriteTimeout: cfg.StreamWrite, BodyCache: cfg.BodyCacheMB << 20,
-		Gate: gate, OpenReads: cfg.AuthOpenReads, AllowedHosts: cfg.AllowedHosts, CORSOrigins: cfg.CORSOrigins,
+		Gate: gate, Limits: cfg.limits(), InFlight: cfg.LimitInFlight, Proxies: proxies, OpenReads: cfg.AuthOpenReads,
+		AllowedHosts: cfg.AllowedHosts, CORSOrigins: cfg.CORSOrigins,
 		TraderPrefixes: cfg.TraderPrefixes,
 	})
 

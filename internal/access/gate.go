@@ -6,8 +6,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -22,9 +24,10 @@ type Caller struct {
 
 // Gate tells who sends a request. The zero value lets nobody in.
 type Gate struct {
-	Keys   *Keys // nil: none are taken
-	JWT    *JWT  // nil: none are taken
-	tokens []token
+	Keys     *Keys    // nil: none are taken
+	JWT      *JWT     // nil: none are taken
+	Failures *Limiter // of credentials that do not hold, for each address
+	tokens   []token
 }
 
 type token struct {
@@ -37,9 +40,9 @@ func (g *Gate) AddToken(text, id string, scope spec.Scope) {
 	g.tokens = append(g.tokens, token{sha256.Sum256([]byte(text)), Caller{ID: id, Scope: scope}})
 }
 
-// Check returns who sends a request that needs a scope; spec.ScopeNone is a route that is open to everybody. Its error is the
-// answer to somebody who may not.
-func (g *Gate) Check(ctx context.Context, header http.Header, needed spec.Scope) (*Caller, error) {
+// Check returns who sends a request that needs a scope, from an address; spec.ScopeNone is a route that is open to everybody. Its
+// error is the answer to somebody who may not.
+func (g *Gate) Check(ctx context.Context, header http.Header, needed spec.Scope, from netip.Addr) (*Caller, error) {
 	if needed == spec.ScopeNone {
 		return nil, nil
 	}
@@ -47,7 +50,13 @@ func (g *Gate) Check(ctx context.Context, header http.Header, needed spec.Scope)
 	if err != nil {
 		return nil, err
 	}
+	if err := g.Failures.left(from); err != nil {
+		return nil, err
+	}
 	caller, err := g.identify(ctx, secret)
+	if refused := new(spec.Problem); errors.As(err, &refused) && refused.Status == http.StatusUnauthorized {
+		g.Failures.charge(from)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,7 +130,7 @@ func TestJWT(t *testing.T) {
 		"a fourth part":                       {good + ".x", 401},
 	} {
 		gate := &access.Gate{JWT: tokens}
-		caller, err := gate.Check(t.Context(), http.Header{"Authorization": {"Bearer " + tc.token}}, spec.ScopeWrite)
+		caller, err := gate.Check(t.Context(), http.Header{"Authorization": {"Bearer " + tc.token}}, spec.ScopeWrite, netip.Addr{})
 		got := 0
 		refused := new(spec.Problem)
 		if errors.As(err, &refused) {
@@ -171,7 +172,7 @@ func TestJWKS(t *testing.T) {
 	}
 	gate := &access.Gate{JWT: tokens}
 	check := func(kid string) error {
-		_, err := gate.Check(t.Context(), http.Header{"X-Api-Key": {signed(t, jwt.SigningMethodRS256, key, map[string]any{"kid": kid}, claims(nil))}}, spec.ScopeRead)
+		_, err := gate.Check(t.Context(), http.Header{"X-Api-Key": {signed(t, jwt.SigningMethodRS256, key, map[string]any{"kid": kid}, claims(nil))}}, spec.ScopeRead, netip.Addr{})
 		return err
 	}
 	if err := check("second"); err != nil {

@@ -13,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"foldbook/api/spec"
 )
 
 // Metrics is what one process has counted and timed.
@@ -22,6 +24,7 @@ type Metrics struct {
 	queries  *prometheus.HistogramVec
 	rows     *prometheus.CounterVec
 	aborted  *prometheus.CounterVec
+	refused  *prometheus.CounterVec
 	handler  http.Handler
 }
 
@@ -44,6 +47,9 @@ func New(version string) *Metrics {
 		aborted: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "foldbook_stream_aborted_total", Help: "Answers that were cut after they had begun, by the side that ended them.",
 		}, []string{"by"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "foldbook_requests_refused_total", Help: "Requests beyond a limit, by what was used up.",
+		}, []string{"budget"}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "foldbook_build_info", Help: "1, with the version of the build.", ConstLabels: prometheus.Labels{"version": version},
@@ -55,7 +61,10 @@ func New(version string) *Metrics {
 	for _, store := range []string{"questdb", "postgresql"} {
 		m.rows.WithLabelValues(store)
 	}
-	m.registry.MustRegister(m.requests, m.queries, m.rows, m.aborted, build,
+	for _, budget := range []spec.Budget{spec.BudgetReads, spec.BudgetWrites, spec.BudgetStreams, spec.BudgetFailures, spec.BudgetInFlight} {
+		m.refused.WithLabelValues(string(budget))
+	}
+	m.registry.MustRegister(m.requests, m.queries, m.rows, m.aborted, m.refused, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true, MaxRequestsInFlight: 4})
 	return m
@@ -91,6 +100,9 @@ func (m *Metrics) Aborted(byClient bool) {
 	}
 	m.aborted.WithLabelValues(by).Inc()
 }
+
+// Refused notes a request beyond a limit.
+func (m *Metrics) Refused(budget spec.Budget) { m.refused.WithLabelValues(string(budget)).Inc() }
 
 // Wrote notes rows that QuestDB has taken.
 func (m *Metrics) Wrote(rows int64) { m.rows.WithLabelValues("questdb").Add(float64(rows)) }
