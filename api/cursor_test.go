@@ -44,6 +44,7 @@ var cursorLists = []cursorList{
 	{runKind, "/api/runs?sort=-summary_metrics.x&count=estimated", insertRun, `DELETE FROM walkforward_runs WHERE run_id = $1`},
 	{runKind, "/api/datasets/" + newDataset + "/runs?sort=-summary_metrics.x&search=m", insertRun, `DELETE FROM walkforward_runs WHERE run_id = $1`},
 	{simulationKind, "/api/simulations?run_id=" + newRun, insertSimulation, `DELETE FROM simulation_runs WHERE simulation_id = $1`},
+	{simulationKind, "/api/runs/" + newRun + "/simulations?count=none", insertSimulation, `DELETE FROM simulation_runs WHERE simulation_id = $1`},
 	{simulationKind, "/api/simulations?sort=-summary_metrics.x", insertSimulation, `DELETE FROM simulation_runs WHERE simulation_id = $1`},
 	{kind{name: "trades", id: "trade_id"}, "/api/simulations/" + newSim + "/trades?count=none", `INSERT INTO simulation_trades (simulation_id, trade_id, bar_timestamp, side, size, entry_price)
 		VALUES ('` + newSim + `', $1::uuid, to_timestamp(1767312000 + $2::int), CASE WHEN $3::int < 4 THEN 'long' ELSE 'short' END, 1, 1)`, `DELETE FROM simulation_trades WHERE trade_id = $1`},

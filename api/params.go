@@ -24,7 +24,9 @@ var (
 	olderLimits = paging.Limits{Usual: 1000, Most: 5000, Deepest: deepest}
 	pageLimits  = paging.Limits{Usual: 50, Most: 1000, Deepest: deepest}
 	tradeLimits = paging.Limits{Usual: 1000, Most: 50000}
-	foldLimits  = paging.Limits{Usual: 1 << 30, Most: 1 << 30}
+	// foldPageLimits bound a page of folds, of 2 kB or so each; without a page, a run has all its folds.
+	foldPageLimits = paging.Limits{Usual: 1000, Most: 5000}
+	foldLimits     = paging.Limits{Usual: 1 << 30, Most: 1 << 30}
 )
 
 // pathID reads the id in a path.
@@ -161,7 +163,7 @@ func writeList[T any, P paging.Row[T]](c echo.Context, rows []T, p paging.Page, 
 		}
 	}
 	c.Response().Header().Set("X-Total-Count", strconv.FormatInt(total, 10))
-	return c.JSON(http.StatusOK, list[T, P](rows))
+	return sendTagged(c, list[T, P](rows))
 }
 
 // writeEnvelope answers a page with the total that count finds, and a link to the next page.
@@ -174,7 +176,7 @@ func writeEnvelope[T any, P paging.Row[T]](
 	if link := list.Link(c.Request().URL); link != "" {
 		c.Response().Header().Set("Link", link)
 	}
-	return c.JSON(http.StatusOK, list)
+	return sendTagged(c, list)
 }
 
 // granularityFilter writes a bar length in the stored form, so that 240m finds datasets that were posted with 240m.

@@ -42,9 +42,48 @@ func (s *Server) GetRun(c echo.Context, runID string, params spec.GetRunParams) 
 	}
 	ctx := c.Request().Context()
 	return s.serveCached(c, params.IfNoneMatch, s.runState(ctx, id), func() (cacheable, error) {
-		detail, err := s.runDetail(ctx, id, foldPage(ctx, id, p))
+		detail, err := s.runDetail(ctx, id, foldPage(ctx, id, -1, p))
 		return cacheable{runTag(&detail.Run), isFinal(detail.Run.Status), &runFlat{detail, p.Offset}}, err
 	})
+}
+
+// ListFolds serves GET /api/runs/:run_id/folds: {"folds": […], "count": …, "total": …, "next": …}.
+func (s *Server) ListFolds(c echo.Context, runID string, params spec.ListFoldsParams) error {
+	id, err := pathID("run_id", runID)
+	if err != nil {
+		return err
+	}
+	q, err := foldPageLimits.Request(paging.Params{
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count),
+	}, paging.Scope("/api/runs/"+id.String()+"/folds", c.QueryParams()))
+	if err != nil {
+		return err
+	}
+	if done, err := s.runUnchanged(c, id, params.IfNoneMatch); done || err != nil {
+		return err
+	}
+	after := int32(-1)
+	if q.After != nil {
+		after = int32(q.After.Value)
+	}
+	detail, err := s.runDetail(c.Request().Context(), id, foldPage(c.Request().Context(), id, after, paging.Page{Limit: q.Limit + 1, Offset: q.Offset}))
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("ETag", runTag(&detail.Run))
+	list := paging.NewList("folds", detail.Folds, q, func(last *db.WalkforwardFold) paging.Cursor {
+		return paging.Cursor{Value: float64(last.FoldNumber)}
+	})
+	return writeEnvelope(c, list, func(context.Context, int64) (int64, error) { return detail.Run.FoldCount, nil })
+}
+
+// runUnchanged answers 304 when the caller has the current state of a run. The cache is not for lists: they have headers of their own.
+func (s *Server) runUnchanged(c echo.Context, id uuid.UUID, ifNoneMatch *string) (bool, error) {
+	if ifNoneMatch == nil {
+		return false, nil
+	}
+	tag, err := s.runState(c.Request().Context(), id)()
+	return err == nil && unchanged(c, ifNoneMatch, tag), err
 }
 
 // ListRunFolds serves GET /api/walkforward/runs/:run_id/folds: [fold, …].
@@ -57,17 +96,11 @@ func (s *Server) ListRunFolds(c echo.Context, runID string, params spec.ListRunF
 	if err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
-	if params.IfNoneMatch != nil { // the cache keeps bodies alone, and this list has its total in a header
-		tag, err := s.runState(ctx, id)()
-		if err != nil {
-			return err
-		}
-		if unchanged(c, params.IfNoneMatch, tag) {
-			return nil
-		}
+	if done, err := s.runUnchanged(c, id, params.IfNoneMatch); done || err != nil {
+		return err
 	}
-	detail, err := s.runDetail(ctx, id, foldPage(ctx, id, p))
+	ctx := c.Request().Context()
+	detail, err := s.runDetail(ctx, id, foldPage(ctx, id, -1, p))
 	if err != nil {
 		return err
 	}
@@ -91,9 +124,9 @@ type folds interface {
 	Query(f func(int, []db.WalkforwardFold, error))
 }
 
-func foldPage(ctx context.Context, run uuid.UUID, p paging.Page) func(*db.Queries) folds {
+func foldPage(ctx context.Context, run uuid.UUID, after int32, p paging.Page) func(*db.Queries) folds {
 	return func(q *db.Queries) folds {
-		return q.ListFoldPage(ctx, []db.ListFoldPageParams{{RunID: run, After: -1, PageSize: p.Limit, PageOffset: p.Offset}})
+		return q.ListFoldPage(ctx, []db.ListFoldPageParams{{RunID: run, After: after, PageSize: p.Limit, PageOffset: p.Offset}})
 	}
 }
 

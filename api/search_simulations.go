@@ -89,9 +89,37 @@ func (s *Server) ListSimulations(c echo.Context, params spec.ListSimulationsPara
 	if err != nil {
 		return err
 	}
+	return s.writeSimulations(c, "/api/simulations", q, params)
+}
+
+// ListRunSimulations serves GET /api/runs/:run_id/simulations in the shape of GET /api/simulations.
+func (s *Server) ListRunSimulations(c echo.Context, runID string, params spec.ListRunSimulationsParams) error {
+	id, err := pathID("run_id", runID)
+	if err != nil {
+		return err
+	}
+	search := spec.ListSimulationsParams{
+		RunID:     new(texts([]uuid.UUID{id})),
+		DatasetID: params.DatasetID, DatasetSlug: params.DatasetSlug, Symbol: params.Symbol, Status: params.Status,
+		Mode: (*spec.ListSimulationsParamsMode)(params.Mode), Measurement: params.Measurement, Namespace: params.Namespace,
+		Search: params.Search, Metric: params.Metric, Sort: params.Sort,
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*spec.ListSimulationsParamsCount)(params.Count),
+	}
+	ctx := c.Request().Context()
+	q, err := s.simulationSearchOf(ctx, search)
+	if err != nil {
+		return err
+	}
+	if _, err := s.DB.GetRunVersion(ctx, id); err != nil {
+		return notFound(err, "run", id)
+	}
+	return s.writeSimulations(c, "/api/runs/"+id.String()+"/simulations", q, search)
+}
+
+func (s *Server) writeSimulations(c echo.Context, route string, q search, params spec.ListSimulationsParams) error {
 	page, err := pageLimits.Request(paging.Params{
 		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count),
-	}, paging.Scope("/api/simulations", c.QueryParams()))
+	}, paging.Scope(route, c.QueryParams()))
 	if err != nil {
 		return err
 	}

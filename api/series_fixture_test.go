@@ -115,7 +115,7 @@ func (h *seriesHarness) want(path string, status int, body string, header ...str
 }
 
 // refused checks that a request is answered with an error.
-func (h *seriesHarness) refused(path string, status int, code, message string) {
+func (h *harness) refused(path string, status int, code, message string) {
 	h.t.Helper()
 	res := h.get(path)
 	var answer spec.Error

@@ -364,7 +364,7 @@ type ListFoldPageParams struct {
 }
 
 // ListFoldPage returns some folds of one run by number, from a fold number on when after is 0 or more; a batch form, so that
-// it travels with GetRun. Called by GET /api/runs/{id} and /api/walkforward/runs/{id}/folds.
+// it travels with GetRun. Called by GET /api/runs/{id}, /api/runs/{id}/folds and /api/walkforward/runs/{id}/folds.
 // index: walkforward_folds_pkey. cost: page_offset + page_size rows.
 func (q *Queries) ListFoldPage(ctx context.Context, arg []ListFoldPageParams) *ListFoldPageBatchResults {
 	batch := &pgx.Batch{}

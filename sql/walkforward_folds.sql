@@ -71,7 +71,7 @@ LIMIT @page_size::int;
 
 -- name: ListFoldPage :batchmany
 -- ListFoldPage returns some folds of one run by number, from a fold number on when after is 0 or more; a batch form, so that
--- it travels with GetRun. Called by GET /api/runs/{id} and /api/walkforward/runs/{id}/folds.
+-- it travels with GetRun. Called by GET /api/runs/{id}, /api/runs/{id}/folds and /api/walkforward/runs/{id}/folds.
 -- index: walkforward_folds_pkey. cost: page_offset + page_size rows.
 SELECT *
 FROM walkforward_folds

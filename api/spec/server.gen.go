@@ -617,6 +617,27 @@ func (e PutRunParamsNonfinite) Valid() bool {
 	}
 }
 
+// Defines values for ListFoldsParamsCount.
+const (
+	ListFoldsParamsCountEstimated ListFoldsParamsCount = "estimated"
+	ListFoldsParamsCountExact     ListFoldsParamsCount = "exact"
+	ListFoldsParamsCountNone      ListFoldsParamsCount = "none"
+)
+
+// Valid indicates whether the value is a known member of the ListFoldsParamsCount enum.
+func (e ListFoldsParamsCount) Valid() bool {
+	switch e {
+	case ListFoldsParamsCountEstimated:
+		return true
+	case ListFoldsParamsCountExact:
+		return true
+	case ListFoldsParamsCountNone:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AppendFoldsParamsNonfinite.
 const (
 	AppendFoldsParamsNonfiniteNull AppendFoldsParamsNonfinite = "null"
@@ -656,6 +677,48 @@ const (
 func (e AppendPredictionsParamsNonfinite) Valid() bool {
 	switch e {
 	case AppendPredictionsParamsNonfiniteNull:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListRunSimulationsParamsMode.
+const (
+	ListRunSimulationsParamsModeDual  ListRunSimulationsParamsMode = "dual"
+	ListRunSimulationsParamsModeLong  ListRunSimulationsParamsMode = "long"
+	ListRunSimulationsParamsModeShort ListRunSimulationsParamsMode = "short"
+)
+
+// Valid indicates whether the value is a known member of the ListRunSimulationsParamsMode enum.
+func (e ListRunSimulationsParamsMode) Valid() bool {
+	switch e {
+	case ListRunSimulationsParamsModeDual:
+		return true
+	case ListRunSimulationsParamsModeLong:
+		return true
+	case ListRunSimulationsParamsModeShort:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListRunSimulationsParamsCount.
+const (
+	ListRunSimulationsParamsCountEstimated ListRunSimulationsParamsCount = "estimated"
+	ListRunSimulationsParamsCountExact     ListRunSimulationsParamsCount = "exact"
+	ListRunSimulationsParamsCountNone      ListRunSimulationsParamsCount = "none"
+)
+
+// Valid indicates whether the value is a known member of the ListRunSimulationsParamsCount enum.
+func (e ListRunSimulationsParamsCount) Valid() bool {
+	switch e {
+	case ListRunSimulationsParamsCountEstimated:
+		return true
+	case ListRunSimulationsParamsCountExact:
+		return true
+	case ListRunSimulationsParamsCountNone:
 		return true
 	default:
 		return false
@@ -1701,6 +1764,9 @@ type ListDatasetsParams struct {
 
 	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListDatasetsParamsCount defines parameters for ListDatasets.
@@ -2047,6 +2113,9 @@ type ListIndicatorDatasetsParams struct {
 
 	// Offset Items to skip.
 	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // GetIndicatorDatasetParams defines parameters for GetIndicatorDataset.
@@ -2074,6 +2143,9 @@ type ListJobsParams struct {
 
 	// Count Whether `total` is counted: exactly (or, if that takes too long, as far as the time goes), up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListJobsParamsCount `form:"count,omitempty" json:"count,omitempty"`
+
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListJobsParamsCount defines parameters for ListJobs.
@@ -2138,6 +2210,9 @@ type ListRunsParams struct {
 
 	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListRunsParamsCount defines parameters for ListRuns.
@@ -2227,6 +2302,27 @@ type PutRunParams struct {
 // PutRunParamsNonfinite defines parameters for PutRun.
 type PutRunParamsNonfinite string
 
+// ListFoldsParams defines parameters for ListFolds.
+type ListFoldsParams struct {
+	// Limit Most items to return. A value above 5000 counts as 5000.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether `total` is counted: exactly (or, if that takes too long, as far as the time goes), up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
+	Count *ListFoldsParamsCount `form:"count,omitempty" json:"count,omitempty"`
+
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListFoldsParamsCount defines parameters for ListFolds.
+type ListFoldsParamsCount string
+
 // AppendFoldsParams defines parameters for AppendFolds.
 type AppendFoldsParams struct {
 	// Force Allow going back and changing a final status.
@@ -2308,6 +2404,67 @@ type AppendPredictionsParams struct {
 // AppendPredictionsParamsNonfinite defines parameters for AppendPredictions.
 type AppendPredictionsParamsNonfinite string
 
+// ListRunSimulationsParams defines parameters for ListRunSimulations.
+type ListRunSimulationsParams struct {
+	// DatasetID Only of these datasets, ids or slugs separated by commas.
+	DatasetID *DatasetFilter `form:"dataset_id,omitempty" json:"dataset_id,omitempty"`
+
+	// DatasetSlug Only of the datasets with these slugs, separated by commas.
+	DatasetSlug *SlugFilter `form:"dataset_slug,omitempty" json:"dataset_slug,omitempty"`
+
+	// Symbol Only of datasets with these symbols, separated by commas.
+	Symbol *SymbolsFilter `form:"symbol,omitempty" json:"symbol,omitempty"`
+
+	// Status Only in these statuses, separated by commas.
+	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
+
+	// Mode Only in this mode.
+	Mode *ListRunSimulationsParamsMode `form:"mode,omitempty" json:"mode,omitempty"`
+
+	// Measurement Only with this table of predictions.
+	Measurement *MeasurementFilter `form:"measurement,omitempty" json:"measurement,omitempty"`
+
+	// Namespace Only with this table of traces.
+	Namespace *NamespaceFilter `form:"namespace,omitempty" json:"namespace,omitempty"`
+
+	// Metric Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
+	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
+	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
+	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
+	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` and `fold_count` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
+	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
+
+	// Sort A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
+	// `target_column`, `requested_by`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+	// before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
+	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Limit Most items to return. A value above 1000 counts as 1000; the answer has the limit that was used.
+	Limit *SmallLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Items to skip.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether `total` is counted: exactly (or, if that takes too long, as far as the time goes), up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
+	Count *ListRunSimulationsParamsCount `form:"count,omitempty" json:"count,omitempty"`
+
+	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListRunSimulationsParamsMode defines parameters for ListRunSimulations.
+type ListRunSimulationsParamsMode string
+
+// ListRunSimulationsParamsCount defines parameters for ListRunSimulations.
+type ListRunSimulationsParamsCount string
+
 // ListSimulationsParams defines parameters for ListSimulations.
 type ListSimulationsParams struct {
 	// RunID Only simulations of these runs, ids separated by commas.
@@ -2361,6 +2518,9 @@ type ListSimulationsParams struct {
 
 	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListSimulationsParamsMode defines parameters for ListSimulations.
@@ -2608,6 +2768,9 @@ type ListTradesimRunsParams struct {
 
 	// Offset Items to skip.
 	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListTradesimRunsParamsMode defines parameters for ListTradesimRuns.
@@ -2729,6 +2892,9 @@ type ListWalkforwardRunsParams struct {
 
 	// Offset Items to skip.
 	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // GetWalkforwardRunParams defines parameters for GetWalkforwardRun.
@@ -3169,6 +3335,9 @@ type ServerInterface interface {
 	// PutRun The same as POST, with the id in the path
 	// (PUT /api/runs/{run_id})
 	PutRun(ctx echo.Context, runID string, params PutRunParams) error
+	// ListFolds The folds of a run by number, page by page
+	// (GET /api/runs/{run_id}/folds)
+	ListFolds(ctx echo.Context, runID string, params ListFoldsParams) error
 	// AppendFolds Add folds to a run that is going on; those with the same numbers are replaced
 	// (POST /api/runs/{run_id}/folds)
 	AppendFolds(ctx echo.Context, runID string, params AppendFoldsParams) error
@@ -3178,6 +3347,9 @@ type ServerInterface interface {
 	// AppendPredictions Add predictions to a run
 	// (POST /api/runs/{run_id}/predictions)
 	AppendPredictions(ctx echo.Context, runID string, params AppendPredictionsParams) error
+	// ListRunSimulations The simulations of one run
+	// (GET /api/runs/{run_id}/simulations)
+	ListRunSimulations(ctx echo.Context, runID string, params ListRunSimulationsParams) error
 	// ListSimulations Simulations that match all filters
 	// (GET /api/simulations)
 	ListSimulations(ctx echo.Context, params ListSimulationsParams) error
@@ -3314,6 +3486,23 @@ func (w *ServerInterfaceWrapper) ListDatasets(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", ctx.QueryParams(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -4301,6 +4490,23 @@ func (w *ServerInterfaceWrapper) ListIndicatorDatasets(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
 	}
 
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListIndicatorDatasets(ctx, params)
 	return err
@@ -4420,6 +4626,23 @@ func (w *ServerInterfaceWrapper) ListJobs(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -4638,6 +4861,23 @@ func (w *ServerInterfaceWrapper) ListRuns(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", ctx.QueryParams(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -4911,6 +5151,69 @@ func (w *ServerInterfaceWrapper) PutRun(ctx echo.Context) error {
 	return err
 }
 
+// ListFolds converts echo context to params.
+func (w *ServerInterfaceWrapper) ListFolds(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListFoldsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListFolds(ctx, runID, params)
+	return err
+}
+
 // AppendFolds converts echo context to params.
 func (w *ServerInterfaceWrapper) AppendFolds(ctx echo.Context) error {
 	var err error
@@ -5122,6 +5425,139 @@ func (w *ServerInterfaceWrapper) AppendPredictions(ctx echo.Context) error {
 	return err
 }
 
+// ListRunSimulations converts echo context to params.
+func (w *ServerInterfaceWrapper) ListRunSimulations(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRunSimulationsParams
+	// ------------- Optional query parameter "dataset_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "dataset_id", ctx.QueryParams(), &params.DatasetID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "dataset_slug" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "dataset_slug", ctx.QueryParams(), &params.DatasetSlug, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_slug: %s", err))
+	}
+
+	// ------------- Optional query parameter "symbol" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "symbol", ctx.QueryParams(), &params.Symbol, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter symbol: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "mode" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "mode", ctx.QueryParams(), &params.Mode, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter mode: %s", err))
+	}
+
+	// ------------- Optional query parameter "measurement" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "measurement", ctx.QueryParams(), &params.Measurement, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter measurement: %s", err))
+	}
+
+	// ------------- Optional query parameter "namespace" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "namespace", ctx.QueryParams(), &params.Namespace, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter namespace: %s", err))
+	}
+
+	// ------------- Optional query parameter "metric" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "metric", ctx.QueryParams(), &params.Metric, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter metric: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
+	// ------------- Optional query parameter "search" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", ctx.QueryParams(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListRunSimulations(ctx, runID, params)
+	return err
+}
+
 // ListSimulations converts echo context to params.
 func (w *ServerInterfaceWrapper) ListSimulations(ctx echo.Context) error {
 	var err error
@@ -5231,6 +5667,23 @@ func (w *ServerInterfaceWrapper) ListSimulations(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", ctx.QueryParams(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -5866,6 +6319,23 @@ func (w *ServerInterfaceWrapper) ListTradesimRuns(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
 	}
 
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListTradesimRuns(ctx, params)
 	return err
@@ -6174,6 +6644,23 @@ func (w *ServerInterfaceWrapper) ListWalkforwardRuns(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -6504,8 +6991,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/runs/:run_id", wrapper.GetRun, options.OperationMiddlewares["GetRun"]...)
 	router.PATCH(options.BaseURL+"/api/runs/:run_id", wrapper.PatchRun, options.OperationMiddlewares["PatchRun"]...)
 	router.PUT(options.BaseURL+"/api/runs/:run_id", wrapper.PutRun, options.OperationMiddlewares["PutRun"]...)
+	router.GET(options.BaseURL+"/api/runs/:run_id/folds", wrapper.ListFolds, options.OperationMiddlewares["ListFolds"]...)
 	router.POST(options.BaseURL+"/api/runs/:run_id/folds", wrapper.AppendFolds, options.OperationMiddlewares["AppendFolds"]...)
 	router.GET(options.BaseURL+"/api/walkforward/runs/:run_id/folds", wrapper.ListRunFolds, options.OperationMiddlewares["ListRunFolds"]...)
+	router.GET(options.BaseURL+"/api/runs/:run_id/simulations", wrapper.ListRunSimulations, options.OperationMiddlewares["ListRunSimulations"]...)
 	router.GET(options.BaseURL+"/api/runs/:run_id/predictions", wrapper.ListPredictions, options.OperationMiddlewares["ListPredictions"]...)
 	router.POST(options.BaseURL+"/api/runs/:run_id/predictions", wrapper.AppendPredictions, options.OperationMiddlewares["AppendPredictions"]...)
 	router.GET(options.BaseURL+"/api/walkforward/runs/:run_id/predictions", wrapper.ListRunPredictions, options.OperationMiddlewares["ListRunPredictions"]...)

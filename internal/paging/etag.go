@@ -1,6 +1,8 @@
 package paging
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"hash/crc32"
 	"net/http"
 	"runtime/debug"
@@ -31,6 +33,14 @@ func ETag(version int64, created time.Time, shown ...string) string {
 	b = append(b, '-')
 	b = strconv.AppendUint(b, uint64(crc32.Update(build(), crc32.IEEETable, []byte(strings.Join(shown, "\x00")))), 36)
 	return string(append(b, '"'))
+}
+
+// BodyETag names an answer by its bytes, and by what else of it is in headers: a list of many records, which have no version together.
+func BodyETag(body []byte, shown ...string) string {
+	h := sha256.New()
+	h.Write(body)
+	h.Write([]byte(strings.Join(shown, "\x00")))
+	return `"` + base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:15]) + `"`
 }
 
 // MatchesETag tells whether a list of ETags, as in If-Match and If-None-Match, names tag. A tag that a compressed
