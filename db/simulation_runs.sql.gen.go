@@ -18,12 +18,10 @@ SELECT count(*)::bigint AS total
 FROM (
     SELECT
     FROM simulation_runs AS s
-    LEFT JOIN simulation_run_metrics AS m1
-        ON s.simulation_id = m1.simulation_id AND m1.key = ANY(string_to_array(($1::text[])[1], E'\x02'))
-        AND m1.value BETWEEN coalesce(($2::double precision[])[1], 0) AND coalesce(($3::double precision[])[1], 0)
-    LEFT JOIN simulation_run_metrics AS m2
-        ON s.simulation_id = m2.simulation_id AND m2.key = ANY(string_to_array(($1::text[])[2], E'\x02'))
-        AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
+    LEFT JOIN simulations_in_range(($1::text[])[1], ($2::float8[])[1], ($3::float8[])[1]) AS m1 (simulation_id)
+        ON s.simulation_id = m1.simulation_id
+    LEFT JOIN simulations_in_range(($1::text[])[2], ($2::float8[])[2], ($3::float8[])[2]) AS m2 (simulation_id)
+        ON s.simulation_id = m2.simulation_id
     WHERE
         (
             $4::text IS NULL
@@ -125,17 +123,14 @@ const countSimulationsByMetrics = `-- name: CountSimulationsByMetrics :one
 SELECT count(*)::bigint AS total
 FROM (
     SELECT
-    FROM simulation_run_metrics AS m
-    LEFT JOIN simulation_run_metrics AS m1
-        ON m.simulation_id = m1.simulation_id AND m1.key = ANY(string_to_array(($1::text[])[1], E'\x02'))
-        AND m1.value BETWEEN coalesce(($2::double precision[])[1], 0) AND coalesce(($3::double precision[])[1], 0)
-    LEFT JOIN simulation_run_metrics AS m2
-        ON m.simulation_id = m2.simulation_id AND m2.key = ANY(string_to_array(($1::text[])[2], E'\x02'))
-        AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
+    FROM simulations_in_range($1::text, $2::float8, $3::float8) AS m (simulation_id)
+    LEFT JOIN simulations_in_range(($4::text[])[1], ($5::float8[])[1], ($6::float8[])[1]) AS m1 (simulation_id)
+        ON m.simulation_id = m1.simulation_id
+    LEFT JOIN simulations_in_range(($4::text[])[2], ($5::float8[])[2], ($6::float8[])[2]) AS m2 (simulation_id)
+        ON m.simulation_id = m2.simulation_id
     WHERE
-        m.key = ANY(string_to_array($4::text, E'\x02')) AND m.value BETWEEN $5::double precision AND $6::double precision
-        AND (($1::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = ($7::boolean[])[1])
-        AND (($1::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = ($7::boolean[])[2])
+        (($4::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = ($7::boolean[])[1])
+        AND (($4::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = ($7::boolean[])[2])
         AND (coalesce(cardinality($8::text[]), 0) = 0
             OR NOT EXISTS (SELECT FROM unmet_simulation_metrics(
                 m.simulation_id, $8::text[], $9::boolean[], $10::float8[], $11::float8[]
@@ -145,12 +140,12 @@ FROM (
 `
 
 type CountSimulationsByMetricsParams struct {
-	JoinedKeys   []string  `json:"joined_keys"`
-	JoinedLows   []float64 `json:"joined_lows"`
-	JoinedHighs  []float64 `json:"joined_highs"`
 	Key          string    `json:"key"`
 	Low          float64   `json:"low"`
 	High         float64   `json:"high"`
+	JoinedKeys   []string  `json:"joined_keys"`
+	JoinedLows   []float64 `json:"joined_lows"`
+	JoinedHighs  []float64 `json:"joined_highs"`
 	JoinedWanted []bool    `json:"joined_wanted"`
 	MetricKeys   []string  `json:"metric_keys"`
 	MetricWanted []bool    `json:"metric_wanted"`
@@ -165,12 +160,12 @@ type CountSimulationsByMetricsParams struct {
 // index: any of simulation_run_metrics. cost: the index entries in the ranges.
 func (q *Queries) CountSimulationsByMetrics(ctx context.Context, arg CountSimulationsByMetricsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countSimulationsByMetrics,
-		arg.JoinedKeys,
-		arg.JoinedLows,
-		arg.JoinedHighs,
 		arg.Key,
 		arg.Low,
 		arg.High,
+		arg.JoinedKeys,
+		arg.JoinedLows,
+		arg.JoinedHighs,
 		arg.JoinedWanted,
 		arg.MetricKeys,
 		arg.MetricWanted,
@@ -589,18 +584,15 @@ func (q *Queries) LockSimulation(ctx context.Context, simulationID uuid.UUID) (L
 }
 
 const matchSimulationsByMetrics = `-- name: MatchSimulationsByMetrics :many
-SELECT m.simulation_id
-FROM simulation_run_metrics AS m
-LEFT JOIN simulation_run_metrics AS m1
-    ON m.simulation_id = m1.simulation_id AND m1.key = ANY(string_to_array(($1::text[])[1], E'\x02'))
-    AND m1.value BETWEEN coalesce(($2::double precision[])[1], 0) AND coalesce(($3::double precision[])[1], 0)
-LEFT JOIN simulation_run_metrics AS m2
-    ON m.simulation_id = m2.simulation_id AND m2.key = ANY(string_to_array(($1::text[])[2], E'\x02'))
-    AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
+SELECT m.simulation_id::uuid AS simulation_id
+FROM simulations_in_range($1::text, $2::float8, $3::float8) AS m (simulation_id)
+LEFT JOIN simulations_in_range(($4::text[])[1], ($5::float8[])[1], ($6::float8[])[1]) AS m1 (simulation_id)
+    ON m.simulation_id = m1.simulation_id
+LEFT JOIN simulations_in_range(($4::text[])[2], ($5::float8[])[2], ($6::float8[])[2]) AS m2 (simulation_id)
+    ON m.simulation_id = m2.simulation_id
 WHERE
-    m.key = ANY(string_to_array($4::text, E'\x02')) AND m.value BETWEEN $5::double precision AND $6::double precision
-    AND (($1::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = ($7::boolean[])[1])
-    AND (($1::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = ($7::boolean[])[2])
+    (($4::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = ($7::boolean[])[1])
+    AND (($4::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = ($7::boolean[])[2])
     AND (coalesce(cardinality($8::text[]), 0) = 0
         OR NOT EXISTS (SELECT FROM unmet_simulation_metrics(
             m.simulation_id, $8::text[], $9::boolean[], $10::float8[], $11::float8[]
@@ -609,12 +601,12 @@ LIMIT $12::int
 `
 
 type MatchSimulationsByMetricsParams struct {
-	JoinedKeys   []string  `json:"joined_keys"`
-	JoinedLows   []float64 `json:"joined_lows"`
-	JoinedHighs  []float64 `json:"joined_highs"`
 	Key          string    `json:"key"`
 	Low          float64   `json:"low"`
 	High         float64   `json:"high"`
+	JoinedKeys   []string  `json:"joined_keys"`
+	JoinedLows   []float64 `json:"joined_lows"`
+	JoinedHighs  []float64 `json:"joined_highs"`
 	JoinedWanted []bool    `json:"joined_wanted"`
 	MetricKeys   []string  `json:"metric_keys"`
 	MetricWanted []bool    `json:"metric_wanted"`
@@ -629,12 +621,12 @@ type MatchSimulationsByMetricsParams struct {
 // @sqlc-vet-disable many-has-order
 func (q *Queries) MatchSimulationsByMetrics(ctx context.Context, arg MatchSimulationsByMetricsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, matchSimulationsByMetrics,
-		arg.JoinedKeys,
-		arg.JoinedLows,
-		arg.JoinedHighs,
 		arg.Key,
 		arg.Low,
 		arg.High,
+		arg.JoinedKeys,
+		arg.JoinedLows,
+		arg.JoinedHighs,
 		arg.JoinedWanted,
 		arg.MetricKeys,
 		arg.MetricWanted,

@@ -61,17 +61,14 @@ const countRunsByMetrics = `-- name: CountRunsByMetrics :one
 SELECT count(*)::bigint AS total
 FROM (
     SELECT
-    FROM walkforward_run_metrics AS m
-    LEFT JOIN walkforward_run_metrics AS m1
-        ON m.run_id = m1.run_id AND m1.key = ANY(string_to_array(($1::text[])[1], E'\x02'))
-        AND m1.value BETWEEN coalesce(($2::double precision[])[1], 0) AND coalesce(($3::double precision[])[1], 0)
-    LEFT JOIN walkforward_run_metrics AS m2
-        ON m.run_id = m2.run_id AND m2.key = ANY(string_to_array(($1::text[])[2], E'\x02'))
-        AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
+    FROM runs_in_range($1::text, $2::float8, $3::float8) AS m (run_id)
+    LEFT JOIN runs_in_range(($4::text[])[1], ($5::float8[])[1], ($6::float8[])[1]) AS m1 (run_id)
+        ON m.run_id = m1.run_id
+    LEFT JOIN runs_in_range(($4::text[])[2], ($5::float8[])[2], ($6::float8[])[2]) AS m2 (run_id)
+        ON m.run_id = m2.run_id
     WHERE
-        m.key = ANY(string_to_array($4::text, E'\x02')) AND m.value BETWEEN $5::double precision AND $6::double precision
-        AND (($1::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = ($7::boolean[])[1])
-        AND (($1::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = ($7::boolean[])[2])
+        (($4::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = ($7::boolean[])[1])
+        AND (($4::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = ($7::boolean[])[2])
         AND (coalesce(cardinality($8::text[]), 0) = 0
             OR NOT EXISTS (SELECT FROM unmet_run_metrics(
                 m.run_id, $8::text[], $9::boolean[], $10::float8[], $11::float8[]
@@ -81,12 +78,12 @@ FROM (
 `
 
 type CountRunsByMetricsParams struct {
-	JoinedKeys   []string  `json:"joined_keys"`
-	JoinedLows   []float64 `json:"joined_lows"`
-	JoinedHighs  []float64 `json:"joined_highs"`
 	Key          string    `json:"key"`
 	Low          float64   `json:"low"`
 	High         float64   `json:"high"`
+	JoinedKeys   []string  `json:"joined_keys"`
+	JoinedLows   []float64 `json:"joined_lows"`
+	JoinedHighs  []float64 `json:"joined_highs"`
 	JoinedWanted []bool    `json:"joined_wanted"`
 	MetricKeys   []string  `json:"metric_keys"`
 	MetricWanted []bool    `json:"metric_wanted"`
@@ -101,12 +98,12 @@ type CountRunsByMetricsParams struct {
 // index: walkforward_run_metrics_value_idx. cost: the index entries in the ranges.
 func (q *Queries) CountRunsByMetrics(ctx context.Context, arg CountRunsByMetricsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countRunsByMetrics,
-		arg.JoinedKeys,
-		arg.JoinedLows,
-		arg.JoinedHighs,
 		arg.Key,
 		arg.Low,
 		arg.High,
+		arg.JoinedKeys,
+		arg.JoinedLows,
+		arg.JoinedHighs,
 		arg.JoinedWanted,
 		arg.MetricKeys,
 		arg.MetricWanted,
@@ -124,12 +121,10 @@ SELECT count(*)::bigint AS total
 FROM (
     SELECT
     FROM walkforward_runs AS r
-    LEFT JOIN walkforward_run_metrics AS m1
-        ON r.run_id = m1.run_id AND m1.key = ANY(string_to_array(($1::text[])[1], E'\x02'))
-        AND m1.value BETWEEN coalesce(($2::double precision[])[1], 0) AND coalesce(($3::double precision[])[1], 0)
-    LEFT JOIN walkforward_run_metrics AS m2
-        ON r.run_id = m2.run_id AND m2.key = ANY(string_to_array(($1::text[])[2], E'\x02'))
-        AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
+    LEFT JOIN runs_in_range(($1::text[])[1], ($2::float8[])[1], ($3::float8[])[1]) AS m1 (run_id)
+        ON r.run_id = m1.run_id
+    LEFT JOIN runs_in_range(($1::text[])[2], ($2::float8[])[2], ($3::float8[])[2]) AS m2 (run_id)
+        ON r.run_id = m2.run_id
     WHERE
         (
             $4::text IS NULL
@@ -619,18 +614,15 @@ func (q *Queries) LockRun(ctx context.Context, runID uuid.UUID) (LockRunRow, err
 }
 
 const matchRunsByMetrics = `-- name: MatchRunsByMetrics :many
-SELECT m.run_id
-FROM walkforward_run_metrics AS m
-LEFT JOIN walkforward_run_metrics AS m1
-    ON m.run_id = m1.run_id AND m1.key = ANY(string_to_array(($1::text[])[1], E'\x02'))
-    AND m1.value BETWEEN coalesce(($2::double precision[])[1], 0) AND coalesce(($3::double precision[])[1], 0)
-LEFT JOIN walkforward_run_metrics AS m2
-    ON m.run_id = m2.run_id AND m2.key = ANY(string_to_array(($1::text[])[2], E'\x02'))
-    AND m2.value BETWEEN coalesce(($2::double precision[])[2], 0) AND coalesce(($3::double precision[])[2], 0)
+SELECT m.run_id::uuid AS run_id
+FROM runs_in_range($1::text, $2::float8, $3::float8) AS m (run_id)
+LEFT JOIN runs_in_range(($4::text[])[1], ($5::float8[])[1], ($6::float8[])[1]) AS m1 (run_id)
+    ON m.run_id = m1.run_id
+LEFT JOIN runs_in_range(($4::text[])[2], ($5::float8[])[2], ($6::float8[])[2]) AS m2 (run_id)
+    ON m.run_id = m2.run_id
 WHERE
-    m.key = ANY(string_to_array($4::text, E'\x02')) AND m.value BETWEEN $5::double precision AND $6::double precision
-    AND (($1::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = ($7::boolean[])[1])
-    AND (($1::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = ($7::boolean[])[2])
+    (($4::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = ($7::boolean[])[1])
+    AND (($4::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = ($7::boolean[])[2])
     AND (coalesce(cardinality($8::text[]), 0) = 0
         OR NOT EXISTS (SELECT FROM unmet_run_metrics(
             m.run_id, $8::text[], $9::boolean[], $10::float8[], $11::float8[]
@@ -639,12 +631,12 @@ LIMIT $12::int
 `
 
 type MatchRunsByMetricsParams struct {
-	JoinedKeys   []string  `json:"joined_keys"`
-	JoinedLows   []float64 `json:"joined_lows"`
-	JoinedHighs  []float64 `json:"joined_highs"`
 	Key          string    `json:"key"`
 	Low          float64   `json:"low"`
 	High         float64   `json:"high"`
+	JoinedKeys   []string  `json:"joined_keys"`
+	JoinedLows   []float64 `json:"joined_lows"`
+	JoinedHighs  []float64 `json:"joined_highs"`
 	JoinedWanted []bool    `json:"joined_wanted"`
 	MetricKeys   []string  `json:"metric_keys"`
 	MetricWanted []bool    `json:"metric_wanted"`
@@ -659,12 +651,12 @@ type MatchRunsByMetricsParams struct {
 // @sqlc-vet-disable many-has-order
 func (q *Queries) MatchRunsByMetrics(ctx context.Context, arg MatchRunsByMetricsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, matchRunsByMetrics,
-		arg.JoinedKeys,
-		arg.JoinedLows,
-		arg.JoinedHighs,
 		arg.Key,
 		arg.Low,
 		arg.High,
+		arg.JoinedKeys,
+		arg.JoinedLows,
+		arg.JoinedHighs,
 		arg.JoinedWanted,
 		arg.MetricKeys,
 		arg.MetricWanted,

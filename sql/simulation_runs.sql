@@ -6,12 +6,10 @@ SELECT count(*)::bigint AS total
 FROM (
     SELECT
     FROM simulation_runs AS s
-    LEFT JOIN simulation_run_metrics AS m1
-        ON s.simulation_id = m1.simulation_id AND m1.key = ANY(string_to_array((@joined_keys::text[])[1], E'\x02'))
-        AND m1.value BETWEEN coalesce((@joined_lows::double precision[])[1], 0) AND coalesce((@joined_highs::double precision[])[1], 0)
-    LEFT JOIN simulation_run_metrics AS m2
-        ON s.simulation_id = m2.simulation_id AND m2.key = ANY(string_to_array((@joined_keys::text[])[2], E'\x02'))
-        AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
+    LEFT JOIN simulations_in_range((@joined_keys::text[])[1], (@joined_lows::float8[])[1], (@joined_highs::float8[])[1]) AS m1 (simulation_id)
+        ON s.simulation_id = m1.simulation_id
+    LEFT JOIN simulations_in_range((@joined_keys::text[])[2], (@joined_lows::float8[])[2], (@joined_highs::float8[])[2]) AS m2 (simulation_id)
+        ON s.simulation_id = m2.simulation_id
     WHERE
         (
             sqlc.narg('pattern')::text IS NULL
@@ -59,16 +57,13 @@ FROM simulation_runs;
 SELECT count(*)::bigint AS total
 FROM (
     SELECT
-    FROM simulation_run_metrics AS m
-    LEFT JOIN simulation_run_metrics AS m1
-        ON m.simulation_id = m1.simulation_id AND m1.key = ANY(string_to_array((@joined_keys::text[])[1], E'\x02'))
-        AND m1.value BETWEEN coalesce((@joined_lows::double precision[])[1], 0) AND coalesce((@joined_highs::double precision[])[1], 0)
-    LEFT JOIN simulation_run_metrics AS m2
-        ON m.simulation_id = m2.simulation_id AND m2.key = ANY(string_to_array((@joined_keys::text[])[2], E'\x02'))
-        AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
+    FROM simulations_in_range(@key::text, @low::float8, @high::float8) AS m (simulation_id)
+    LEFT JOIN simulations_in_range((@joined_keys::text[])[1], (@joined_lows::float8[])[1], (@joined_highs::float8[])[1]) AS m1 (simulation_id)
+        ON m.simulation_id = m1.simulation_id
+    LEFT JOIN simulations_in_range((@joined_keys::text[])[2], (@joined_lows::float8[])[2], (@joined_highs::float8[])[2]) AS m2 (simulation_id)
+        ON m.simulation_id = m2.simulation_id
     WHERE
-        m.key = ANY(string_to_array(@key::text, E'\x02')) AND m.value BETWEEN @low::double precision AND @high::double precision
-        AND ((@joined_keys::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
+        ((@joined_keys::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
         AND ((@joined_keys::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[2])
         AND (coalesce(cardinality(@metric_keys::text[]), 0) = 0
             OR NOT EXISTS (SELECT FROM unmet_simulation_metrics(
@@ -250,17 +245,14 @@ FOR UPDATE;
 -- order, which would have to be that of all of them. Called before SearchSimulations, which is faster on few candidates. It looks across all simulations.
 -- index: any of simulation_run_metrics. cost: page_size index entries, or all in the first range when hardly one is in the others.
 -- @sqlc-vet-disable many-has-order
-SELECT m.simulation_id
-FROM simulation_run_metrics AS m
-LEFT JOIN simulation_run_metrics AS m1
-    ON m.simulation_id = m1.simulation_id AND m1.key = ANY(string_to_array((@joined_keys::text[])[1], E'\x02'))
-    AND m1.value BETWEEN coalesce((@joined_lows::double precision[])[1], 0) AND coalesce((@joined_highs::double precision[])[1], 0)
-LEFT JOIN simulation_run_metrics AS m2
-    ON m.simulation_id = m2.simulation_id AND m2.key = ANY(string_to_array((@joined_keys::text[])[2], E'\x02'))
-    AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
+SELECT m.simulation_id::uuid AS simulation_id
+FROM simulations_in_range(@key::text, @low::float8, @high::float8) AS m (simulation_id)
+LEFT JOIN simulations_in_range((@joined_keys::text[])[1], (@joined_lows::float8[])[1], (@joined_highs::float8[])[1]) AS m1 (simulation_id)
+    ON m.simulation_id = m1.simulation_id
+LEFT JOIN simulations_in_range((@joined_keys::text[])[2], (@joined_lows::float8[])[2], (@joined_highs::float8[])[2]) AS m2 (simulation_id)
+    ON m.simulation_id = m2.simulation_id
 WHERE
-    m.key = ANY(string_to_array(@key::text, E'\x02')) AND m.value BETWEEN @low::double precision AND @high::double precision
-    AND ((@joined_keys::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
+    ((@joined_keys::text[])[1] IS NULL OR (m1.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
     AND ((@joined_keys::text[])[2] IS NULL OR (m2.simulation_id IS NOT NULL) = (@joined_wanted::boolean[])[2])
     AND (coalesce(cardinality(@metric_keys::text[]), 0) = 0
         OR NOT EXISTS (SELECT FROM unmet_simulation_metrics(

@@ -22,16 +22,13 @@ FROM walkforward_runs;
 SELECT count(*)::bigint AS total
 FROM (
     SELECT
-    FROM walkforward_run_metrics AS m
-    LEFT JOIN walkforward_run_metrics AS m1
-        ON m.run_id = m1.run_id AND m1.key = ANY(string_to_array((@joined_keys::text[])[1], E'\x02'))
-        AND m1.value BETWEEN coalesce((@joined_lows::double precision[])[1], 0) AND coalesce((@joined_highs::double precision[])[1], 0)
-    LEFT JOIN walkforward_run_metrics AS m2
-        ON m.run_id = m2.run_id AND m2.key = ANY(string_to_array((@joined_keys::text[])[2], E'\x02'))
-        AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
+    FROM runs_in_range(@key::text, @low::float8, @high::float8) AS m (run_id)
+    LEFT JOIN runs_in_range((@joined_keys::text[])[1], (@joined_lows::float8[])[1], (@joined_highs::float8[])[1]) AS m1 (run_id)
+        ON m.run_id = m1.run_id
+    LEFT JOIN runs_in_range((@joined_keys::text[])[2], (@joined_lows::float8[])[2], (@joined_highs::float8[])[2]) AS m2 (run_id)
+        ON m.run_id = m2.run_id
     WHERE
-        m.key = ANY(string_to_array(@key::text, E'\x02')) AND m.value BETWEEN @low::double precision AND @high::double precision
-        AND ((@joined_keys::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
+        ((@joined_keys::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
         AND ((@joined_keys::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = (@joined_wanted::boolean[])[2])
         AND (coalesce(cardinality(@metric_keys::text[]), 0) = 0
             OR NOT EXISTS (SELECT FROM unmet_run_metrics(
@@ -51,12 +48,10 @@ SELECT count(*)::bigint AS total
 FROM (
     SELECT
     FROM walkforward_runs AS r
-    LEFT JOIN walkforward_run_metrics AS m1
-        ON r.run_id = m1.run_id AND m1.key = ANY(string_to_array((@joined_keys::text[])[1], E'\x02'))
-        AND m1.value BETWEEN coalesce((@joined_lows::double precision[])[1], 0) AND coalesce((@joined_highs::double precision[])[1], 0)
-    LEFT JOIN walkforward_run_metrics AS m2
-        ON r.run_id = m2.run_id AND m2.key = ANY(string_to_array((@joined_keys::text[])[2], E'\x02'))
-        AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
+    LEFT JOIN runs_in_range((@joined_keys::text[])[1], (@joined_lows::float8[])[1], (@joined_highs::float8[])[1]) AS m1 (run_id)
+        ON r.run_id = m1.run_id
+    LEFT JOIN runs_in_range((@joined_keys::text[])[2], (@joined_lows::float8[])[2], (@joined_highs::float8[])[2]) AS m2 (run_id)
+        ON r.run_id = m2.run_id
     WHERE
         (
             sqlc.narg('pattern')::text IS NULL
@@ -253,17 +248,14 @@ FOR UPDATE OF r;
 -- order, which would have to be that of all of them. Called before SearchRuns, which is faster on few candidates. It looks across all runs.
 -- index: walkforward_run_metrics_value_idx. cost: page_size index entries, or all in the first range when hardly one is in the others.
 -- @sqlc-vet-disable many-has-order
-SELECT m.run_id
-FROM walkforward_run_metrics AS m
-LEFT JOIN walkforward_run_metrics AS m1
-    ON m.run_id = m1.run_id AND m1.key = ANY(string_to_array((@joined_keys::text[])[1], E'\x02'))
-    AND m1.value BETWEEN coalesce((@joined_lows::double precision[])[1], 0) AND coalesce((@joined_highs::double precision[])[1], 0)
-LEFT JOIN walkforward_run_metrics AS m2
-    ON m.run_id = m2.run_id AND m2.key = ANY(string_to_array((@joined_keys::text[])[2], E'\x02'))
-    AND m2.value BETWEEN coalesce((@joined_lows::double precision[])[2], 0) AND coalesce((@joined_highs::double precision[])[2], 0)
+SELECT m.run_id::uuid AS run_id
+FROM runs_in_range(@key::text, @low::float8, @high::float8) AS m (run_id)
+LEFT JOIN runs_in_range((@joined_keys::text[])[1], (@joined_lows::float8[])[1], (@joined_highs::float8[])[1]) AS m1 (run_id)
+    ON m.run_id = m1.run_id
+LEFT JOIN runs_in_range((@joined_keys::text[])[2], (@joined_lows::float8[])[2], (@joined_highs::float8[])[2]) AS m2 (run_id)
+    ON m.run_id = m2.run_id
 WHERE
-    m.key = ANY(string_to_array(@key::text, E'\x02')) AND m.value BETWEEN @low::double precision AND @high::double precision
-    AND ((@joined_keys::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
+    ((@joined_keys::text[])[1] IS NULL OR (m1.run_id IS NOT NULL) = (@joined_wanted::boolean[])[1])
     AND ((@joined_keys::text[])[2] IS NULL OR (m2.run_id IS NOT NULL) = (@joined_wanted::boolean[])[2])
     AND (coalesce(cardinality(@metric_keys::text[]), 0) = 0
         OR NOT EXISTS (SELECT FROM unmet_run_metrics(

@@ -441,7 +441,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** The folds of a run by number, page by page */
+        get: operations["ListFolds"];
         put?: never;
         /** Add folds to a run that is going on; those with the same numbers are replaced */
         post: operations["AppendFolds"];
@@ -460,6 +461,23 @@ export interface paths {
         };
         /** The folds of a run by number */
         get: operations["ListRunFolds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{run_id}/simulations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The simulations of one run */
+        get: operations["ListRunSimulations"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1172,7 +1190,7 @@ export interface components {
              * @description What is wrong, for a program.
              * @enum {string}
              */
-            code: "invalid_id" | "invalid_parameter" | "unknown_parameter" | "invalid_json" | "invalid_body" | "not_found" | "method_not_allowed" | "conflict" | "final" | "unknown_dataset" | "unknown_run" | "removal_pending" | "precondition_failed" | "body_too_large" | "unsupported_encoding" | "unsupported_type" | "misdirected" | "unauthorized" | "forbidden" | "rate_limited" | "internal" | "database_unavailable" | "measurement_not_found" | "questdb_unavailable" | "timeout";
+            code: "invalid_id" | "invalid_parameter" | "unknown_parameter" | "invalid_json" | "invalid_body" | "not_found" | "method_not_allowed" | "conflict" | "final" | "unknown_dataset" | "unknown_run" | "removal_pending" | "precondition_failed" | "body_too_large" | "unsupported_encoding" | "unsupported_type" | "misdirected" | "unauthorized" | "forbidden" | "rate_limited" | "overloaded" | "internal" | "database_unavailable" | "measurement_not_found" | "questdb_unavailable" | "timeout";
             /** @description The X-Request-Id of the answer; the log has it too. */
             request_id: string;
             /** @description More about the error, by code; often empty. */
@@ -1273,6 +1291,19 @@ export interface components {
             next: string | null;
             /** @description What the search does not say otherwise; left out when there is nothing to say. */
             warnings?: string[];
+        };
+        FoldList: {
+            folds: components["schemas"]["WalkforwardFold"][];
+            /** @description Items in this answer. */
+            count: number;
+            /** @description Items that match. */
+            total: number | null;
+            /** @description Present when total is a lower bound. */
+            total_is_estimate?: boolean;
+            limit: number;
+            offset: number;
+            /** @description The cursor of the next page; null on the last. */
+            next: string | null;
         };
         TradeList: {
             trades: components["schemas"]["SimulationTrade"][];
@@ -2567,7 +2598,13 @@ export interface operations {
                  */
                 offset?: components["parameters"]["Offset"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description Answer 304 if this is the ETag.
+                 * @example "1-1k3f"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2577,12 +2614,14 @@ export interface operations {
             200: {
                 headers: {
                     "X-Total-Count": components["headers"]["TotalCount"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["IndicatorDataset"][];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
@@ -2716,7 +2755,13 @@ export interface operations {
                  */
                 offset?: components["parameters"]["Offset"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description Answer 304 if this is the ETag.
+                 * @example "1-1k3f"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2726,12 +2771,14 @@ export interface operations {
             200: {
                 headers: {
                     "X-Total-Count": components["headers"]["TotalCount"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["WalkforwardRun"][];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
@@ -2865,7 +2912,13 @@ export interface operations {
                  */
                 offset?: components["parameters"]["Offset"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description Answer 304 if this is the ETag.
+                 * @example "1-1k3f"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2875,12 +2928,14 @@ export interface operations {
             200: {
                 headers: {
                     "X-Total-Count": components["headers"]["TotalCount"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SimulationRun"][];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
@@ -2968,7 +3023,13 @@ export interface operations {
                  */
                 search?: components["parameters"]["Search"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description Answer 304 if this is the ETag.
+                 * @example "1-1k3f"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2978,12 +3039,14 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DatasetList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
@@ -4062,7 +4125,13 @@ export interface operations {
                  */
                 search?: components["parameters"]["Search"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description Answer 304 if this is the ETag.
+                 * @example "1-1k3f"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -4072,12 +4141,14 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RunList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
@@ -4381,6 +4452,66 @@ export interface operations {
             default: components["responses"]["Failed"];
         };
     };
+    ListFolds: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Most items to return. A value above 5000 counts as 5000.
+                 * @example 100
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description Items to skip.
+                 * @example 0
+                 */
+                offset?: components["parameters"]["Offset"];
+                /**
+                 * @description `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+                 * @example AQ
+                 */
+                cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description Whether `total` is counted: exactly (or, if that takes too long, as far as the time goes), up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
+                 * @example none
+                 */
+                count?: components["parameters"]["Count"];
+            };
+            header?: {
+                /**
+                 * @description Answer 304 if this is the ETag.
+                 * @example "1-1k3f"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description A UUID.
+                 * @example 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e
+                 */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The folds. */
+            200: {
+                headers: {
+                    Link: components["headers"]["Link"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoldList"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failed"];
+        };
+    };
     AppendFolds: {
         parameters: {
             query?: {
@@ -4483,6 +4614,135 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WalkforwardFold"][];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    ListRunSimulations: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only of these datasets, ids or slugs separated by commas.
+                 * @example [
+                 *       "6f0e0c3a-52a7-4c1c-9d58-3f1f0e6f9a01"
+                 *     ]
+                 */
+                dataset_id?: components["parameters"]["DatasetFilter"];
+                /**
+                 * @description Only of the datasets with these slugs, separated by commas.
+                 * @example [
+                 *       "btc25_1",
+                 *       "btc25_2"
+                 *     ]
+                 */
+                dataset_slug?: components["parameters"]["SlugFilter"];
+                /**
+                 * @description Only of datasets with these symbols, separated by commas.
+                 * @example [
+                 *       "BTCUSDT"
+                 *     ]
+                 */
+                symbol?: components["parameters"]["SymbolsFilter"];
+                /**
+                 * @description Only in these statuses, separated by commas.
+                 * @example [
+                 *       "COMPLETED",
+                 *       "FAILED"
+                 *     ]
+                 */
+                status?: components["parameters"]["StatusFilter"];
+                /**
+                 * @description Only in this mode.
+                 * @example dual
+                 */
+                mode?: components["parameters"]["ModeFilter"];
+                /**
+                 * @description Only with this table of predictions.
+                 * @example btc25_1_wf1767358800
+                 */
+                measurement?: components["parameters"]["MeasurementFilter"];
+                /**
+                 * @description Only with this table of traces.
+                 * @example btc25_1_sim1
+                 */
+                namespace?: components["parameters"]["NamespaceFilter"];
+                /**
+                 * @description Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
+                 *     as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
+                 *     a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
+                 *     a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
+                 *     `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` and `fold_count` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+                 *     If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
+                 * @example [
+                 *       "summary_metrics.pf_long>=1.2"
+                 *     ]
+                 */
+                metric?: components["parameters"]["Metric"];
+                /**
+                 * @description A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
+                 *     `target_column`, `requested_by`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+                 *     before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
+                 * @example -summary_metrics.pf_long
+                 */
+                sort?: components["parameters"]["Sort"];
+                /**
+                 * @description Most items to return. A value above 1000 counts as 1000; the answer has the limit that was used.
+                 * @example 100
+                 */
+                limit?: components["parameters"]["SmallLimit"];
+                /**
+                 * @description Items to skip.
+                 * @example 0
+                 */
+                offset?: components["parameters"]["Offset"];
+                /**
+                 * @description `next` of the page before, with the same filters and sort; the cost does not grow with the page.
+                 * @example AQ
+                 */
+                cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description Whether `total` is counted: exactly (or, if that takes too long, as far as the time goes), up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
+                 * @example none
+                 */
+                count?: components["parameters"]["Count"];
+                /**
+                 * @description Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
+                 * @example btc
+                 */
+                search?: components["parameters"]["Search"];
+            };
+            header?: {
+                /**
+                 * @description Answer 304 if this is the ETag.
+                 * @example "1-1k3f"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description A UUID.
+                 * @example 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e
+                 */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The simulations. */
+            200: {
+                headers: {
+                    Link: components["headers"]["Link"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SimulationList"];
                 };
             };
             304: components["responses"]["NotModified"];
@@ -4819,7 +5079,13 @@ export interface operations {
                  */
                 search?: components["parameters"]["Search"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description Answer 304 if this is the ETag.
+                 * @example "1-1k3f"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -4829,12 +5095,14 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SimulationList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
@@ -5898,7 +6166,13 @@ export interface operations {
                  */
                 count?: components["parameters"]["Count"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description Answer 304 if this is the ETag.
+                 * @example "1-1k3f"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -5908,12 +6182,14 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["JobList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
             503: components["responses"]["Unavailable"];
