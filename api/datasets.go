@@ -38,7 +38,7 @@ func (s *Server) ListIndicatorDatasets(c echo.Context, params spec.ListIndicator
 	if err != nil {
 		return fmt.Errorf("list datasets: %w", err)
 	}
-	return writeList(c, rows, p, func() (int64, error) { return s.DB.CountDatasets(ctx, f) })
+	return writeList(c, rows, p, params.Fields, func() (int64, error) { return s.DB.CountDatasets(ctx, f) })
 }
 
 // GetIndicatorDataset serves GET /api/indicators/datasets/:dataset_id: a dataset.
@@ -59,11 +59,18 @@ func (s *Server) GetIndicatorDataset(c echo.Context, datasetID string, params sp
 
 // ListDatasets serves GET /api/datasets: {"datasets": […], "count": …, "total": …, "next": …}.
 func (s *Server) ListDatasets(c echo.Context, params spec.ListDatasetsParams) error {
+	columns := (*db.ListDatasetSummariesRow)(nil).Columns()
 	q, err := pageLimits.Request(paging.Params{
-		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count),
-	}, paging.Scope("/api/datasets", c.QueryParams()))
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count), Fields: params.Fields,
+	}, paging.Scope("/api/datasets", c.QueryParams()), columns)
 	if err != nil {
 		return err
+	}
+	if params.Include != nil && !params.Include.Valid() {
+		return spec.InvalidParameter("include", "is not column_schema")
+	}
+	if params.Include == nil && params.Fields == nil {
+		q.Shown = q.Without("column_schema", columns) // 90 % of a list, and no client's own business
 	}
 	f := db.CountDatasetSummariesParams{
 		Symbol: params.Symbol, Granularity: granularityFilter(params.Granularity), Source: params.Source,

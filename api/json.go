@@ -38,8 +38,11 @@ func sendJSON(c echo.Context, v any, keep func(encoding string, body []byte)) er
 	return sendBody(c, b, keep)
 }
 
+// fieldsMediaType is that of lists whose records have the members alone that were asked for: they are not what the description says of a record.
+const fieldsMediaType = "application/vnd.foldbook.fields+json"
+
 // sendTagged is sendJSON for a list. One without an ETag gets that of its bytes, which costs the reading of the list and saves its way.
-func sendTagged(c echo.Context, v db.Appender) error {
+func sendTagged(c echo.Context, v db.Appender, partial bool) error {
 	b, err := encode(v)
 	if err != nil {
 		return err
@@ -55,6 +58,9 @@ func sendTagged(c echo.Context, v db.Appender) error {
 		}
 	}
 	header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
+	if partial {
+		header.Set(echo.HeaderContentType, fieldsMediaType)
+	}
 	return sendBody(c, b, func(string, []byte) {})
 }
 
@@ -100,13 +106,13 @@ func (serializer) Deserialize(echo.Context, any) error {
 }
 
 // list is rows as a JSON array.
-type list[T any, P interface {
-	*T
-	db.Appender
-}] []T
+type list[T any, P paging.Row[T]] struct {
+	rows   []T
+	fields db.Fields
+}
 
 // AppendJSON appends the rows.
-func (l list[T, P]) AppendJSON(b []byte) []byte { return db.AppendRows[T, P](b, l) }
+func (l list[T, P]) AppendJSON(b []byte) []byte { return db.AppendRowFields[T, P](b, l.rows, l.fields) }
 
 // RunDetail is a run with its folds by number.
 type RunDetail struct {

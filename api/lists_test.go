@@ -46,7 +46,7 @@ func TestFoldPages(t *testing.T) {
 	}
 	h.refused("/api/runs/"+unknown.String()+"/folds", 404, "not_found", "run "+unknown.String()+" does not exist")
 	h.refused("/api/runs/btc25_1/folds", 400, "invalid_id", "run_id is not a UUID")
-	h.refused(path+"?cursor="+h.object("/api/runs/"+newRun+"/folds?limit=1")["next"].(string)+"x", 400, "invalid_parameter", "parameter cursor is not a cursor of this service")
+	h.refused(path+"?cursor="+h.object("/api/runs/" + newRun + "/folds?limit=1")["next"].(string)+"x", 400, "invalid_parameter", "parameter cursor is not a cursor of this service")
 }
 
 // The simulations of a run are those of the list of all, with its filters and sorts.
@@ -113,4 +113,76 @@ func TestListETags(t *testing.T) {
 	if err := json.Unmarshal([]byte(readBody(t, h.get("/api/walkforward/runs", "If-None-Match", `"0"`))), &list); err != nil || len(list) != 1 {
 		t.Errorf("with another ETag: %v, %d runs", err, len(list))
 	}
+}
+
+// Each list sends the members that are named, under the names that they have otherwise, and refuses others.
+func TestListFields(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.storeAll(2, 2)
+	for path, list := range map[string]string{
+		"/api/datasets": "datasets", "/api/indicators/datasets": "", "/api/runs": "runs", "/api/runs?sort=-summary_metrics.pf_long": "runs",
+		"/api/datasets/btc25_1/runs": "runs", "/api/walkforward/runs": "", "/api/walkforward/runs?status=COMPLETED": "",
+		"/api/simulations": "simulations", "/api/runs/" + newRun + "/simulations": "simulations", "/api/tradesim/runs": "",
+		"/api/runs/" + newRun + "/folds": "folds", "/api/walkforward/runs/" + newRun + "/folds": "",
+		"/api/simulations/" + newSim + "/trades": "trades", "/api/tradesim/runs/" + newSim + "/trades": "",
+	} {
+		separator := "?"
+		if strings.Contains(path, "?") {
+			separator = "&"
+		}
+		whole := records(t, h.get(path), list)
+		for name, value := range whole[0] {
+			res := h.get(path + separator + "fields=" + name)
+			if res.Header.Get("Content-Type") != "application/vnd.foldbook.fields+json" {
+				t.Errorf("%s: fields=%s is %s", path, name, res.Header.Get("Content-Type"))
+			}
+			for i, part := range records(t, res, list) {
+				if len(part) != 1 || string(part[name]) != string(whole[i][name]) {
+					t.Errorf("%s: fields=%s is %s, want %s", path, name, part, value)
+				}
+			}
+		}
+		if status := h.get(path + separator + "fields=nothing_such").StatusCode; status != 400 {
+			t.Errorf("%s: an unknown field is %d", path, status)
+		}
+	}
+	h.refused("/api/runs?fields=run_id,stauts", 400, "invalid_parameter", `parameter fields names "stauts", which these records do not have: did you mean status?`)
+	page := h.object("/api/runs?fields=run_id,status&limit=1")
+	if fmt.Sprint(page["runs"]) != "[map[run_id:"+newRun+" status:COMPLETED]]" || page["count"] != 1.0 || page["total"] != 1.0 {
+		t.Errorf("%v", page)
+	}
+}
+
+// records are the records of a list, in an envelope unless the name of the list is empty.
+func records(t *testing.T, res *http.Response, list string) (rows []map[string]json.RawMessage) {
+	t.Helper()
+	text := json.RawMessage(readBody(t, res))
+	if list != "" {
+		var envelope map[string]json.RawMessage
+		if err := json.Unmarshal(text, &envelope); err != nil {
+			t.Fatal(err)
+		}
+		text = envelope[list]
+	}
+	if err := json.Unmarshal(text, &rows); err != nil || len(rows) == 0 {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return rows
+}
+
+// The list of datasets has no column_schema unless it is asked for, and the older list and the dataset itself have it.
+func TestColumnSchemaIsAskedFor(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	seedFixture(t, h)
+	for path, want := range map[string]bool{
+		"/api/datasets": false, "/api/datasets?include=column_schema": true, "/api/datasets?fields=column_schema,symbol": true, "/api/datasets?fields=symbol": false,
+		"/api/indicators/datasets": true, "/api/datasets/btc25_1": true,
+	} {
+		if got := strings.Contains(readBody(t, h.get(path)), `"column_schema":[{"name": "rsi_14"`); got != want {
+			t.Errorf("%s has column_schema: %t, want %t", path, got, want)
+		}
+	}
+	h.refused("/api/datasets?include=runs", 400, "invalid_parameter", "parameter include is not column_schema")
 }

@@ -154,16 +154,21 @@ func queryStatus(statuses *[]spec.Status) (texts []string, err error) {
 
 // writeList answers a bare array with the number of rows that match in X-Total-Count; they are counted only when the
 // page does not tell.
-func writeList[T any, P paging.Row[T]](c echo.Context, rows []T, p paging.Page, count func() (int64, error)) error {
+func writeList[T any, P paging.Row[T]](
+	c echo.Context, rows []T, p paging.Page, fields *[]string, count func() (int64, error),
+) error {
+	shown, err := paging.ShownOf(fields, P(nil).Columns())
+	if err != nil {
+		return err
+	}
 	total := p.Offset + int64(len(rows))
 	if len(rows) == int(p.Limit) || (len(rows) == 0 && p.Offset > 0) {
-		var err error
 		if total, err = count(); err != nil {
 			return err
 		}
 	}
 	c.Response().Header().Set("X-Total-Count", strconv.FormatInt(total, 10))
-	return sendTagged(c, list[T, P](rows))
+	return sendTagged(c, list[T, P]{rows, shown.Fields()}, shown.Partial)
 }
 
 // writeEnvelope answers a page with the total that count finds, and a link to the next page.
@@ -176,7 +181,7 @@ func writeEnvelope[T any, P paging.Row[T]](
 	if link := list.Link(c.Request().URL); link != "" {
 		c.Response().Header().Set("Link", link)
 	}
-	return sendTagged(c, list)
+	return sendTagged(c, list, list.Partial())
 }
 
 // granularityFilter writes a bar length in the stored form, so that 240m finds datasets that were posted with 240m.

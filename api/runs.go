@@ -54,8 +54,8 @@ func (s *Server) ListFolds(c echo.Context, runID string, params spec.ListFoldsPa
 		return err
 	}
 	q, err := foldPageLimits.Request(paging.Params{
-		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count),
-	}, paging.Scope("/api/runs/"+id.String()+"/folds", c.QueryParams()))
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count), Fields: params.Fields,
+	}, paging.Scope("/api/runs/"+id.String()+"/folds", c.QueryParams()), (*db.WalkforwardFold)(nil).Columns())
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (s *Server) ListRunFolds(c echo.Context, runID string, params spec.ListRunF
 		return err
 	}
 	c.Response().Header().Set("ETag", runTag(&detail.Run))
-	return writeList(c, detail.Folds, p, func() (int64, error) { return detail.Run.FoldCount, nil })
+	return writeList(c, detail.Folds, p, params.Fields, func() (int64, error) { return detail.Run.FoldCount, nil })
 }
 
 // runTag is the ETag of a run. It includes the slug of the dataset, which answers show and the run's version does not cover.

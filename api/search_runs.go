@@ -90,6 +90,7 @@ func (s *Server) ListDatasetRuns(c echo.Context, datasetID string, params spec.L
 		RequestedBy: params.RequestedBy,
 		Search:      params.Search, Metric: params.Metric, Sort: params.Sort,
 		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*spec.ListRunsParamsCount)(params.Count),
+		Fields: params.Fields,
 	}
 	q, err := s.runSearchOf(c.Request().Context(), search)
 	if err != nil {
@@ -108,8 +109,8 @@ func (s *Server) ListDatasetRuns(c echo.Context, datasetID string, params spec.L
 
 func (s *Server) writeRuns(c echo.Context, route string, q search, params spec.ListRunsParams) error {
 	page, err := pageLimits.Request(paging.Params{
-		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count),
-	}, paging.Scope(route, c.QueryParams()))
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count), Fields: params.Fields,
+	}, paging.Scope(route, c.QueryParams()), (*db.SearchRunsRow)(nil).Columns())
 	if err != nil {
 		return err
 	}
@@ -133,15 +134,17 @@ func (s *Server) ListWalkforwardRuns(c echo.Context, params spec.ListWalkforward
 	}
 	if !q.all() {
 		rows, count, err := runFinder(ctx, s, q).byOffset(p)
-		return listRuns(c, rows, err, p, count)
+		return listRuns(c, rows, err, p, params.Fields, count)
 	}
 	rows, err := s.DB.ListRuns(ctx, db.ListRunsParams{PageSize: p.Limit, PageOffset: p.Offset})
-	return listRuns(c, rows, err, p, func() (int64, error) { return s.DB.CountRuns(ctx) })
+	return listRuns(c, rows, err, p, params.Fields, func() (int64, error) { return s.DB.CountRuns(ctx) })
 }
 
-func listRuns[T any, P paging.Row[T]](c echo.Context, rows []T, err error, p paging.Page, count func() (int64, error)) error {
+func listRuns[T any, P paging.Row[T]](
+	c echo.Context, rows []T, err error, p paging.Page, fields *[]string, count func() (int64, error),
+) error {
 	if err != nil {
 		return fmt.Errorf("list runs: %w", err)
 	}
-	return writeList[T, P](c, rows, p, count)
+	return writeList[T, P](c, rows, p, fields, count)
 }

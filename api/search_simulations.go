@@ -104,6 +104,7 @@ func (s *Server) ListRunSimulations(c echo.Context, runID string, params spec.Li
 		Mode: (*spec.ListSimulationsParamsMode)(params.Mode), Measurement: params.Measurement, Namespace: params.Namespace,
 		Search: params.Search, Metric: params.Metric, Sort: params.Sort,
 		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*spec.ListSimulationsParamsCount)(params.Count),
+		Fields: params.Fields,
 	}
 	ctx := c.Request().Context()
 	q, err := s.simulationSearchOf(ctx, search)
@@ -118,8 +119,8 @@ func (s *Server) ListRunSimulations(c echo.Context, runID string, params spec.Li
 
 func (s *Server) writeSimulations(c echo.Context, route string, q search, params spec.ListSimulationsParams) error {
 	page, err := pageLimits.Request(paging.Params{
-		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count),
-	}, paging.Scope(route, c.QueryParams()))
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count), Fields: params.Fields,
+	}, paging.Scope(route, c.QueryParams()), (*db.SimulationRun)(nil).Columns())
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func (s *Server) ListTradesimRuns(c echo.Context, params spec.ListTradesimRunsPa
 	if err != nil {
 		return fmt.Errorf("list simulations: %w", err)
 	}
-	return writeList(c, rows, p, count)
+	return writeList(c, rows, p, params.Fields, count)
 }
 
 // GetTradesimRun serves GET /api/tradesim/runs/:simulation_id: {"run": …, "buckets": […]}.

@@ -19,8 +19,8 @@ func (s *Server) ListTrades(c echo.Context, simulationID string, params spec.Lis
 		return err
 	}
 	q, err := tradeLimits.Request(paging.Params{
-		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count),
-	}, paging.Scope("/api/simulations/"+id.String()+"/trades", c.QueryParams()))
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count), Fields: params.Fields,
+	}, paging.Scope("/api/simulations/"+id.String()+"/trades", c.QueryParams()), (*db.ListTradePageRow)(nil).Columns())
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (s *Server) ListTradesimTrades(c echo.Context, simulationID string, params 
 		return err
 	}
 	f := db.CountTradesParams{SimulationID: id, Side: (*string)(params.Side)}
-	return writeList(c, rows, p, func() (int64, error) { return s.DB.CountTrades(ctx, f) })
+	return writeList(c, rows, p, params.Fields, func() (int64, error) { return s.DB.CountTrades(ctx, f) })
 }
 
 // tradesUnchanged checks that there is such a simulation, and answers 304 when the caller has this list of its trades.

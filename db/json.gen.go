@@ -3,1435 +3,4540 @@
 package db
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *CountDatasetChildrenRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"runs":`...)
-	b = appendInt(b, r.Runs)
-	b = append(b, `,"folds":`...)
-	b = appendInt(b, r.Folds)
-	b = append(b, `,"simulations":`...)
-	b = appendInt(b, r.Simulations)
-	b = append(b, `,"buckets":`...)
-	b = appendInt(b, r.Buckets)
-	b = append(b, `,"trades":`...)
-	b = appendInt(b, r.Trades)
-	return append(b, '}')
-}
+func (r *CountDatasetChildrenRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
 
-// AppendJSON appends the row as a JSON object to b.
-func (r *CountRemovalsRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"jobs":`...)
-	b = appendInt(b, r.Jobs)
-	b = append(b, `,"places":`...)
-	b = appendInt(b, r.Places)
-	b = append(b, `,"since":`...)
-	b = appendTime(b, r.Since)
-	return append(b, '}')
-}
-
-// AppendJSON appends the row as a JSON object to b.
-func (r *CountRunChildrenRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"folds":`...)
-	b = appendInt(b, r.Folds)
-	b = append(b, `,"simulations":`...)
-	b = appendInt(b, r.Simulations)
-	b = append(b, `,"buckets":`...)
-	b = appendInt(b, r.Buckets)
-	b = append(b, `,"trades":`...)
-	b = appendInt(b, r.Trades)
-	return append(b, '}')
-}
-
-// AppendJSON appends the row as a JSON object to b.
-func (r *CountSimulationChildrenRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"buckets":`...)
-	b = appendInt(b, r.Buckets)
-	b = append(b, `,"trades":`...)
-	b = appendInt(b, r.Trades)
-	return append(b, '}')
-}
-
-// AppendJSON appends the row as a JSON object to b.
-func (r *CreateAccessKeyRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"key_id":`...)
-	b = appendString(b, r.KeyID)
-	b = append(b, `,"name":`...)
-	b = appendString(b, r.Name)
-	b = append(b, `,"scope":`...)
-	b = appendString(b, r.Scope)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"expires_at":`...)
-	if r.ExpiresAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.ExpiresAt)
+// AppendFields appends an object of the wanted members to b.
+func (r *CountDatasetChildrenRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"runs":`...)
+		b = appendInt(b, r.Runs)
 	}
-	b = append(b, `,"revoked_at":`...)
-	if r.RevokedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.RevokedAt)
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"folds":`...)
+		b = appendInt(b, r.Folds)
 	}
-	b = append(b, `,"last_used_at":`...)
-	if r.LastUsedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.LastUsedAt)
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"simulations":`...)
+		b = appendInt(b, r.Simulations)
 	}
-	return append(b, '}')
-}
-
-// AppendJSON appends the row as a JSON object to b.
-func (r *FinishRunRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
-	b = append(b, `,"folds":`...)
-	b = appendInt(b, r.Folds)
-	return append(b, '}')
-}
-
-// AppendJSON appends the row as a JSON object to b.
-func (r *GetBacklogRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"waiting":`...)
-	b = appendInt(b, r.Waiting)
-	b = append(b, `,"waiting_seconds":`...)
-	b = AppendFloat(b, r.WaitingSeconds)
-	return append(b, '}')
-}
-
-// AppendJSON appends the row as a JSON object to b.
-func (r *GetDatasetSeriesRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"questdb_tag":`...)
-	b = appendString(b, r.QuestDBTag)
-	b = append(b, `,"indicator_measurement":`...)
-	b = appendString(b, r.IndicatorMeasurement)
-	b = append(b, `,"ohlcv_measurement":`...)
-	b = appendString(b, r.OhlcvMeasurement)
-	b = append(b, `,"column_schema":`...)
-	b = appendRaw(b, r.ColumnSchema)
-	b = append(b, `,"bar_interval_ms":`...)
-	b = appendInt(b, r.BarIntervalMS)
-	b = append(b, `,"granularity":`...)
-	b = appendString(b, r.Granularity)
-	return append(b, '}')
-}
-
-// AppendJSON appends the row as a JSON object to b.
-func (r *GetDatasetSummaryRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"dataset_id":`...)
-	b = appendUUID(b, r.DatasetID)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
-	b = append(b, `,"symbol":`...)
-	b = appendString(b, r.Symbol)
-	b = append(b, `,"granularity":`...)
-	b = appendString(b, r.Granularity)
-	b = append(b, `,"source":`...)
-	b = appendString(b, r.Source)
-	b = append(b, `,"ohlcv_measurement":`...)
-	b = appendString(b, r.OhlcvMeasurement)
-	b = append(b, `,"indicator_measurement":`...)
-	b = appendString(b, r.QuestDBMeasurement)
-	b = append(b, `,"ohlcv_row_count":`...)
-	b = appendInt(b, r.OhlcvRowCount)
-	b = append(b, `,"indicator_row_count":`...)
-	b = appendInt(b, r.RowCount)
-	b = append(b, `,"first_ohlcv_ts":`...)
-	b = appendInt(b, r.OhlcvFirstMS)
-	b = append(b, `,"first_indicator_ts":`...)
-	b = appendInt(b, r.FirstBarMS)
-	b = append(b, `,"ohlcv_first_ts":`...)
-	b = appendInt(b, r.OhlcvFirstMS)
-	b = append(b, `,"ohlcv_last_ts":`...)
-	b = appendInt(b, r.OhlcvLastMS)
-	b = append(b, `,"indicator_first_ts":`...)
-	b = appendInt(b, r.FirstBarMS)
-	b = append(b, `,"indicator_last_ts":`...)
-	b = appendInt(b, r.LastBarMS)
-	b = append(b, `,"bar_interval_ms":`...)
-	b = appendInt(b, r.BarIntervalMS)
-	b = append(b, `,"lookback_rows":`...)
-	b = appendInt(b, r.LookbackRows)
-	b = append(b, `,"run_count":`...)
-	b = appendInt(b, r.RunCount)
-	b = append(b, `,"simulation_count":`...)
-	b = appendInt(b, r.SimulationCount)
-	b = append(b, `,"metadata":`...)
-	b = appendRaw(b, r.Metadata)
-	b = append(b, `,"column_schema":`...)
-	b = appendRaw(b, r.ColumnSchema)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"updated_at":`...)
-	b = appendTime(b, r.UpdatedAt)
-	return append(b, '}')
-}
-
-// AppendJSON appends the row as a JSON object to b.
-func (r *GetDatasetVersionRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"questdb_tag":`...)
-	b = appendString(b, r.QuestDBTag)
-	return append(b, '}')
-}
-
-// AppendJSON appends the row as a JSON object to b.
-func (r *GetManifestRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"manifest":`...)
-	b = appendRaw(b, r.Manifest)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	return append(b, '}')
-}
-
-// AppendJSON appends the row as a JSON object to b.
-func (r *GetRunDestinationRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"dataset_id":`...)
-	b = appendUUID(b, r.DatasetID)
-	b = append(b, `,"prediction_measurement":`...)
-	b = appendString(b, r.PredictionMeasurement)
-	b = append(b, `,"target_column":`...)
-	b = appendString(b, r.TargetColumn)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
-	return append(b, '}')
-}
-
-// AppendJSON appends the row as a JSON object to b.
-func (r *GetRunRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"run_id":`...)
-	b = appendUUID(b, r.RunID)
-	b = append(b, `,"dataset_id":`...)
-	b = appendUUID(b, r.DatasetID)
-	b = append(b, `,"prediction_measurement":`...)
-	b = appendString(b, r.PredictionMeasurement)
-	b = append(b, `,"target_column":`...)
-	b = appendString(b, r.TargetColumn)
-	b = append(b, `,"feature_columns":`...)
-	b = appendRaw(b, r.FeatureColumns)
-	b = append(b, `,"hyperparameters":`...)
-	b = appendRaw(b, r.Hyperparameters)
-	b = append(b, `,"walk_config":`...)
-	b = appendRaw(b, r.WalkConfig)
-	b = append(b, `,"summary_metrics":`...)
-	b = appendRaw(b, r.SummaryMetrics)
-	b = append(b, `,"status":`...)
-	b = appendString(b, r.Status)
-	b = append(b, `,"requested_by":`...)
-	if r.RequestedBy == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.RequestedBy)
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"buckets":`...)
+		b = appendInt(b, r.Buckets)
 	}
-	b = append(b, `,"started_at":`...)
-	if r.StartedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.StartedAt)
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"trades":`...)
+		b = appendInt(b, r.Trades)
 	}
-	b = append(b, `,"completed_at":`...)
-	if r.CompletedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.CompletedAt)
+	return object(b, start)
+}
+
+var countDatasetChildrenRowColumns = []Column{
+	{"runs", IntColumn},
+	{"folds", IntColumn},
+	{"simulations", IntColumn},
+	{"buckets", IntColumn},
+	{"trades", IntColumn},
+}
+
+// Columns are the members of the row.
+func (*CountDatasetChildrenRow) Columns() []Column { return countDatasetChildrenRowColumns }
+
+// Cell is the value of a member.
+func (r *CountDatasetChildrenRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.Runs)
+	case 1:
+		return intCell(r.Folds)
+	case 2:
+		return intCell(r.Simulations)
+	case 3:
+		return intCell(r.Buckets)
+	case 4:
+		return intCell(r.Trades)
 	}
-	b = append(b, `,"duration_ms":`...)
-	if r.DurationMS == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendInt(b, *r.DurationMS)
-	}
-	b = append(b, `,"serialized_config":`...)
-	if r.SerializedConfig == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.SerializedConfig)
-	}
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"fold_count":`...)
-	b = appendInt(b, r.FoldCount)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
-	return append(b, '}')
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *GetRunSeriesRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"prediction_measurement":`...)
-	b = appendString(b, r.PredictionMeasurement)
-	b = append(b, `,"run_name":`...)
-	b = appendString(b, r.RunName)
-	return append(b, '}')
+func (r *CountRemovalsRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *CountRemovalsRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"jobs":`...)
+		b = appendInt(b, r.Jobs)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"places":`...)
+		b = appendInt(b, r.Places)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"since":`...)
+		b = appendTime(b, r.Since)
+	}
+	return object(b, start)
+}
+
+var countRemovalsRowColumns = []Column{
+	{"jobs", IntColumn},
+	{"places", IntColumn},
+	{"since", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*CountRemovalsRow) Columns() []Column { return countRemovalsRowColumns }
+
+// Cell is the value of a member.
+func (r *CountRemovalsRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.Jobs)
+	case 1:
+		return intCell(r.Places)
+	case 2:
+		return timeCell(r.Since)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *GetRunSortKeyRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"key":`...)
-	b = appendString(b, r.Key)
-	b = append(b, `,"value":`...)
-	b = AppendFloat(b, r.Value)
-	return append(b, '}')
+func (r *CountRunChildrenRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *CountRunChildrenRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"folds":`...)
+		b = appendInt(b, r.Folds)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"simulations":`...)
+		b = appendInt(b, r.Simulations)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"buckets":`...)
+		b = appendInt(b, r.Buckets)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"trades":`...)
+		b = appendInt(b, r.Trades)
+	}
+	return object(b, start)
+}
+
+var countRunChildrenRowColumns = []Column{
+	{"folds", IntColumn},
+	{"simulations", IntColumn},
+	{"buckets", IntColumn},
+	{"trades", IntColumn},
+}
+
+// Columns are the members of the row.
+func (*CountRunChildrenRow) Columns() []Column { return countRunChildrenRowColumns }
+
+// Cell is the value of a member.
+func (r *CountRunChildrenRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.Folds)
+	case 1:
+		return intCell(r.Simulations)
+	case 2:
+		return intCell(r.Buckets)
+	case 3:
+		return intCell(r.Trades)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *GetRunVersionRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
-	return append(b, '}')
+func (r *CountSimulationChildrenRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *CountSimulationChildrenRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"buckets":`...)
+		b = appendInt(b, r.Buckets)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"trades":`...)
+		b = appendInt(b, r.Trades)
+	}
+	return object(b, start)
+}
+
+var countSimulationChildrenRowColumns = []Column{
+	{"buckets", IntColumn},
+	{"trades", IntColumn},
+}
+
+// Columns are the members of the row.
+func (*CountSimulationChildrenRow) Columns() []Column { return countSimulationChildrenRowColumns }
+
+// Cell is the value of a member.
+func (r *CountSimulationChildrenRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.Buckets)
+	case 1:
+		return intCell(r.Trades)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *CreateAccessKeyRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *CreateAccessKeyRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"key_id":`...)
+		b = appendString(b, r.KeyID)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"name":`...)
+		b = appendString(b, r.Name)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"scope":`...)
+		b = appendString(b, r.Scope)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"expires_at":`...)
+		if r.ExpiresAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.ExpiresAt)
+		}
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"revoked_at":`...)
+		if r.RevokedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.RevokedAt)
+		}
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"last_used_at":`...)
+		if r.LastUsedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.LastUsedAt)
+		}
+	}
+	return object(b, start)
+}
+
+var createAccessKeyRowColumns = []Column{
+	{"key_id", TextColumn},
+	{"name", TextColumn},
+	{"scope", TextColumn},
+	{"created_at", TimeColumn},
+	{"expires_at", TimeColumn},
+	{"revoked_at", TimeColumn},
+	{"last_used_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*CreateAccessKeyRow) Columns() []Column { return createAccessKeyRowColumns }
+
+// Cell is the value of a member.
+func (r *CreateAccessKeyRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return textCell(r.KeyID)
+	case 1:
+		return textCell(r.Name)
+	case 2:
+		return textCell(r.Scope)
+	case 3:
+		return timeCell(r.CreatedAt)
+	case 4:
+		return cellOf(r.ExpiresAt, timeCell)
+	case 5:
+		return cellOf(r.RevokedAt, timeCell)
+	case 6:
+		return cellOf(r.LastUsedAt, timeCell)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *FinishRunRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *FinishRunRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"dataset_slug":`...)
+		b = appendString(b, r.DatasetSlug)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"folds":`...)
+		b = appendInt(b, r.Folds)
+	}
+	return object(b, start)
+}
+
+var finishRunRowColumns = []Column{
+	{"dataset_slug", TextColumn},
+	{"folds", IntColumn},
+}
+
+// Columns are the members of the row.
+func (*FinishRunRow) Columns() []Column { return finishRunRowColumns }
+
+// Cell is the value of a member.
+func (r *FinishRunRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return textCell(r.DatasetSlug)
+	case 1:
+		return intCell(r.Folds)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetBacklogRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *GetBacklogRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"waiting":`...)
+		b = appendInt(b, r.Waiting)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"waiting_seconds":`...)
+		b = AppendFloat(b, r.WaitingSeconds)
+	}
+	return object(b, start)
+}
+
+var getBacklogRowColumns = []Column{
+	{"waiting", IntColumn},
+	{"waiting_seconds", FloatColumn},
+}
+
+// Columns are the members of the row.
+func (*GetBacklogRow) Columns() []Column { return getBacklogRowColumns }
+
+// Cell is the value of a member.
+func (r *GetBacklogRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.Waiting)
+	case 1:
+		return floatCell(r.WaitingSeconds)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetDatasetSeriesRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *GetDatasetSeriesRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"questdb_tag":`...)
+		b = appendString(b, r.QuestDBTag)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"indicator_measurement":`...)
+		b = appendString(b, r.IndicatorMeasurement)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"ohlcv_measurement":`...)
+		b = appendString(b, r.OhlcvMeasurement)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"column_schema":`...)
+		b = appendRaw(b, r.ColumnSchema)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"bar_interval_ms":`...)
+		b = appendInt(b, r.BarIntervalMS)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"granularity":`...)
+		b = appendString(b, r.Granularity)
+	}
+	return object(b, start)
+}
+
+var getDatasetSeriesRowColumns = []Column{
+	{"questdb_tag", TextColumn},
+	{"indicator_measurement", TextColumn},
+	{"ohlcv_measurement", TextColumn},
+	{"column_schema", TextColumn},
+	{"bar_interval_ms", IntColumn},
+	{"granularity", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*GetDatasetSeriesRow) Columns() []Column { return getDatasetSeriesRowColumns }
+
+// Cell is the value of a member.
+func (r *GetDatasetSeriesRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return textCell(r.QuestDBTag)
+	case 1:
+		return textCell(r.IndicatorMeasurement)
+	case 2:
+		return textCell(r.OhlcvMeasurement)
+	case 3:
+		return jsonCell(r.ColumnSchema)
+	case 4:
+		return intCell(r.BarIntervalMS)
+	case 5:
+		return textCell(r.Granularity)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetDatasetSummaryRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *GetDatasetSummaryRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"dataset_id":`...)
+		b = appendUUID(b, r.DatasetID)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"dataset_slug":`...)
+		b = appendString(b, r.DatasetSlug)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"symbol":`...)
+		b = appendString(b, r.Symbol)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"granularity":`...)
+		b = appendString(b, r.Granularity)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"source":`...)
+		b = appendString(b, r.Source)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"ohlcv_measurement":`...)
+		b = appendString(b, r.OhlcvMeasurement)
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"indicator_measurement":`...)
+		b = appendString(b, r.QuestDBMeasurement)
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"ohlcv_row_count":`...)
+		b = appendInt(b, r.OhlcvRowCount)
+	}
+	if wanted&(1<<8) != 0 {
+		b = append(b, `,"indicator_row_count":`...)
+		b = appendInt(b, r.RowCount)
+	}
+	if wanted&(1<<9) != 0 {
+		b = append(b, `,"first_ohlcv_ts":`...)
+		b = appendInt(b, r.OhlcvFirstMS)
+	}
+	if wanted&(1<<10) != 0 {
+		b = append(b, `,"first_indicator_ts":`...)
+		b = appendInt(b, r.FirstBarMS)
+	}
+	if wanted&(1<<11) != 0 {
+		b = append(b, `,"ohlcv_first_ts":`...)
+		b = appendInt(b, r.OhlcvFirstMS)
+	}
+	if wanted&(1<<12) != 0 {
+		b = append(b, `,"ohlcv_last_ts":`...)
+		b = appendInt(b, r.OhlcvLastMS)
+	}
+	if wanted&(1<<13) != 0 {
+		b = append(b, `,"indicator_first_ts":`...)
+		b = appendInt(b, r.FirstBarMS)
+	}
+	if wanted&(1<<14) != 0 {
+		b = append(b, `,"indicator_last_ts":`...)
+		b = appendInt(b, r.LastBarMS)
+	}
+	if wanted&(1<<15) != 0 {
+		b = append(b, `,"bar_interval_ms":`...)
+		b = appendInt(b, r.BarIntervalMS)
+	}
+	if wanted&(1<<16) != 0 {
+		b = append(b, `,"lookback_rows":`...)
+		b = appendInt(b, r.LookbackRows)
+	}
+	if wanted&(1<<17) != 0 {
+		b = append(b, `,"run_count":`...)
+		b = appendInt(b, r.RunCount)
+	}
+	if wanted&(1<<18) != 0 {
+		b = append(b, `,"simulation_count":`...)
+		b = appendInt(b, r.SimulationCount)
+	}
+	if wanted&(1<<19) != 0 {
+		b = append(b, `,"metadata":`...)
+		b = appendRaw(b, r.Metadata)
+	}
+	if wanted&(1<<20) != 0 {
+		b = append(b, `,"column_schema":`...)
+		b = appendRaw(b, r.ColumnSchema)
+	}
+	if wanted&(1<<21) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<22) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<23) != 0 {
+		b = append(b, `,"updated_at":`...)
+		b = appendTime(b, r.UpdatedAt)
+	}
+	return object(b, start)
+}
+
+var getDatasetSummaryRowColumns = []Column{
+	{"dataset_id", TextColumn},
+	{"dataset_slug", TextColumn},
+	{"symbol", TextColumn},
+	{"granularity", TextColumn},
+	{"source", TextColumn},
+	{"ohlcv_measurement", TextColumn},
+	{"indicator_measurement", TextColumn},
+	{"ohlcv_row_count", IntColumn},
+	{"indicator_row_count", IntColumn},
+	{"first_ohlcv_ts", IntColumn},
+	{"first_indicator_ts", IntColumn},
+	{"ohlcv_first_ts", IntColumn},
+	{"ohlcv_last_ts", IntColumn},
+	{"indicator_first_ts", IntColumn},
+	{"indicator_last_ts", IntColumn},
+	{"bar_interval_ms", IntColumn},
+	{"lookback_rows", IntColumn},
+	{"run_count", IntColumn},
+	{"simulation_count", IntColumn},
+	{"metadata", TextColumn},
+	{"column_schema", TextColumn},
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+	{"updated_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*GetDatasetSummaryRow) Columns() []Column { return getDatasetSummaryRowColumns }
+
+// Cell is the value of a member.
+func (r *GetDatasetSummaryRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.DatasetID)
+	case 1:
+		return textCell(r.DatasetSlug)
+	case 2:
+		return textCell(r.Symbol)
+	case 3:
+		return textCell(r.Granularity)
+	case 4:
+		return textCell(r.Source)
+	case 5:
+		return textCell(r.OhlcvMeasurement)
+	case 6:
+		return textCell(r.QuestDBMeasurement)
+	case 7:
+		return intCell(r.OhlcvRowCount)
+	case 8:
+		return intCell(r.RowCount)
+	case 9:
+		return intCell(r.OhlcvFirstMS)
+	case 10:
+		return intCell(r.FirstBarMS)
+	case 11:
+		return intCell(r.OhlcvFirstMS)
+	case 12:
+		return intCell(r.OhlcvLastMS)
+	case 13:
+		return intCell(r.FirstBarMS)
+	case 14:
+		return intCell(r.LastBarMS)
+	case 15:
+		return intCell(r.BarIntervalMS)
+	case 16:
+		return intCell(r.LookbackRows)
+	case 17:
+		return intCell(r.RunCount)
+	case 18:
+		return intCell(r.SimulationCount)
+	case 19:
+		return jsonCell(r.Metadata)
+	case 20:
+		return jsonCell(r.ColumnSchema)
+	case 21:
+		return intCell(r.Version)
+	case 22:
+		return timeCell(r.CreatedAt)
+	case 23:
+		return timeCell(r.UpdatedAt)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetDatasetVersionRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *GetDatasetVersionRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"questdb_tag":`...)
+		b = appendString(b, r.QuestDBTag)
+	}
+	return object(b, start)
+}
+
+var getDatasetVersionRowColumns = []Column{
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+	{"questdb_tag", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*GetDatasetVersionRow) Columns() []Column { return getDatasetVersionRowColumns }
+
+// Cell is the value of a member.
+func (r *GetDatasetVersionRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.Version)
+	case 1:
+		return timeCell(r.CreatedAt)
+	case 2:
+		return textCell(r.QuestDBTag)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetManifestRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *GetManifestRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"manifest":`...)
+		b = appendRaw(b, r.Manifest)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	return object(b, start)
+}
+
+var getManifestRowColumns = []Column{
+	{"manifest", TextColumn},
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*GetManifestRow) Columns() []Column { return getManifestRowColumns }
+
+// Cell is the value of a member.
+func (r *GetManifestRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return jsonCell(r.Manifest)
+	case 1:
+		return intCell(r.Version)
+	case 2:
+		return timeCell(r.CreatedAt)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetRunDestinationRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *GetRunDestinationRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"dataset_id":`...)
+		b = appendUUID(b, r.DatasetID)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"prediction_measurement":`...)
+		b = appendString(b, r.PredictionMeasurement)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"target_column":`...)
+		b = appendString(b, r.TargetColumn)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"dataset_slug":`...)
+		b = appendString(b, r.DatasetSlug)
+	}
+	return object(b, start)
+}
+
+var getRunDestinationRowColumns = []Column{
+	{"dataset_id", TextColumn},
+	{"prediction_measurement", TextColumn},
+	{"target_column", TextColumn},
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+	{"dataset_slug", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*GetRunDestinationRow) Columns() []Column { return getRunDestinationRowColumns }
+
+// Cell is the value of a member.
+func (r *GetRunDestinationRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.DatasetID)
+	case 1:
+		return textCell(r.PredictionMeasurement)
+	case 2:
+		return textCell(r.TargetColumn)
+	case 3:
+		return intCell(r.Version)
+	case 4:
+		return timeCell(r.CreatedAt)
+	case 5:
+		return textCell(r.DatasetSlug)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetRunRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *GetRunRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"run_id":`...)
+		b = appendUUID(b, r.RunID)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"dataset_id":`...)
+		b = appendUUID(b, r.DatasetID)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"prediction_measurement":`...)
+		b = appendString(b, r.PredictionMeasurement)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"target_column":`...)
+		b = appendString(b, r.TargetColumn)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"feature_columns":`...)
+		b = appendRaw(b, r.FeatureColumns)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"hyperparameters":`...)
+		b = appendRaw(b, r.Hyperparameters)
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"walk_config":`...)
+		b = appendRaw(b, r.WalkConfig)
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"summary_metrics":`...)
+		b = appendRaw(b, r.SummaryMetrics)
+	}
+	if wanted&(1<<8) != 0 {
+		b = append(b, `,"status":`...)
+		b = appendString(b, r.Status)
+	}
+	if wanted&(1<<9) != 0 {
+		b = append(b, `,"requested_by":`...)
+		if r.RequestedBy == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.RequestedBy)
+		}
+	}
+	if wanted&(1<<10) != 0 {
+		b = append(b, `,"started_at":`...)
+		if r.StartedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.StartedAt)
+		}
+	}
+	if wanted&(1<<11) != 0 {
+		b = append(b, `,"completed_at":`...)
+		if r.CompletedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.CompletedAt)
+		}
+	}
+	if wanted&(1<<12) != 0 {
+		b = append(b, `,"duration_ms":`...)
+		if r.DurationMS == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendInt(b, *r.DurationMS)
+		}
+	}
+	if wanted&(1<<13) != 0 {
+		b = append(b, `,"serialized_config":`...)
+		if r.SerializedConfig == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.SerializedConfig)
+		}
+	}
+	if wanted&(1<<14) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<15) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<16) != 0 {
+		b = append(b, `,"fold_count":`...)
+		b = appendInt(b, r.FoldCount)
+	}
+	if wanted&(1<<17) != 0 {
+		b = append(b, `,"dataset_slug":`...)
+		b = appendString(b, r.DatasetSlug)
+	}
+	return object(b, start)
+}
+
+var getRunRowColumns = []Column{
+	{"run_id", TextColumn},
+	{"dataset_id", TextColumn},
+	{"prediction_measurement", TextColumn},
+	{"target_column", TextColumn},
+	{"feature_columns", TextColumn},
+	{"hyperparameters", TextColumn},
+	{"walk_config", TextColumn},
+	{"summary_metrics", TextColumn},
+	{"status", TextColumn},
+	{"requested_by", TextColumn},
+	{"started_at", TimeColumn},
+	{"completed_at", TimeColumn},
+	{"duration_ms", IntColumn},
+	{"serialized_config", TextColumn},
+	{"created_at", TimeColumn},
+	{"version", IntColumn},
+	{"fold_count", IntColumn},
+	{"dataset_slug", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*GetRunRow) Columns() []Column { return getRunRowColumns }
+
+// Cell is the value of a member.
+func (r *GetRunRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.RunID)
+	case 1:
+		return uuidCell(r.DatasetID)
+	case 2:
+		return textCell(r.PredictionMeasurement)
+	case 3:
+		return textCell(r.TargetColumn)
+	case 4:
+		return jsonCell(r.FeatureColumns)
+	case 5:
+		return jsonCell(r.Hyperparameters)
+	case 6:
+		return jsonCell(r.WalkConfig)
+	case 7:
+		return jsonCell(r.SummaryMetrics)
+	case 8:
+		return textCell(r.Status)
+	case 9:
+		return cellOf(r.RequestedBy, textCell)
+	case 10:
+		return cellOf(r.StartedAt, timeCell)
+	case 11:
+		return cellOf(r.CompletedAt, timeCell)
+	case 12:
+		return cellOf(r.DurationMS, intCell)
+	case 13:
+		return cellOf(r.SerializedConfig, textCell)
+	case 14:
+		return timeCell(r.CreatedAt)
+	case 15:
+		return intCell(r.Version)
+	case 16:
+		return intCell(r.FoldCount)
+	case 17:
+		return textCell(r.DatasetSlug)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetRunSeriesRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *GetRunSeriesRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"prediction_measurement":`...)
+		b = appendString(b, r.PredictionMeasurement)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"run_name":`...)
+		b = appendString(b, r.RunName)
+	}
+	return object(b, start)
+}
+
+var getRunSeriesRowColumns = []Column{
+	{"prediction_measurement", TextColumn},
+	{"run_name", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*GetRunSeriesRow) Columns() []Column { return getRunSeriesRowColumns }
+
+// Cell is the value of a member.
+func (r *GetRunSeriesRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return textCell(r.PredictionMeasurement)
+	case 1:
+		return textCell(r.RunName)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetRunSortKeyRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *GetRunSortKeyRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"key":`...)
+		b = appendString(b, r.Key)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"value":`...)
+		b = AppendFloat(b, r.Value)
+	}
+	return object(b, start)
+}
+
+var getRunSortKeyRowColumns = []Column{
+	{"key", TextColumn},
+	{"value", FloatColumn},
+}
+
+// Columns are the members of the row.
+func (*GetRunSortKeyRow) Columns() []Column { return getRunSortKeyRowColumns }
+
+// Cell is the value of a member.
+func (r *GetRunSortKeyRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return textCell(r.Key)
+	case 1:
+		return floatCell(r.Value)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetRunVersionRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *GetRunVersionRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"dataset_slug":`...)
+		b = appendString(b, r.DatasetSlug)
+	}
+	return object(b, start)
+}
+
+var getRunVersionRowColumns = []Column{
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+	{"dataset_slug", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*GetRunVersionRow) Columns() []Column { return getRunVersionRowColumns }
+
+// Cell is the value of a member.
+func (r *GetRunVersionRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.Version)
+	case 1:
+		return timeCell(r.CreatedAt)
+	case 2:
+		return textCell(r.DatasetSlug)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
 func (r *GetSimulationDestinationRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"dataset_id":`...)
-	b = appendUUID(b, r.DatasetID)
-	b = append(b, `,"run_id":`...)
-	b = appendUUID(b, r.RunID)
-	b = append(b, `,"questdb_namespace":`...)
-	b = appendString(b, r.QuestDBNamespace)
-	b = append(b, `,"mode":`...)
-	b = appendString(b, r.Mode)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	return append(b, '}')
+	return r.AppendFields(b, AllFields)
+}
+
+// AppendFields appends an object of the wanted members to b.
+func (r *GetSimulationDestinationRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"dataset_id":`...)
+		b = appendUUID(b, r.DatasetID)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"run_id":`...)
+		b = appendUUID(b, r.RunID)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"questdb_namespace":`...)
+		b = appendString(b, r.QuestDBNamespace)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"mode":`...)
+		b = appendString(b, r.Mode)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	return object(b, start)
+}
+
+var getSimulationDestinationRowColumns = []Column{
+	{"dataset_id", TextColumn},
+	{"run_id", TextColumn},
+	{"questdb_namespace", TextColumn},
+	{"mode", TextColumn},
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*GetSimulationDestinationRow) Columns() []Column { return getSimulationDestinationRowColumns }
+
+// Cell is the value of a member.
+func (r *GetSimulationDestinationRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.DatasetID)
+	case 1:
+		return uuidCell(r.RunID)
+	case 2:
+		return textCell(r.QuestDBNamespace)
+	case 3:
+		return textCell(r.Mode)
+	case 4:
+		return intCell(r.Version)
+	case 5:
+		return timeCell(r.CreatedAt)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *GetSimulationSeriesRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"questdb_namespace":`...)
-	b = appendString(b, r.QuestDBNamespace)
-	b = append(b, `,"simulation_name":`...)
-	b = appendString(b, r.SimulationName)
-	b = append(b, `,"summary_metrics":`...)
-	b = appendRaw(b, r.SummaryMetrics)
-	b = append(b, `,"dataset_id":`...)
-	b = appendUUID(b, r.DatasetID)
-	return append(b, '}')
+func (r *GetSimulationSeriesRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *GetSimulationSeriesRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"questdb_namespace":`...)
+		b = appendString(b, r.QuestDBNamespace)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"simulation_name":`...)
+		b = appendString(b, r.SimulationName)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"summary_metrics":`...)
+		b = appendRaw(b, r.SummaryMetrics)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"dataset_id":`...)
+		b = appendUUID(b, r.DatasetID)
+	}
+	return object(b, start)
+}
+
+var getSimulationSeriesRowColumns = []Column{
+	{"questdb_namespace", TextColumn},
+	{"simulation_name", TextColumn},
+	{"summary_metrics", TextColumn},
+	{"dataset_id", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*GetSimulationSeriesRow) Columns() []Column { return getSimulationSeriesRowColumns }
+
+// Cell is the value of a member.
+func (r *GetSimulationSeriesRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return textCell(r.QuestDBNamespace)
+	case 1:
+		return textCell(r.SimulationName)
+	case 2:
+		return jsonCell(r.SummaryMetrics)
+	case 3:
+		return uuidCell(r.DatasetID)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *GetSimulationSortKeyRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"key":`...)
-	b = appendString(b, r.Key)
-	b = append(b, `,"value":`...)
-	b = AppendFloat(b, r.Value)
-	return append(b, '}')
+func (r *GetSimulationSortKeyRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *GetSimulationSortKeyRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"key":`...)
+		b = appendString(b, r.Key)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"value":`...)
+		b = AppendFloat(b, r.Value)
+	}
+	return object(b, start)
+}
+
+var getSimulationSortKeyRowColumns = []Column{
+	{"key", TextColumn},
+	{"value", FloatColumn},
+}
+
+// Columns are the members of the row.
+func (*GetSimulationSortKeyRow) Columns() []Column { return getSimulationSortKeyRowColumns }
+
+// Cell is the value of a member.
+func (r *GetSimulationSortKeyRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return textCell(r.Key)
+	case 1:
+		return floatCell(r.Value)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *GetSimulationSummaryRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"simulation_id":`...)
-	b = appendUUID(b, r.SimulationID)
-	b = append(b, `,"run_id":`...)
-	b = appendUUID(b, r.RunID)
-	b = append(b, `,"dataset_id":`...)
-	b = appendUUID(b, r.DatasetID)
-	b = append(b, `,"input_run_measurement":`...)
-	b = appendString(b, r.InputRunMeasurement)
-	b = append(b, `,"questdb_namespace":`...)
-	b = appendString(b, r.QuestDBNamespace)
-	b = append(b, `,"mode":`...)
-	b = appendString(b, r.Mode)
-	b = append(b, `,"config":`...)
-	b = appendRaw(b, r.Config)
-	b = append(b, `,"summary_metrics":`...)
-	b = appendRaw(b, r.SummaryMetrics)
-	b = append(b, `,"status":`...)
-	b = appendString(b, r.Status)
-	b = append(b, `,"started_at":`...)
-	if r.StartedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.StartedAt)
+func (r *GetSimulationSummaryRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *GetSimulationSummaryRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"simulation_id":`...)
+		b = appendUUID(b, r.SimulationID)
 	}
-	b = append(b, `,"completed_at":`...)
-	if r.CompletedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.CompletedAt)
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"run_id":`...)
+		b = appendUUID(b, r.RunID)
 	}
-	b = append(b, `,"serialized_config":`...)
-	if r.SerializedConfig == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.SerializedConfig)
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"dataset_id":`...)
+		b = appendUUID(b, r.DatasetID)
 	}
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"trade_count":`...)
-	b = appendInt(b, r.TradeCount)
-	return append(b, '}')
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"input_run_measurement":`...)
+		b = appendString(b, r.InputRunMeasurement)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"questdb_namespace":`...)
+		b = appendString(b, r.QuestDBNamespace)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"mode":`...)
+		b = appendString(b, r.Mode)
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"config":`...)
+		b = appendRaw(b, r.Config)
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"summary_metrics":`...)
+		b = appendRaw(b, r.SummaryMetrics)
+	}
+	if wanted&(1<<8) != 0 {
+		b = append(b, `,"status":`...)
+		b = appendString(b, r.Status)
+	}
+	if wanted&(1<<9) != 0 {
+		b = append(b, `,"started_at":`...)
+		if r.StartedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.StartedAt)
+		}
+	}
+	if wanted&(1<<10) != 0 {
+		b = append(b, `,"completed_at":`...)
+		if r.CompletedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.CompletedAt)
+		}
+	}
+	if wanted&(1<<11) != 0 {
+		b = append(b, `,"serialized_config":`...)
+		if r.SerializedConfig == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.SerializedConfig)
+		}
+	}
+	if wanted&(1<<12) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<13) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<14) != 0 {
+		b = append(b, `,"trade_count":`...)
+		b = appendInt(b, r.TradeCount)
+	}
+	return object(b, start)
+}
+
+var getSimulationSummaryRowColumns = []Column{
+	{"simulation_id", TextColumn},
+	{"run_id", TextColumn},
+	{"dataset_id", TextColumn},
+	{"input_run_measurement", TextColumn},
+	{"questdb_namespace", TextColumn},
+	{"mode", TextColumn},
+	{"config", TextColumn},
+	{"summary_metrics", TextColumn},
+	{"status", TextColumn},
+	{"started_at", TimeColumn},
+	{"completed_at", TimeColumn},
+	{"serialized_config", TextColumn},
+	{"created_at", TimeColumn},
+	{"version", IntColumn},
+	{"trade_count", IntColumn},
+}
+
+// Columns are the members of the row.
+func (*GetSimulationSummaryRow) Columns() []Column { return getSimulationSummaryRowColumns }
+
+// Cell is the value of a member.
+func (r *GetSimulationSummaryRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.SimulationID)
+	case 1:
+		return uuidCell(r.RunID)
+	case 2:
+		return uuidCell(r.DatasetID)
+	case 3:
+		return textCell(r.InputRunMeasurement)
+	case 4:
+		return textCell(r.QuestDBNamespace)
+	case 5:
+		return textCell(r.Mode)
+	case 6:
+		return jsonCell(r.Config)
+	case 7:
+		return jsonCell(r.SummaryMetrics)
+	case 8:
+		return textCell(r.Status)
+	case 9:
+		return cellOf(r.StartedAt, timeCell)
+	case 10:
+		return cellOf(r.CompletedAt, timeCell)
+	case 11:
+		return cellOf(r.SerializedConfig, textCell)
+	case 12:
+		return timeCell(r.CreatedAt)
+	case 13:
+		return intCell(r.Version)
+	case 14:
+		return intCell(r.TradeCount)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *GetSimulationVersionRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	return append(b, '}')
+func (r *GetSimulationVersionRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *GetSimulationVersionRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	return object(b, start)
+}
+
+var getSimulationVersionRowColumns = []Column{
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*GetSimulationVersionRow) Columns() []Column { return getSimulationVersionRowColumns }
+
+// Cell is the value of a member.
+func (r *GetSimulationVersionRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.Version)
+	case 1:
+		return timeCell(r.CreatedAt)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *GetTableOwnerRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"questdb_tag":`...)
-	b = appendString(b, r.QuestDBTag)
-	b = append(b, `,"table_name":`...)
-	b = appendString(b, r.TableName)
-	return append(b, '}')
+func (r *GetTableOwnerRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *GetTableOwnerRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"questdb_tag":`...)
+		b = appendString(b, r.QuestDBTag)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"table_name":`...)
+		b = appendString(b, r.TableName)
+	}
+	return object(b, start)
+}
+
+var getTableOwnerRowColumns = []Column{
+	{"questdb_tag", TextColumn},
+	{"table_name", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*GetTableOwnerRow) Columns() []Column { return getTableOwnerRowColumns }
+
+// Cell is the value of a member.
+func (r *GetTableOwnerRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return textCell(r.QuestDBTag)
+	case 1:
+		return textCell(r.TableName)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *IndicatorDataset) AppendJSON(b []byte) []byte {
-	b = append(b, `{"dataset_id":`...)
-	b = appendUUID(b, r.DatasetID)
-	b = append(b, `,"symbol":`...)
-	b = appendString(b, r.Symbol)
-	b = append(b, `,"granularity":`...)
-	b = appendString(b, r.Granularity)
-	b = append(b, `,"source":`...)
-	b = appendString(b, r.Source)
-	b = append(b, `,"questdb_tag":`...)
-	b = appendString(b, r.QuestDBTag)
-	b = append(b, `,"questdb_measurement":`...)
-	b = appendString(b, r.QuestDBMeasurement)
-	b = append(b, `,"column_schema":`...)
-	b = appendRaw(b, r.ColumnSchema)
-	b = append(b, `,"row_count":`...)
-	b = appendInt(b, r.RowCount)
-	b = append(b, `,"first_bar_ts":`...)
-	if r.FirstBarTS == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.FirstBarTS)
+func (r *IndicatorDataset) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *IndicatorDataset) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"dataset_id":`...)
+		b = appendUUID(b, r.DatasetID)
 	}
-	b = append(b, `,"last_bar_ts":`...)
-	if r.LastBarTS == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.LastBarTS)
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"symbol":`...)
+		b = appendString(b, r.Symbol)
 	}
-	b = append(b, `,"ohlcv_measurement":`...)
-	b = appendString(b, r.OhlcvMeasurement)
-	b = append(b, `,"ohlcv_row_count":`...)
-	b = appendInt(b, r.OhlcvRowCount)
-	b = append(b, `,"ohlcv_first_ts":`...)
-	if r.OhlcvFirstTS == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.OhlcvFirstTS)
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"granularity":`...)
+		b = appendString(b, r.Granularity)
 	}
-	b = append(b, `,"ohlcv_last_ts":`...)
-	if r.OhlcvLastTS == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.OhlcvLastTS)
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"source":`...)
+		b = appendString(b, r.Source)
 	}
-	b = append(b, `,"bar_interval_ms":`...)
-	b = appendInt(b, r.BarIntervalMS)
-	b = append(b, `,"lookback_rows":`...)
-	b = appendInt(b, r.LookbackRows)
-	b = append(b, `,"metadata":`...)
-	b = appendRaw(b, r.Metadata)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"updated_at":`...)
-	b = appendTime(b, r.UpdatedAt)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	return append(b, '}')
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"questdb_tag":`...)
+		b = appendString(b, r.QuestDBTag)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"questdb_measurement":`...)
+		b = appendString(b, r.QuestDBMeasurement)
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"column_schema":`...)
+		b = appendRaw(b, r.ColumnSchema)
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"row_count":`...)
+		b = appendInt(b, r.RowCount)
+	}
+	if wanted&(1<<8) != 0 {
+		b = append(b, `,"first_bar_ts":`...)
+		if r.FirstBarTS == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.FirstBarTS)
+		}
+	}
+	if wanted&(1<<9) != 0 {
+		b = append(b, `,"last_bar_ts":`...)
+		if r.LastBarTS == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.LastBarTS)
+		}
+	}
+	if wanted&(1<<10) != 0 {
+		b = append(b, `,"ohlcv_measurement":`...)
+		b = appendString(b, r.OhlcvMeasurement)
+	}
+	if wanted&(1<<11) != 0 {
+		b = append(b, `,"ohlcv_row_count":`...)
+		b = appendInt(b, r.OhlcvRowCount)
+	}
+	if wanted&(1<<12) != 0 {
+		b = append(b, `,"ohlcv_first_ts":`...)
+		if r.OhlcvFirstTS == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.OhlcvFirstTS)
+		}
+	}
+	if wanted&(1<<13) != 0 {
+		b = append(b, `,"ohlcv_last_ts":`...)
+		if r.OhlcvLastTS == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.OhlcvLastTS)
+		}
+	}
+	if wanted&(1<<14) != 0 {
+		b = append(b, `,"bar_interval_ms":`...)
+		b = appendInt(b, r.BarIntervalMS)
+	}
+	if wanted&(1<<15) != 0 {
+		b = append(b, `,"lookback_rows":`...)
+		b = appendInt(b, r.LookbackRows)
+	}
+	if wanted&(1<<16) != 0 {
+		b = append(b, `,"metadata":`...)
+		b = appendRaw(b, r.Metadata)
+	}
+	if wanted&(1<<17) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<18) != 0 {
+		b = append(b, `,"updated_at":`...)
+		b = appendTime(b, r.UpdatedAt)
+	}
+	if wanted&(1<<19) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	return object(b, start)
+}
+
+var indicatorDatasetColumns = []Column{
+	{"dataset_id", TextColumn},
+	{"symbol", TextColumn},
+	{"granularity", TextColumn},
+	{"source", TextColumn},
+	{"questdb_tag", TextColumn},
+	{"questdb_measurement", TextColumn},
+	{"column_schema", TextColumn},
+	{"row_count", IntColumn},
+	{"first_bar_ts", TimeColumn},
+	{"last_bar_ts", TimeColumn},
+	{"ohlcv_measurement", TextColumn},
+	{"ohlcv_row_count", IntColumn},
+	{"ohlcv_first_ts", TimeColumn},
+	{"ohlcv_last_ts", TimeColumn},
+	{"bar_interval_ms", IntColumn},
+	{"lookback_rows", IntColumn},
+	{"metadata", TextColumn},
+	{"created_at", TimeColumn},
+	{"updated_at", TimeColumn},
+	{"version", IntColumn},
+}
+
+// Columns are the members of the row.
+func (*IndicatorDataset) Columns() []Column { return indicatorDatasetColumns }
+
+// Cell is the value of a member.
+func (r *IndicatorDataset) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.DatasetID)
+	case 1:
+		return textCell(r.Symbol)
+	case 2:
+		return textCell(r.Granularity)
+	case 3:
+		return textCell(r.Source)
+	case 4:
+		return textCell(r.QuestDBTag)
+	case 5:
+		return textCell(r.QuestDBMeasurement)
+	case 6:
+		return jsonCell(r.ColumnSchema)
+	case 7:
+		return intCell(r.RowCount)
+	case 8:
+		return cellOf(r.FirstBarTS, timeCell)
+	case 9:
+		return cellOf(r.LastBarTS, timeCell)
+	case 10:
+		return textCell(r.OhlcvMeasurement)
+	case 11:
+		return intCell(r.OhlcvRowCount)
+	case 12:
+		return cellOf(r.OhlcvFirstTS, timeCell)
+	case 13:
+		return cellOf(r.OhlcvLastTS, timeCell)
+	case 14:
+		return intCell(r.BarIntervalMS)
+	case 15:
+		return intCell(r.LookbackRows)
+	case 16:
+		return jsonCell(r.Metadata)
+	case 17:
+		return timeCell(r.CreatedAt)
+	case 18:
+		return timeCell(r.UpdatedAt)
+	case 19:
+		return intCell(r.Version)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *Job) AppendJSON(b []byte) []byte {
-	b = append(b, `{"job_id":`...)
-	b = appendUUID(b, r.JobID)
-	b = append(b, `,"job_type":`...)
-	b = appendString(b, r.JobType)
-	b = append(b, `,"progress":`...)
-	b = appendInt(b, r.Progress)
-	b = append(b, `,"total":`...)
-	b = appendInt(b, r.Total)
-	b = append(b, `,"message":`...)
-	b = appendString(b, r.Message)
-	b = append(b, `,"error":`...)
-	if r.Error == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.Error)
+func (r *Job) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *Job) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"job_id":`...)
+		b = appendUUID(b, r.JobID)
 	}
-	b = append(b, `,"payload":`...)
-	b = appendRaw(b, r.Payload)
-	b = append(b, `,"result":`...)
-	b = appendRaw(b, r.Result)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"updated_at":`...)
-	b = appendTime(b, r.UpdatedAt)
-	b = append(b, `,"started_at":`...)
-	if r.StartedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.StartedAt)
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"job_type":`...)
+		b = appendString(b, r.JobType)
 	}
-	b = append(b, `,"completed_at":`...)
-	if r.CompletedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.CompletedAt)
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"progress":`...)
+		b = appendInt(b, r.Progress)
 	}
-	return append(b, '}')
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"total":`...)
+		b = appendInt(b, r.Total)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"message":`...)
+		b = appendString(b, r.Message)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"error":`...)
+		if r.Error == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Error)
+		}
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"payload":`...)
+		b = appendRaw(b, r.Payload)
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"result":`...)
+		b = appendRaw(b, r.Result)
+	}
+	if wanted&(1<<8) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<9) != 0 {
+		b = append(b, `,"updated_at":`...)
+		b = appendTime(b, r.UpdatedAt)
+	}
+	if wanted&(1<<10) != 0 {
+		b = append(b, `,"started_at":`...)
+		if r.StartedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.StartedAt)
+		}
+	}
+	if wanted&(1<<11) != 0 {
+		b = append(b, `,"completed_at":`...)
+		if r.CompletedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.CompletedAt)
+		}
+	}
+	return object(b, start)
+}
+
+var jobColumns = []Column{
+	{"job_id", TextColumn},
+	{"job_type", TextColumn},
+	{"progress", IntColumn},
+	{"total", IntColumn},
+	{"message", TextColumn},
+	{"error", TextColumn},
+	{"payload", TextColumn},
+	{"result", TextColumn},
+	{"created_at", TimeColumn},
+	{"updated_at", TimeColumn},
+	{"started_at", TimeColumn},
+	{"completed_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*Job) Columns() []Column { return jobColumns }
+
+// Cell is the value of a member.
+func (r *Job) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.JobID)
+	case 1:
+		return textCell(r.JobType)
+	case 2:
+		return intCell(r.Progress)
+	case 3:
+		return intCell(r.Total)
+	case 4:
+		return textCell(r.Message)
+	case 5:
+		return cellOf(r.Error, textCell)
+	case 6:
+		return jsonCell(r.Payload)
+	case 7:
+		return jsonCell(r.Result)
+	case 8:
+		return timeCell(r.CreatedAt)
+	case 9:
+		return timeCell(r.UpdatedAt)
+	case 10:
+		return cellOf(r.StartedAt, timeCell)
+	case 11:
+		return cellOf(r.CompletedAt, timeCell)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *JobDetail) AppendJSON(b []byte) []byte {
-	b = append(b, `{"job_id":`...)
-	b = appendUUID(b, r.JobID)
-	b = append(b, `,"job_type":`...)
-	b = appendString(b, r.JobType)
-	b = append(b, `,"status":`...)
-	b = appendString(b, r.Status)
-	b = append(b, `,"progress":`...)
-	b = appendInt(b, r.Progress)
-	b = append(b, `,"total":`...)
-	b = appendInt(b, r.Total)
-	b = append(b, `,"message":`...)
-	b = appendString(b, r.Message)
-	b = append(b, `,"error":`...)
-	if r.Error == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.Error)
+func (r *JobDetail) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *JobDetail) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"job_id":`...)
+		b = appendUUID(b, r.JobID)
 	}
-	b = append(b, `,"payload":`...)
-	b = appendRaw(b, r.Payload)
-	b = append(b, `,"result":`...)
-	b = appendRaw(b, r.Result)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"updated_at":`...)
-	b = appendTime(b, r.UpdatedAt)
-	b = append(b, `,"started_at":`...)
-	if r.StartedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.StartedAt)
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"job_type":`...)
+		b = appendString(b, r.JobType)
 	}
-	b = append(b, `,"completed_at":`...)
-	if r.CompletedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.CompletedAt)
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"status":`...)
+		b = appendString(b, r.Status)
 	}
-	return append(b, '}')
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"progress":`...)
+		b = appendInt(b, r.Progress)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"total":`...)
+		b = appendInt(b, r.Total)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"message":`...)
+		b = appendString(b, r.Message)
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"error":`...)
+		if r.Error == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Error)
+		}
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"payload":`...)
+		b = appendRaw(b, r.Payload)
+	}
+	if wanted&(1<<8) != 0 {
+		b = append(b, `,"result":`...)
+		b = appendRaw(b, r.Result)
+	}
+	if wanted&(1<<9) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<10) != 0 {
+		b = append(b, `,"updated_at":`...)
+		b = appendTime(b, r.UpdatedAt)
+	}
+	if wanted&(1<<11) != 0 {
+		b = append(b, `,"started_at":`...)
+		if r.StartedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.StartedAt)
+		}
+	}
+	if wanted&(1<<12) != 0 {
+		b = append(b, `,"completed_at":`...)
+		if r.CompletedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.CompletedAt)
+		}
+	}
+	return object(b, start)
+}
+
+var jobDetailColumns = []Column{
+	{"job_id", TextColumn},
+	{"job_type", TextColumn},
+	{"status", TextColumn},
+	{"progress", IntColumn},
+	{"total", IntColumn},
+	{"message", TextColumn},
+	{"error", TextColumn},
+	{"payload", TextColumn},
+	{"result", TextColumn},
+	{"created_at", TimeColumn},
+	{"updated_at", TimeColumn},
+	{"started_at", TimeColumn},
+	{"completed_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*JobDetail) Columns() []Column { return jobDetailColumns }
+
+// Cell is the value of a member.
+func (r *JobDetail) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.JobID)
+	case 1:
+		return textCell(r.JobType)
+	case 2:
+		return textCell(r.Status)
+	case 3:
+		return intCell(r.Progress)
+	case 4:
+		return intCell(r.Total)
+	case 5:
+		return textCell(r.Message)
+	case 6:
+		return cellOf(r.Error, textCell)
+	case 7:
+		return jsonCell(r.Payload)
+	case 8:
+		return jsonCell(r.Result)
+	case 9:
+		return timeCell(r.CreatedAt)
+	case 10:
+		return timeCell(r.UpdatedAt)
+	case 11:
+		return cellOf(r.StartedAt, timeCell)
+	case 12:
+		return cellOf(r.CompletedAt, timeCell)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *ListAccessKeysRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"key_id":`...)
-	b = appendString(b, r.KeyID)
-	b = append(b, `,"name":`...)
-	b = appendString(b, r.Name)
-	b = append(b, `,"scope":`...)
-	b = appendString(b, r.Scope)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"expires_at":`...)
-	if r.ExpiresAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.ExpiresAt)
+func (r *ListAccessKeysRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *ListAccessKeysRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"key_id":`...)
+		b = appendString(b, r.KeyID)
 	}
-	b = append(b, `,"revoked_at":`...)
-	if r.RevokedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.RevokedAt)
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"name":`...)
+		b = appendString(b, r.Name)
 	}
-	b = append(b, `,"last_used_at":`...)
-	if r.LastUsedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.LastUsedAt)
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"scope":`...)
+		b = appendString(b, r.Scope)
 	}
-	return append(b, '}')
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"expires_at":`...)
+		if r.ExpiresAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.ExpiresAt)
+		}
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"revoked_at":`...)
+		if r.RevokedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.RevokedAt)
+		}
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"last_used_at":`...)
+		if r.LastUsedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.LastUsedAt)
+		}
+	}
+	return object(b, start)
+}
+
+var listAccessKeysRowColumns = []Column{
+	{"key_id", TextColumn},
+	{"name", TextColumn},
+	{"scope", TextColumn},
+	{"created_at", TimeColumn},
+	{"expires_at", TimeColumn},
+	{"revoked_at", TimeColumn},
+	{"last_used_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*ListAccessKeysRow) Columns() []Column { return listAccessKeysRowColumns }
+
+// Cell is the value of a member.
+func (r *ListAccessKeysRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return textCell(r.KeyID)
+	case 1:
+		return textCell(r.Name)
+	case 2:
+		return textCell(r.Scope)
+	case 3:
+		return timeCell(r.CreatedAt)
+	case 4:
+		return cellOf(r.ExpiresAt, timeCell)
+	case 5:
+		return cellOf(r.RevokedAt, timeCell)
+	case 6:
+		return cellOf(r.LastUsedAt, timeCell)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *ListDatasetSummariesRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"dataset_id":`...)
-	b = appendUUID(b, r.DatasetID)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
-	b = append(b, `,"symbol":`...)
-	b = appendString(b, r.Symbol)
-	b = append(b, `,"granularity":`...)
-	b = appendString(b, r.Granularity)
-	b = append(b, `,"source":`...)
-	b = appendString(b, r.Source)
-	b = append(b, `,"ohlcv_measurement":`...)
-	b = appendString(b, r.OhlcvMeasurement)
-	b = append(b, `,"indicator_measurement":`...)
-	b = appendString(b, r.QuestDBMeasurement)
-	b = append(b, `,"ohlcv_row_count":`...)
-	b = appendInt(b, r.OhlcvRowCount)
-	b = append(b, `,"indicator_row_count":`...)
-	b = appendInt(b, r.RowCount)
-	b = append(b, `,"first_ohlcv_ts":`...)
-	b = appendInt(b, r.OhlcvFirstMS)
-	b = append(b, `,"first_indicator_ts":`...)
-	b = appendInt(b, r.FirstBarMS)
-	b = append(b, `,"ohlcv_first_ts":`...)
-	b = appendInt(b, r.OhlcvFirstMS)
-	b = append(b, `,"ohlcv_last_ts":`...)
-	b = appendInt(b, r.OhlcvLastMS)
-	b = append(b, `,"indicator_first_ts":`...)
-	b = appendInt(b, r.FirstBarMS)
-	b = append(b, `,"indicator_last_ts":`...)
-	b = appendInt(b, r.LastBarMS)
-	b = append(b, `,"bar_interval_ms":`...)
-	b = appendInt(b, r.BarIntervalMS)
-	b = append(b, `,"lookback_rows":`...)
-	b = appendInt(b, r.LookbackRows)
-	b = append(b, `,"run_count":`...)
-	b = appendInt(b, r.RunCount)
-	b = append(b, `,"simulation_count":`...)
-	b = appendInt(b, r.SimulationCount)
-	b = append(b, `,"metadata":`...)
-	b = appendRaw(b, r.Metadata)
-	b = append(b, `,"column_schema":`...)
-	b = appendRaw(b, r.ColumnSchema)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"updated_at":`...)
-	b = appendTime(b, r.UpdatedAt)
-	return append(b, '}')
+func (r *ListDatasetSummariesRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *ListDatasetSummariesRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"dataset_id":`...)
+		b = appendUUID(b, r.DatasetID)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"dataset_slug":`...)
+		b = appendString(b, r.DatasetSlug)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"symbol":`...)
+		b = appendString(b, r.Symbol)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"granularity":`...)
+		b = appendString(b, r.Granularity)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"source":`...)
+		b = appendString(b, r.Source)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"ohlcv_measurement":`...)
+		b = appendString(b, r.OhlcvMeasurement)
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"indicator_measurement":`...)
+		b = appendString(b, r.QuestDBMeasurement)
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"ohlcv_row_count":`...)
+		b = appendInt(b, r.OhlcvRowCount)
+	}
+	if wanted&(1<<8) != 0 {
+		b = append(b, `,"indicator_row_count":`...)
+		b = appendInt(b, r.RowCount)
+	}
+	if wanted&(1<<9) != 0 {
+		b = append(b, `,"first_ohlcv_ts":`...)
+		b = appendInt(b, r.OhlcvFirstMS)
+	}
+	if wanted&(1<<10) != 0 {
+		b = append(b, `,"first_indicator_ts":`...)
+		b = appendInt(b, r.FirstBarMS)
+	}
+	if wanted&(1<<11) != 0 {
+		b = append(b, `,"ohlcv_first_ts":`...)
+		b = appendInt(b, r.OhlcvFirstMS)
+	}
+	if wanted&(1<<12) != 0 {
+		b = append(b, `,"ohlcv_last_ts":`...)
+		b = appendInt(b, r.OhlcvLastMS)
+	}
+	if wanted&(1<<13) != 0 {
+		b = append(b, `,"indicator_first_ts":`...)
+		b = appendInt(b, r.FirstBarMS)
+	}
+	if wanted&(1<<14) != 0 {
+		b = append(b, `,"indicator_last_ts":`...)
+		b = appendInt(b, r.LastBarMS)
+	}
+	if wanted&(1<<15) != 0 {
+		b = append(b, `,"bar_interval_ms":`...)
+		b = appendInt(b, r.BarIntervalMS)
+	}
+	if wanted&(1<<16) != 0 {
+		b = append(b, `,"lookback_rows":`...)
+		b = appendInt(b, r.LookbackRows)
+	}
+	if wanted&(1<<17) != 0 {
+		b = append(b, `,"run_count":`...)
+		b = appendInt(b, r.RunCount)
+	}
+	if wanted&(1<<18) != 0 {
+		b = append(b, `,"simulation_count":`...)
+		b = appendInt(b, r.SimulationCount)
+	}
+	if wanted&(1<<19) != 0 {
+		b = append(b, `,"metadata":`...)
+		b = appendRaw(b, r.Metadata)
+	}
+	if wanted&(1<<20) != 0 {
+		b = append(b, `,"column_schema":`...)
+		b = appendRaw(b, r.ColumnSchema)
+	}
+	if wanted&(1<<21) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<22) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<23) != 0 {
+		b = append(b, `,"updated_at":`...)
+		b = appendTime(b, r.UpdatedAt)
+	}
+	return object(b, start)
+}
+
+var listDatasetSummariesRowColumns = []Column{
+	{"dataset_id", TextColumn},
+	{"dataset_slug", TextColumn},
+	{"symbol", TextColumn},
+	{"granularity", TextColumn},
+	{"source", TextColumn},
+	{"ohlcv_measurement", TextColumn},
+	{"indicator_measurement", TextColumn},
+	{"ohlcv_row_count", IntColumn},
+	{"indicator_row_count", IntColumn},
+	{"first_ohlcv_ts", IntColumn},
+	{"first_indicator_ts", IntColumn},
+	{"ohlcv_first_ts", IntColumn},
+	{"ohlcv_last_ts", IntColumn},
+	{"indicator_first_ts", IntColumn},
+	{"indicator_last_ts", IntColumn},
+	{"bar_interval_ms", IntColumn},
+	{"lookback_rows", IntColumn},
+	{"run_count", IntColumn},
+	{"simulation_count", IntColumn},
+	{"metadata", TextColumn},
+	{"column_schema", TextColumn},
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+	{"updated_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*ListDatasetSummariesRow) Columns() []Column { return listDatasetSummariesRowColumns }
+
+// Cell is the value of a member.
+func (r *ListDatasetSummariesRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.DatasetID)
+	case 1:
+		return textCell(r.DatasetSlug)
+	case 2:
+		return textCell(r.Symbol)
+	case 3:
+		return textCell(r.Granularity)
+	case 4:
+		return textCell(r.Source)
+	case 5:
+		return textCell(r.OhlcvMeasurement)
+	case 6:
+		return textCell(r.QuestDBMeasurement)
+	case 7:
+		return intCell(r.OhlcvRowCount)
+	case 8:
+		return intCell(r.RowCount)
+	case 9:
+		return intCell(r.OhlcvFirstMS)
+	case 10:
+		return intCell(r.FirstBarMS)
+	case 11:
+		return intCell(r.OhlcvFirstMS)
+	case 12:
+		return intCell(r.OhlcvLastMS)
+	case 13:
+		return intCell(r.FirstBarMS)
+	case 14:
+		return intCell(r.LastBarMS)
+	case 15:
+		return intCell(r.BarIntervalMS)
+	case 16:
+		return intCell(r.LookbackRows)
+	case 17:
+		return intCell(r.RunCount)
+	case 18:
+		return intCell(r.SimulationCount)
+	case 19:
+		return jsonCell(r.Metadata)
+	case 20:
+		return jsonCell(r.ColumnSchema)
+	case 21:
+		return intCell(r.Version)
+	case 22:
+		return timeCell(r.CreatedAt)
+	case 23:
+		return timeCell(r.UpdatedAt)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *ListFoldBoundsRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"fold_number":`...)
-	b = appendInt(b, r.FoldNumber)
-	b = append(b, `,"train_start_idx":`...)
-	b = appendInt(b, r.TrainStartIdx)
-	b = append(b, `,"train_end_idx":`...)
-	b = appendInt(b, r.TrainEndIdx)
-	b = append(b, `,"test_start_idx":`...)
-	b = appendInt(b, r.TestStartIdx)
-	b = append(b, `,"test_end_idx":`...)
-	b = appendInt(b, r.TestEndIdx)
-	if r.TrainStartTSMS != nil {
+func (r *ListFoldBoundsRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *ListFoldBoundsRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"fold_number":`...)
+		b = appendInt(b, r.FoldNumber)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"train_start_idx":`...)
+		b = appendInt(b, r.TrainStartIdx)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"train_end_idx":`...)
+		b = appendInt(b, r.TrainEndIdx)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"test_start_idx":`...)
+		b = appendInt(b, r.TestStartIdx)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"test_end_idx":`...)
+		b = appendInt(b, r.TestEndIdx)
+	}
+	if wanted&(1<<5) != 0 && r.TrainStartTSMS != nil {
 		b = append(b, `,"train_start_ts_ms":`...)
 		b = appendInt(b, *r.TrainStartTSMS)
 	}
-	if r.TrainEndTSMS != nil {
+	if wanted&(1<<6) != 0 && r.TrainEndTSMS != nil {
 		b = append(b, `,"train_end_ts_ms":`...)
 		b = appendInt(b, *r.TrainEndTSMS)
 	}
-	if r.TestStartTSMS != nil {
+	if wanted&(1<<7) != 0 && r.TestStartTSMS != nil {
 		b = append(b, `,"test_start_ts_ms":`...)
 		b = appendInt(b, *r.TestStartTSMS)
 	}
-	if r.TestEndTSMS != nil {
+	if wanted&(1<<8) != 0 && r.TestEndTSMS != nil {
 		b = append(b, `,"test_end_ts_ms":`...)
 		b = appendInt(b, *r.TestEndTSMS)
 	}
-	b = append(b, `,"thresholds":`...)
-	b = appendRaw(b, r.Thresholds)
-	return append(b, '}')
+	if wanted&(1<<9) != 0 {
+		b = append(b, `,"thresholds":`...)
+		b = appendRaw(b, r.Thresholds)
+	}
+	return object(b, start)
+}
+
+var listFoldBoundsRowColumns = []Column{
+	{"fold_number", IntColumn},
+	{"train_start_idx", IntColumn},
+	{"train_end_idx", IntColumn},
+	{"test_start_idx", IntColumn},
+	{"test_end_idx", IntColumn},
+	{"train_start_ts_ms", IntColumn},
+	{"train_end_ts_ms", IntColumn},
+	{"test_start_ts_ms", IntColumn},
+	{"test_end_ts_ms", IntColumn},
+	{"thresholds", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*ListFoldBoundsRow) Columns() []Column { return listFoldBoundsRowColumns }
+
+// Cell is the value of a member.
+func (r *ListFoldBoundsRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.FoldNumber)
+	case 1:
+		return intCell(r.TrainStartIdx)
+	case 2:
+		return intCell(r.TrainEndIdx)
+	case 3:
+		return intCell(r.TestStartIdx)
+	case 4:
+		return intCell(r.TestEndIdx)
+	case 5:
+		return cellOf(r.TrainStartTSMS, intCell)
+	case 6:
+		return cellOf(r.TrainEndTSMS, intCell)
+	case 7:
+		return cellOf(r.TestStartTSMS, intCell)
+	case 8:
+		return cellOf(r.TestEndTSMS, intCell)
+	case 9:
+		return jsonCell(r.Thresholds)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *ListFoldGapsRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"fold_number":`...)
-	b = appendInt(b, r.FoldNumber)
-	b = append(b, `,"train_start_idx":`...)
-	b = appendInt(b, r.TrainStartIdx)
-	b = append(b, `,"train_end_idx":`...)
-	b = appendInt(b, r.TrainEndIdx)
-	b = append(b, `,"test_start_idx":`...)
-	b = appendInt(b, r.TestStartIdx)
-	b = append(b, `,"test_end_idx":`...)
-	b = appendInt(b, r.TestEndIdx)
-	return append(b, '}')
+func (r *ListFoldGapsRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *ListFoldGapsRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"fold_number":`...)
+		b = appendInt(b, r.FoldNumber)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"train_start_idx":`...)
+		b = appendInt(b, r.TrainStartIdx)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"train_end_idx":`...)
+		b = appendInt(b, r.TrainEndIdx)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"test_start_idx":`...)
+		b = appendInt(b, r.TestStartIdx)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"test_end_idx":`...)
+		b = appendInt(b, r.TestEndIdx)
+	}
+	return object(b, start)
+}
+
+var listFoldGapsRowColumns = []Column{
+	{"fold_number", IntColumn},
+	{"train_start_idx", IntColumn},
+	{"train_end_idx", IntColumn},
+	{"test_start_idx", IntColumn},
+	{"test_end_idx", IntColumn},
+}
+
+// Columns are the members of the row.
+func (*ListFoldGapsRow) Columns() []Column { return listFoldGapsRowColumns }
+
+// Cell is the value of a member.
+func (r *ListFoldGapsRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.FoldNumber)
+	case 1:
+		return intCell(r.TrainStartIdx)
+	case 2:
+		return intCell(r.TrainEndIdx)
+	case 3:
+		return intCell(r.TestStartIdx)
+	case 4:
+		return intCell(r.TestEndIdx)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *ListOtherPlacesRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"table_name":`...)
-	b = appendString(b, r.TableName)
-	b = append(b, `,"owner":`...)
-	b = appendString(b, r.Owner)
-	return append(b, '}')
+func (r *ListOtherPlacesRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *ListOtherPlacesRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"table_name":`...)
+		b = appendString(b, r.TableName)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"owner":`...)
+		b = appendString(b, r.Owner)
+	}
+	return object(b, start)
+}
+
+var listOtherPlacesRowColumns = []Column{
+	{"table_name", TextColumn},
+	{"owner", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*ListOtherPlacesRow) Columns() []Column { return listOtherPlacesRowColumns }
+
+// Cell is the value of a member.
+func (r *ListOtherPlacesRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return textCell(r.TableName)
+	case 1:
+		return textCell(r.Owner)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *ListPlacesRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"kind":`...)
-	b = appendInt(b, r.Kind)
-	b = append(b, `,"table_name":`...)
-	b = appendString(b, r.TableName)
-	b = append(b, `,"owner":`...)
-	b = appendString(b, r.Owner)
-	return append(b, '}')
+func (r *ListPlacesRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *ListPlacesRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"kind":`...)
+		b = appendInt(b, r.Kind)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"table_name":`...)
+		b = appendString(b, r.TableName)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"owner":`...)
+		b = appendString(b, r.Owner)
+	}
+	return object(b, start)
+}
+
+var listPlacesRowColumns = []Column{
+	{"kind", IntColumn},
+	{"table_name", TextColumn},
+	{"owner", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*ListPlacesRow) Columns() []Column { return listPlacesRowColumns }
+
+// Cell is the value of a member.
+func (r *ListPlacesRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.Kind)
+	case 1:
+		return textCell(r.TableName)
+	case 2:
+		return textCell(r.Owner)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *ListRunMeasurementsRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"run_id":`...)
-	b = appendUUID(b, r.RunID)
-	b = append(b, `,"prediction_measurement":`...)
-	b = appendString(b, r.PredictionMeasurement)
-	b = append(b, `,"run_name":`...)
-	b = appendString(b, r.RunName)
-	return append(b, '}')
+func (r *ListRunMeasurementsRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *ListRunMeasurementsRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"run_id":`...)
+		b = appendUUID(b, r.RunID)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"prediction_measurement":`...)
+		b = appendString(b, r.PredictionMeasurement)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"run_name":`...)
+		b = appendString(b, r.RunName)
+	}
+	return object(b, start)
+}
+
+var listRunMeasurementsRowColumns = []Column{
+	{"run_id", TextColumn},
+	{"prediction_measurement", TextColumn},
+	{"run_name", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*ListRunMeasurementsRow) Columns() []Column { return listRunMeasurementsRowColumns }
+
+// Cell is the value of a member.
+func (r *ListRunMeasurementsRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.RunID)
+	case 1:
+		return textCell(r.PredictionMeasurement)
+	case 2:
+		return textCell(r.RunName)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *ListRunsRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"run_id":`...)
-	b = appendUUID(b, r.RunID)
-	b = append(b, `,"dataset_id":`...)
-	b = appendUUID(b, r.DatasetID)
-	b = append(b, `,"prediction_measurement":`...)
-	b = appendString(b, r.PredictionMeasurement)
-	b = append(b, `,"target_column":`...)
-	b = appendString(b, r.TargetColumn)
-	b = append(b, `,"feature_columns":`...)
-	b = appendRaw(b, r.FeatureColumns)
-	b = append(b, `,"hyperparameters":`...)
-	b = appendRaw(b, r.Hyperparameters)
-	b = append(b, `,"walk_config":`...)
-	b = appendRaw(b, r.WalkConfig)
-	b = append(b, `,"summary_metrics":`...)
-	b = appendRaw(b, r.SummaryMetrics)
-	b = append(b, `,"status":`...)
-	b = appendString(b, r.Status)
-	b = append(b, `,"requested_by":`...)
-	if r.RequestedBy == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.RequestedBy)
+func (r *ListRunsRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *ListRunsRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"run_id":`...)
+		b = appendUUID(b, r.RunID)
 	}
-	b = append(b, `,"started_at":`...)
-	if r.StartedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.StartedAt)
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"dataset_id":`...)
+		b = appendUUID(b, r.DatasetID)
 	}
-	b = append(b, `,"completed_at":`...)
-	if r.CompletedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.CompletedAt)
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"prediction_measurement":`...)
+		b = appendString(b, r.PredictionMeasurement)
 	}
-	b = append(b, `,"duration_ms":`...)
-	if r.DurationMS == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendInt(b, *r.DurationMS)
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"target_column":`...)
+		b = appendString(b, r.TargetColumn)
 	}
-	b = append(b, `,"serialized_config":`...)
-	if r.SerializedConfig == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.SerializedConfig)
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"feature_columns":`...)
+		b = appendRaw(b, r.FeatureColumns)
 	}
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"fold_count":`...)
-	b = appendInt(b, r.FoldCount)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
-	return append(b, '}')
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"hyperparameters":`...)
+		b = appendRaw(b, r.Hyperparameters)
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"walk_config":`...)
+		b = appendRaw(b, r.WalkConfig)
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"summary_metrics":`...)
+		b = appendRaw(b, r.SummaryMetrics)
+	}
+	if wanted&(1<<8) != 0 {
+		b = append(b, `,"status":`...)
+		b = appendString(b, r.Status)
+	}
+	if wanted&(1<<9) != 0 {
+		b = append(b, `,"requested_by":`...)
+		if r.RequestedBy == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.RequestedBy)
+		}
+	}
+	if wanted&(1<<10) != 0 {
+		b = append(b, `,"started_at":`...)
+		if r.StartedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.StartedAt)
+		}
+	}
+	if wanted&(1<<11) != 0 {
+		b = append(b, `,"completed_at":`...)
+		if r.CompletedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.CompletedAt)
+		}
+	}
+	if wanted&(1<<12) != 0 {
+		b = append(b, `,"duration_ms":`...)
+		if r.DurationMS == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendInt(b, *r.DurationMS)
+		}
+	}
+	if wanted&(1<<13) != 0 {
+		b = append(b, `,"serialized_config":`...)
+		if r.SerializedConfig == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.SerializedConfig)
+		}
+	}
+	if wanted&(1<<14) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<15) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<16) != 0 {
+		b = append(b, `,"fold_count":`...)
+		b = appendInt(b, r.FoldCount)
+	}
+	if wanted&(1<<17) != 0 {
+		b = append(b, `,"dataset_slug":`...)
+		b = appendString(b, r.DatasetSlug)
+	}
+	return object(b, start)
+}
+
+var listRunsRowColumns = []Column{
+	{"run_id", TextColumn},
+	{"dataset_id", TextColumn},
+	{"prediction_measurement", TextColumn},
+	{"target_column", TextColumn},
+	{"feature_columns", TextColumn},
+	{"hyperparameters", TextColumn},
+	{"walk_config", TextColumn},
+	{"summary_metrics", TextColumn},
+	{"status", TextColumn},
+	{"requested_by", TextColumn},
+	{"started_at", TimeColumn},
+	{"completed_at", TimeColumn},
+	{"duration_ms", IntColumn},
+	{"serialized_config", TextColumn},
+	{"created_at", TimeColumn},
+	{"version", IntColumn},
+	{"fold_count", IntColumn},
+	{"dataset_slug", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*ListRunsRow) Columns() []Column { return listRunsRowColumns }
+
+// Cell is the value of a member.
+func (r *ListRunsRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.RunID)
+	case 1:
+		return uuidCell(r.DatasetID)
+	case 2:
+		return textCell(r.PredictionMeasurement)
+	case 3:
+		return textCell(r.TargetColumn)
+	case 4:
+		return jsonCell(r.FeatureColumns)
+	case 5:
+		return jsonCell(r.Hyperparameters)
+	case 6:
+		return jsonCell(r.WalkConfig)
+	case 7:
+		return jsonCell(r.SummaryMetrics)
+	case 8:
+		return textCell(r.Status)
+	case 9:
+		return cellOf(r.RequestedBy, textCell)
+	case 10:
+		return cellOf(r.StartedAt, timeCell)
+	case 11:
+		return cellOf(r.CompletedAt, timeCell)
+	case 12:
+		return cellOf(r.DurationMS, intCell)
+	case 13:
+		return cellOf(r.SerializedConfig, textCell)
+	case 14:
+		return timeCell(r.CreatedAt)
+	case 15:
+		return intCell(r.Version)
+	case 16:
+		return intCell(r.FoldCount)
+	case 17:
+		return textCell(r.DatasetSlug)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
 func (r *ListSimulationMeasurementsRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"simulation_id":`...)
-	b = appendUUID(b, r.SimulationID)
-	b = append(b, `,"questdb_namespace":`...)
-	b = appendString(b, r.QuestDBNamespace)
-	b = append(b, `,"simulation_name":`...)
-	b = appendString(b, r.SimulationName)
-	return append(b, '}')
+	return r.AppendFields(b, AllFields)
+}
+
+// AppendFields appends an object of the wanted members to b.
+func (r *ListSimulationMeasurementsRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"simulation_id":`...)
+		b = appendUUID(b, r.SimulationID)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"questdb_namespace":`...)
+		b = appendString(b, r.QuestDBNamespace)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"simulation_name":`...)
+		b = appendString(b, r.SimulationName)
+	}
+	return object(b, start)
+}
+
+var listSimulationMeasurementsRowColumns = []Column{
+	{"simulation_id", TextColumn},
+	{"questdb_namespace", TextColumn},
+	{"simulation_name", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*ListSimulationMeasurementsRow) Columns() []Column { return listSimulationMeasurementsRowColumns }
+
+// Cell is the value of a member.
+func (r *ListSimulationMeasurementsRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.SimulationID)
+	case 1:
+		return textCell(r.QuestDBNamespace)
+	case 2:
+		return textCell(r.SimulationName)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *ListTradePageRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"simulation_id":`...)
-	b = appendUUID(b, r.SimulationID)
-	b = append(b, `,"trade_id":`...)
-	b = appendUUID(b, r.TradeID)
-	b = append(b, `,"bar_timestamp":`...)
-	b = appendTime(b, r.BarTimestamp)
-	b = append(b, `,"side":`...)
-	b = appendString(b, r.Side)
-	b = append(b, `,"size":`...)
-	b = AppendFloat(b, r.Size)
-	b = append(b, `,"entry_price":`...)
-	b = AppendFloat(b, r.EntryPrice)
-	b = append(b, `,"exit_price":`...)
-	if r.ExitPrice == nil {
-		b = append(b, `null`...)
-	} else {
-		b = AppendFloat(b, *r.ExitPrice)
+func (r *ListTradePageRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *ListTradePageRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"simulation_id":`...)
+		b = appendUUID(b, r.SimulationID)
 	}
-	b = append(b, `,"pnl":`...)
-	if r.Pnl == nil {
-		b = append(b, `null`...)
-	} else {
-		b = AppendFloat(b, *r.Pnl)
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"trade_id":`...)
+		b = appendUUID(b, r.TradeID)
 	}
-	b = append(b, `,"return_pct":`...)
-	if r.ReturnPct == nil {
-		b = append(b, `null`...)
-	} else {
-		b = AppendFloat(b, *r.ReturnPct)
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"bar_timestamp":`...)
+		b = appendTime(b, r.BarTimestamp)
 	}
-	b = append(b, `,"metadata":`...)
-	b = appendRaw(b, r.Metadata)
-	b = append(b, `,"trade_index":`...)
-	b = appendInt(b, r.TradeIndex)
-	b = append(b, `,"bar_timestamp_ms":`...)
-	b = appendInt(b, r.BarTimestampMS)
-	return append(b, '}')
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"side":`...)
+		b = appendString(b, r.Side)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"size":`...)
+		b = AppendFloat(b, r.Size)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"entry_price":`...)
+		b = AppendFloat(b, r.EntryPrice)
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"exit_price":`...)
+		if r.ExitPrice == nil {
+			b = append(b, `null`...)
+		} else {
+			b = AppendFloat(b, *r.ExitPrice)
+		}
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"pnl":`...)
+		if r.Pnl == nil {
+			b = append(b, `null`...)
+		} else {
+			b = AppendFloat(b, *r.Pnl)
+		}
+	}
+	if wanted&(1<<8) != 0 {
+		b = append(b, `,"return_pct":`...)
+		if r.ReturnPct == nil {
+			b = append(b, `null`...)
+		} else {
+			b = AppendFloat(b, *r.ReturnPct)
+		}
+	}
+	if wanted&(1<<9) != 0 {
+		b = append(b, `,"metadata":`...)
+		b = appendRaw(b, r.Metadata)
+	}
+	if wanted&(1<<10) != 0 {
+		b = append(b, `,"trade_index":`...)
+		b = appendInt(b, r.TradeIndex)
+	}
+	if wanted&(1<<11) != 0 {
+		b = append(b, `,"bar_timestamp_ms":`...)
+		b = appendInt(b, r.BarTimestampMS)
+	}
+	return object(b, start)
+}
+
+var listTradePageRowColumns = []Column{
+	{"simulation_id", TextColumn},
+	{"trade_id", TextColumn},
+	{"bar_timestamp", TimeColumn},
+	{"side", TextColumn},
+	{"size", FloatColumn},
+	{"entry_price", FloatColumn},
+	{"exit_price", FloatColumn},
+	{"pnl", FloatColumn},
+	{"return_pct", FloatColumn},
+	{"metadata", TextColumn},
+	{"trade_index", IntColumn},
+	{"bar_timestamp_ms", IntColumn},
+}
+
+// Columns are the members of the row.
+func (*ListTradePageRow) Columns() []Column { return listTradePageRowColumns }
+
+// Cell is the value of a member.
+func (r *ListTradePageRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.SimulationID)
+	case 1:
+		return uuidCell(r.TradeID)
+	case 2:
+		return timeCell(r.BarTimestamp)
+	case 3:
+		return textCell(r.Side)
+	case 4:
+		return floatCell(r.Size)
+	case 5:
+		return floatCell(r.EntryPrice)
+	case 6:
+		return cellOf(r.ExitPrice, floatCell)
+	case 7:
+		return cellOf(r.Pnl, floatCell)
+	case 8:
+		return cellOf(r.ReturnPct, floatCell)
+	case 9:
+		return jsonCell(r.Metadata)
+	case 10:
+		return intCell(r.TradeIndex)
+	case 11:
+		return intCell(r.BarTimestampMS)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *ListTradeReturnsRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"entered":`...)
-	b = appendInt(b, r.Entered)
-	b = append(b, `,"exited":`...)
-	b = appendInt(b, r.Exited)
-	b = append(b, `,"is_long":`...)
-	b = appendBool(b, r.IsLong)
-	b = append(b, `,"entry_price":`...)
-	b = AppendFloat(b, r.EntryPrice)
-	b = append(b, `,"percent":`...)
-	b = AppendFloat(b, r.Percent)
-	return append(b, '}')
+func (r *ListTradeReturnsRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *ListTradeReturnsRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"entered":`...)
+		b = appendInt(b, r.Entered)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"exited":`...)
+		b = appendInt(b, r.Exited)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"is_long":`...)
+		b = appendBool(b, r.IsLong)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"entry_price":`...)
+		b = AppendFloat(b, r.EntryPrice)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"percent":`...)
+		b = AppendFloat(b, r.Percent)
+	}
+	return object(b, start)
+}
+
+var listTradeReturnsRowColumns = []Column{
+	{"entered", IntColumn},
+	{"exited", IntColumn},
+	{"is_long", BoolColumn},
+	{"entry_price", FloatColumn},
+	{"percent", FloatColumn},
+}
+
+// Columns are the members of the row.
+func (*ListTradeReturnsRow) Columns() []Column { return listTradeReturnsRowColumns }
+
+// Cell is the value of a member.
+func (r *ListTradeReturnsRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.Entered)
+	case 1:
+		return intCell(r.Exited)
+	case 2:
+		return boolCell(r.IsLong)
+	case 3:
+		return floatCell(r.EntryPrice)
+	case 4:
+		return floatCell(r.Percent)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *LockDatasetRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"dataset_id":`...)
-	b = appendUUID(b, r.DatasetID)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"questdb_measurement":`...)
-	b = appendString(b, r.QuestDBMeasurement)
-	b = append(b, `,"ohlcv_measurement":`...)
-	b = appendString(b, r.OhlcvMeasurement)
-	b = append(b, `,"slug_taken":`...)
-	b = appendBool(b, r.SlugTaken)
-	return append(b, '}')
+func (r *LockDatasetRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *LockDatasetRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"dataset_id":`...)
+		b = appendUUID(b, r.DatasetID)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"questdb_measurement":`...)
+		b = appendString(b, r.QuestDBMeasurement)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"ohlcv_measurement":`...)
+		b = appendString(b, r.OhlcvMeasurement)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"slug_taken":`...)
+		b = appendBool(b, r.SlugTaken)
+	}
+	return object(b, start)
+}
+
+var lockDatasetRowColumns = []Column{
+	{"dataset_id", TextColumn},
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+	{"questdb_measurement", TextColumn},
+	{"ohlcv_measurement", TextColumn},
+	{"slug_taken", BoolColumn},
+}
+
+// Columns are the members of the row.
+func (*LockDatasetRow) Columns() []Column { return lockDatasetRowColumns }
+
+// Cell is the value of a member.
+func (r *LockDatasetRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.DatasetID)
+	case 1:
+		return intCell(r.Version)
+	case 2:
+		return timeCell(r.CreatedAt)
+	case 3:
+		return textCell(r.QuestDBMeasurement)
+	case 4:
+		return textCell(r.OhlcvMeasurement)
+	case 5:
+		return boolCell(r.SlugTaken)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *LockRunRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"dataset_id":`...)
-	b = appendUUID(b, r.DatasetID)
-	b = append(b, `,"status":`...)
-	b = appendString(b, r.Status)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
-	return append(b, '}')
+func (r *LockRunRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *LockRunRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"dataset_id":`...)
+		b = appendUUID(b, r.DatasetID)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"status":`...)
+		b = appendString(b, r.Status)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"dataset_slug":`...)
+		b = appendString(b, r.DatasetSlug)
+	}
+	return object(b, start)
+}
+
+var lockRunRowColumns = []Column{
+	{"dataset_id", TextColumn},
+	{"status", TextColumn},
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+	{"dataset_slug", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*LockRunRow) Columns() []Column { return lockRunRowColumns }
+
+// Cell is the value of a member.
+func (r *LockRunRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.DatasetID)
+	case 1:
+		return textCell(r.Status)
+	case 2:
+		return intCell(r.Version)
+	case 3:
+		return timeCell(r.CreatedAt)
+	case 4:
+		return textCell(r.DatasetSlug)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *LockSimulationRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"run_id":`...)
-	b = appendUUID(b, r.RunID)
-	b = append(b, `,"dataset_id":`...)
-	b = appendUUID(b, r.DatasetID)
-	b = append(b, `,"status":`...)
-	b = appendString(b, r.Status)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	return append(b, '}')
+func (r *LockSimulationRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *LockSimulationRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"run_id":`...)
+		b = appendUUID(b, r.RunID)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"dataset_id":`...)
+		b = appendUUID(b, r.DatasetID)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"status":`...)
+		b = appendString(b, r.Status)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	return object(b, start)
+}
+
+var lockSimulationRowColumns = []Column{
+	{"run_id", TextColumn},
+	{"dataset_id", TextColumn},
+	{"status", TextColumn},
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*LockSimulationRow) Columns() []Column { return lockSimulationRowColumns }
+
+// Cell is the value of a member.
+func (r *LockSimulationRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.RunID)
+	case 1:
+		return uuidCell(r.DatasetID)
+	case 2:
+		return textCell(r.Status)
+	case 3:
+		return intCell(r.Version)
+	case 4:
+		return timeCell(r.CreatedAt)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *MergeDatasetRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"created":`...)
-	b = appendBool(b, r.Created)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"questdb_measurement":`...)
-	b = appendString(b, r.QuestDBMeasurement)
-	b = append(b, `,"ohlcv_measurement":`...)
-	b = appendString(b, r.OhlcvMeasurement)
-	return append(b, '}')
+func (r *MergeDatasetRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *MergeDatasetRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"created":`...)
+		b = appendBool(b, r.Created)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"questdb_measurement":`...)
+		b = appendString(b, r.QuestDBMeasurement)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"ohlcv_measurement":`...)
+		b = appendString(b, r.OhlcvMeasurement)
+	}
+	return object(b, start)
+}
+
+var mergeDatasetRowColumns = []Column{
+	{"created", BoolColumn},
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+	{"questdb_measurement", TextColumn},
+	{"ohlcv_measurement", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*MergeDatasetRow) Columns() []Column { return mergeDatasetRowColumns }
+
+// Cell is the value of a member.
+func (r *MergeDatasetRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return boolCell(r.Created)
+	case 1:
+		return intCell(r.Version)
+	case 2:
+		return timeCell(r.CreatedAt)
+	case 3:
+		return textCell(r.QuestDBMeasurement)
+	case 4:
+		return textCell(r.OhlcvMeasurement)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *PatchRunRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	return append(b, '}')
+func (r *PatchRunRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *PatchRunRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	return object(b, start)
+}
+
+var patchRunRowColumns = []Column{
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*PatchRunRow) Columns() []Column { return patchRunRowColumns }
+
+// Cell is the value of a member.
+func (r *PatchRunRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.Version)
+	case 1:
+		return timeCell(r.CreatedAt)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *PatchSimulationRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	return append(b, '}')
+func (r *PatchSimulationRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *PatchSimulationRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	return object(b, start)
+}
+
+var patchSimulationRowColumns = []Column{
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*PatchSimulationRow) Columns() []Column { return patchSimulationRowColumns }
+
+// Cell is the value of a member.
+func (r *PatchSimulationRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.Version)
+	case 1:
+		return timeCell(r.CreatedAt)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *RefreshBarsRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	return append(b, '}')
+func (r *RefreshBarsRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *RefreshBarsRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	return object(b, start)
+}
+
+var refreshBarsRowColumns = []Column{
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*RefreshBarsRow) Columns() []Column { return refreshBarsRowColumns }
+
+// Cell is the value of a member.
+func (r *RefreshBarsRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.Version)
+	case 1:
+		return timeCell(r.CreatedAt)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *RefreshIndicatorsRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	return append(b, '}')
+func (r *RefreshIndicatorsRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *RefreshIndicatorsRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	return object(b, start)
+}
+
+var refreshIndicatorsRowColumns = []Column{
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*RefreshIndicatorsRow) Columns() []Column { return refreshIndicatorsRowColumns }
+
+// Cell is the value of a member.
+func (r *RefreshIndicatorsRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.Version)
+	case 1:
+		return timeCell(r.CreatedAt)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *RevokeAccessKeyRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"key_id":`...)
-	b = appendString(b, r.KeyID)
-	b = append(b, `,"name":`...)
-	b = appendString(b, r.Name)
-	b = append(b, `,"scope":`...)
-	b = appendString(b, r.Scope)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"expires_at":`...)
-	if r.ExpiresAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.ExpiresAt)
+func (r *RevokeAccessKeyRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *RevokeAccessKeyRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"key_id":`...)
+		b = appendString(b, r.KeyID)
 	}
-	b = append(b, `,"revoked_at":`...)
-	if r.RevokedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.RevokedAt)
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"name":`...)
+		b = appendString(b, r.Name)
 	}
-	b = append(b, `,"last_used_at":`...)
-	if r.LastUsedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.LastUsedAt)
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"scope":`...)
+		b = appendString(b, r.Scope)
 	}
-	return append(b, '}')
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"expires_at":`...)
+		if r.ExpiresAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.ExpiresAt)
+		}
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"revoked_at":`...)
+		if r.RevokedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.RevokedAt)
+		}
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"last_used_at":`...)
+		if r.LastUsedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.LastUsedAt)
+		}
+	}
+	return object(b, start)
+}
+
+var revokeAccessKeyRowColumns = []Column{
+	{"key_id", TextColumn},
+	{"name", TextColumn},
+	{"scope", TextColumn},
+	{"created_at", TimeColumn},
+	{"expires_at", TimeColumn},
+	{"revoked_at", TimeColumn},
+	{"last_used_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*RevokeAccessKeyRow) Columns() []Column { return revokeAccessKeyRowColumns }
+
+// Cell is the value of a member.
+func (r *RevokeAccessKeyRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return textCell(r.KeyID)
+	case 1:
+		return textCell(r.Name)
+	case 2:
+		return textCell(r.Scope)
+	case 3:
+		return timeCell(r.CreatedAt)
+	case 4:
+		return cellOf(r.ExpiresAt, timeCell)
+	case 5:
+		return cellOf(r.RevokedAt, timeCell)
+	case 6:
+		return cellOf(r.LastUsedAt, timeCell)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *SearchRunsByMetricRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"run_id":`...)
-	b = appendUUID(b, r.RunID)
-	b = append(b, `,"dataset_id":`...)
-	b = appendUUID(b, r.DatasetID)
-	b = append(b, `,"prediction_measurement":`...)
-	b = appendString(b, r.PredictionMeasurement)
-	b = append(b, `,"target_column":`...)
-	b = appendString(b, r.TargetColumn)
-	b = append(b, `,"feature_columns":`...)
-	b = appendRaw(b, r.FeatureColumns)
-	b = append(b, `,"hyperparameters":`...)
-	b = appendRaw(b, r.Hyperparameters)
-	b = append(b, `,"walk_config":`...)
-	b = appendRaw(b, r.WalkConfig)
-	b = append(b, `,"summary_metrics":`...)
-	b = appendRaw(b, r.SummaryMetrics)
-	b = append(b, `,"status":`...)
-	b = appendString(b, r.Status)
-	b = append(b, `,"requested_by":`...)
-	if r.RequestedBy == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.RequestedBy)
+func (r *SearchRunsByMetricRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *SearchRunsByMetricRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"run_id":`...)
+		b = appendUUID(b, r.RunID)
 	}
-	b = append(b, `,"started_at":`...)
-	if r.StartedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.StartedAt)
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"dataset_id":`...)
+		b = appendUUID(b, r.DatasetID)
 	}
-	b = append(b, `,"completed_at":`...)
-	if r.CompletedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.CompletedAt)
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"prediction_measurement":`...)
+		b = appendString(b, r.PredictionMeasurement)
 	}
-	b = append(b, `,"duration_ms":`...)
-	if r.DurationMS == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendInt(b, *r.DurationMS)
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"target_column":`...)
+		b = appendString(b, r.TargetColumn)
 	}
-	b = append(b, `,"serialized_config":`...)
-	if r.SerializedConfig == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.SerializedConfig)
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"feature_columns":`...)
+		b = appendRaw(b, r.FeatureColumns)
 	}
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"fold_count":`...)
-	b = appendInt(b, r.FoldCount)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
-	return append(b, '}')
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"hyperparameters":`...)
+		b = appendRaw(b, r.Hyperparameters)
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"walk_config":`...)
+		b = appendRaw(b, r.WalkConfig)
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"summary_metrics":`...)
+		b = appendRaw(b, r.SummaryMetrics)
+	}
+	if wanted&(1<<8) != 0 {
+		b = append(b, `,"status":`...)
+		b = appendString(b, r.Status)
+	}
+	if wanted&(1<<9) != 0 {
+		b = append(b, `,"requested_by":`...)
+		if r.RequestedBy == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.RequestedBy)
+		}
+	}
+	if wanted&(1<<10) != 0 {
+		b = append(b, `,"started_at":`...)
+		if r.StartedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.StartedAt)
+		}
+	}
+	if wanted&(1<<11) != 0 {
+		b = append(b, `,"completed_at":`...)
+		if r.CompletedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.CompletedAt)
+		}
+	}
+	if wanted&(1<<12) != 0 {
+		b = append(b, `,"duration_ms":`...)
+		if r.DurationMS == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendInt(b, *r.DurationMS)
+		}
+	}
+	if wanted&(1<<13) != 0 {
+		b = append(b, `,"serialized_config":`...)
+		if r.SerializedConfig == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.SerializedConfig)
+		}
+	}
+	if wanted&(1<<14) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<15) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<16) != 0 {
+		b = append(b, `,"fold_count":`...)
+		b = appendInt(b, r.FoldCount)
+	}
+	if wanted&(1<<17) != 0 {
+		b = append(b, `,"dataset_slug":`...)
+		b = appendString(b, r.DatasetSlug)
+	}
+	return object(b, start)
+}
+
+var searchRunsByMetricRowColumns = []Column{
+	{"run_id", TextColumn},
+	{"dataset_id", TextColumn},
+	{"prediction_measurement", TextColumn},
+	{"target_column", TextColumn},
+	{"feature_columns", TextColumn},
+	{"hyperparameters", TextColumn},
+	{"walk_config", TextColumn},
+	{"summary_metrics", TextColumn},
+	{"status", TextColumn},
+	{"requested_by", TextColumn},
+	{"started_at", TimeColumn},
+	{"completed_at", TimeColumn},
+	{"duration_ms", IntColumn},
+	{"serialized_config", TextColumn},
+	{"created_at", TimeColumn},
+	{"version", IntColumn},
+	{"fold_count", IntColumn},
+	{"dataset_slug", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*SearchRunsByMetricRow) Columns() []Column { return searchRunsByMetricRowColumns }
+
+// Cell is the value of a member.
+func (r *SearchRunsByMetricRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.RunID)
+	case 1:
+		return uuidCell(r.DatasetID)
+	case 2:
+		return textCell(r.PredictionMeasurement)
+	case 3:
+		return textCell(r.TargetColumn)
+	case 4:
+		return jsonCell(r.FeatureColumns)
+	case 5:
+		return jsonCell(r.Hyperparameters)
+	case 6:
+		return jsonCell(r.WalkConfig)
+	case 7:
+		return jsonCell(r.SummaryMetrics)
+	case 8:
+		return textCell(r.Status)
+	case 9:
+		return cellOf(r.RequestedBy, textCell)
+	case 10:
+		return cellOf(r.StartedAt, timeCell)
+	case 11:
+		return cellOf(r.CompletedAt, timeCell)
+	case 12:
+		return cellOf(r.DurationMS, intCell)
+	case 13:
+		return cellOf(r.SerializedConfig, textCell)
+	case 14:
+		return timeCell(r.CreatedAt)
+	case 15:
+		return intCell(r.Version)
+	case 16:
+		return intCell(r.FoldCount)
+	case 17:
+		return textCell(r.DatasetSlug)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *SearchRunsRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"run_id":`...)
-	b = appendUUID(b, r.RunID)
-	b = append(b, `,"dataset_id":`...)
-	b = appendUUID(b, r.DatasetID)
-	b = append(b, `,"prediction_measurement":`...)
-	b = appendString(b, r.PredictionMeasurement)
-	b = append(b, `,"target_column":`...)
-	b = appendString(b, r.TargetColumn)
-	b = append(b, `,"feature_columns":`...)
-	b = appendRaw(b, r.FeatureColumns)
-	b = append(b, `,"hyperparameters":`...)
-	b = appendRaw(b, r.Hyperparameters)
-	b = append(b, `,"walk_config":`...)
-	b = appendRaw(b, r.WalkConfig)
-	b = append(b, `,"summary_metrics":`...)
-	b = appendRaw(b, r.SummaryMetrics)
-	b = append(b, `,"status":`...)
-	b = appendString(b, r.Status)
-	b = append(b, `,"requested_by":`...)
-	if r.RequestedBy == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.RequestedBy)
+func (r *SearchRunsRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *SearchRunsRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"run_id":`...)
+		b = appendUUID(b, r.RunID)
 	}
-	b = append(b, `,"started_at":`...)
-	if r.StartedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.StartedAt)
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"dataset_id":`...)
+		b = appendUUID(b, r.DatasetID)
 	}
-	b = append(b, `,"completed_at":`...)
-	if r.CompletedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.CompletedAt)
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"prediction_measurement":`...)
+		b = appendString(b, r.PredictionMeasurement)
 	}
-	b = append(b, `,"duration_ms":`...)
-	if r.DurationMS == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendInt(b, *r.DurationMS)
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"target_column":`...)
+		b = appendString(b, r.TargetColumn)
 	}
-	b = append(b, `,"serialized_config":`...)
-	if r.SerializedConfig == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.SerializedConfig)
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"feature_columns":`...)
+		b = appendRaw(b, r.FeatureColumns)
 	}
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"fold_count":`...)
-	b = appendInt(b, r.FoldCount)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
-	return append(b, '}')
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"hyperparameters":`...)
+		b = appendRaw(b, r.Hyperparameters)
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"walk_config":`...)
+		b = appendRaw(b, r.WalkConfig)
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"summary_metrics":`...)
+		b = appendRaw(b, r.SummaryMetrics)
+	}
+	if wanted&(1<<8) != 0 {
+		b = append(b, `,"status":`...)
+		b = appendString(b, r.Status)
+	}
+	if wanted&(1<<9) != 0 {
+		b = append(b, `,"requested_by":`...)
+		if r.RequestedBy == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.RequestedBy)
+		}
+	}
+	if wanted&(1<<10) != 0 {
+		b = append(b, `,"started_at":`...)
+		if r.StartedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.StartedAt)
+		}
+	}
+	if wanted&(1<<11) != 0 {
+		b = append(b, `,"completed_at":`...)
+		if r.CompletedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.CompletedAt)
+		}
+	}
+	if wanted&(1<<12) != 0 {
+		b = append(b, `,"duration_ms":`...)
+		if r.DurationMS == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendInt(b, *r.DurationMS)
+		}
+	}
+	if wanted&(1<<13) != 0 {
+		b = append(b, `,"serialized_config":`...)
+		if r.SerializedConfig == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.SerializedConfig)
+		}
+	}
+	if wanted&(1<<14) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<15) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<16) != 0 {
+		b = append(b, `,"fold_count":`...)
+		b = appendInt(b, r.FoldCount)
+	}
+	if wanted&(1<<17) != 0 {
+		b = append(b, `,"dataset_slug":`...)
+		b = appendString(b, r.DatasetSlug)
+	}
+	return object(b, start)
+}
+
+var searchRunsRowColumns = []Column{
+	{"run_id", TextColumn},
+	{"dataset_id", TextColumn},
+	{"prediction_measurement", TextColumn},
+	{"target_column", TextColumn},
+	{"feature_columns", TextColumn},
+	{"hyperparameters", TextColumn},
+	{"walk_config", TextColumn},
+	{"summary_metrics", TextColumn},
+	{"status", TextColumn},
+	{"requested_by", TextColumn},
+	{"started_at", TimeColumn},
+	{"completed_at", TimeColumn},
+	{"duration_ms", IntColumn},
+	{"serialized_config", TextColumn},
+	{"created_at", TimeColumn},
+	{"version", IntColumn},
+	{"fold_count", IntColumn},
+	{"dataset_slug", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*SearchRunsRow) Columns() []Column { return searchRunsRowColumns }
+
+// Cell is the value of a member.
+func (r *SearchRunsRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.RunID)
+	case 1:
+		return uuidCell(r.DatasetID)
+	case 2:
+		return textCell(r.PredictionMeasurement)
+	case 3:
+		return textCell(r.TargetColumn)
+	case 4:
+		return jsonCell(r.FeatureColumns)
+	case 5:
+		return jsonCell(r.Hyperparameters)
+	case 6:
+		return jsonCell(r.WalkConfig)
+	case 7:
+		return jsonCell(r.SummaryMetrics)
+	case 8:
+		return textCell(r.Status)
+	case 9:
+		return cellOf(r.RequestedBy, textCell)
+	case 10:
+		return cellOf(r.StartedAt, timeCell)
+	case 11:
+		return cellOf(r.CompletedAt, timeCell)
+	case 12:
+		return cellOf(r.DurationMS, intCell)
+	case 13:
+		return cellOf(r.SerializedConfig, textCell)
+	case 14:
+		return timeCell(r.CreatedAt)
+	case 15:
+		return intCell(r.Version)
+	case 16:
+		return intCell(r.FoldCount)
+	case 17:
+		return textCell(r.DatasetSlug)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *SimulationRun) AppendJSON(b []byte) []byte {
-	b = append(b, `{"simulation_id":`...)
-	b = appendUUID(b, r.SimulationID)
-	b = append(b, `,"run_id":`...)
-	b = appendUUID(b, r.RunID)
-	b = append(b, `,"dataset_id":`...)
-	b = appendUUID(b, r.DatasetID)
-	b = append(b, `,"input_run_measurement":`...)
-	b = appendString(b, r.InputRunMeasurement)
-	b = append(b, `,"questdb_namespace":`...)
-	b = appendString(b, r.QuestDBNamespace)
-	b = append(b, `,"mode":`...)
-	b = appendString(b, r.Mode)
-	b = append(b, `,"config":`...)
-	b = appendRaw(b, r.Config)
-	b = append(b, `,"summary_metrics":`...)
-	b = appendRaw(b, r.SummaryMetrics)
-	b = append(b, `,"status":`...)
-	b = appendString(b, r.Status)
-	b = append(b, `,"started_at":`...)
-	if r.StartedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.StartedAt)
+func (r *SimulationRun) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *SimulationRun) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"simulation_id":`...)
+		b = appendUUID(b, r.SimulationID)
 	}
-	b = append(b, `,"completed_at":`...)
-	if r.CompletedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.CompletedAt)
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"run_id":`...)
+		b = appendUUID(b, r.RunID)
 	}
-	b = append(b, `,"serialized_config":`...)
-	if r.SerializedConfig == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.SerializedConfig)
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"dataset_id":`...)
+		b = appendUUID(b, r.DatasetID)
 	}
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	return append(b, '}')
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"input_run_measurement":`...)
+		b = appendString(b, r.InputRunMeasurement)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"questdb_namespace":`...)
+		b = appendString(b, r.QuestDBNamespace)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"mode":`...)
+		b = appendString(b, r.Mode)
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"config":`...)
+		b = appendRaw(b, r.Config)
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"summary_metrics":`...)
+		b = appendRaw(b, r.SummaryMetrics)
+	}
+	if wanted&(1<<8) != 0 {
+		b = append(b, `,"status":`...)
+		b = appendString(b, r.Status)
+	}
+	if wanted&(1<<9) != 0 {
+		b = append(b, `,"started_at":`...)
+		if r.StartedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.StartedAt)
+		}
+	}
+	if wanted&(1<<10) != 0 {
+		b = append(b, `,"completed_at":`...)
+		if r.CompletedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.CompletedAt)
+		}
+	}
+	if wanted&(1<<11) != 0 {
+		b = append(b, `,"serialized_config":`...)
+		if r.SerializedConfig == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.SerializedConfig)
+		}
+	}
+	if wanted&(1<<12) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<13) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	return object(b, start)
+}
+
+var simulationRunColumns = []Column{
+	{"simulation_id", TextColumn},
+	{"run_id", TextColumn},
+	{"dataset_id", TextColumn},
+	{"input_run_measurement", TextColumn},
+	{"questdb_namespace", TextColumn},
+	{"mode", TextColumn},
+	{"config", TextColumn},
+	{"summary_metrics", TextColumn},
+	{"status", TextColumn},
+	{"started_at", TimeColumn},
+	{"completed_at", TimeColumn},
+	{"serialized_config", TextColumn},
+	{"created_at", TimeColumn},
+	{"version", IntColumn},
+}
+
+// Columns are the members of the row.
+func (*SimulationRun) Columns() []Column { return simulationRunColumns }
+
+// Cell is the value of a member.
+func (r *SimulationRun) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.SimulationID)
+	case 1:
+		return uuidCell(r.RunID)
+	case 2:
+		return uuidCell(r.DatasetID)
+	case 3:
+		return textCell(r.InputRunMeasurement)
+	case 4:
+		return textCell(r.QuestDBNamespace)
+	case 5:
+		return textCell(r.Mode)
+	case 6:
+		return jsonCell(r.Config)
+	case 7:
+		return jsonCell(r.SummaryMetrics)
+	case 8:
+		return textCell(r.Status)
+	case 9:
+		return cellOf(r.StartedAt, timeCell)
+	case 10:
+		return cellOf(r.CompletedAt, timeCell)
+	case 11:
+		return cellOf(r.SerializedConfig, textCell)
+	case 12:
+		return timeCell(r.CreatedAt)
+	case 13:
+		return intCell(r.Version)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *SimulationTrade) AppendJSON(b []byte) []byte {
-	b = append(b, `{"simulation_id":`...)
-	b = appendUUID(b, r.SimulationID)
-	b = append(b, `,"trade_id":`...)
-	b = appendUUID(b, r.TradeID)
-	b = append(b, `,"bar_timestamp":`...)
-	b = appendTime(b, r.BarTimestamp)
-	b = append(b, `,"side":`...)
-	b = appendString(b, r.Side)
-	b = append(b, `,"size":`...)
-	b = AppendFloat(b, r.Size)
-	b = append(b, `,"entry_price":`...)
-	b = AppendFloat(b, r.EntryPrice)
-	b = append(b, `,"exit_price":`...)
-	if r.ExitPrice == nil {
-		b = append(b, `null`...)
-	} else {
-		b = AppendFloat(b, *r.ExitPrice)
+func (r *SimulationTrade) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *SimulationTrade) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"simulation_id":`...)
+		b = appendUUID(b, r.SimulationID)
 	}
-	b = append(b, `,"pnl":`...)
-	if r.Pnl == nil {
-		b = append(b, `null`...)
-	} else {
-		b = AppendFloat(b, *r.Pnl)
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"trade_id":`...)
+		b = appendUUID(b, r.TradeID)
 	}
-	b = append(b, `,"return_pct":`...)
-	if r.ReturnPct == nil {
-		b = append(b, `null`...)
-	} else {
-		b = AppendFloat(b, *r.ReturnPct)
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"bar_timestamp":`...)
+		b = appendTime(b, r.BarTimestamp)
 	}
-	b = append(b, `,"metadata":`...)
-	b = appendRaw(b, r.Metadata)
-	b = append(b, `,"trade_index":`...)
-	b = appendInt(b, r.TradeIndex)
-	return append(b, '}')
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"side":`...)
+		b = appendString(b, r.Side)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"size":`...)
+		b = AppendFloat(b, r.Size)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"entry_price":`...)
+		b = AppendFloat(b, r.EntryPrice)
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"exit_price":`...)
+		if r.ExitPrice == nil {
+			b = append(b, `null`...)
+		} else {
+			b = AppendFloat(b, *r.ExitPrice)
+		}
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"pnl":`...)
+		if r.Pnl == nil {
+			b = append(b, `null`...)
+		} else {
+			b = AppendFloat(b, *r.Pnl)
+		}
+	}
+	if wanted&(1<<8) != 0 {
+		b = append(b, `,"return_pct":`...)
+		if r.ReturnPct == nil {
+			b = append(b, `null`...)
+		} else {
+			b = AppendFloat(b, *r.ReturnPct)
+		}
+	}
+	if wanted&(1<<9) != 0 {
+		b = append(b, `,"metadata":`...)
+		b = appendRaw(b, r.Metadata)
+	}
+	if wanted&(1<<10) != 0 {
+		b = append(b, `,"trade_index":`...)
+		b = appendInt(b, r.TradeIndex)
+	}
+	return object(b, start)
+}
+
+var simulationTradeColumns = []Column{
+	{"simulation_id", TextColumn},
+	{"trade_id", TextColumn},
+	{"bar_timestamp", TimeColumn},
+	{"side", TextColumn},
+	{"size", FloatColumn},
+	{"entry_price", FloatColumn},
+	{"exit_price", FloatColumn},
+	{"pnl", FloatColumn},
+	{"return_pct", FloatColumn},
+	{"metadata", TextColumn},
+	{"trade_index", IntColumn},
+}
+
+// Columns are the members of the row.
+func (*SimulationTrade) Columns() []Column { return simulationTradeColumns }
+
+// Cell is the value of a member.
+func (r *SimulationTrade) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.SimulationID)
+	case 1:
+		return uuidCell(r.TradeID)
+	case 2:
+		return timeCell(r.BarTimestamp)
+	case 3:
+		return textCell(r.Side)
+	case 4:
+		return floatCell(r.Size)
+	case 5:
+		return floatCell(r.EntryPrice)
+	case 6:
+		return cellOf(r.ExitPrice, floatCell)
+	case 7:
+		return cellOf(r.Pnl, floatCell)
+	case 8:
+		return cellOf(r.ReturnPct, floatCell)
+	case 9:
+		return jsonCell(r.Metadata)
+	case 10:
+		return intCell(r.TradeIndex)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *SimulationTradeBucket) AppendJSON(b []byte) []byte {
-	b = append(b, `{"simulation_id":`...)
-	b = appendUUID(b, r.SimulationID)
-	b = append(b, `,"side":`...)
-	b = appendString(b, r.Side)
-	b = append(b, `,"trade_count":`...)
-	b = appendInt(b, r.TradeCount)
-	b = append(b, `,"win_count":`...)
-	b = appendInt(b, r.WinCount)
-	b = append(b, `,"profit_factor":`...)
-	if r.ProfitFactor == nil {
-		b = append(b, `null`...)
-	} else {
-		b = AppendFloat(b, *r.ProfitFactor)
+func (r *SimulationTradeBucket) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *SimulationTradeBucket) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"simulation_id":`...)
+		b = appendUUID(b, r.SimulationID)
 	}
-	b = append(b, `,"avg_return_pct":`...)
-	if r.AvgReturnPct == nil {
-		b = append(b, `null`...)
-	} else {
-		b = AppendFloat(b, *r.AvgReturnPct)
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"side":`...)
+		b = appendString(b, r.Side)
 	}
-	b = append(b, `,"max_drawdown_pct":`...)
-	if r.MaxDrawdownPct == nil {
-		b = append(b, `null`...)
-	} else {
-		b = AppendFloat(b, *r.MaxDrawdownPct)
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"trade_count":`...)
+		b = appendInt(b, r.TradeCount)
 	}
-	b = append(b, `,"notes":`...)
-	if r.Notes == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.Notes)
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"win_count":`...)
+		b = appendInt(b, r.WinCount)
 	}
-	return append(b, '}')
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"profit_factor":`...)
+		if r.ProfitFactor == nil {
+			b = append(b, `null`...)
+		} else {
+			b = AppendFloat(b, *r.ProfitFactor)
+		}
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"avg_return_pct":`...)
+		if r.AvgReturnPct == nil {
+			b = append(b, `null`...)
+		} else {
+			b = AppendFloat(b, *r.AvgReturnPct)
+		}
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"max_drawdown_pct":`...)
+		if r.MaxDrawdownPct == nil {
+			b = append(b, `null`...)
+		} else {
+			b = AppendFloat(b, *r.MaxDrawdownPct)
+		}
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"notes":`...)
+		if r.Notes == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Notes)
+		}
+	}
+	return object(b, start)
+}
+
+var simulationTradeBucketColumns = []Column{
+	{"simulation_id", TextColumn},
+	{"side", TextColumn},
+	{"trade_count", IntColumn},
+	{"win_count", IntColumn},
+	{"profit_factor", FloatColumn},
+	{"avg_return_pct", FloatColumn},
+	{"max_drawdown_pct", FloatColumn},
+	{"notes", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*SimulationTradeBucket) Columns() []Column { return simulationTradeBucketColumns }
+
+// Cell is the value of a member.
+func (r *SimulationTradeBucket) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.SimulationID)
+	case 1:
+		return textCell(r.Side)
+	case 2:
+		return intCell(r.TradeCount)
+	case 3:
+		return intCell(r.WinCount)
+	case 4:
+		return cellOf(r.ProfitFactor, floatCell)
+	case 5:
+		return cellOf(r.AvgReturnPct, floatCell)
+	case 6:
+		return cellOf(r.MaxDrawdownPct, floatCell)
+	case 7:
+		return cellOf(r.Notes, textCell)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *SortRunsByMetricDescRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"run_id":`...)
-	b = appendUUID(b, r.RunID)
-	b = append(b, `,"dataset_id":`...)
-	b = appendUUID(b, r.DatasetID)
-	b = append(b, `,"prediction_measurement":`...)
-	b = appendString(b, r.PredictionMeasurement)
-	b = append(b, `,"target_column":`...)
-	b = appendString(b, r.TargetColumn)
-	b = append(b, `,"feature_columns":`...)
-	b = appendRaw(b, r.FeatureColumns)
-	b = append(b, `,"hyperparameters":`...)
-	b = appendRaw(b, r.Hyperparameters)
-	b = append(b, `,"walk_config":`...)
-	b = appendRaw(b, r.WalkConfig)
-	b = append(b, `,"summary_metrics":`...)
-	b = appendRaw(b, r.SummaryMetrics)
-	b = append(b, `,"status":`...)
-	b = appendString(b, r.Status)
-	b = append(b, `,"requested_by":`...)
-	if r.RequestedBy == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.RequestedBy)
+func (r *SortRunsByMetricDescRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *SortRunsByMetricDescRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"run_id":`...)
+		b = appendUUID(b, r.RunID)
 	}
-	b = append(b, `,"started_at":`...)
-	if r.StartedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.StartedAt)
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"dataset_id":`...)
+		b = appendUUID(b, r.DatasetID)
 	}
-	b = append(b, `,"completed_at":`...)
-	if r.CompletedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.CompletedAt)
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"prediction_measurement":`...)
+		b = appendString(b, r.PredictionMeasurement)
 	}
-	b = append(b, `,"duration_ms":`...)
-	if r.DurationMS == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendInt(b, *r.DurationMS)
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"target_column":`...)
+		b = appendString(b, r.TargetColumn)
 	}
-	b = append(b, `,"serialized_config":`...)
-	if r.SerializedConfig == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.SerializedConfig)
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"feature_columns":`...)
+		b = appendRaw(b, r.FeatureColumns)
 	}
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"fold_count":`...)
-	b = appendInt(b, r.FoldCount)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
-	return append(b, '}')
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"hyperparameters":`...)
+		b = appendRaw(b, r.Hyperparameters)
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"walk_config":`...)
+		b = appendRaw(b, r.WalkConfig)
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"summary_metrics":`...)
+		b = appendRaw(b, r.SummaryMetrics)
+	}
+	if wanted&(1<<8) != 0 {
+		b = append(b, `,"status":`...)
+		b = appendString(b, r.Status)
+	}
+	if wanted&(1<<9) != 0 {
+		b = append(b, `,"requested_by":`...)
+		if r.RequestedBy == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.RequestedBy)
+		}
+	}
+	if wanted&(1<<10) != 0 {
+		b = append(b, `,"started_at":`...)
+		if r.StartedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.StartedAt)
+		}
+	}
+	if wanted&(1<<11) != 0 {
+		b = append(b, `,"completed_at":`...)
+		if r.CompletedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.CompletedAt)
+		}
+	}
+	if wanted&(1<<12) != 0 {
+		b = append(b, `,"duration_ms":`...)
+		if r.DurationMS == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendInt(b, *r.DurationMS)
+		}
+	}
+	if wanted&(1<<13) != 0 {
+		b = append(b, `,"serialized_config":`...)
+		if r.SerializedConfig == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.SerializedConfig)
+		}
+	}
+	if wanted&(1<<14) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<15) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<16) != 0 {
+		b = append(b, `,"fold_count":`...)
+		b = appendInt(b, r.FoldCount)
+	}
+	if wanted&(1<<17) != 0 {
+		b = append(b, `,"dataset_slug":`...)
+		b = appendString(b, r.DatasetSlug)
+	}
+	return object(b, start)
+}
+
+var sortRunsByMetricDescRowColumns = []Column{
+	{"run_id", TextColumn},
+	{"dataset_id", TextColumn},
+	{"prediction_measurement", TextColumn},
+	{"target_column", TextColumn},
+	{"feature_columns", TextColumn},
+	{"hyperparameters", TextColumn},
+	{"walk_config", TextColumn},
+	{"summary_metrics", TextColumn},
+	{"status", TextColumn},
+	{"requested_by", TextColumn},
+	{"started_at", TimeColumn},
+	{"completed_at", TimeColumn},
+	{"duration_ms", IntColumn},
+	{"serialized_config", TextColumn},
+	{"created_at", TimeColumn},
+	{"version", IntColumn},
+	{"fold_count", IntColumn},
+	{"dataset_slug", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*SortRunsByMetricDescRow) Columns() []Column { return sortRunsByMetricDescRowColumns }
+
+// Cell is the value of a member.
+func (r *SortRunsByMetricDescRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.RunID)
+	case 1:
+		return uuidCell(r.DatasetID)
+	case 2:
+		return textCell(r.PredictionMeasurement)
+	case 3:
+		return textCell(r.TargetColumn)
+	case 4:
+		return jsonCell(r.FeatureColumns)
+	case 5:
+		return jsonCell(r.Hyperparameters)
+	case 6:
+		return jsonCell(r.WalkConfig)
+	case 7:
+		return jsonCell(r.SummaryMetrics)
+	case 8:
+		return textCell(r.Status)
+	case 9:
+		return cellOf(r.RequestedBy, textCell)
+	case 10:
+		return cellOf(r.StartedAt, timeCell)
+	case 11:
+		return cellOf(r.CompletedAt, timeCell)
+	case 12:
+		return cellOf(r.DurationMS, intCell)
+	case 13:
+		return cellOf(r.SerializedConfig, textCell)
+	case 14:
+		return timeCell(r.CreatedAt)
+	case 15:
+		return intCell(r.Version)
+	case 16:
+		return intCell(r.FoldCount)
+	case 17:
+		return textCell(r.DatasetSlug)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *SortRunsByMetricRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"run_id":`...)
-	b = appendUUID(b, r.RunID)
-	b = append(b, `,"dataset_id":`...)
-	b = appendUUID(b, r.DatasetID)
-	b = append(b, `,"prediction_measurement":`...)
-	b = appendString(b, r.PredictionMeasurement)
-	b = append(b, `,"target_column":`...)
-	b = appendString(b, r.TargetColumn)
-	b = append(b, `,"feature_columns":`...)
-	b = appendRaw(b, r.FeatureColumns)
-	b = append(b, `,"hyperparameters":`...)
-	b = appendRaw(b, r.Hyperparameters)
-	b = append(b, `,"walk_config":`...)
-	b = appendRaw(b, r.WalkConfig)
-	b = append(b, `,"summary_metrics":`...)
-	b = appendRaw(b, r.SummaryMetrics)
-	b = append(b, `,"status":`...)
-	b = appendString(b, r.Status)
-	b = append(b, `,"requested_by":`...)
-	if r.RequestedBy == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.RequestedBy)
+func (r *SortRunsByMetricRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *SortRunsByMetricRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"run_id":`...)
+		b = appendUUID(b, r.RunID)
 	}
-	b = append(b, `,"started_at":`...)
-	if r.StartedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.StartedAt)
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"dataset_id":`...)
+		b = appendUUID(b, r.DatasetID)
 	}
-	b = append(b, `,"completed_at":`...)
-	if r.CompletedAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.CompletedAt)
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"prediction_measurement":`...)
+		b = appendString(b, r.PredictionMeasurement)
 	}
-	b = append(b, `,"duration_ms":`...)
-	if r.DurationMS == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendInt(b, *r.DurationMS)
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"target_column":`...)
+		b = appendString(b, r.TargetColumn)
 	}
-	b = append(b, `,"serialized_config":`...)
-	if r.SerializedConfig == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendString(b, *r.SerializedConfig)
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"feature_columns":`...)
+		b = appendRaw(b, r.FeatureColumns)
 	}
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"fold_count":`...)
-	b = appendInt(b, r.FoldCount)
-	b = append(b, `,"dataset_slug":`...)
-	b = appendString(b, r.DatasetSlug)
-	return append(b, '}')
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"hyperparameters":`...)
+		b = appendRaw(b, r.Hyperparameters)
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"walk_config":`...)
+		b = appendRaw(b, r.WalkConfig)
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"summary_metrics":`...)
+		b = appendRaw(b, r.SummaryMetrics)
+	}
+	if wanted&(1<<8) != 0 {
+		b = append(b, `,"status":`...)
+		b = appendString(b, r.Status)
+	}
+	if wanted&(1<<9) != 0 {
+		b = append(b, `,"requested_by":`...)
+		if r.RequestedBy == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.RequestedBy)
+		}
+	}
+	if wanted&(1<<10) != 0 {
+		b = append(b, `,"started_at":`...)
+		if r.StartedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.StartedAt)
+		}
+	}
+	if wanted&(1<<11) != 0 {
+		b = append(b, `,"completed_at":`...)
+		if r.CompletedAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.CompletedAt)
+		}
+	}
+	if wanted&(1<<12) != 0 {
+		b = append(b, `,"duration_ms":`...)
+		if r.DurationMS == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendInt(b, *r.DurationMS)
+		}
+	}
+	if wanted&(1<<13) != 0 {
+		b = append(b, `,"serialized_config":`...)
+		if r.SerializedConfig == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.SerializedConfig)
+		}
+	}
+	if wanted&(1<<14) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<15) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<16) != 0 {
+		b = append(b, `,"fold_count":`...)
+		b = appendInt(b, r.FoldCount)
+	}
+	if wanted&(1<<17) != 0 {
+		b = append(b, `,"dataset_slug":`...)
+		b = appendString(b, r.DatasetSlug)
+	}
+	return object(b, start)
+}
+
+var sortRunsByMetricRowColumns = []Column{
+	{"run_id", TextColumn},
+	{"dataset_id", TextColumn},
+	{"prediction_measurement", TextColumn},
+	{"target_column", TextColumn},
+	{"feature_columns", TextColumn},
+	{"hyperparameters", TextColumn},
+	{"walk_config", TextColumn},
+	{"summary_metrics", TextColumn},
+	{"status", TextColumn},
+	{"requested_by", TextColumn},
+	{"started_at", TimeColumn},
+	{"completed_at", TimeColumn},
+	{"duration_ms", IntColumn},
+	{"serialized_config", TextColumn},
+	{"created_at", TimeColumn},
+	{"version", IntColumn},
+	{"fold_count", IntColumn},
+	{"dataset_slug", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*SortRunsByMetricRow) Columns() []Column { return sortRunsByMetricRowColumns }
+
+// Cell is the value of a member.
+func (r *SortRunsByMetricRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.RunID)
+	case 1:
+		return uuidCell(r.DatasetID)
+	case 2:
+		return textCell(r.PredictionMeasurement)
+	case 3:
+		return textCell(r.TargetColumn)
+	case 4:
+		return jsonCell(r.FeatureColumns)
+	case 5:
+		return jsonCell(r.Hyperparameters)
+	case 6:
+		return jsonCell(r.WalkConfig)
+	case 7:
+		return jsonCell(r.SummaryMetrics)
+	case 8:
+		return textCell(r.Status)
+	case 9:
+		return cellOf(r.RequestedBy, textCell)
+	case 10:
+		return cellOf(r.StartedAt, timeCell)
+	case 11:
+		return cellOf(r.CompletedAt, timeCell)
+	case 12:
+		return cellOf(r.DurationMS, intCell)
+	case 13:
+		return cellOf(r.SerializedConfig, textCell)
+	case 14:
+		return timeCell(r.CreatedAt)
+	case 15:
+		return intCell(r.Version)
+	case 16:
+		return intCell(r.FoldCount)
+	case 17:
+		return textCell(r.DatasetSlug)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *UpsertRunRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"created":`...)
-	b = appendBool(b, r.Created)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"former_dataset_id":`...)
-	b = appendUUID(b, r.FormerDatasetID)
-	b = append(b, `,"former_status":`...)
-	b = appendString(b, r.FormerStatus)
-	b = append(b, `,"lost":`...)
-	b = appendString(b, r.Lost)
-	return append(b, '}')
+func (r *UpsertRunRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *UpsertRunRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"created":`...)
+		b = appendBool(b, r.Created)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"former_dataset_id":`...)
+		b = appendUUID(b, r.FormerDatasetID)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"former_status":`...)
+		b = appendString(b, r.FormerStatus)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"lost":`...)
+		b = appendString(b, r.Lost)
+	}
+	return object(b, start)
+}
+
+var upsertRunRowColumns = []Column{
+	{"created", BoolColumn},
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+	{"former_dataset_id", TextColumn},
+	{"former_status", TextColumn},
+	{"lost", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*UpsertRunRow) Columns() []Column { return upsertRunRowColumns }
+
+// Cell is the value of a member.
+func (r *UpsertRunRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return boolCell(r.Created)
+	case 1:
+		return intCell(r.Version)
+	case 2:
+		return timeCell(r.CreatedAt)
+	case 3:
+		return uuidCell(r.FormerDatasetID)
+	case 4:
+		return textCell(r.FormerStatus)
+	case 5:
+		return textCell(r.Lost)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *UpsertSimulationRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"created":`...)
-	b = appendBool(b, r.Created)
-	b = append(b, `,"version":`...)
-	b = appendInt(b, r.Version)
-	b = append(b, `,"created_at":`...)
-	b = appendTime(b, r.CreatedAt)
-	b = append(b, `,"former_dataset_id":`...)
-	b = appendUUID(b, r.FormerDatasetID)
-	b = append(b, `,"former_status":`...)
-	b = appendString(b, r.FormerStatus)
-	b = append(b, `,"lost":`...)
-	b = appendString(b, r.Lost)
-	return append(b, '}')
+func (r *UpsertSimulationRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *UpsertSimulationRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"created":`...)
+		b = appendBool(b, r.Created)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"former_dataset_id":`...)
+		b = appendUUID(b, r.FormerDatasetID)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"former_status":`...)
+		b = appendString(b, r.FormerStatus)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"lost":`...)
+		b = appendString(b, r.Lost)
+	}
+	return object(b, start)
+}
+
+var upsertSimulationRowColumns = []Column{
+	{"created", BoolColumn},
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+	{"former_dataset_id", TextColumn},
+	{"former_status", TextColumn},
+	{"lost", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*UpsertSimulationRow) Columns() []Column { return upsertSimulationRowColumns }
+
+// Cell is the value of a member.
+func (r *UpsertSimulationRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return boolCell(r.Created)
+	case 1:
+		return intCell(r.Version)
+	case 2:
+		return timeCell(r.CreatedAt)
+	case 3:
+		return uuidCell(r.FormerDatasetID)
+	case 4:
+		return textCell(r.FormerStatus)
+	case 5:
+		return textCell(r.Lost)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *UseAccessKeyRow) AppendJSON(b []byte) []byte {
-	b = append(b, `{"secret_hash":`...)
-	b = appendString(b, r.SecretHash)
-	b = append(b, `,"scope":`...)
-	b = appendString(b, r.Scope)
-	b = append(b, `,"expires_at":`...)
-	if r.ExpiresAt == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendTime(b, *r.ExpiresAt)
+func (r *UseAccessKeyRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *UseAccessKeyRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"secret_hash":`...)
+		b = appendString(b, r.SecretHash)
 	}
-	b = append(b, `,"revoked":`...)
-	b = appendBool(b, r.Revoked)
-	return append(b, '}')
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"scope":`...)
+		b = appendString(b, r.Scope)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"expires_at":`...)
+		if r.ExpiresAt == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendTime(b, *r.ExpiresAt)
+		}
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"revoked":`...)
+		b = appendBool(b, r.Revoked)
+	}
+	return object(b, start)
+}
+
+var useAccessKeyRowColumns = []Column{
+	{"secret_hash", TextColumn},
+	{"scope", TextColumn},
+	{"expires_at", TimeColumn},
+	{"revoked", BoolColumn},
+}
+
+// Columns are the members of the row.
+func (*UseAccessKeyRow) Columns() []Column { return useAccessKeyRowColumns }
+
+// Cell is the value of a member.
+func (r *UseAccessKeyRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return textCell(r.SecretHash)
+	case 1:
+		return textCell(r.Scope)
+	case 2:
+		return cellOf(r.ExpiresAt, timeCell)
+	case 3:
+		return boolCell(r.Revoked)
+	}
+	return Cell{}
 }
 
 // AppendJSON appends the row as a JSON object to b.
-func (r *WalkforwardFold) AppendJSON(b []byte) []byte {
-	b = append(b, `{"run_id":`...)
-	b = appendUUID(b, r.RunID)
-	b = append(b, `,"fold_number":`...)
-	b = appendInt(b, r.FoldNumber)
-	b = append(b, `,"train_start_idx":`...)
-	b = appendInt(b, r.TrainStartIdx)
-	b = append(b, `,"train_end_idx":`...)
-	b = appendInt(b, r.TrainEndIdx)
-	b = append(b, `,"test_start_idx":`...)
-	b = appendInt(b, r.TestStartIdx)
-	b = append(b, `,"test_end_idx":`...)
-	b = appendInt(b, r.TestEndIdx)
-	b = append(b, `,"samples_train":`...)
-	b = appendInt(b, r.SamplesTrain)
-	b = append(b, `,"samples_test":`...)
-	b = appendInt(b, r.SamplesTest)
-	b = append(b, `,"best_iteration":`...)
-	if r.BestIteration == nil {
-		b = append(b, `null`...)
-	} else {
-		b = appendInt(b, *r.BestIteration)
+func (r *WalkforwardFold) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *WalkforwardFold) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"run_id":`...)
+		b = appendUUID(b, r.RunID)
 	}
-	b = append(b, `,"best_score":`...)
-	if r.BestScore == nil {
-		b = append(b, `null`...)
-	} else {
-		b = AppendFloat(b, *r.BestScore)
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"fold_number":`...)
+		b = appendInt(b, r.FoldNumber)
 	}
-	b = append(b, `,"thresholds":`...)
-	b = appendRaw(b, r.Thresholds)
-	b = append(b, `,"metrics":`...)
-	b = appendRaw(b, r.Metrics)
-	if r.TrainStartTSMS != nil {
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"train_start_idx":`...)
+		b = appendInt(b, r.TrainStartIdx)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"train_end_idx":`...)
+		b = appendInt(b, r.TrainEndIdx)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"test_start_idx":`...)
+		b = appendInt(b, r.TestStartIdx)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"test_end_idx":`...)
+		b = appendInt(b, r.TestEndIdx)
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"samples_train":`...)
+		b = appendInt(b, r.SamplesTrain)
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"samples_test":`...)
+		b = appendInt(b, r.SamplesTest)
+	}
+	if wanted&(1<<8) != 0 {
+		b = append(b, `,"best_iteration":`...)
+		if r.BestIteration == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendInt(b, *r.BestIteration)
+		}
+	}
+	if wanted&(1<<9) != 0 {
+		b = append(b, `,"best_score":`...)
+		if r.BestScore == nil {
+			b = append(b, `null`...)
+		} else {
+			b = AppendFloat(b, *r.BestScore)
+		}
+	}
+	if wanted&(1<<10) != 0 {
+		b = append(b, `,"thresholds":`...)
+		b = appendRaw(b, r.Thresholds)
+	}
+	if wanted&(1<<11) != 0 {
+		b = append(b, `,"metrics":`...)
+		b = appendRaw(b, r.Metrics)
+	}
+	if wanted&(1<<12) != 0 && r.TrainStartTSMS != nil {
 		b = append(b, `,"train_start_ts_ms":`...)
 		b = appendInt(b, *r.TrainStartTSMS)
 	}
-	if r.TrainEndTSMS != nil {
+	if wanted&(1<<13) != 0 && r.TrainEndTSMS != nil {
 		b = append(b, `,"train_end_ts_ms":`...)
 		b = appendInt(b, *r.TrainEndTSMS)
 	}
-	if r.TestStartTSMS != nil {
+	if wanted&(1<<14) != 0 && r.TestStartTSMS != nil {
 		b = append(b, `,"test_start_ts_ms":`...)
 		b = appendInt(b, *r.TestStartTSMS)
 	}
-	if r.TestEndTSMS != nil {
+	if wanted&(1<<15) != 0 && r.TestEndTSMS != nil {
 		b = append(b, `,"test_end_ts_ms":`...)
 		b = appendInt(b, *r.TestEndTSMS)
 	}
-	return append(b, '}')
+	return object(b, start)
+}
+
+var walkforwardFoldColumns = []Column{
+	{"run_id", TextColumn},
+	{"fold_number", IntColumn},
+	{"train_start_idx", IntColumn},
+	{"train_end_idx", IntColumn},
+	{"test_start_idx", IntColumn},
+	{"test_end_idx", IntColumn},
+	{"samples_train", IntColumn},
+	{"samples_test", IntColumn},
+	{"best_iteration", IntColumn},
+	{"best_score", FloatColumn},
+	{"thresholds", TextColumn},
+	{"metrics", TextColumn},
+	{"train_start_ts_ms", IntColumn},
+	{"train_end_ts_ms", IntColumn},
+	{"test_start_ts_ms", IntColumn},
+	{"test_end_ts_ms", IntColumn},
+}
+
+// Columns are the members of the row.
+func (*WalkforwardFold) Columns() []Column { return walkforwardFoldColumns }
+
+// Cell is the value of a member.
+func (r *WalkforwardFold) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.RunID)
+	case 1:
+		return intCell(r.FoldNumber)
+	case 2:
+		return intCell(r.TrainStartIdx)
+	case 3:
+		return intCell(r.TrainEndIdx)
+	case 4:
+		return intCell(r.TestStartIdx)
+	case 5:
+		return intCell(r.TestEndIdx)
+	case 6:
+		return intCell(r.SamplesTrain)
+	case 7:
+		return intCell(r.SamplesTest)
+	case 8:
+		return cellOf(r.BestIteration, intCell)
+	case 9:
+		return cellOf(r.BestScore, floatCell)
+	case 10:
+		return jsonCell(r.Thresholds)
+	case 11:
+		return jsonCell(r.Metrics)
+	case 12:
+		return cellOf(r.TrainStartTSMS, intCell)
+	case 13:
+		return cellOf(r.TrainEndTSMS, intCell)
+	case 14:
+		return cellOf(r.TestStartTSMS, intCell)
+	case 15:
+		return cellOf(r.TestEndTSMS, intCell)
+	}
+	return Cell{}
 }

@@ -22,14 +22,22 @@ type Appender interface {
 // AppendRows appends rows as a JSON array.
 func AppendRows[T any, P interface {
 	*T
-	Appender
+	Record
 }](b []byte, rows []T) []byte {
+	return AppendRowFields[T, P](b, rows, AllFields)
+}
+
+// AppendRowFields appends the wanted members of rows as a JSON array.
+func AppendRowFields[T any, P interface {
+	*T
+	Record
+}](b []byte, rows []T, wanted Fields) []byte {
 	b = append(b, '[')
 	for i := range rows {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = P(&rows[i]).AppendJSON(b)
+		b = P(&rows[i]).AppendFields(b, wanted)
 	}
 	return append(b, ']')
 }

@@ -5,7 +5,7 @@ package db_test
 import "foldbook/db"
 
 // rowTypes is one of each row type that encodes itself.
-var rowTypes = []db.Appender{
+var rowTypes = []db.Record{
 	&db.CountDatasetChildrenRow{},
 	&db.CountRemovalsRow{},
 	&db.CountRunChildrenRow{},

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -119,7 +120,52 @@ func TestRowsEncode(t *testing.T) {
 				field.Set(reflect.ValueOf(choices[(n+i)%len(choices)]))
 			}
 			sameJSON(t, row)
+			sameFields(t, row)
 		}
+	}
+}
+
+// sameFields checks each member alone, and the cell with the same value, against the row as a whole.
+func sameFields(t *testing.T, row db.Record) {
+	t.Helper()
+	var whole map[string]json.RawMessage
+	if err := json.Unmarshal(row.AppendJSON(nil), &whole); err != nil {
+		t.Fatal(err)
+	}
+	for i, column := range row.Columns() {
+		var part map[string]json.RawMessage
+		if err := json.Unmarshal(row.AppendFields(nil, 1<<i), &part); err != nil || len(part) != 1 || !bytes.Equal(part[column.Name], whole[column.Name]) {
+			t.Errorf("%T: the member %s alone is %s, with all it is %s (%v)", row, column.Name, part, whole[column.Name], err)
+		}
+		cell, text := row.Cell(i), whole[column.Name]
+		var want any
+		if err := json.Unmarshal(text, &want); err != nil {
+			t.Fatal(err)
+		}
+		ok := cell.Valid
+		switch value := want.(type) {
+		case nil:
+			ok = !cell.Valid
+		case string:
+			if column.Kind == db.TimeColumn {
+				at, err := time.Parse(time.RFC3339Nano, value)
+				ok = ok && err == nil && at.UnixMicro() == cell.Int
+			} else {
+				ok = ok && strings.ToValidUTF8(string(cell.Text), "\ufffd") == strings.ToValidUTF8(value, "\ufffd") || !utf8.Valid(cell.Text)
+			}
+		case float64:
+			ok = ok && (column.Kind == db.FloatColumn && cell.Float == value || column.Kind == db.IntColumn && strconv.FormatInt(cell.Int, 10) == string(text))
+		case bool:
+			ok = ok && column.Kind == db.BoolColumn && (cell.Int == 1) == value
+		default:
+			ok = ok && string(cell.Text) == string(text)
+		}
+		if !ok {
+			t.Errorf("%T: the cell %s of kind %d is %+v, in JSON %s", row, column.Name, column.Kind, cell, text)
+		}
+	}
+	if text := string(row.AppendFields(nil, 0)); text != "{}" {
+		t.Errorf("%T: no member is %s", row, text)
 	}
 }
 
@@ -167,9 +213,9 @@ func TestAppendRows(t *testing.T) {
 	}
 }
 
-type constant struct{}
+type constant struct{ db.IndicatorDataset }
 
-func (*constant) AppendJSON(b []byte) []byte { return append(b, "{}"...) }
+func (*constant) AppendFields(b []byte, _ db.Fields) []byte { return append(b, "{}"...) }
 
 // allRows reads what every read query of the store returns, by query.
 func allRows(t *testing.T, store *db.DB) map[string][]db.Appender {

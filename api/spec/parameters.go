@@ -44,15 +44,21 @@ func (p Parameters) has(name string) bool {
 func (p Parameters) unknown(name string) *Problem {
 	known := p[1:]
 	hint := "this route takes none"
-	if nearest, ok := known.nearest(name); ok {
-		hint = "did you mean " + nearest + "?"
-	} else if len(known) > 0 {
-		hint = "this route takes " + strings.Join(known, ", ")
+	if len(known) > 0 {
+		hint = known.Hint(name, "this route takes ")
 	}
 	name = Short(name)
 	problem := NewProblem(http.StatusBadRequest, ErrorCodeUnknownParameter, fmt.Sprintf("unknown query parameter %s: %s", name, hint))
 	problem.Details = map[string]any{"parameter": name, "known": append([]string{}, known...)}
 	return problem
+}
+
+// Hint says which of the names was meant, or behind otherwise what all of them are.
+func (p Parameters) Hint(name, otherwise string) string {
+	if nearest, ok := p.nearest(name); ok {
+		return "did you mean " + nearest + "?"
+	}
+	return otherwise + strings.Join(p, ", ")
 }
 
 // nearest returns the parameter that is spelt most like name, if one is spelt nearly so.

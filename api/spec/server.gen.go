@@ -413,6 +413,21 @@ func (e ListDatasetsParamsCount) Valid() bool {
 	}
 }
 
+// Defines values for ListDatasetsParamsInclude.
+const (
+	ColumnSchema ListDatasetsParamsInclude = "column_schema"
+)
+
+// Valid indicates whether the value is a known member of the ListDatasetsParamsInclude enum.
+func (e ListDatasetsParamsInclude) Valid() bool {
+	switch e {
+	case ColumnSchema:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StoreDatasetParamsNonfinite.
 const (
 	StoreDatasetParamsNonfiniteNull StoreDatasetParamsNonfinite = "null"
@@ -1568,6 +1583,9 @@ type Count string
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// DatasetFields defines model for DatasetFields.
+type DatasetFields = []string
+
 // DatasetFilter defines model for DatasetFilter.
 type DatasetFilter = []string
 
@@ -1585,6 +1603,9 @@ type EndTS = string
 
 // EndTimestamp defines model for EndTimestamp.
 type EndTimestamp = string
+
+// FoldFields defines model for FoldFields.
+type FoldFields = []string
 
 // FoldLimit defines model for FoldLimit.
 type FoldLimit = int64
@@ -1609,6 +1630,9 @@ type IfMatch = string
 
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
+
+// JobFields defines model for JobFields.
+type JobFields = []string
 
 // Limit defines model for Limit.
 type Limit = int64
@@ -1646,6 +1670,9 @@ type RequestedByFilter = string
 // RowLimit defines model for RowLimit.
 type RowLimit = int64
 
+// RunFields defines model for RunFields.
+type RunFields = []string
+
 // RunFilter defines model for RunFilter.
 type RunFilter = []string
 
@@ -1657,6 +1684,9 @@ type Search = string
 
 // SideFilter defines model for SideFilter.
 type SideFilter string
+
+// SimulationFields defines model for SimulationFields.
+type SimulationFields = []string
 
 // SlugFilter defines model for SlugFilter.
 type SlugFilter = []string
@@ -1690,6 +1720,9 @@ type SymbolsFilter = []string
 
 // TargetFilter defines model for TargetFilter.
 type TargetFilter = string
+
+// TradeFields defines model for TradeFields.
+type TradeFields = []string
 
 // TradeLimit defines model for TradeLimit.
 type TradeLimit = int64
@@ -1765,12 +1798,21 @@ type ListDatasetsParams struct {
 	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
+	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+	Fields *DatasetFields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// Include `column_schema`, which the list leaves out otherwise: it is most of what a dataset has.
+	Include *ListDatasetsParamsInclude `form:"include,omitempty" json:"include,omitempty"`
+
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListDatasetsParamsCount defines parameters for ListDatasets.
 type ListDatasetsParamsCount string
+
+// ListDatasetsParamsInclude defines parameters for ListDatasets.
+type ListDatasetsParamsInclude string
 
 // StoreDatasetParams defines parameters for StoreDataset.
 type StoreDatasetParams struct {
@@ -2042,6 +2084,9 @@ type ListDatasetRunsParams struct {
 	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
+	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+	Fields *RunFields `form:"fields,omitempty" json:"fields,omitempty"`
+
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
@@ -2114,6 +2159,9 @@ type ListIndicatorDatasetsParams struct {
 	// Offset Items to skip.
 	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
 
+	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+	Fields *DatasetFields `form:"fields,omitempty" json:"fields,omitempty"`
+
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
@@ -2143,6 +2191,9 @@ type ListJobsParams struct {
 
 	// Count Whether `total` is counted: exactly (or, if that takes too long, as far as the time goes), up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListJobsParamsCount `form:"count,omitempty" json:"count,omitempty"`
+
+	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+	Fields *JobFields `form:"fields,omitempty" json:"fields,omitempty"`
 
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -2210,6 +2261,9 @@ type ListRunsParams struct {
 
 	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+	Fields *RunFields `form:"fields,omitempty" json:"fields,omitempty"`
 
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -2315,6 +2369,9 @@ type ListFoldsParams struct {
 
 	// Count Whether `total` is counted: exactly (or, if that takes too long, as far as the time goes), up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListFoldsParamsCount `form:"count,omitempty" json:"count,omitempty"`
+
+	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+	Fields *FoldFields `form:"fields,omitempty" json:"fields,omitempty"`
 
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -2455,6 +2512,9 @@ type ListRunSimulationsParams struct {
 	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
+	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+	Fields *SimulationFields `form:"fields,omitempty" json:"fields,omitempty"`
+
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
@@ -2518,6 +2578,9 @@ type ListSimulationsParams struct {
 
 	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+	Fields *SimulationFields `form:"fields,omitempty" json:"fields,omitempty"`
 
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -2711,6 +2774,9 @@ type ListTradesParams struct {
 	// Count Whether `total` is counted: exactly (or, if that takes too long, as far as the time goes), up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListTradesParamsCount `form:"count,omitempty" json:"count,omitempty"`
 
+	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+	Fields *TradeFields `form:"fields,omitempty" json:"fields,omitempty"`
+
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
@@ -2768,6 +2834,9 @@ type ListTradesimRunsParams struct {
 
 	// Offset Items to skip.
 	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+	Fields *SimulationFields `form:"fields,omitempty" json:"fields,omitempty"`
 
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -2838,6 +2907,9 @@ type ListTradesimTradesParams struct {
 	// Offset Items to skip.
 	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
 
+	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+	Fields *TradeFields `form:"fields,omitempty" json:"fields,omitempty"`
+
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
@@ -2893,6 +2965,9 @@ type ListWalkforwardRunsParams struct {
 	// Offset Items to skip.
 	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
 
+	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+	Fields *RunFields `form:"fields,omitempty" json:"fields,omitempty"`
+
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
@@ -2910,6 +2985,9 @@ type ListRunFoldsParams struct {
 
 	// Offset Items to skip.
 	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+	Fields *FoldFields `form:"fields,omitempty" json:"fields,omitempty"`
 
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -3486,6 +3564,20 @@ func (w *ServerInterfaceWrapper) ListDatasets(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", ctx.QueryParams(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search: %s", err))
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
+	}
+
+	// ------------- Optional query parameter "include" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include", ctx.QueryParams(), &params.Include, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter include: %s", err))
 	}
 
 	headers := ctx.Request().Header
@@ -4279,6 +4371,13 @@ func (w *ServerInterfaceWrapper) ListDatasetRuns(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search: %s", err))
 	}
 
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
+	}
+
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
@@ -4490,6 +4589,13 @@ func (w *ServerInterfaceWrapper) ListIndicatorDatasets(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
 	}
 
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
+	}
+
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
@@ -4626,6 +4732,13 @@ func (w *ServerInterfaceWrapper) ListJobs(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
 	}
 
 	headers := ctx.Request().Header
@@ -4861,6 +4974,13 @@ func (w *ServerInterfaceWrapper) ListRuns(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", ctx.QueryParams(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search: %s", err))
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
 	}
 
 	headers := ctx.Request().Header
@@ -5190,6 +5310,13 @@ func (w *ServerInterfaceWrapper) ListFolds(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
 	}
 
 	headers := ctx.Request().Header
@@ -5536,6 +5663,13 @@ func (w *ServerInterfaceWrapper) ListRunSimulations(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search: %s", err))
 	}
 
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
+	}
+
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
@@ -5667,6 +5801,13 @@ func (w *ServerInterfaceWrapper) ListSimulations(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", ctx.QueryParams(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search: %s", err))
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
 	}
 
 	headers := ctx.Request().Header
@@ -6200,6 +6341,13 @@ func (w *ServerInterfaceWrapper) ListTrades(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
 	}
 
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
+	}
+
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
@@ -6317,6 +6465,13 @@ func (w *ServerInterfaceWrapper) ListTradesimRuns(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
 	}
 
 	headers := ctx.Request().Header
@@ -6527,6 +6682,13 @@ func (w *ServerInterfaceWrapper) ListTradesimTrades(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
 	}
 
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
+	}
+
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
@@ -6646,6 +6808,13 @@ func (w *ServerInterfaceWrapper) ListWalkforwardRuns(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
 	}
 
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
+	}
+
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
@@ -6729,6 +6898,13 @@ func (w *ServerInterfaceWrapper) ListRunFolds(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
 	}
 
 	headers := ctx.Request().Header

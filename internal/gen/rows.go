@@ -13,20 +13,22 @@ import (
 )
 
 // row is the schema of a row.
-type row struct{ schema, query, goType, example, flat string }
+type row struct{ schema, query, goType, example, flat, asked string }
 
 // rows are the schemas of table rows: a name, the query whose columns they have, the struct that carries its tags, and the
-// anchors of the description's examples: of the row alone, and with other members beside its own.
+// anchors of the description's examples: of the row alone, and with other members beside its own. The member asked is there only when
+// a caller asks for it.
 var rows = []row{
-	{"IndicatorDataset", "GetDataset", "IndicatorDataset", "dataset", ""},
-	{"WalkforwardRun", "GetRun", "GetRunRow", "run", "runFlat"},
-	{"WalkforwardFold", "ListFolds", "WalkforwardFold", "fold", ""},
-	{"SimulationRun", "GetSimulation", "SimulationRun", "simulation", ""},
-	{"SimulationTradeBucket", "ListBuckets", "SimulationTradeBucket", "bucket", ""},
-	{"DatasetSummary", "GetDatasetSummary", "GetDatasetSummaryRow", "summary", ""},
-	{"SimulationSummary", "GetSimulationSummary", "GetSimulationSummaryRow", "", "simulationFlat"},
-	{"SimulationTrade", "ListTradePage", "ListTradePageRow", "trade", ""},
-	{"Job", "GetJob", "JobDetail", "job", ""},
+	{"IndicatorDataset", "GetDataset", "IndicatorDataset", "dataset", "", ""},
+	{"WalkforwardRun", "GetRun", "GetRunRow", "run", "runFlat", ""},
+	{"WalkforwardFold", "ListFolds", "WalkforwardFold", "fold", "", ""},
+	{"SimulationRun", "GetSimulation", "SimulationRun", "simulation", "", ""},
+	{"SimulationTradeBucket", "ListBuckets", "SimulationTradeBucket", "bucket", "", ""},
+	{"DatasetSummary", "GetDatasetSummary", "GetDatasetSummaryRow", "summary", "", ""},
+	{"ListedDataset", "ListDatasetSummaries", "ListDatasetSummariesRow", "", "", "column_schema"},
+	{"SimulationSummary", "GetSimulationSummary", "GetSimulationSummaryRow", "", "simulationFlat", ""},
+	{"SimulationTrade", "ListTradePage", "ListTradePageRow", "trade", "", ""},
+	{"Job", "GetJob", "JobDetail", "job", "", ""},
 }
 
 // The rows' schemas are between these lines of the description.
@@ -125,7 +127,7 @@ func (c *catalog) writeSchema(b *bytes.Buffer, r row, columns []column, fields [
 	}
 	b.WriteString("      required:\n")
 	for _, f := range fields {
-		if !f.optional {
+		if !f.optional && f.key != r.asked {
 			fmt.Fprintf(b, "        - %s\n", f.key)
 		}
 	}

@@ -75,19 +75,24 @@ const estimateUpTo = 10_000
 type Params struct {
 	Limit, Offset *int64
 	Cursor, Count *string
+	Fields        *[]string
 }
 
 // Request is a checked request for one page of an envelope.
 type Request struct {
 	Page
+	Shown
 	Count Count
 	After *Cursor // the page begins behind it; nil: at the offset
 	Scope string  // that cursors belong to
 }
 
-// Request checks the parameters of a list with this scope.
-func (l Limits) Request(p Params, scope string) (r Request, err error) {
+// Request checks the parameters of a list with this scope, whose rows have these columns.
+func (l Limits) Request(p Params, scope string, columns []db.Column) (r Request, err error) {
 	r.Scope, r.Count = scope, Exact
+	if r.Shown, err = ShownOf(p.Fields, columns); err != nil {
+		return r, err
+	}
 	if r.Page, err = l.Page("", p.Limit, p.Offset); err != nil {
 		return r, err
 	}
@@ -113,7 +118,7 @@ func Scope(route string, query url.Values) string {
 	keys := make([]string, 0, len(query))
 	for key := range query {
 		switch key {
-		case "cursor", "limit", "offset", "count", "_":
+		case "cursor", "limit", "offset", "count", "fields", "include", "_": // which rows there are does not depend on these
 		default:
 			keys = append(keys, key)
 		}
@@ -131,7 +136,7 @@ func Scope(route string, query url.Values) string {
 // Row is a row that encodes itself.
 type Row[T any] interface {
 	*T
-	db.Appender
+	db.Record
 }
 
 // List is one page of an envelope: {"runs": […], "count": …, "total": …, "limit": …, "offset": …, "next": …}.
@@ -215,12 +220,15 @@ func (l *List[T, P]) Link(u *url.URL) string {
 	return "<" + next.String() + `>; rel="next"`
 }
 
+// Partial tells that the caller named the members of the rows.
+func (l *List[T, P]) Partial() bool { return l.request.Partial }
+
 // AppendJSON appends the envelope.
 func (l *List[T, P]) AppendJSON(b []byte) []byte {
 	b = append(b, '{', '"')
 	b = append(b, l.key...)
 	b = append(b, `":`...)
-	b = db.AppendRows[T, P](b, l.rows)
+	b = db.AppendRowFields[T, P](b, l.rows, l.request.Fields())
 	b = append(b, `,"count":`...)
 	b = strconv.AppendInt(b, int64(len(l.rows)), 10)
 	b = append(b, `,"total":`...)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"foldbook/db"
 )
 
 func TestRequest(t *testing.T) {
@@ -31,7 +33,7 @@ func TestRequest(t *testing.T) {
 		{Params{Cursor: &cursor, Offset: new(int64(1))}, 0, "parameter cursor cannot be combined with offset"},
 		{Params{Cursor: new("x")}, 0, "parameter cursor is not a cursor of this service"},
 	} {
-		got, err := limits.Request(tt.params, "scope")
+		got, err := limits.Request(tt.params, "scope", nil)
 		if tt.wrong != "" {
 			wantInvalid(t, err, tt.wrong)
 		} else if err != nil || got.Limit != tt.limit || (got.After != nil) != (tt.params.Cursor != nil) {
@@ -62,8 +64,37 @@ func TestScope(t *testing.T) {
 
 type row int
 
-// AppendJSON appends the row.
-func (r *row) AppendJSON(b []byte) []byte { return strconv.AppendInt(b, int64(*r), 10) }
+// row is a record without members that could be chosen.
+func (r *row) AppendJSON(b []byte) []byte                { return strconv.AppendInt(b, int64(*r), 10) }
+func (r *row) AppendFields(b []byte, _ db.Fields) []byte { return r.AppendJSON(b) }
+func (r *row) Columns() []db.Column                      { return nil }
+func (r *row) Cell(int) db.Cell                          { return db.Cell{} }
+
+// The members that are named are sent; an unknown one is refused with the one that is nearest.
+func TestShown(t *testing.T) {
+	t.Parallel()
+	columns := []db.Column{{Name: "run_id"}, {Name: "status"}, {Name: "metrics"}}
+	for _, tt := range []struct {
+		named string
+		want  db.Fields
+		wrong string
+	}{
+		{"run_id", 1, ""}, {"metrics,run_id,metrics", 5, ""},
+		{"stauts", 0, `parameter fields names "stauts", which these records do not have: did you mean status?`},
+		{"run_id,x", 0, `parameter fields names "x", which these records do not have: they have run_id, status, metrics`},
+		{"", 0, `parameter fields names "", which these records do not have: they have run_id, status, metrics`},
+	} {
+		shown, err := ShownOf(new(strings.Split(tt.named, ",")), columns)
+		if tt.wrong != "" {
+			wantInvalid(t, err, tt.wrong)
+		} else if err != nil || !shown.Partial || shown.Fields() != tt.want {
+			t.Errorf("%s: %+v %v", tt.named, shown, err)
+		}
+	}
+	if all, err := ShownOf(nil, columns); err != nil || all.Partial || all.Fields() != db.AllFields || all.Without("status", columns).Fields() != db.AllFields&^2 {
+		t.Errorf("%+v %v", all, err)
+	}
+}
 
 func TestList(t *testing.T) {
 	t.Parallel()

@@ -1250,7 +1250,7 @@ export interface components {
             buckets: components["schemas"]["SimulationTradeBucket"][];
         };
         DatasetList: {
-            datasets: components["schemas"]["DatasetSummary"][];
+            datasets: components["schemas"]["ListedDataset"][];
             /** @description Items in this answer. */
             count: number;
             /** @description Items that match. */
@@ -1318,6 +1318,24 @@ export interface components {
             /** @description The cursor of the next page; null on the last. */
             next: string | null;
         };
+        /** @description A list whose records have the members alone that `fields` names, under the name that it has otherwise. */
+        ListOfFields: {
+            /** @description Items in this answer. */
+            count: number;
+            /** @description Items that match. */
+            total: number | null;
+            /** @description Present when total is a lower bound. */
+            total_is_estimate?: boolean;
+            limit: number;
+            offset: number;
+            /** @description The cursor of the next page; null on the last. */
+            next: string | null;
+            warnings?: string[];
+        } & {
+            [key: string]: Record<string, unknown>[];
+        };
+        /** @description Records with the members alone that `fields` names. */
+        ArrayOfFields: Record<string, unknown>[];
         RunFlat: components["schemas"]["WalkforwardRun"] & {
             /** @description The folds by fold_number. */
             folds: components["schemas"]["WalkforwardFold"][];
@@ -1925,6 +1943,70 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
         };
+        /** @description An indicator dataset: where its rows are in QuestDB, how many there are and what they span. */
+        ListedDataset: {
+            /** Format: uuid */
+            dataset_id: string;
+            /** @description Unique name of the dataset (its slug), and the tag of its rows in a shared QuestDB table. */
+            dataset_slug: string;
+            symbol: string;
+            /** @description Bar length in canonical form: 4h, 1h, 1d; other texts are kept as they came. */
+            granularity: string;
+            source: string;
+            /** @description QuestDB table of the bars. */
+            ohlcv_measurement: string;
+            /** @description QuestDB table of the indicator rows: the dataset's own, or one that several share. */
+            indicator_measurement: string;
+            /**
+             * Format: int64
+             * @description Number of bars.
+             */
+            ohlcv_row_count: number;
+            /**
+             * Format: int64
+             * @description Number of indicator rows.
+             */
+            indicator_row_count: number;
+            /** Format: int64 */
+            first_ohlcv_ts: number;
+            /** Format: int64 */
+            first_indicator_ts: number;
+            /** Format: int64 */
+            ohlcv_first_ts: number;
+            /** Format: int64 */
+            ohlcv_last_ts: number;
+            /** Format: int64 */
+            indicator_first_ts: number;
+            /** Format: int64 */
+            indicator_last_ts: number;
+            /**
+             * Format: int64
+             * @description Distance of two bars in milliseconds, 0 when unknown.
+             */
+            bar_interval_ms: number;
+            /**
+             * Format: int64
+             * @description Bars that the indicators need before their first row.
+             */
+            lookback_rows: number;
+            /** Format: int64 */
+            run_count: number;
+            /** Format: int64 */
+            simulation_count: number;
+            /** @description The export manifest, as the exporting client wrote it. */
+            metadata: Record<string, unknown> | unknown[];
+            /** @description Columns of the indicator rows: an array of {name, type, role}. */
+            column_schema?: Record<string, unknown> | unknown[];
+            /**
+             * Format: int64
+             * @description Raised by every change of the dataset, its runs and its simulations.
+             */
+            version: number;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
         /** @description A trading simulation over the predictions of one walk-forward run. */
         SimulationSummary: {
             /** Format: uuid */
@@ -2504,6 +2586,54 @@ export interface components {
          */
         StatusFilter: components["schemas"]["Status"][];
         /**
+         * @description Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+         * @example [
+         *       "dataset_id",
+         *       "symbol"
+         *     ]
+         */
+        DatasetFields: string[];
+        /**
+         * @description Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+         * @example [
+         *       "run_id",
+         *       "status"
+         *     ]
+         */
+        RunFields: string[];
+        /**
+         * @description Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+         * @example [
+         *       "simulation_id",
+         *       "status"
+         *     ]
+         */
+        SimulationFields: string[];
+        /**
+         * @description Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+         * @example [
+         *       "fold_number",
+         *       "best_score"
+         *     ]
+         */
+        FoldFields: string[];
+        /**
+         * @description Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+         * @example [
+         *       "trade_id",
+         *       "pnl"
+         *     ]
+         */
+        TradeFields: string[];
+        /**
+         * @description Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+         * @example [
+         *       "job_id",
+         *       "status"
+         *     ]
+         */
+        JobFields: string[];
+        /**
          * @description Only these runs, ids separated by commas.
          * @example [
          *       "2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e"
@@ -2597,6 +2727,14 @@ export interface operations {
                  * @example 0
                  */
                 offset?: components["parameters"]["Offset"];
+                /**
+                 * @description Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+                 * @example [
+                 *       "dataset_id",
+                 *       "symbol"
+                 *     ]
+                 */
+                fields?: components["parameters"]["DatasetFields"];
             };
             header?: {
                 /**
@@ -2619,6 +2757,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["IndicatorDataset"][];
+                    "application/vnd.foldbook.fields+json": components["schemas"]["ArrayOfFields"];
                 };
             };
             304: components["responses"]["NotModified"];
@@ -2754,6 +2893,14 @@ export interface operations {
                  * @example 0
                  */
                 offset?: components["parameters"]["Offset"];
+                /**
+                 * @description Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+                 * @example [
+                 *       "run_id",
+                 *       "status"
+                 *     ]
+                 */
+                fields?: components["parameters"]["RunFields"];
             };
             header?: {
                 /**
@@ -2776,6 +2923,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WalkforwardRun"][];
+                    "application/vnd.foldbook.fields+json": components["schemas"]["ArrayOfFields"];
                 };
             };
             304: components["responses"]["NotModified"];
@@ -2911,6 +3059,14 @@ export interface operations {
                  * @example 0
                  */
                 offset?: components["parameters"]["Offset"];
+                /**
+                 * @description Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+                 * @example [
+                 *       "simulation_id",
+                 *       "status"
+                 *     ]
+                 */
+                fields?: components["parameters"]["SimulationFields"];
             };
             header?: {
                 /**
@@ -2933,6 +3089,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SimulationRun"][];
+                    "application/vnd.foldbook.fields+json": components["schemas"]["ArrayOfFields"];
                 };
             };
             304: components["responses"]["NotModified"];
@@ -3022,6 +3179,19 @@ export interface operations {
                  * @example btc
                  */
                 search?: components["parameters"]["Search"];
+                /**
+                 * @description Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+                 * @example [
+                 *       "dataset_id",
+                 *       "symbol"
+                 *     ]
+                 */
+                fields?: components["parameters"]["DatasetFields"];
+                /**
+                 * @description `column_schema`, which the list leaves out otherwise: it is most of what a dataset has.
+                 * @example column_schema
+                 */
+                include?: "column_schema";
             };
             header?: {
                 /**
@@ -3044,6 +3214,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DatasetList"];
+                    "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
                 };
             };
             304: components["responses"]["NotModified"];
@@ -3340,6 +3511,14 @@ export interface operations {
                  * @example btc
                  */
                 search?: components["parameters"]["Search"];
+                /**
+                 * @description Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+                 * @example [
+                 *       "run_id",
+                 *       "status"
+                 *     ]
+                 */
+                fields?: components["parameters"]["RunFields"];
             };
             header?: {
                 /**
@@ -3368,6 +3547,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunList"];
+                    "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
                 };
             };
             304: components["responses"]["NotModified"];
@@ -4124,6 +4304,14 @@ export interface operations {
                  * @example btc
                  */
                 search?: components["parameters"]["Search"];
+                /**
+                 * @description Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+                 * @example [
+                 *       "run_id",
+                 *       "status"
+                 *     ]
+                 */
+                fields?: components["parameters"]["RunFields"];
             };
             header?: {
                 /**
@@ -4146,6 +4334,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunList"];
+                    "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
                 };
             };
             304: components["responses"]["NotModified"];
@@ -4475,6 +4664,14 @@ export interface operations {
                  * @example none
                  */
                 count?: components["parameters"]["Count"];
+                /**
+                 * @description Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+                 * @example [
+                 *       "fold_number",
+                 *       "best_score"
+                 *     ]
+                 */
+                fields?: components["parameters"]["FoldFields"];
             };
             header?: {
                 /**
@@ -4503,6 +4700,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FoldList"];
+                    "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
                 };
             };
             304: components["responses"]["NotModified"];
@@ -4586,6 +4784,14 @@ export interface operations {
                  * @example 0
                  */
                 offset?: components["parameters"]["Offset"];
+                /**
+                 * @description Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+                 * @example [
+                 *       "fold_number",
+                 *       "best_score"
+                 *     ]
+                 */
+                fields?: components["parameters"]["FoldFields"];
             };
             header?: {
                 /**
@@ -4614,6 +4820,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WalkforwardFold"][];
+                    "application/vnd.foldbook.fields+json": components["schemas"]["ArrayOfFields"];
                 };
             };
             304: components["responses"]["NotModified"];
@@ -4715,6 +4922,14 @@ export interface operations {
                  * @example btc
                  */
                 search?: components["parameters"]["Search"];
+                /**
+                 * @description Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+                 * @example [
+                 *       "simulation_id",
+                 *       "status"
+                 *     ]
+                 */
+                fields?: components["parameters"]["SimulationFields"];
             };
             header?: {
                 /**
@@ -4743,6 +4958,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SimulationList"];
+                    "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
                 };
             };
             304: components["responses"]["NotModified"];
@@ -5078,6 +5294,14 @@ export interface operations {
                  * @example btc
                  */
                 search?: components["parameters"]["Search"];
+                /**
+                 * @description Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+                 * @example [
+                 *       "simulation_id",
+                 *       "status"
+                 *     ]
+                 */
+                fields?: components["parameters"]["SimulationFields"];
             };
             header?: {
                 /**
@@ -5100,6 +5324,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SimulationList"];
+                    "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
                 };
             };
             304: components["responses"]["NotModified"];
@@ -5418,6 +5643,14 @@ export interface operations {
                  * @example none
                  */
                 count?: components["parameters"]["Count"];
+                /**
+                 * @description Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+                 * @example [
+                 *       "trade_id",
+                 *       "pnl"
+                 *     ]
+                 */
+                fields?: components["parameters"]["TradeFields"];
             };
             header?: {
                 /**
@@ -5446,6 +5679,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TradeList"];
+                    "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
                 };
             };
             304: components["responses"]["NotModified"];
@@ -5473,6 +5707,14 @@ export interface operations {
                  * @example 0
                  */
                 offset?: components["parameters"]["Offset"];
+                /**
+                 * @description Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+                 * @example [
+                 *       "trade_id",
+                 *       "pnl"
+                 *     ]
+                 */
+                fields?: components["parameters"]["TradeFields"];
             };
             header?: {
                 /**
@@ -5501,6 +5743,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SimulationTrade"][];
+                    "application/vnd.foldbook.fields+json": components["schemas"]["ArrayOfFields"];
                 };
             };
             304: components["responses"]["NotModified"];
@@ -6165,6 +6408,14 @@ export interface operations {
                  * @example none
                  */
                 count?: components["parameters"]["Count"];
+                /**
+                 * @description Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
+                 * @example [
+                 *       "job_id",
+                 *       "status"
+                 *     ]
+                 */
+                fields?: components["parameters"]["JobFields"];
             };
             header?: {
                 /**
@@ -6187,6 +6438,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobList"];
+                    "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
                 };
             };
             304: components["responses"]["NotModified"];
