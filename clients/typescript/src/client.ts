@@ -21,7 +21,9 @@ export interface Options {
 type Call<M extends HttpMethod> = <P extends PathsWithMethod<paths, M>, I extends MaybeOptionalInit<paths[P], M>>(
   path: P,
   ...init: RequiredKeysOf<I> extends never ? [(I & Record<string, unknown>)?] : [I & Record<string, unknown>]
-) => Promise<Success<FetchResponse<paths[P][M] & {}, I, MediaType>>>;
+) => Promise<Success<FetchResponse<paths[P][M] & {}, I, Media<paths[P][M]>>>>;
+/** JSON where a route has it among other formats. */
+type Media<O> = O extends { responses: { 200: { content: { "application/json": unknown } } } } ? "application/json" : MediaType;
 type Success<R> = R extends { data: infer D; error?: never } ? { data: D; response: Response } : never;
 
 type Get<P extends keyof paths> = paths[P]["get"] & {};
