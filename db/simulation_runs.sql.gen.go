@@ -776,7 +776,7 @@ WHERE
         $7::timestamptz IS NULL
         OR (s.created_at <= $7 AND (s.created_at < $7 OR s.simulation_id > $8))
     )
-ORDER BY s.created_at DESC, s.simulation_id
+ORDER BY CASE WHEN $2::uuid[] IS NULL THEN s.created_at ELSE s.created_at + interval '0' END DESC, s.simulation_id
 LIMIT $10::int OFFSET $9::bigint
 `
 
@@ -965,7 +965,7 @@ WHERE
             o.simulation_id, $12::text[], $13::boolean[], $14::float8[], $15::float8[]
         ) OFFSET 0)
     )
-ORDER BY o.key, o.value, o.simulation_id
+ORDER BY CASE WHEN $11::uuid[] IS NULL THEN o.key ELSE o.key || '' END, o.value, o.simulation_id
 LIMIT $17::int OFFSET $16::bigint
 `
 
@@ -990,7 +990,8 @@ type SortSimulationsByMetricParams struct {
 }
 
 // SortSimulationsByMetric returns the simulations that have a metric and meet every filter given, ascending by it, from a
-// cursor on when one is given; those without the metric come after them by SearchSimulations. With a custom plan (DB.CustomPlans).
+// cursor on when one is given; those without the metric come after them by SearchSimulations. With a custom plan (DB.CustomPlans); ids are
+// ordered by what has no index, as in SearchSimulations.
 // Called by GET /api/simulations?sort= and /api/tradesim/runs?sort=. It looks across all simulations.
 // index: simulation_run_metrics_value_idx, simulation_runs_pkey.
 // cost: page_offset + page_size rows, and those that the filters skip between them.
@@ -1073,7 +1074,7 @@ WHERE
             o.simulation_id, $12::text[], $13::boolean[], $14::float8[], $15::float8[]
         ) OFFSET 0)
     )
-ORDER BY o.key DESC, o.value DESC, o.simulation_id DESC
+ORDER BY CASE WHEN $11::uuid[] IS NULL THEN o.key ELSE o.key || '' END DESC, o.value DESC, o.simulation_id DESC
 LIMIT $17::int OFFSET $16::bigint
 `
 
@@ -1098,7 +1099,8 @@ type SortSimulationsByMetricDescParams struct {
 }
 
 // SortSimulationsByMetricDesc returns the simulations that have a metric and meet every filter given, descending by it, from a
-// cursor on when one is given; those without the metric come after them by SearchSimulations. With a custom plan (DB.CustomPlans).
+// cursor on when one is given; those without the metric come after them by SearchSimulations. With a custom plan (DB.CustomPlans); ids are
+// ordered by what has no index, as in SearchSimulations.
 // Called by GET /api/simulations?sort= and /api/tradesim/runs?sort=. It looks across all simulations.
 // index: simulation_run_metrics_value_idx, simulation_runs_pkey.
 // cost: page_offset + page_size rows, and those that the filters skip between them.

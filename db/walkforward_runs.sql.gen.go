@@ -799,7 +799,7 @@ WHERE
         $7::timestamptz IS NULL
         OR (r.created_at <= $7 AND (r.created_at < $7 OR r.run_id > $8))
     )
-ORDER BY r.created_at DESC, r.run_id
+ORDER BY CASE WHEN $2::uuid[] IS NULL THEN r.created_at ELSE r.created_at + interval '0' END DESC, r.run_id
 LIMIT $10::int OFFSET $9::bigint
 `
 
@@ -843,6 +843,7 @@ type SearchRunsRow struct {
 // of values that one metric is wanted in, or not wanted in. ids narrows the search to candidates of a selective filter.
 // OFFSET 0 keeps the metric filter from becoming an anti join, of which the planner expects one row: it would then sort the
 // whole table for a page, and join it row by row.
+// The sum that ids are ordered by keeps the planner from a walk along the whole list in the hope of finding them soon.
 // Called by GET /api/runs, /api/datasets/{id}/runs and /api/walkforward/runs.
 // index: walkforward_runs_created_at_idx, indicator_datasets_pkey.
 // cost: page_offset + page_size rows, and those that the filters skip between them.
@@ -1048,7 +1049,7 @@ WHERE
             o.run_id, $12::text[], $13::boolean[], $14::float8[], $15::float8[]
         ) OFFSET 0)
     )
-ORDER BY o.key, o.value, o.run_id
+ORDER BY CASE WHEN $11::uuid[] IS NULL THEN o.key ELSE o.key || '' END, o.value, o.run_id
 LIMIT $17::int OFFSET $16::bigint
 `
 
@@ -1095,7 +1096,8 @@ type SortRunsByMetricRow struct {
 }
 
 // SortRunsByMetric returns the runs that have a metric and meet every filter given, ascending by it, from a cursor on when one is given;
-// those without the metric come after them by SearchRuns. With a custom plan (DB.CustomPlans).
+// those without the metric come after them by SearchRuns. With a custom plan (DB.CustomPlans); ids are
+// ordered by what has no index, as in SearchRuns.
 // Called by GET /api/runs?sort= and the other lists of runs. It looks across all runs.
 // index: walkforward_run_metrics_value_idx, walkforward_runs_pkey.
 // cost: page_offset + page_size rows, and those that the filters skip between them.
@@ -1182,7 +1184,7 @@ WHERE
             o.run_id, $12::text[], $13::boolean[], $14::float8[], $15::float8[]
         ) OFFSET 0)
     )
-ORDER BY o.key DESC, o.value DESC, o.run_id DESC
+ORDER BY CASE WHEN $11::uuid[] IS NULL THEN o.key ELSE o.key || '' END DESC, o.value DESC, o.run_id DESC
 LIMIT $17::int OFFSET $16::bigint
 `
 
@@ -1229,7 +1231,8 @@ type SortRunsByMetricDescRow struct {
 }
 
 // SortRunsByMetricDesc returns the runs that have a metric and meet every filter given, descending by it, from a cursor on
-// when one is given; those without the metric come after them by SearchRuns. With a custom plan (DB.CustomPlans).
+// when one is given; those without the metric come after them by SearchRuns. With a custom plan (DB.CustomPlans); ids are
+// ordered by what has no index, as in SearchRuns.
 // Called by GET /api/runs?sort= and the other lists of runs. It looks across all runs.
 // index: walkforward_run_metrics_value_idx, walkforward_runs_pkey.
 // cost: page_offset + page_size rows, and those that the filters skip between them.

@@ -335,7 +335,7 @@ WHERE
         sqlc.narg('after_at')::timestamptz IS NULL
         OR (s.created_at <= sqlc.narg('after_at') AND (s.created_at < sqlc.narg('after_at') OR s.simulation_id > @after_id))
     )
-ORDER BY s.created_at DESC, s.simulation_id
+ORDER BY CASE WHEN sqlc.narg('ids')::uuid[] IS NULL THEN s.created_at ELSE s.created_at + interval '0' END DESC, s.simulation_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: SearchSimulationsByMetric :many
@@ -373,7 +373,8 @@ LIMIT @page_size::int;
 
 -- name: SortSimulationsByMetric :many
 -- SortSimulationsByMetric returns the simulations that have a metric and meet every filter given, ascending by it, from a
--- cursor on when one is given; those without the metric come after them by SearchSimulations. With a custom plan (DB.CustomPlans).
+-- cursor on when one is given; those without the metric come after them by SearchSimulations. With a custom plan (DB.CustomPlans); ids are
+-- ordered by what has no index, as in SearchSimulations.
 -- Called by GET /api/simulations?sort= and /api/tradesim/runs?sort=. It looks across all simulations.
 -- index: simulation_run_metrics_value_idx, simulation_runs_pkey.
 -- cost: page_offset + page_size rows, and those that the filters skip between them.
@@ -401,12 +402,13 @@ WHERE
             o.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
         ) OFFSET 0)
     )
-ORDER BY o.key, o.value, o.simulation_id
+ORDER BY CASE WHEN sqlc.narg('ids')::uuid[] IS NULL THEN o.key ELSE o.key || '' END, o.value, o.simulation_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: SortSimulationsByMetricDesc :many
 -- SortSimulationsByMetricDesc returns the simulations that have a metric and meet every filter given, descending by it, from a
--- cursor on when one is given; those without the metric come after them by SearchSimulations. With a custom plan (DB.CustomPlans).
+-- cursor on when one is given; those without the metric come after them by SearchSimulations. With a custom plan (DB.CustomPlans); ids are
+-- ordered by what has no index, as in SearchSimulations.
 -- Called by GET /api/simulations?sort= and /api/tradesim/runs?sort=. It looks across all simulations.
 -- index: simulation_run_metrics_value_idx, simulation_runs_pkey.
 -- cost: page_offset + page_size rows, and those that the filters skip between them.
@@ -434,7 +436,7 @@ WHERE
             o.simulation_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
         ) OFFSET 0)
     )
-ORDER BY o.key DESC, o.value DESC, o.simulation_id DESC
+ORDER BY CASE WHEN sqlc.narg('ids')::uuid[] IS NULL THEN o.key ELSE o.key || '' END DESC, o.value DESC, o.simulation_id DESC
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: UpsertSimulation :one

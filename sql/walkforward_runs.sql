@@ -308,6 +308,7 @@ RETURNING version, created_at;
 -- of values that one metric is wanted in, or not wanted in. ids narrows the search to candidates of a selective filter.
 -- OFFSET 0 keeps the metric filter from becoming an anti join, of which the planner expects one row: it would then sort the
 -- whole table for a page, and join it row by row.
+-- The sum that ids are ordered by keeps the planner from a walk along the whole list in the hope of finding them soon.
 -- Called by GET /api/runs, /api/datasets/{id}/runs and /api/walkforward/runs.
 -- index: walkforward_runs_created_at_idx, indicator_datasets_pkey.
 -- cost: page_offset + page_size rows, and those that the filters skip between them.
@@ -333,7 +334,7 @@ WHERE
         sqlc.narg('after_at')::timestamptz IS NULL
         OR (r.created_at <= sqlc.narg('after_at') AND (r.created_at < sqlc.narg('after_at') OR r.run_id > @after_id))
     )
-ORDER BY r.created_at DESC, r.run_id
+ORDER BY CASE WHEN sqlc.narg('ids')::uuid[] IS NULL THEN r.created_at ELSE r.created_at + interval '0' END DESC, r.run_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: SearchRunsByMetric :many
@@ -375,7 +376,8 @@ LIMIT @page_size::int;
 
 -- name: SortRunsByMetric :many
 -- SortRunsByMetric returns the runs that have a metric and meet every filter given, ascending by it, from a cursor on when one is given;
--- those without the metric come after them by SearchRuns. With a custom plan (DB.CustomPlans).
+-- those without the metric come after them by SearchRuns. With a custom plan (DB.CustomPlans); ids are
+-- ordered by what has no index, as in SearchRuns.
 -- Called by GET /api/runs?sort= and the other lists of runs. It looks across all runs.
 -- index: walkforward_run_metrics_value_idx, walkforward_runs_pkey.
 -- cost: page_offset + page_size rows, and those that the filters skip between them.
@@ -403,12 +405,13 @@ WHERE
             o.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
         ) OFFSET 0)
     )
-ORDER BY o.key, o.value, o.run_id
+ORDER BY CASE WHEN sqlc.narg('ids')::uuid[] IS NULL THEN o.key ELSE o.key || '' END, o.value, o.run_id
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: SortRunsByMetricDesc :many
 -- SortRunsByMetricDesc returns the runs that have a metric and meet every filter given, descending by it, from a cursor on
--- when one is given; those without the metric come after them by SearchRuns. With a custom plan (DB.CustomPlans).
+-- when one is given; those without the metric come after them by SearchRuns. With a custom plan (DB.CustomPlans); ids are
+-- ordered by what has no index, as in SearchRuns.
 -- Called by GET /api/runs?sort= and the other lists of runs. It looks across all runs.
 -- index: walkforward_run_metrics_value_idx, walkforward_runs_pkey.
 -- cost: page_offset + page_size rows, and those that the filters skip between them.
@@ -436,7 +439,7 @@ WHERE
             o.run_id, @metric_keys::text[], @metric_wanted::boolean[], @metric_lows::float8[], @metric_highs::float8[]
         ) OFFSET 0)
     )
-ORDER BY o.key DESC, o.value DESC, o.run_id DESC
+ORDER BY CASE WHEN sqlc.narg('ids')::uuid[] IS NULL THEN o.key ELSE o.key || '' END DESC, o.value DESC, o.run_id DESC
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: UpsertRun :one
