@@ -208,7 +208,7 @@ func partOf(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, time.Until(end)*3/5)
 }
 
-// Link is the value of a Link header to the next page; empty on the last.
+// Link is the value of a Link header to the next page; empty on the last. It is relative, because a proxy may have another path.
 func (l *List[T, P]) Link(u *url.URL) string {
 	if l.next == "" {
 		return ""
@@ -216,8 +216,7 @@ func (l *List[T, P]) Link(u *url.URL) string {
 	query := u.Query()
 	query.Del("offset")
 	query.Set("cursor", l.next)
-	next := url.URL{Path: u.Path, RawQuery: query.Encode()}
-	return "<" + next.String() + `>; rel="next"`
+	return "<?" + query.Encode() + `>; rel="next"`
 }
 
 // Partial tells that the caller named the members of the rows.

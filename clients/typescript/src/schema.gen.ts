@@ -2670,8 +2670,8 @@ export interface components {
          */
         ETag: string;
         /**
-         * @description `<…>; rel="next"` while there are more.
-         * @example </api/runs?cursor=AQ>; rel="next"
+         * @description `<…>; rel="next"` while there are more, relative to the address of the request.
+         * @example <?cursor=AQ>; rel="next"
          */
         Link: string;
         /**
