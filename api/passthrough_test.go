@@ -194,6 +194,38 @@ func TestStatementsAreBounded(t *testing.T) {
 	}
 }
 
+// docs/access.md, Statements of callers: they have connections of their own, so a chart answers while all of these are busy.
+func TestStatementsTakeNoConnection(t *testing.T) {
+	t.Parallel()
+	h := newSeries(t, passthroughOn(t, 1000, 5*time.Second), func(o *api.Options) {
+		cfg := patient(testdb.QuestDB(t))
+		cfg.PoolSize, cfg.ReadOnlyUser, cfg.ReadOnlyPassword = 1, devstack.QuestDBReader, devstack.QuestDBReaderPassword
+		client, err := questdb.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(client.Close)
+		o.QuestDB = client
+	})
+	h.sql("create table $_wide as (select x, rnd_str(10, 200, 300, 0) s from long_sequence(200000))")
+	own, _ := threeRows(h)
+	for range 4 {
+		rows, err := h.opts.QuestDB.Query(t.Context(), "select * from "+h.table("wide"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+	}
+	if status, got := h.send(http.MethodPost, "/api/questdb/query", statement("select 1")); status != http.StatusServiceUnavailable {
+		t.Errorf("a fifth statement: %d %v", status, got)
+	}
+	for _, path := range []string{own + "/ohlcv?columns=close&points=100", own + "/indicators"} {
+		if res := h.get(path); res.StatusCode != http.StatusOK {
+			t.Errorf("%s beside them: %d %s", path, res.StatusCode, readBody(t, res))
+		}
+	}
+}
+
 // docs/access.md, Statements of callers: one runs at a time.
 func TestOneStatementAtATime(t *testing.T) { //nolint:paralleltest // it keeps QuestDB busy
 	testdb.Slow(t)

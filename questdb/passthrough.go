@@ -9,11 +9,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// maxStatements is how many statements of callers run at a time: the other connections are for what the service itself reads.
+// maxStatements is how many statements of callers run at a time. They have connections of their own, so that they take none from
+// what the service itself reads.
 const maxStatements = 4
 
 // Query runs one statement that a caller wrote, as Config.ReadOnlyUser if there is one: only then does QuestDB itself make
-// sure that nothing is changed. It counts as a long read. The rows have to be closed.
+// sure that nothing is changed. The rows have to be closed.
 // Errors: a *Refused when QuestDB refuses the statement, ErrUnavailable, ErrBusy, ErrTimeout, ErrBroken.
 func (c *Client) Query(ctx context.Context, sql string) (*Rows, error) {
 	if !utf8.ValidString(sql) || strings.ContainsRune(sql, 0) { // a zero byte would end the statement within its message
@@ -25,26 +26,13 @@ func (c *Client) Query(ctx context.Context, sql string) (*Rows, error) {
 	if !c.statements.TryAcquire(1) {
 		return nil, ErrBusy
 	}
-	rows, err := c.pooled(ctx, true, func() (*Rows, error) {
-		pool := c.readOnly
-		if pool == nil {
-			pool = c.pool
-		}
-		if pool == nil {
+	rows, err := placed(ctx, func() { c.statements.Release(1) }, func() (*Rows, error) {
+		if c.callers == nil {
 			return c.exec(ctx, sql)
 		}
 		// Described each time: statements differ, and a table may have changed.
-		return c.pgQuery(ctx, pool, pgx.QueryExecModeDescribeExec, sql, nil)
+		return c.pgQuery(ctx, c.callers, pgx.QueryExecModeDescribeExec, sql, nil)
 	})
-	if err != nil || rows.ended {
-		c.statements.Release(1)
-	} else {
-		end := rows.release
-		rows.release = func() {
-			end()
-			c.statements.Release(1)
-		}
-	}
 	if as := new(refusedAs); errors.As(err, &as) && !errors.Is(err, ErrTimeout) && !errors.Is(err, ErrBroken) {
 		return nil, &as.refused
 	}

@@ -20,7 +20,7 @@ import (
 )
 
 // openPool makes a pool on the PostgreSQL wire, for this user or, when it is empty, for that of the URL.
-func (cfg Config) openPool(user, password string) (*pgxpool.Pool, error) {
+func (cfg Config) openPool(user, password string, size int) (*pgxpool.Pool, error) {
 	pc, err := pgxpool.ParseConfig(cfg.pgURL())
 	if err != nil { // its text may quote a password
 		return nil, errors.New("the QuestDB URL for the PostgreSQL wire is not one: write postgres://user:password@host:8812/qdb")
@@ -28,7 +28,7 @@ func (cfg Config) openPool(user, password string) (*pgxpool.Pool, error) {
 	if user != "" {
 		pc.ConnConfig.User, pc.ConnConfig.Password = user, password
 	}
-	pc.MaxConns = int32(min(cfg.PoolSize, 1<<16)) //nolint:gosec // it fits
+	pc.MaxConns = int32(min(size, 1<<16)) //nolint:gosec // it fits
 	pc.HealthCheckPeriod = 5 * time.Second
 	pc.MaxConnIdleTime = 5 * time.Minute
 	pc.MaxConnLifetime = 30 * time.Minute

@@ -19,7 +19,11 @@ const (
 // query runs a read on the path of the client, and returns when its first row has arrived. It counts against the pool until
 // the rows have ended.
 func (c *Client) query(ctx context.Context, s *statement) (*Rows, error) {
-	return c.pooled(ctx, s.stream, func() (*Rows, error) {
+	release, err := c.acquire(ctx, s.stream)
+	if err != nil {
+		return nil, err
+	}
+	return placed(ctx, release, func() (*Rows, error) {
 		if c.pool == nil {
 			return c.execQuery(ctx, s)
 		}
@@ -34,12 +38,8 @@ func (c *Client) query(ctx context.Context, s *statement) (*Rows, error) {
 	})
 }
 
-// pooled runs a read that counts against the pool until its rows have ended.
-func (c *Client) pooled(ctx context.Context, stream bool, read func() (*Rows, error)) (*Rows, error) {
-	release, err := c.acquire(ctx, stream)
-	if err != nil {
-		return nil, err
-	}
+// placed runs a read that holds a place until its rows have ended.
+func placed(ctx context.Context, release func(), read func() (*Rows, error)) (*Rows, error) {
 	began := time.Now()
 	rows, err := read()
 	if errors.Is(err, ErrUnavailable) && time.Since(began) < retryWithin &&

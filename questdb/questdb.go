@@ -73,11 +73,11 @@ type Client struct {
 	transport *http.Transport     // of http
 	once      *http.Transport     // of writes: a connection for each
 	pool      *pgxpool.Pool       // nil: reads go over HTTP
-	readOnly  *pgxpool.Pool       // nil: Query reads as all else does
+	callers   *pgxpool.Pool       // of Query; nil: it goes over HTTP
 	slots     *semaphore.Weighted // one is held by each read
 	streams   *semaphore.Weighted // and one of these by each long one
 
-	statements *semaphore.Weighted // and one of these by each statement of a caller
+	statements *semaphore.Weighted // one is held by each statement of a caller
 	tables     tableCache
 }
 
@@ -124,12 +124,12 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("the way to read QuestDB is neither %s nor %s", PG, HTTP)
 	}
 	if cfg.Read == PG {
-		if c.pool, err = cfg.openPool("", ""); err != nil {
+		if c.pool, err = cfg.openPool("", "", cfg.PoolSize); err != nil {
 			return nil, err
 		}
 	}
-	if cfg.ReadOnlyUser != "" {
-		if c.readOnly, err = cfg.openPool(cfg.ReadOnlyUser, cfg.ReadOnlyPassword); err != nil {
+	if cfg.Read == PG || cfg.ReadOnlyUser != "" {
+		if c.callers, err = cfg.openPool(cfg.ReadOnlyUser, cfg.ReadOnlyPassword, maxStatements); err != nil {
 			return nil, err
 		}
 	}
@@ -141,8 +141,8 @@ func (c *Client) Close() {
 	if c.pool != nil {
 		c.pool.Close()
 	}
-	if c.readOnly != nil {
-		c.readOnly.Close()
+	if c.callers != nil {
+		c.callers.Close()
 	}
 	c.transport.CloseIdleConnections()
 }
