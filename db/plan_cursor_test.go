@@ -52,6 +52,30 @@ func cursorPlans(t *testing.T, store *db.DB) {
 	}
 }
 
+// idPlans requires that a page among known ids reads those, also where the list has them last.
+func idPlans(t *testing.T, store *db.DB) {
+	t.Helper()
+	values := map[string]string{
+		"page_size": "2", "page_offset": "0", "after_id": "'" + uuid.Nil.String() + "'", "has_cursor": "false", "after_key": "''", "after_value": "0", "metric_keys": "'{}'",
+		"metric_wanted": "'{}'", "metric_lows": "'{}'", "metric_highs": "'{}'", "sort_low": "'-Infinity'", "sort_high": "'Infinity'",
+		"first_key": "'summary_metrics.sharpe'", "last_key": "'summary_metrics.sharpe'",
+	}
+	for _, q := range readQueries(t) {
+		id, found := map[string]string{
+			"SearchRuns": "run_id", "SortRunsByMetric": "run_id", "SortRunsByMetricDesc": "run_id",
+			"SearchSimulations": "simulation_id", "SortSimulationsByMetric": "simulation_id", "SortSimulationsByMetricDesc": "simulation_id",
+		}[q.name]
+		if !found {
+			continue
+		}
+		table := map[string]string{"run_id": "walkforward_runs", "simulation_id": "simulation_runs"}[id]
+		values["ids"] = "'" + lines(t, store, "SELECT array_agg("+id+")::text FROM (SELECT "+id+" FROM "+table+" ORDER BY created_at LIMIT 20) AS o")[0] + "'"
+		if plan := explain(t, store, q, values, "ids"); !strings.Contains(plan, "Sort Key") || blocks(t, plan) > 400 {
+			t.Errorf("%s looks for 20 ids along the list:\n%s", q.name, plan)
+		}
+	}
+}
+
 var bufferHits = regexp.MustCompile(`Buffers: shared(?: hit=(\d+))?(?: read=(\d+))?`)
 
 // blocks are those that a plan touched in all, as its first line says.
