@@ -16,6 +16,7 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/chart"
 	"foldbook/internal/rowstream"
 	"foldbook/internal/series"
 	"foldbook/questdb"
@@ -156,6 +157,9 @@ type equity struct {
 	id     uuid.UUID
 	row    db.GetSimulationSeriesRow
 	format spec.Format
+	layout rowstream.Layout
+	pixels int64    // to downsample the curve for; 0: all rows
+	span   [2]int64 // of the curve, in microseconds, if it is downsampled
 	source spec.GetEquityParamsSource
 	table  string // of a trace
 	trades []earning
@@ -187,7 +191,13 @@ func (s *Server) GetEquity(c echo.Context, simulationID string, params spec.GetE
 	if orElse(e.Order, spec.Exit) == spec.Exit {
 		curve.trades = byExit(curve.trades)
 	}
-	return e.send(s, c, clock, equityFields, curve, &curve.gains, nil)
+	by := 0 // the column that has the time of a row
+	if n := len(curve.trades); n > 0 && orElse(e.Order, spec.Exit) == spec.Exit {
+		by, e.span = 1, [2]int64{curve.trades[0].counts(), curve.trades[n-1].counts()}
+	} else if n > 0 {
+		e.span = [2]int64{curve.trades[0].entry, curve.trades[n-1].entry}
+	}
+	return e.send(s, c, clock, equityFields, curve, by, &curve.gains, nil)
 }
 
 func byExit(trades []earning) []earning {
@@ -195,16 +205,23 @@ func byExit(trades []earning) []earning {
 	return trades
 }
 
-// send answers a curve. closed are its gains of closed trades, and marked those with open ones, if it has them.
+// send answers a curve, whose rows are in the order of the times in the column by. closed are its gains of closed trades, and marked those with open ones, if it has them.
 func (e *equity) send(
-	s *Server, c echo.Context, clock *streamClock, fields []rowstream.Field, rows rowstream.Rows, closed, marked *gains,
+	s *Server, c echo.Context, clock *streamClock, fields []rowstream.Field, rows rowstream.Rows, by int, closed, marked *gains,
 ) error {
-	return s.send(c, clock, &rowstream.Answer{
-		Fields: fields, Rows: rows, Format: e.format, File: "equity_" + e.id.String(), Key: "rows", Head: e.head,
-		End: func(count int64) (rowstream.End, error) {
-			return rowstream.End{Total: count, Tail: func(b []byte) []byte { return e.tail(b, closed, marked) }}, nil
-		},
-	})
+	answer := &rowstream.Answer{Fields: fields, Rows: rows, Format: e.format, File: "equity_" + e.id.String(), Layout: e.layout, Head: e.head}
+	total := func(count int64) int64 { return count }
+	if e.pixels > 0 {
+		grid := chart.NewGrid(e.span[0], e.span[1], e.pixels)
+		points := chart.NewM4(rows, fields, grid)
+		points.By = by
+		answer.Rows, total = points, func(int64) int64 { return points.Total() }
+		answer.Head = func(b []byte) []byte { return appendGrid(e.head(b), e.pixels, grid) }
+	}
+	answer.End = func(count int64) (rowstream.End, error) {
+		return rowstream.End{Total: total(count), Tail: func(b []byte) []byte { return e.tail(b, closed, marked) }}, nil
+	}
+	return s.send(c, clock, answer)
 }
 
 func (e *equity) marked() bool { return orElse(e.Basis, spec.Closed) == spec.Mark }
@@ -212,6 +229,12 @@ func (e *equity) marked() bool { return orElse(e.Basis, spec.Closed) == spec.Mar
 // check checks the parameters.
 func (e *equity) check(c echo.Context) (err error) {
 	e.format, err = rowstream.FormatOf(e.Format, c.Request(), spec.JSON)
+	if err == nil {
+		e.layout, err = rowstream.LayoutOf(e.Shape, e.format, objectRows)
+	}
+	if err == nil {
+		e.pixels, err = pixelsOf(e.Points, e.Width, rowRange{})
+	}
 	e.source = orElse(e.Source, spec.GetEquityParamsSourceTrades)
 	switch {
 	case err != nil:

@@ -97,7 +97,7 @@ func (m *markedCurve) Float(i int) (float64, bool) {
 func (s *Server) sendMarked(c echo.Context, clock *streamClock, e *equity) error {
 	start := gains{compounding: isTrue(e.Compounding)}
 	if len(e.trades) == 0 {
-		return e.send(s, c, clock, markedFields, &closedCurve{}, &start, &start)
+		return e.send(s, c, clock, markedFields, &closedCurve{}, 0, &start, &start)
 	}
 	bars, err := s.openDataset(clock, e.row.DatasetID, true)
 	if err != nil {
@@ -115,17 +115,18 @@ func (s *Server) sendMarked(c echo.Context, clock *streamClock, e *equity) error
 		}
 		m.length = step.Microseconds()
 	}
-	if m.Rows, err = m.read(clock, bars, price.Name, orElse(e.Every, spec.Bar)); err != nil {
+	if m.Rows, err = m.read(clock, bars, price.Name, e); err != nil {
 		return fmt.Errorf("read the bars of %s: %w", bars.Table.Name, err)
 	}
-	return e.send(s, c, clock, markedFields, m, &m.closed, &m.marked)
+	return e.send(s, c, clock, markedFields, m, 0, &m.closed, &m.marked)
 }
 
 // read begins to read the bars or days from the first entry to the last exit or, with a trade that is open, to the end.
-func (m *markedCurve) read(clock *streamClock, bars *series.Series, price string, every spec.GetEquityParamsEvery) (rowstream.Rows, error) {
+func (m *markedCurve) read(clock *streamClock, bars *series.Series, price string, e *equity) (rowstream.Rows, error) {
 	const day = 86_400_000_000
 	first, last := m.entries[0].entry-m.length+1, int64(0)
-	if every == spec.Day {
+	daily := orElse(e.Every, spec.Bar) == spec.Day
+	if daily {
 		first, m.length = m.entries[0].entry/day*day, day
 	}
 	span := series.Range{From: time.UnixMicro(first)}
@@ -136,7 +137,14 @@ func (m *markedCurve) read(clock *streamClock, bars *series.Series, price string
 		span.To = time.UnixMicro(max(first, last))
 	}
 	selection := bars.Selection(span)
-	if every == spec.Day {
+	if e.pixels > 0 {
+		bounds, err := bars.Client.Bounds(clock, selection)
+		if err != nil {
+			return nil, err
+		}
+		e.span = [2]int64{max(0, bounds.First.UnixMicro()) / m.length * m.length, max(0, bounds.Last.UnixMicro())}
+	}
+	if daily {
 		return bars.Client.Candles(clock, questdb.Candles{Selection: selection, Close: price, Step: 86400, Limit: -1})
 	}
 	return bars.Client.Scan(clock, questdb.Scan{Selection: selection, Columns: []string{bars.Table.Designated, price}, Limit: -1})

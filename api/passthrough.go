@@ -59,7 +59,7 @@ func (s *Server) QuerySeries(c echo.Context) error {
 	}
 	result := &resultRows{Rows: rows, left: s.Passthrough.Rows}
 	return s.send(c, &streamClock{ctx, cancel, func() bool { return true }}, &rowstream.Answer{
-		Fields: result.fields(), Rows: result, Format: spec.JSON, Key: "dataset", Arrays: true,
+		Fields: result.fields(), Rows: result, Format: spec.JSON, Layout: rowstream.Layout{Key: "dataset", Shape: spec.ShapeArrays},
 		Head: func(b []byte) []byte { return append(append(append(b, `"query":`...), query...), ',') },
 		End: func(int64) (rowstream.End, error) {
 			truncated := func(b []byte) []byte { return fmt.Appendf(b, `,"truncated":%t`, result.more) }

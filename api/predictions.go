@@ -17,7 +17,7 @@ import (
 // …, …}.
 func (s *Server) ListPredictions(c echo.Context, runID string, params spec.ListPredictionsParams) error {
 	usual := spec.Csv
-	if params.With != nil {
+	if params.With != nil || params.Shape != nil {
 		usual = spec.JSON
 	}
 	return s.listPredictions(c, runID, params, usual)
@@ -29,6 +29,7 @@ func (s *Server) ListRunPredictions(c echo.Context, runID string, params spec.Li
 		Fold: params.Fold, With: (*spec.ListPredictionsParamsWith)(params.With), StartTS: params.StartTS, EndTS: params.EndTS,
 		StartTimestamp: params.StartTimestamp, EndTimestamp: params.EndTimestamp, StartIndex: params.StartIndex, EndIndex: params.EndIndex,
 		Columns: params.Columns, Desc: params.Desc, Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Format: params.Format,
+		Shape: params.Shape, Points: params.Points, Width: params.Width,
 	}, spec.JSON)
 }
 
@@ -39,6 +40,7 @@ func (s *Server) listPredictions(c echo.Context, runID string, params spec.ListP
 		StartTS: params.StartTS, EndTS: params.EndTS, StartTimestamp: params.StartTimestamp, EndTimestamp: params.EndTimestamp,
 		StartIndex: params.StartIndex, EndIndex: params.EndIndex, Columns: params.Columns, Desc: params.Desc, Limit: params.Limit,
 		Offset: params.Offset, Cursor: params.Cursor, Format: params.Format,
+		Shape: params.Shape, Points: params.Points, Width: params.Width,
 	})
 	if err != nil {
 		return err

@@ -64,9 +64,8 @@ type rowAnswer struct {
 	format  spec.Format
 	adapt   func(*series.Scan) rowstream.Rows // changes cells; nil for none
 
-	// Of JSON: the name of the rows, whether they are arrays, and the members before the measurement and at the end, nil for none.
-	key    string
-	arrays bool
+	// Of JSON: how the rows stand in it, and the members before the measurement and at the end, nil for none.
+	layout rowstream.Layout
 	head   func(b []byte) []byte
 	tail   func(clock *streamClock, b []byte, count int64, end rowstream.End) ([]byte, error)
 }
@@ -101,12 +100,8 @@ func (s *Server) listRows(c echo.Context, a *rowAnswer) error {
 	if err != nil {
 		return err
 	}
-	var rows rowstream.Rows = scan
-	if a.adapt != nil {
-		rows = a.adapt(scan)
-	}
 	return s.send(c, clock, &rowstream.Answer{
-		Fields: series.Fields(a.columns), Rows: rows, Format: a.format, File: a.series.Table.Name, Key: a.key, Arrays: a.arrays,
+		Fields: series.Fields(a.columns), Rows: a.adapted(scan), Format: a.format, File: a.series.Table.Name, Layout: a.layout,
 		Head: a.begin,
 		End: func(count int64) (e rowstream.End, err error) {
 			if e.Total, err = a.series.Total(clock, a.at.Range, count, scan.More); err != nil {
@@ -118,6 +113,14 @@ func (s *Server) listRows(c echo.Context, a *rowAnswer) error {
 			return a.finish(clock, count, e)
 		},
 	})
+}
+
+// adapted are the rows with the cells that the route changes.
+func (a *rowAnswer) adapted(scan *series.Scan) rowstream.Rows {
+	if a.adapt == nil {
+		return scan
+	}
+	return a.adapt(scan)
 }
 
 // begin appends the members before the columns.

@@ -20,6 +20,10 @@ func (s *Server) GetIndexMap(c echo.Context, datasetID string, params spec.GetIn
 	if err != nil {
 		return err
 	}
+	layout, err := rowstream.LayoutOf(params.Shape, format, objectRows)
+	if err != nil {
+		return err
+	}
 	clock := s.streamClock(c)
 	defer clock.cancel()
 	first, end := *params.StartIdx, *params.EndIdx
@@ -29,7 +33,7 @@ func (s *Server) GetIndexMap(c echo.Context, datasetID string, params spec.GetIn
 	}
 	return s.send(c, clock, &rowstream.Answer{
 		Fields: []rowstream.Field{{Name: "index", Kind: questdb.Int}, found.TimeColumn().Field},
-		Rows:   rows, Format: format, File: found.Table.Name, Key: "rows",
+		Rows:   rows, Format: format, File: found.Table.Name, Layout: layout,
 		Head: func(b []byte) []byte {
 			b = rowstream.AppendNumber(rowstream.AppendMember(b, "measurement", found.Table.Name), "start_index", first)
 			return rowstream.AppendNumber(b, "end_index", end)

@@ -69,7 +69,7 @@ func (s *Server) listCandles(c echo.Context, q candleQuery) error {
 		fields = append(fields, rowstream.Field{Name: "partial", Kind: questdb.Bool})
 	}
 	return s.send(c, clock, &rowstream.Answer{
-		Fields: fields, Rows: rows, Format: q.format, File: q.series.Table.Name + "_" + q.interval, Key: q.key,
+		Fields: fields, Rows: rows, Format: q.format, File: q.series.Table.Name + "_" + q.interval, Layout: q.layout,
 		Head: q.begin,
 		End:  func(count int64) (rowstream.End, error) { return q.end(clock, rows, count) },
 	})

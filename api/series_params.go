@@ -17,14 +17,14 @@ import (
 type rowRoute struct {
 	limits paging.Limits // how many rows JSON answers unless told, and at most; the other formats answer all
 	usual  spec.Format
-	key    string // JSON: of the rows
-	arrays bool   // JSON: rows are arrays
+	layout rowstream.Layout // of JSON, unless the caller names another
 }
 
 var (
-	seriesRoute      = rowRoute{paging.Limits{Usual: 200_000, Most: 200_000}, spec.JSON, "rows", false}
-	tableRoute       = rowRoute{paging.Limits{Usual: 5000, Most: 200_000}, spec.JSON, "rows", true}
-	predictionsRoute = rowRoute{paging.Limits{Usual: 1 << 62, Most: 1 << 62}, spec.Csv, "dataset", true}
+	objectRows       = rowstream.Layout{Key: "rows", Shape: spec.ShapeObjects}
+	seriesRoute      = rowRoute{paging.Limits{Usual: 200_000, Most: 200_000}, spec.JSON, objectRows}
+	tableRoute       = rowRoute{paging.Limits{Usual: 5000, Most: 200_000}, spec.JSON, rowstream.Layout{Key: "rows", Shape: spec.ShapeArrays}}
+	predictionsRoute = rowRoute{paging.Limits{Usual: 1 << 62, Most: 1 << 62}, spec.Csv, rowstream.Layout{Key: "dataset", Shape: spec.ShapeArrays}}
 )
 
 // rowQuery is the part of a query that all routes with rows have: a trace has no more.
@@ -36,7 +36,10 @@ func (route rowRoute) read(c echo.Context, q rowQuery) (*rowAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &rowAnswer{named: q.Columns, format: format, key: route.key, arrays: route.arrays}
+	a := &rowAnswer{named: q.Columns, format: format}
+	if a.layout, err = rowstream.LayoutOf(q.Shape, format, route.layout); err != nil {
+		return nil, err
+	}
 	if a.at, err = rangeOf(c, q, route.limits, format); err == nil {
 		a.pixels, err = pixelsOf(q.Points, q.Width, a.at)
 	}

@@ -57,18 +57,23 @@ func (s *Server) listPoints(c echo.Context, a *rowAnswer) error {
 		return err
 	}
 	fields := series.Fields(a.columns)
-	points := chart.NewM4(scan, fields, grid)
+	points := chart.NewM4(a.adapted(scan), fields, grid)
 	return s.send(c, clock, &rowstream.Answer{
-		Fields: fields, Rows: points, Format: a.format, File: a.series.Table.Name, Key: a.key, Arrays: a.arrays,
+		Fields: fields, Rows: points, Format: a.format, File: a.series.Table.Name, Layout: a.layout,
 		Head: func(b []byte) []byte {
-			b = rowstream.AppendNumber(a.begin(b), "pixel_columns", a.pixels)
-			b = rowstream.AppendNumber(b, "pixel_start_us", grid.Start)
-			return rowstream.AppendNumber(b, "pixel_width_us", grid.Step)
+			return appendGrid(a.begin(b), a.pixels, grid)
 		},
 		End: func(count int64) (rowstream.End, error) {
 			return a.finish(clock, count, rowstream.End{Total: points.Total()})
 		},
 	})
+}
+
+// appendGrid appends where the pixel columns are.
+func appendGrid(b []byte, pixels int64, grid chart.Grid) []byte {
+	b = rowstream.AppendNumber(b, "pixel_columns", pixels)
+	b = rowstream.AppendNumber(b, "pixel_start_us", grid.Start)
+	return rowstream.AppendNumber(b, "pixel_width_us", grid.Step)
 }
 
 // grid divides the requested time range, or that of the rows, into pixel columns.

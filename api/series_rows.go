@@ -13,7 +13,8 @@ func (s *Server) ListIndicators(c echo.Context, datasetID string, params spec.Li
 	a, err := seriesRoute.read(c, rowQuery{
 		StartTS: params.StartTS, EndTS: params.EndTS, StartTimestamp: params.StartTimestamp, EndTimestamp: params.EndTimestamp,
 		StartIndex: params.StartIndex, EndIndex: params.EndIndex, Columns: params.Columns, Desc: params.Desc, Limit: params.Limit,
-		Offset: params.Offset, Cursor: params.Cursor, Format: params.Format,
+		Offset: params.Offset, Cursor: params.Cursor, Shape: params.Shape, Format: params.Format,
+		Points: params.Points, Width: params.Width,
 	})
 	if err != nil {
 		return err
@@ -37,7 +38,7 @@ func (s *Server) ListOhlcv(c echo.Context, datasetID string, params spec.ListOhl
 	a, err := seriesRoute.read(c, rowQuery{
 		StartTS: params.StartTS, EndTS: params.EndTS, StartTimestamp: params.StartTimestamp, EndTimestamp: params.EndTimestamp,
 		StartIndex: params.StartIndex, EndIndex: params.EndIndex, Columns: params.Columns, Desc: params.Desc, Limit: params.Limit,
-		Offset: offset, Cursor: params.Cursor, Format: params.Format, Points: params.Points, Width: params.Width,
+		Offset: offset, Cursor: params.Cursor, Shape: params.Shape, Format: params.Format, Points: params.Points, Width: params.Width,
 	})
 	if err != nil {
 		return err

@@ -21,7 +21,7 @@ func (s *Server) ListSeries(c echo.Context, datasetID string, params spec.ListSe
 	a, err := tableRoute.read(c, rowQuery{
 		StartTS: params.StartTS, EndTS: params.EndTS, StartTimestamp: params.StartTimestamp, EndTimestamp: params.EndTimestamp,
 		StartIndex: params.StartIndex, EndIndex: params.EndIndex, Columns: params.Columns, Desc: params.Desc, Limit: params.Limit,
-		Offset: params.Offset, Cursor: params.Cursor, Format: params.Format, Points: params.Points, Width: params.Width,
+		Offset: params.Offset, Cursor: params.Cursor, Shape: params.Shape, Format: params.Format, Points: params.Points, Width: params.Width,
 	})
 	if err != nil {
 		return err

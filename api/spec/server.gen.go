@@ -266,6 +266,27 @@ func (e ReadinessStatus) Valid() bool {
 	}
 }
 
+// Defines values for Shape.
+const (
+	ShapeArrays  Shape = "arrays"
+	ShapeColumns Shape = "columns"
+	ShapeObjects Shape = "objects"
+)
+
+// Valid indicates whether the value is a known member of the Shape enum.
+func (e Shape) Valid() bool {
+	switch e {
+	case ShapeArrays:
+		return true
+	case ShapeColumns:
+		return true
+	case ShapeObjects:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Status.
 const (
 	StatusCANCELLED  Status = "CANCELLED"
@@ -1076,6 +1097,11 @@ type EquityRows struct {
 	// Measurement The table of the trace; null for trades.
 	Measurement *string `json:"measurement"`
 
+	// PixelColumns When downsampled: the number of pixel columns.
+	PixelColumns *int   `json:"pixel_columns,omitempty"`
+	PixelStartUs *int64 `json:"pixel_start_us,omitempty"`
+	PixelWidthUs *int64 `json:"pixel_width_us,omitempty"`
+
 	// Rows By the time at which trades count; for basis=mark by bar.
 	Rows         []EquityRows_Rows_Item `json:"rows"`
 	SimulationID openapi_types.UUID     `json:"simulation_id"`
@@ -1306,11 +1332,16 @@ type PredictionTable struct {
 		TrainEndIdx   int64                  `json:"train_end_idx"`
 		TrainStartIdx int64                  `json:"train_start_idx"`
 	} `json:"folds,omitempty"`
-	Limit       *int               `json:"limit"`
-	Measurement string             `json:"measurement"`
-	Next        *string            `json:"next"`
-	Offset      int                `json:"offset"`
-	RunID       openapi_types.UUID `json:"run_id"`
+	Limit       *int    `json:"limit"`
+	Measurement string  `json:"measurement"`
+	Next        *string `json:"next"`
+	Offset      int     `json:"offset"`
+
+	// PixelColumns When downsampled: the number of pixel columns.
+	PixelColumns *int               `json:"pixel_columns,omitempty"`
+	PixelStartUs *int64             `json:"pixel_start_us,omitempty"`
+	PixelWidthUs *int64             `json:"pixel_width_us,omitempty"`
+	RunID        openapi_types.UUID `json:"run_id"`
 
 	// Total Rows that match.
 	Total     int  `json:"total"`
@@ -1519,6 +1550,23 @@ type SeriesTable struct {
 	// Total Rows that match.
 	Total     int  `json:"total"`
 	Truncated bool `json:"truncated"`
+}
+
+// Shape A shape of rows in JSON.
+type Shape string
+
+// ShapedRows Rows in the shape that was asked for, on every route under the same names. What a route says besides (`measurement`, `run_id`,
+// `truncated`, `next`, `total_return_pct` and so on) is there as in its other answers.
+type ShapedRows struct {
+	Columns []string `json:"columns"`
+
+	// Count Rows in this answer.
+	Count int `json:"count"`
+	Rows  any `json:"rows"`
+
+	// Total Rows that match.
+	Total                *int                   `json:"total,omitempty"`
+	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
 // SimulationPatch defines model for SimulationPatch.
@@ -1736,14 +1784,22 @@ type BadRequest = Error
 // Conflict The body of every answer that is not a success.
 type Conflict = Error
 
-// EquityRowsAnswer defines model for EquityRowsAnswer.
-type EquityRowsAnswer = EquityRows
+// EquityRowsAnswerApplicationJSON defines model for EquityRowsAnswer.
+type EquityRowsAnswerApplicationJSON = EquityRows
+
+// EquityRowsAnswerApplicationVndFoldbookRowsPlusJSON Rows in the shape that was asked for, on every route under the same names. What a route says besides (`measurement`, `run_id`,
+// `truncated`, `next`, `total_return_pct` and so on) is there as in its other answers.
+type EquityRowsAnswerApplicationVndFoldbookRowsPlusJSON = ShapedRows
 
 // Failed The body of every answer that is not a success.
 type Failed = Error
 
-// IndexMapAnswer defines model for IndexMapAnswer.
-type IndexMapAnswer = IndexMap
+// IndexMapAnswerApplicationJSON defines model for IndexMapAnswer.
+type IndexMapAnswerApplicationJSON = IndexMap
+
+// IndexMapAnswerApplicationVndFoldbookRowsPlusJSON Rows in the shape that was asked for, on every route under the same names. What a route says besides (`measurement`, `run_id`,
+// `truncated`, `next`, `total_return_pct` and so on) is there as in its other answers.
+type IndexMapAnswerApplicationVndFoldbookRowsPlusJSON = ShapedRows
 
 // NotFound The body of every answer that is not a success.
 type NotFound = Error
@@ -1751,14 +1807,26 @@ type NotFound = Error
 // PreconditionFailed The body of every answer that is not a success.
 type PreconditionFailed = Error
 
-// PredictionTableAnswer defines model for PredictionTableAnswer.
-type PredictionTableAnswer = PredictionTable
+// PredictionTableAnswerApplicationJSON defines model for PredictionTableAnswer.
+type PredictionTableAnswerApplicationJSON = PredictionTable
 
-// SeriesRowsAnswer defines model for SeriesRowsAnswer.
-type SeriesRowsAnswer = SeriesRows
+// PredictionTableAnswerApplicationVndFoldbookRowsPlusJSON Rows in the shape that was asked for, on every route under the same names. What a route says besides (`measurement`, `run_id`,
+// `truncated`, `next`, `total_return_pct` and so on) is there as in its other answers.
+type PredictionTableAnswerApplicationVndFoldbookRowsPlusJSON = ShapedRows
 
-// SeriesTableAnswer defines model for SeriesTableAnswer.
-type SeriesTableAnswer = SeriesTable
+// SeriesRowsAnswerApplicationJSON defines model for SeriesRowsAnswer.
+type SeriesRowsAnswerApplicationJSON = SeriesRows
+
+// SeriesRowsAnswerApplicationVndFoldbookRowsPlusJSON Rows in the shape that was asked for, on every route under the same names. What a route says besides (`measurement`, `run_id`,
+// `truncated`, `next`, `total_return_pct` and so on) is there as in its other answers.
+type SeriesRowsAnswerApplicationVndFoldbookRowsPlusJSON = ShapedRows
+
+// SeriesTableAnswerApplicationJSON defines model for SeriesTableAnswer.
+type SeriesTableAnswerApplicationJSON = SeriesTable
+
+// SeriesTableAnswerApplicationVndFoldbookRowsPlusJSON Rows in the shape that was asked for, on every route under the same names. What a route says besides (`measurement`, `run_id`,
+// `truncated`, `next`, `total_return_pct` and so on) is there as in its other answers.
+type SeriesTableAnswerApplicationVndFoldbookRowsPlusJSON = ShapedRows
 
 // TooLarge The body of every answer that is not a success.
 type TooLarge = Error
@@ -1900,6 +1968,9 @@ type GetIndexMapParams struct {
 	// Type Which rows are numbered; indicator by default.
 	Type *GetIndexMapParamsType `form:"type,omitempty" json:"type,omitempty"`
 
+	// Shape JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
+	Shape *Shape `form:"shape,omitempty" json:"shape,omitempty"`
+
 	// Format The format of the rows, whatever Accept says.
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
 }
@@ -1944,6 +2015,15 @@ type ListIndicatorsParams struct {
 
 	// Aligned Only rows at times that have an OHLCV bar.
 	Aligned *bool `form:"aligned,omitempty" json:"aligned,omitempty"`
+
+	// Points Downsamples to about this many rows per series, at least 4, with a quarter as many pixel columns.
+	Points *Points `form:"points,omitempty" json:"points,omitempty"`
+
+	// Width Downsamples to this many pixel columns, 1 to 20000.
+	Width *Width `form:"width,omitempty" json:"width,omitempty"`
+
+	// Shape JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
+	Shape *Shape `form:"shape,omitempty" json:"shape,omitempty"`
 
 	// Format The format of the rows, whatever Accept says.
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
@@ -2019,6 +2099,9 @@ type ListOhlcvParams struct {
 
 	// Partial Candles that lack bars as well, each with a mark, with interval.
 	Partial *bool `form:"partial,omitempty" json:"partial,omitempty"`
+
+	// Shape JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
+	Shape *Shape `form:"shape,omitempty" json:"shape,omitempty"`
 
 	// Format The format of the rows, whatever Accept says.
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
@@ -2137,6 +2220,9 @@ type ListSeriesParams struct {
 
 	// Bins Adds a histogram with this many bins (1 to 1000) for each numeric column, over all matching rows.
 	Bins *int64 `form:"bins,omitempty" json:"bins,omitempty"`
+
+	// Shape JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
+	Shape *Shape `form:"shape,omitempty" json:"shape,omitempty"`
 
 	// Format The format of the rows, whatever Accept says.
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
@@ -2439,6 +2525,15 @@ type ListPredictionsParams struct {
 	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// Points Downsamples to about this many rows per series, at least 4, with a quarter as many pixel columns.
+	Points *Points `form:"points,omitempty" json:"points,omitempty"`
+
+	// Width Downsamples to this many pixel columns, 1 to 20000.
+	Width *Width `form:"width,omitempty" json:"width,omitempty"`
+
+	// Shape JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
+	Shape *Shape `form:"shape,omitempty" json:"shape,omitempty"`
+
 	// Format The format of the rows, whatever Accept says.
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
 }
@@ -2681,6 +2776,15 @@ type GetEquityParams struct {
 	// Every With basis=mark: a row for each bar (the default) or day of UTC.
 	Every *GetEquityParamsEvery `form:"every,omitempty" json:"every,omitempty"`
 
+	// Points Downsamples to about this many rows per series, at least 4, with a quarter as many pixel columns.
+	Points *Points `form:"points,omitempty" json:"points,omitempty"`
+
+	// Width Downsamples to this many pixel columns, 1 to 20000.
+	Width *Width `form:"width,omitempty" json:"width,omitempty"`
+
+	// Shape JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
+	Shape *Shape `form:"shape,omitempty" json:"shape,omitempty"`
+
 	// Format The format of the rows, whatever Accept says.
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
 }
@@ -2737,6 +2841,9 @@ type ListTraceParams struct {
 
 	// Width Downsamples to this many pixel columns, 1 to 20000.
 	Width *Width `form:"width,omitempty" json:"width,omitempty"`
+
+	// Shape JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
+	Shape *Shape `form:"shape,omitempty" json:"shape,omitempty"`
 
 	// Format The format of the rows, whatever Accept says.
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
@@ -2892,6 +2999,9 @@ type ListTradesimTraceParams struct {
 	// Width Downsamples to this many pixel columns, 1 to 20000.
 	Width *Width `form:"width,omitempty" json:"width,omitempty"`
 
+	// Shape JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
+	Shape *Shape `form:"shape,omitempty" json:"shape,omitempty"`
+
 	// Format The format of the rows, whatever Accept says.
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
 }
@@ -3033,6 +3143,15 @@ type ListRunPredictionsParams struct {
 
 	// Cursor `next` of the page before, with the same filters and sort; the cost does not grow with the page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Points Downsamples to about this many rows per series, at least 4, with a quarter as many pixel columns.
+	Points *Points `form:"points,omitempty" json:"points,omitempty"`
+
+	// Width Downsamples to this many pixel columns, 1 to 20000.
+	Width *Width `form:"width,omitempty" json:"width,omitempty"`
+
+	// Shape JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
+	Shape *Shape `form:"shape,omitempty" json:"shape,omitempty"`
 
 	// Format The format of the rows, whatever Accept says.
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
@@ -3292,6 +3411,115 @@ func (a SeriesRows_Rows_Item) MarshalJSON() ([]byte, error) {
 	object["timestamp_ms"], err = json.Marshal(a.TimestampMs)
 	if err != nil {
 		return nil, fmt.Errorf("error marshaling 'timestamp_ms': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for ShapedRows. Returns the specified
+// element and whether it was found
+func (a ShapedRows) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for ShapedRows
+func (a *ShapedRows) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for ShapedRows to handle AdditionalProperties
+func (a *ShapedRows) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["columns"]; found {
+		err = json.Unmarshal(raw, &a.Columns)
+		if err != nil {
+			return fmt.Errorf("error reading 'columns': %w", err)
+		}
+		delete(object, "columns")
+	}
+
+	if raw, found := object["count"]; found {
+		err = json.Unmarshal(raw, &a.Count)
+		if err != nil {
+			return fmt.Errorf("error reading 'count': %w", err)
+		}
+		delete(object, "count")
+	}
+
+	if raw, found := object["rows"]; found {
+		err = json.Unmarshal(raw, &a.Rows)
+		if err != nil {
+			return fmt.Errorf("error reading 'rows': %w", err)
+		}
+		delete(object, "rows")
+	}
+
+	if raw, found := object["total"]; found {
+		err = json.Unmarshal(raw, &a.Total)
+		if err != nil {
+			return fmt.Errorf("error reading 'total': %w", err)
+		}
+		delete(object, "total")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for ShapedRows to handle AdditionalProperties
+func (a ShapedRows) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.Columns != nil {
+		object["columns"], err = json.Marshal(a.Columns)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'columns': %w", err)
+		}
+	}
+
+	object["count"], err = json.Marshal(a.Count)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'count': %w", err)
+	}
+
+	object["rows"], err = json.Marshal(a.Rows)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'rows': %w", err)
+	}
+
+	if a.Total != nil {
+		object["total"], err = json.Marshal(a.Total)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'total': %w", err)
+		}
 	}
 
 	for fieldName, field := range a.AdditionalProperties {
@@ -3902,6 +4130,13 @@ func (w *ServerInterfaceWrapper) GetIndexMap(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
 	}
 
+	// ------------- Optional query parameter "shape" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "shape", ctx.QueryParams(), &params.Shape, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter shape: %s", err))
+	}
+
 	// ------------- Optional query parameter "format" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -4009,6 +4244,27 @@ func (w *ServerInterfaceWrapper) ListIndicators(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "aligned", ctx.QueryParams(), &params.Aligned, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter aligned: %s", err))
+	}
+
+	// ------------- Optional query parameter "points" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "points", ctx.QueryParams(), &params.Points, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter points: %s", err))
+	}
+
+	// ------------- Optional query parameter "width" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "width", ctx.QueryParams(), &params.Width, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter width: %s", err))
+	}
+
+	// ------------- Optional query parameter "shape" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "shape", ctx.QueryParams(), &params.Shape, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter shape: %s", err))
 	}
 
 	// ------------- Optional query parameter "format" -------------
@@ -4221,6 +4477,13 @@ func (w *ServerInterfaceWrapper) ListOhlcv(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "partial", ctx.QueryParams(), &params.Partial, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter partial: %s", err))
+	}
+
+	// ------------- Optional query parameter "shape" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "shape", ctx.QueryParams(), &params.Shape, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter shape: %s", err))
 	}
 
 	// ------------- Optional query parameter "format" -------------
@@ -4509,6 +4772,13 @@ func (w *ServerInterfaceWrapper) ListSeries(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "bins", ctx.QueryParams(), &params.Bins, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bins: %s", err))
+	}
+
+	// ------------- Optional query parameter "shape" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "shape", ctx.QueryParams(), &params.Shape, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter shape: %s", err))
 	}
 
 	// ------------- Optional query parameter "format" -------------
@@ -5501,6 +5771,27 @@ func (w *ServerInterfaceWrapper) ListPredictions(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	// ------------- Optional query parameter "points" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "points", ctx.QueryParams(), &params.Points, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter points: %s", err))
+	}
+
+	// ------------- Optional query parameter "width" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "width", ctx.QueryParams(), &params.Width, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter width: %s", err))
+	}
+
+	// ------------- Optional query parameter "shape" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "shape", ctx.QueryParams(), &params.Shape, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter shape: %s", err))
+	}
+
 	// ------------- Optional query parameter "format" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -6126,6 +6417,27 @@ func (w *ServerInterfaceWrapper) GetEquity(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter every: %s", err))
 	}
 
+	// ------------- Optional query parameter "points" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "points", ctx.QueryParams(), &params.Points, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter points: %s", err))
+	}
+
+	// ------------- Optional query parameter "width" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "width", ctx.QueryParams(), &params.Width, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter width: %s", err))
+	}
+
+	// ------------- Optional query parameter "shape" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "shape", ctx.QueryParams(), &params.Shape, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter shape: %s", err))
+	}
+
 	// ------------- Optional query parameter "format" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -6240,6 +6552,13 @@ func (w *ServerInterfaceWrapper) ListTrace(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "width", ctx.QueryParams(), &params.Width, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter width: %s", err))
+	}
+
+	// ------------- Optional query parameter "shape" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "shape", ctx.QueryParams(), &params.Shape, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter shape: %s", err))
 	}
 
 	// ------------- Optional query parameter "format" -------------
@@ -6634,6 +6953,13 @@ func (w *ServerInterfaceWrapper) ListTradesimTrace(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "width", ctx.QueryParams(), &params.Width, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter width: %s", err))
+	}
+
+	// ------------- Optional query parameter "shape" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "shape", ctx.QueryParams(), &params.Shape, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter shape: %s", err))
 	}
 
 	// ------------- Optional query parameter "format" -------------
@@ -7031,6 +7357,27 @@ func (w *ServerInterfaceWrapper) ListRunPredictions(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "points" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "points", ctx.QueryParams(), &params.Points, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter points: %s", err))
+	}
+
+	// ------------- Optional query parameter "width" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "width", ctx.QueryParams(), &params.Width, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter width: %s", err))
+	}
+
+	// ------------- Optional query parameter "shape" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "shape", ctx.QueryParams(), &params.Shape, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter shape: %s", err))
 	}
 
 	// ------------- Optional query parameter "format" -------------

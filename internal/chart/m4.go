@@ -20,6 +20,9 @@ func NewGrid(first, last, pixels int64) Grid {
 // last value, each row once. A chart of them looks like a chart of all rows. The rows have to be ordered by time, which is
 // their first column. It holds at most four rows of each series.
 type M4 struct {
+	// By is the column of the times that order the rows: the first, or one in whose place the first stands where it is null.
+	By int
+
 	rows   rowstream.Rows
 	fields []rowstream.Field
 	grid   Grid
@@ -90,13 +93,13 @@ func (m *M4) readColumn() bool {
 	if first == nil {
 		return false
 	}
-	end := m.grid.Start + ((first.cells[0].n-m.grid.Start)/m.grid.Step+1)*m.grid.Step
+	end := m.grid.Start + ((m.time(first)-m.grid.Start)/m.grid.Step+1)*m.grid.Step
 	first.marks = 4 * len(m.marks)
 	for i := range m.marks {
 		m.marks[i] = marks{first: first, low: first, high: first, last: first}
 	}
 	m.look(first)
-	for m.ahead = m.read(); m.ahead != nil && m.ahead.cells[0].n < end; m.ahead = m.read() {
+	for m.ahead = m.read(); m.ahead != nil && m.time(m.ahead) < end; m.ahead = m.read() {
 		m.look(m.ahead)
 	}
 	if m.rows.Err() != nil {
@@ -109,6 +112,14 @@ func (m *M4) readColumn() bool {
 	slices.SortFunc(m.kept, func(a, b *row) int { return int(a.number - b.number) })
 	m.kept = slices.Compact(m.kept)
 	return true
+}
+
+// time is when a row is.
+func (m *M4) time(r *row) int64 {
+	if c := &r.cells[m.By]; c.ok {
+		return c.n
+	}
+	return r.cells[0].n
 }
 
 // read copies the next row; nil after the last one.

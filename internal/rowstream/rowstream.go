@@ -34,8 +34,7 @@ type Answer struct {
 	Rows   Rows // Send closes them
 	Format spec.Format
 	File   string                         // what it is saved as, without its ending
-	Key    string                         // JSON: of the rows
-	Arrays bool                           // JSON: rows are arrays
+	Layout Layout                         // JSON
 	Head   func(b []byte) []byte          // JSON: members before the columns, each followed by a comma
 	End    func(count int64) (End, error) // called behind the last row
 }
@@ -99,7 +98,7 @@ func (a *Answer) encoder() encoder {
 	case spec.Arrow:
 		return newArrowEncoder(a.Fields, int(a.wholeRows()))
 	case spec.JSON:
-		return &envelope{newTextEncoder(a.Fields, spec.JSON, a.Arrays), a}
+		return &envelope{newTextEncoder(a.Fields, spec.JSON, a.Layout.Shape == spec.ShapeArrays), a}
 	}
 	return newTextEncoder(a.Fields, a.Format, false)
 }
@@ -109,6 +108,9 @@ func (a *Answer) encoder() encoder {
 // before that; a later one has cut the answer.
 func (a *Answer) Send(w *Writer, begun func()) error {
 	defer a.Rows.Close()
+	if a.Format == spec.JSON && a.Layout.Shape == spec.ShapeColumns {
+		return a.sendColumns(w, begun)
+	}
 	e := a.encoder()
 	b := e.begin(takeBuffer())
 	defer func() { giveBuffer(b) }()
@@ -123,7 +125,7 @@ func (a *Answer) Send(w *Writer, begun func()) error {
 	}
 	begun()
 	header := w.Header()
-	header.Set("Content-Type", MediaType(a.Format))
+	header.Set("Content-Type", a.mediaType())
 	if a.Format != spec.JSON && a.Format != spec.Ndjson {
 		header.Set("Content-Disposition", `attachment; filename="`+a.File+"."+string(a.Format)+`"`)
 	}
@@ -191,23 +193,31 @@ type envelope struct {
 	a *Answer
 }
 
-func (e *envelope) begin(b []byte) []byte {
+func (e *envelope) begin(b []byte) []byte { return append(e.a.open(b), '[') }
+
+// open appends the members before the rows.
+func (a *Answer) open(b []byte) []byte {
 	b = append(b, '{')
-	b = e.a.Head(b)
+	b = a.Head(b)
 	b = append(b, `"columns":[`...)
-	for i, f := range e.a.Fields {
+	for i, f := range a.Fields {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = AppendText(b, []byte(f.Name))
 	}
 	b = append(b, `],"`...)
-	b = append(b, e.a.Key...)
-	return append(b, `":[`...)
+	b = append(b, a.Layout.Key...)
+	return append(b, `":`...)
 }
 
 func (e *envelope) end(b []byte, count int64, end End) []byte {
-	b = append(b, `],"count":`...)
+	return end.close(append(b, ']'), count)
+}
+
+// close appends the members behind the rows.
+func (end End) close(b []byte, count int64) []byte {
+	b = append(b, `,"count":`...)
 	b = strconv.AppendInt(b, count, 10)
 	if end.Total != NotCounted {
 		b = append(b, `,"total":`...)

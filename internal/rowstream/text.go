@@ -65,34 +65,39 @@ func (e *textEncoder) row(b []byte, rows Rows, before int64) []byte {
 		b = append(b, ',')
 	}
 	for i := range e.fields {
-		b = append(b, e.before[i]...)
-		var ok bool
-		switch f := &e.fields[i]; f.Kind {
-		case questdb.Float:
-			var x float64
-			if x, ok = rows.Float(i); ok {
-				if ok = x-x == 0; ok { // QuestDB has no NaN and no infinity, but what is computed may be one
-					b = AppendFloat(b, x)
-				}
-			}
-		case questdb.Text:
-			var text []byte
-			if text, ok = rows.Text(i); ok && e.format == spec.Csv {
-				b = appendCSVText(b, text)
-			} else if ok {
-				b = AppendText(b, text)
-			}
-		default:
-			var n int64
-			if n, ok = rows.Int(i); ok {
-				b = e.number(b, f, n)
-			}
-		}
-		if !ok && e.format != spec.Csv {
-			b = append(b, "null"...)
-		}
+		b = e.cell(append(b, e.before[i]...), rows, i)
 	}
 	return append(b, e.after...)
+}
+
+// cell appends one cell.
+func (e *textEncoder) cell(b []byte, rows Rows, i int) []byte {
+	var ok bool
+	switch f := &e.fields[i]; f.Kind {
+	case questdb.Float:
+		var x float64
+		if x, ok = rows.Float(i); ok {
+			if ok = x-x == 0; ok { // QuestDB has no NaN and no infinity, but what is computed may be one
+				b = AppendFloat(b, x)
+			}
+		}
+	case questdb.Text:
+		var text []byte
+		if text, ok = rows.Text(i); ok && e.format == spec.Csv {
+			b = appendCSVText(b, text)
+		} else if ok {
+			b = AppendText(b, text)
+		}
+	default:
+		var n int64
+		if n, ok = rows.Int(i); ok {
+			b = e.number(b, f, n)
+		}
+	}
+	if !ok && e.format != spec.Csv {
+		b = append(b, "null"...)
+	}
+	return b
 }
 
 func (e *textEncoder) end(b []byte, _ int64, _ End) []byte { return b }

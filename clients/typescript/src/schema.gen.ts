@@ -971,6 +971,29 @@ export interface components {
          * @enum {string}
          */
         Format: "json" | "csv" | "ndjson" | "arrow" | "parquet";
+        /**
+         * @description A shape of rows in JSON.
+         * @enum {string}
+         */
+        Shape: "objects" | "arrays" | "columns";
+        /**
+         * @description Rows in the shape that was asked for, on every route under the same names. What a route says besides (`measurement`, `run_id`,
+         *     `truncated`, `next`, `total_return_pct` and so on) is there as in its other answers.
+         */
+        ShapedRows: {
+            columns: string[];
+            rows: {
+                [key: string]: unknown;
+            }[] | unknown[][] | {
+                [key: string]: unknown[];
+            };
+            /** @description Rows in this answer. */
+            count: number;
+            /** @description Rows that match. */
+            total?: number;
+        } & {
+            [key: string]: unknown;
+        };
         SeriesRows: {
             /** @description The table in QuestDB. */
             measurement: string;
@@ -1046,6 +1069,12 @@ export interface components {
             run_id: string;
             measurement: string;
             columns: string[];
+            /** @description When downsampled: the number of pixel columns. */
+            pixel_columns?: number;
+            /** Format: int64 */
+            pixel_start_us?: number;
+            /** Format: int64 */
+            pixel_width_us?: number;
             /** @description The cells in the order of columns. */
             dataset: unknown[][];
             /** @description Rows in this answer. */
@@ -1151,6 +1180,12 @@ export interface components {
             /** @description The table of the trace; null for trades. */
             measurement: string | null;
             columns: string[];
+            /** @description When downsampled: the number of pixel columns. */
+            pixel_columns?: number;
+            /** Format: int64 */
+            pixel_start_us?: number;
+            /** Format: int64 */
+            pixel_width_us?: number;
             /** @description By the time at which trades count; for basis=mark by bar. */
             rows: ({
                 /** Format: int64 */
@@ -2138,6 +2173,7 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["SeriesRows"];
+                "application/vnd.foldbook.rows+json": components["schemas"]["ShapedRows"];
                 /**
                  * @example timestamp_ms,rsi_14
                  *     1704240000000,55.1
@@ -2161,6 +2197,7 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["SeriesTable"];
+                "application/vnd.foldbook.rows+json": components["schemas"]["ShapedRows"];
                 /**
                  * @example timestamp_ms,rsi_14
                  *     1704240000000,55.1
@@ -2184,6 +2221,7 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["PredictionTable"];
+                "application/vnd.foldbook.rows+json": components["schemas"]["ShapedRows"];
                 /**
                  * @example timestamp_ms,bar_index,prediction
                  *     1706112000000,654,0.65
@@ -2207,6 +2245,7 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["IndexMap"];
+                "application/vnd.foldbook.rows+json": components["schemas"]["ShapedRows"];
                 /**
                  * @example index,timestamp_ms
                  *     520,1706112000000
@@ -2230,6 +2269,7 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["EquityRows"];
+                "application/vnd.foldbook.rows+json": components["schemas"]["ShapedRows"];
                 /**
                  * @example timestamp_ms,return_pct
                  *     1735891200000,0.29
@@ -2404,6 +2444,11 @@ export interface components {
          * @example csv
          */
         Format: components["schemas"]["Format"];
+        /**
+         * @description JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
+         * @example columns
+         */
+        Shape: components["schemas"]["Shape"];
         /**
          * @description Only simulations of these runs, ids separated by commas.
          * @example [
@@ -3679,6 +3724,11 @@ export interface operations {
                  */
                 partial?: boolean;
                 /**
+                 * @description JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
+                 * @example columns
+                 */
+                shape?: components["parameters"]["Shape"];
+                /**
                  * @description The format of the rows, whatever Accept says.
                  * @example csv
                  */
@@ -3808,6 +3858,21 @@ export interface operations {
                  */
                 aligned?: boolean;
                 /**
+                 * @description Downsamples to about this many rows per series, at least 4, with a quarter as many pixel columns.
+                 * @example 1000
+                 */
+                points?: components["parameters"]["Points"];
+                /**
+                 * @description Downsamples to this many pixel columns, 1 to 20000.
+                 * @example 800
+                 */
+                width?: components["parameters"]["Width"];
+                /**
+                 * @description JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
+                 * @example columns
+                 */
+                shape?: components["parameters"]["Shape"];
+                /**
                  * @description The format of the rows, whatever Accept says.
                  * @example csv
                  */
@@ -3891,6 +3956,11 @@ export interface operations {
                  * @example indicator
                  */
                 type?: "indicator" | "ohlcv";
+                /**
+                 * @description JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
+                 * @example columns
+                 */
+                shape?: components["parameters"]["Shape"];
                 /**
                  * @description The format of the rows, whatever Accept says.
                  * @example csv
@@ -4109,6 +4179,11 @@ export interface operations {
                  * @example 50
                  */
                 bins?: number;
+                /**
+                 * @description JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
+                 * @example columns
+                 */
+                shape?: components["parameters"]["Shape"];
                 /**
                  * @description The format of the rows, whatever Accept says.
                  * @example csv
@@ -5037,6 +5112,21 @@ export interface operations {
                  */
                 cursor?: components["parameters"]["Cursor"];
                 /**
+                 * @description Downsamples to about this many rows per series, at least 4, with a quarter as many pixel columns.
+                 * @example 1000
+                 */
+                points?: components["parameters"]["Points"];
+                /**
+                 * @description Downsamples to this many pixel columns, 1 to 20000.
+                 * @example 800
+                 */
+                width?: components["parameters"]["Width"];
+                /**
+                 * @description JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
+                 * @example columns
+                 */
+                shape?: components["parameters"]["Shape"];
+                /**
                  * @description The format of the rows, whatever Accept says.
                  * @example csv
                  */
@@ -5170,6 +5260,21 @@ export interface operations {
                  * @example AQ
                  */
                 cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description Downsamples to about this many rows per series, at least 4, with a quarter as many pixel columns.
+                 * @example 1000
+                 */
+                points?: components["parameters"]["Points"];
+                /**
+                 * @description Downsamples to this many pixel columns, 1 to 20000.
+                 * @example 800
+                 */
+                width?: components["parameters"]["Width"];
+                /**
+                 * @description JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
+                 * @example columns
+                 */
+                shape?: components["parameters"]["Shape"];
                 /**
                  * @description The format of the rows, whatever Accept says.
                  * @example csv
@@ -5822,6 +5927,11 @@ export interface operations {
                  */
                 width?: components["parameters"]["Width"];
                 /**
+                 * @description JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
+                 * @example columns
+                 */
+                shape?: components["parameters"]["Shape"];
+                /**
                  * @description The format of the rows, whatever Accept says.
                  * @example csv
                  */
@@ -5956,6 +6066,11 @@ export interface operations {
                  */
                 width?: components["parameters"]["Width"];
                 /**
+                 * @description JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
+                 * @example columns
+                 */
+                shape?: components["parameters"]["Shape"];
+                /**
                  * @description The format of the rows, whatever Accept says.
                  * @example csv
                  */
@@ -6008,6 +6123,21 @@ export interface operations {
                  * @example bar
                  */
                 every?: "bar" | "day";
+                /**
+                 * @description Downsamples to about this many rows per series, at least 4, with a quarter as many pixel columns.
+                 * @example 1000
+                 */
+                points?: components["parameters"]["Points"];
+                /**
+                 * @description Downsamples to this many pixel columns, 1 to 20000.
+                 * @example 800
+                 */
+                width?: components["parameters"]["Width"];
+                /**
+                 * @description JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
+                 * @example columns
+                 */
+                shape?: components["parameters"]["Shape"];
                 /**
                  * @description The format of the rows, whatever Accept says.
                  * @example csv
