@@ -178,6 +178,19 @@ func conform(t testing.TB, req *http.Request, res *http.Response) {
 	}
 }
 
+// fits tells what openapi.yaml says against a JSON body.
+func fits(t testing.TB, method, path, body string) error {
+	t.Helper()
+	v, giveBack := describe(t)
+	defer giveBack()
+	req := httptest.NewRequest(method, path, strings.NewReader(body))
+	req.Header.Set("Content-Type", "application/json")
+	if _, problems := v.GetRequestBodyValidator().ValidateRequestBody(req); len(problems) > 0 {
+		return problems[0]
+	}
+	return nil
+}
+
 // readBody returns the body and leaves it to be read again.
 func readBody(t testing.TB, res *http.Response) string {
 	t.Helper()

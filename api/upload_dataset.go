@@ -69,7 +69,7 @@ func readDataset(body *httpbody.Body) (*datasetUpload, error) {
 		FirstBarTS: either(f.Moment("indicator_first_ts", b.IndicatorFirstTS, false),
 			f.Moment("first_indicator_ts", b.FirstIndicatorTS, false)),
 		LastBarTS:    f.Moment("indicator_last_ts", b.IndicatorLastTS, false),
-		ColumnSchema: f.Array("column_schema", b.ColumnSchema),
+		ColumnSchema: f.Array("column_schema", b.ColumnSchema, jsontext.KindBeginObject, "objects"),
 		Metadata:     metadata,
 	}}
 	if u.Granularity != nil {

@@ -77,14 +77,14 @@ func readRun(body *httpbody.Body) (*runUpload, error) {
 func (b *runFields) row(f *httpbody.Fields) db.UpsertRunParams {
 	features := b.FeatureColumns
 	if features == nil {
-		features = httpbody.Raw(f.Array("features", b.Features))
+		features = httpbody.Raw(f.Array("features", b.Features, jsontext.KindString, "texts"))
 	}
 	return db.UpsertRunParams{
 		RunID:                 f.RequiredID("run_id", b.RunID),
 		DatasetID:             f.Reference("dataset_id", b.DatasetID),
 		PredictionMeasurement: httpbody.Required(f, "prediction_measurement", f.Name("prediction_measurement", b.PredictionMeasurement)),
 		TargetColumn:          orElse(f.Name("target_column", b.TargetColumn), ""),
-		FeatureColumns:        orJSON(f.Array("feature_columns", features), "[]"),
+		FeatureColumns:        orJSON(f.Array("feature_columns", features, jsontext.KindString, "texts"), "[]"),
 		Hyperparameters:       orJSON(f.Object("hyperparameters", b.Hyperparameters), "{}"),
 		WalkConfig:            orJSON(f.Object("walk_config", b.WalkConfig), "{}"),
 		SummaryMetrics:        orJSON(f.Object("summary_metrics", b.SummaryMetrics), "{}"),

@@ -50,6 +50,8 @@ const hardValues = `{"digits": 0.0009110000100918114, "big": 9007199254740993, "
 	"smaller": 0.000000000000000000000000000000000000000000000000000001234567890123456789, "most": 1.7976931348623157, "text": "9", "empty": "", "escapes": "\"\\\/\b\f\n\r\t\u0001\u2028é日本😀", "": 1, "a.b": 2, "ключ": 3,
 	"null": null, "yes": true, "no": false, "list": [1, 1.0, "1", null, [], {}, [[2.50]]], "deep": {"a": {"b": {"c": -1.25}}}}`
 
+const hardText = `"\"\\\/\b\f\n\r\t\u0001\u2028é日本😀"`
+
 // What is written comes back in both generations as it was: every digit, whole numbers as whole numbers, reals as reals.
 func TestValuesSurvive(t *testing.T) {
 	t.Parallel()
@@ -60,7 +62,7 @@ func TestValuesSurvive(t *testing.T) {
 	for _, column := range []string{"hyperparameters", "walk_config", "summary_metrics"} {
 		run = strings.Replace(run, `"`+column+`": {`, `"`+column+`": {"hard": `+hardValues+`, `, 1)
 	}
-	run = strings.Replace(run, `["rsi_14", "hma_55"]`, `["rsi_14", `+hardValues+`]`, 1)
+	run = strings.Replace(run, `["rsi_14", "hma_55"]`, `["rsi_14", `+hardText+`]`, 1)
 	run = strings.Replace(run, `"metrics": {`, `"metrics": {"hard": `+hardValues+`, `, 1)
 	run = strings.Replace(run, `"thresholds": {`, `"thresholds": {"hard": `+hardValues+`, `, 1)
 	run = strings.Replace(run, `"duration_ms": 465321`, `"duration_ms": 9223372036854775807, "serialized_config": "a\tb\r\n\u0001 é"`, 1)
@@ -81,8 +83,8 @@ func TestValuesSurvive(t *testing.T) {
 		{"/api/datasets", [][]any{{"datasets", 0, "metadata", "hard"}}},
 		{"/api/datasets/" + newDataset + "/manifest", [][]any{{"hard"}}},
 		{"/api/indicators/datasets/" + newDataset, [][]any{{"column_schema", 0}}},
-		{"/api/runs/" + newRun, [][]any{{"hyperparameters", "hard"}, {"walk_config", "hard"}, {"summary_metrics", "hard"}, {"feature_columns", 1}, {"folds", 0, "metrics", "hard"}, {"folds", 0, "thresholds", "hard"}}},
-		{"/api/runs", [][]any{{"runs", 0, "hyperparameters", "hard"}, {"runs", 0, "feature_columns", 1}}},
+		{"/api/runs/" + newRun, [][]any{{"hyperparameters", "hard"}, {"walk_config", "hard"}, {"summary_metrics", "hard"}, {"folds", 0, "metrics", "hard"}, {"folds", 0, "thresholds", "hard"}}},
+		{"/api/runs", [][]any{{"runs", 0, "hyperparameters", "hard"}}},
 		{"/api/walkforward/runs/" + newRun, [][]any{{"run", "hyperparameters", "hard"}, {"run", "summary_metrics", "hard"}, {"folds", 0, "metrics", "hard"}, {"folds", 0, "thresholds", "hard"}}},
 		{"/api/walkforward/runs", [][]any{{0, "walk_config", "hard"}}},
 		{"/api/walkforward/runs/" + newRun + "/folds", [][]any{{0, "metrics", "hard"}}},
@@ -99,6 +101,9 @@ func TestValuesSurvive(t *testing.T) {
 		}
 	}
 	detail := decoded(t, readBody(t, h.get("/api/runs/"+newRun)))
+	if got, want := inside(detail, "feature_columns", 1), decoded(t, hardText); got != want {
+		t.Errorf("feature_columns has %q, want %q", got, want)
+	}
 	if inside(detail, "duration_ms") != json.Number("9223372036854775807") || inside(detail, "serialized_config") != "a\tb\r\n\u0001 é" {
 		t.Errorf("duration_ms %v, serialized_config %q", inside(detail, "duration_ms"), inside(detail, "serialized_config"))
 	}

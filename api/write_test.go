@@ -24,6 +24,9 @@ func (h *harness) send(method, path, body string, header ...string) (int, map[st
 	h.http.ServeHTTP(w, req)
 	res := w.Result()
 	conform(h.t, req, res)
+	if err := fits(h.t, method, path, body); err != nil && res.StatusCode/100 == 2 && req.Header.Get("Content-Encoding") == "" {
+		h.t.Errorf("%s %s is stored, although openapi.yaml does not describe it: %v\n%.500s", method, path, err, body)
+	}
 	var answer map[string]any
 	if err := json.Unmarshal([]byte(readBody(h.t, res)), &answer); err != nil {
 		h.t.Fatalf("%s %s: %d, not an object: %v", method, path, res.StatusCode, err)

@@ -27,11 +27,7 @@ func checkSpec() error {
 	if err != nil {
 		return err
 	}
-	c := specCheck{names: map[string]bool{}}
-	if i := bytes.Index(text, []byte(rowsEnd)); i >= 0 {
-		c.rowsEnd = bytes.Count(text[:i], []byte("\n"))
-		c.shift = bytes.Count(edited, []byte("\n")) - bytes.Count(text, []byte("\n"))
-	}
+	c := specCheck{names: map[string]bool{}, staged: blockLines(text), edited: blockLines(edited)}
 	doc, err := libopenapi.NewDocument(text)
 	if err != nil {
 		return c.syntax(err)
@@ -52,13 +48,25 @@ type specCheck struct {
 	root     *yaml.Node
 	names    map[string]bool // operation ids
 	problems []error
-	rowsEnd  int // line after which the staged lines are shifted
-	shift    int
+	staged   []int // the lines between which members are generated, in the document that is looked at
+	edited   []int // and in the one that a person edits
+}
+
+// blockLines are the lines at which generated parts begin and end.
+func blockLines(text []byte) (lines []int) {
+	n := 0
+	for line := range bytes.Lines(text) {
+		n++
+		if mark := bytes.TrimSpace(line); bytes.HasPrefix(mark, []byte("# BEGIN ")) || bytes.HasPrefix(mark, []byte("# END ")) {
+			lines = append(lines, n)
+		}
+	}
+	return lines
 }
 
 func (c *specCheck) fail(line, column int, format string, args ...any) {
-	if line > c.rowsEnd {
-		line += c.shift
+	if i, _ := slices.BinarySearch(c.staged, line); i > 0 {
+		line += c.edited[i-1] - c.staged[i-1]
 	}
 	c.problems = append(c.problems, problem{specFile, line, column, fmt.Sprintf(format, args...)})
 }

@@ -3,7 +3,7 @@
 //	db/*.gen.go                sqlc                              from sql/, migrations/ and sqlc.yaml
 //	db/json.gen.go             JSON encoders of the row structs  from db/*.gen.go
 //	db/rows.gen_test.go        one of each, for their test       from the same
-//	api/spec/openapi.yaml      the schemas of the rows           from sqlc's catalog
+//	api/spec/openapi.yaml      schemas of rows and bodies        from sqlc's catalog
 //	api/spec/openapi.gen.json  the document as JSON              from api/spec/openapi.yaml
 //	api/spec/server.gen.go     oapi-codegen                      from the same
 //	docs/settings.md           the table of settings             from .env.example
@@ -71,6 +71,7 @@ func generate(tools tools) error {
 	for _, step := range []func() error{
 		func() error { return encoders(made) },
 		func() error { return rowSchemas(made) },
+		func() error { return uploadSchemas(made) },
 		func() error { return generateSpec(tools, made) },
 		settingsTable,
 		install,

@@ -46,6 +46,7 @@ type catalog struct {
 		Name     string
 		Filename string
 		Columns  []column
+		Params   []struct{ Column column }
 	}
 }
 
@@ -138,24 +139,12 @@ func (c *catalog) writeSchema(b *bytes.Buffer, r row, columns []column, fields [
 			return locateSource(r.schema, fmt.Sprintf("%s has no column %s, which %s has", r.query, f.column, r.goType))
 		}
 		col := columns[i]
-		typ, ok := jsonTypes[strings.TrimPrefix(col.Type.Name, "pg_catalog.")] // as the columns of views have them
-		if !ok {
-			const what = "%s has the type %s, for which internal/gen/rows.go knows no JSON type"
-			return c.locate(r.goType, col.Name, fmt.Sprintf(what, col.Name, col.Type.Name))
+		p := property{key: f.key, column: col, nullable: !col.NotNull && !f.optional}
+		if col.Table != nil {
+			p.table = col.Table.Name
 		}
-		kind := typ[0]
-		if !col.NotNull && !f.optional {
-			kind += `, "null"`
-		}
-		if kind != typ[0] || col.Type.Name == "jsonb" {
-			kind = "[" + kind + "]"
-		}
-		fmt.Fprintf(b, "        %s:\n          type: %s\n", f.key, kind)
-		if typ[1] != "" {
-			fmt.Fprintf(b, "          format: %s\n", typ[1])
-		}
-		if col.Comment != "" {
-			fmt.Fprintf(b, "          description: %s\n", strconv.Quote(col.Comment))
+		if err := p.write(b, "        "); err != nil {
+			return c.locate(r.goType, col.Name, err.Error())
 		}
 	}
 	return nil

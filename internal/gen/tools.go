@@ -87,7 +87,12 @@ func configProblem(line string) error {
 	return problem{"sqlc.yaml", 1, 1, line}
 }
 
-var security = regexp.MustCompile(`(?m)^      security: .*\n`)
+// The routes have nothing to do with scopes, which are checked before, nor with the types of bodies, which the handlers read
+// strictly, nor with what is inside of the rows, whose types are sqlc's.
+var (
+	notOfRoutes = regexp.MustCompile(`(?m)^      security: .*\n|^      requestBody:.*\n(?: {7,}.*\n)*`)
+	insideOfRow = regexp.MustCompile(`(?m)^(    \w+:)\n(?: {6,}.*\n)*`)
+)
 
 // runOAPICodegen makes the routes and types of the description that was staged.
 func runOAPICodegen(binary string) error {
@@ -95,18 +100,21 @@ func runOAPICodegen(binary string) error {
 	if err != nil {
 		return err
 	}
-	// The scopes are checked before a route is called, so the routes have nothing to do with them.
 	described, err := os.ReadFile(filepath.Join(staging, specFile))
 	if err != nil {
 		return err
 	}
+	before, block, _ := strings.Cut(string(described), rowsBegin)
+	block, after, _ := strings.Cut(block, rowsEnd)
+	block = rowsBegin + insideOfRow.ReplaceAllString(block, "$1 {type: object}\n") + rowsEnd
 	const routes = ".dev/routes.yaml"
-	if err := os.WriteFile(filepath.Join(staging, routes), security.ReplaceAll(described, nil), 0o600); err != nil {
+	text := notOfRoutes.ReplaceAllString(before, "") + block + after
+	if err := os.WriteFile(filepath.Join(staging, routes), []byte(text), 0o600); err != nil {
 		return err
 	}
-	text, err := runTool(staging, binary, "-config", config, routes)
+	said, err := runTool(staging, binary, "-config", config, routes)
 	if err != nil {
-		return problem{specFile, 1, 1, strings.Join(strings.Fields(text), " ")}
+		return problem{specFile, 1, 1, strings.Join(strings.Fields(said), " ")}
 	}
 	return nil
 }

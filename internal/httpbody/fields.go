@@ -1,6 +1,7 @@
 package httpbody
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -203,10 +204,23 @@ func (f *Fields) Object(name string, v Raw) []byte {
 	return v
 }
 
-// Array returns nil for a missing value.
-func (f *Fields) Array(name string, v Raw) []byte {
-	if v != nil && jsontext.Value(v).Kind() != jsontext.KindBeginArray {
+// Array returns nil for a missing value. All elements have to be of one kind, which what names.
+func (f *Fields) Array(name string, v Raw, kind jsontext.Kind, what string) []byte {
+	if v == nil {
+		return nil
+	}
+	dec := jsontext.NewDecoder(bytes.NewReader(v), jsontext.AllowDuplicateNames(true))
+	if open, err := dec.ReadToken(); err != nil || open.Kind() != jsontext.KindBeginArray {
 		f.Fail(name, "must be an array")
+		return v
+	}
+	for dec.PeekKind() == kind {
+		if err := dec.SkipValue(); err != nil { // it was read before
+			f.Fail(name, err.Error())
+		}
+	}
+	if dec.PeekKind() != jsontext.KindEndArray {
+		f.Fail(name, "must have "+what+" alone")
 	}
 	return v
 }
