@@ -18,7 +18,7 @@ import (
 )
 
 // deepest is the most rows that an offset may skip: PostgreSQL reads each of them.
-const deepest = 20_000
+const deepest = 10_000
 
 var (
 	olderLimits = paging.Limits{Usual: 1000, Most: 5000, Deepest: deepest}
