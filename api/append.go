@@ -344,7 +344,7 @@ func (s *Server) noting(ctx context.Context, f func(context.Context, *db.Queries
 var rowFormats = map[string]rowread.Format{
 	"": rowread.JSON, "application/json": rowread.JSON, "application/x-www-form-urlencoded": rowread.JSON,
 	"application/x-ndjson": rowread.NDJSON, "application/ndjson": rowread.NDJSON, "application/jsonl": rowread.NDJSON,
-	"text/csv": rowread.CSV, "application/vnd.apache.arrow.stream": rowread.Arrow,
+	"text/csv": rowread.CSV, "application/vnd.apache.arrow.stream": rowread.Arrow, "application/vnd.apache.arrow.file": rowread.Arrow,
 }
 
 func rowFormat(contentType string) (rowread.Format, error) {
@@ -353,5 +353,5 @@ func rowFormat(contentType string) (rowread.Format, error) {
 		return format, nil
 	}
 	return 0, &spec.Problem{Status: http.StatusUnsupportedMediaType, Code: spec.ErrorCodeUnsupportedType,
-		Message: "rows are read as application/json, application/vnd.apache.arrow.stream, application/x-ndjson, text/csv"}
+		Message: "rows are read as application/json, application/vnd.apache.arrow.file, application/vnd.apache.arrow.stream, application/x-ndjson, text/csv"}
 }

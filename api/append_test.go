@@ -294,8 +294,8 @@ func TestAppendRefusals(t *testing.T) {
 		{"timestamp\n", "text/csv", 400, "invalid_body", "rows: must not be empty"},
 		{"x", "application/vnd.apache.arrow.stream", 400, "invalid_json", "the body is not an Arrow IPC stream, or is damaged"},
 		{`{"timestamp": 1704067200000}{}`, "application/x-ndjson", 400, "invalid_json", "rows[1]: does not begin on a line of its own"},
-		{`{}`, "application/xml", 415, "unsupported_type", "rows are read as application/json, application/vnd.apache.arrow.stream, application/x-ndjson, text/csv"},
-		{`{}`, "text/plain", 415, "unsupported_type", "rows are read as application/json, application/vnd.apache.arrow.stream, application/x-ndjson, text/csv"},
+		{`{}`, "application/xml", 415, "unsupported_type", "rows are read as application/json, application/vnd.apache.arrow.file, application/vnd.apache.arrow.stream, application/x-ndjson, text/csv"},
+		{`{}`, "text/plain", 415, "unsupported_type", "rows are read as application/json, application/vnd.apache.arrow.file, application/vnd.apache.arrow.stream, application/x-ndjson, text/csv"},
 	} {
 		header := []string{}
 		if c.contentType != "" {

@@ -66,11 +66,12 @@ func (s *Server) sendParquet(c echo.Context, clock *streamClock, a *rowAnswer) e
 	header := c.Response().Header()
 	header.Set(echo.HeaderContentType, rowstream.MediaType(spec.Parquet))
 	header.Set(echo.HeaderContentDisposition, `attachment; filename="`+name+`.parquet"`)
-	if c.Request().Method == http.MethodHead {
+	if c.Request().Method == http.MethodHead && rowstream.Encoding(c.Request()) != "" {
 		c.Response().WriteHeader(http.StatusOK)
 		return nil
 	}
 	out := s.writer(c)
+	defer out.Free()
 	err = out.Begin()
 	for err == nil {
 		if err = out.Part(b[:n]); err == nil {

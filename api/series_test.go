@@ -130,7 +130,7 @@ func TestSeriesRefusals(t *testing.T) {
 		"start_ts=0&start_index=2":     "parameter start_index or end_index cannot be combined with a time: the numbers are those of all rows",
 		"columns=nope":                 `parameter columns names "nope", which the table does not have`,
 		"columns=a%22%3B--":            `parameter columns names "a\";--", which the table does not have`,
-		"format=xml":                   "parameter format is not json, csv, ndjson, arrow or parquet",
+		"format=xml":                   "parameter format is not json, csv, ndjson, arrow, arrows or parquet",
 		"desc=maybe":                   "parameter desc is not true or false",
 		"cursor=AA":                    "parameter cursor is not a cursor of this service",
 		"aligned=true&end_index=2":     "parameter aligned cannot be combined with start_index or end_index: the numbers are those of all rows",

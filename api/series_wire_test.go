@@ -217,18 +217,22 @@ def same(what, got):
     assert got == want, f"{what}: {got}"
 def body(format):
     return urllib.request.urlopen(url + "?format=" + format)
-table = pa.ipc.open_stream(body("arrow")).read_all()
+table = pa.ipc.open_file(io.BytesIO(body("arrow").read())).read_all()
 same("pyarrow", table.to_pydict())
+same("the stream", pa.ipc.open_stream(body("arrows")).read_all().to_pydict())
 assert [str(t) for t in table.schema.types] == ["int64", "double", "double", "int64", "bool", "string"], table.schema
-frame = pl.read_ipc_stream(io.BytesIO(body("arrow").read()))
+frame = pl.read_ipc_stream(io.BytesIO(body("arrows").read()))
 same("polars", frame.to_dict(as_series=False))
 same("csv", pl.read_csv(io.BytesIO(body("csv").read())).to_dict(as_series=False))
 same("ndjson", pl.read_ndjson(io.BytesIO(body("ndjson").read())).to_dict(as_series=False))
 parquet = pa.parquet.read_table(io.BytesIO(body("parquet").read()))
 same("parquet", parquet.to_pydict())
-empty = pa.ipc.open_stream(urllib.request.urlopen(url + "?format=arrow&limit=0")).read_all()
+for read, format in ((pl.read_csv, "csv"), (pl.read_ipc, "arrow"), (pl.read_parquet, "parquet"), (lambda u: pl.scan_ipc(u).collect(), "arrow")):
+    same("polars from the address, " + format, read(url + "?format=" + format).to_dict(as_series=False))
+    assert read(sys.argv[2] + "?format=" + format).height == 50000, format
+empty = pa.ipc.open_file(io.BytesIO(urllib.request.urlopen(url + "?format=arrow&limit=0").read())).read_all()
 assert empty.num_rows == 0 and empty.schema == table.schema, empty.schema
-big = pa.ipc.open_stream(urllib.request.urlopen(sys.argv[2] + "?format=arrow"))
+big = pa.ipc.open_stream(urllib.request.urlopen(sys.argv[2] + "?format=arrows"))
 rows = sum(b.num_rows for b in big)
 assert rows == 50000, rows
 `

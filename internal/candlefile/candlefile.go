@@ -84,10 +84,7 @@ func Open(in io.Reader, o Options, r rowread.Options) (*File, error) {
 		}
 	}
 	switch {
-	case bytes.HasPrefix(begin, []byte("ARROW1\x00\x00")): // the stream within an Arrow file
-		_, _ = head.Discard(8)
-		return &File{Reader: rowread.New(rowread.Arrow, head, r)}, nil
-	case bytes.HasPrefix(begin, []byte{0xff, 0xff, 0xff, 0xff}):
+	case bytes.HasPrefix(begin, []byte("ARROW1\x00\x00")), bytes.HasPrefix(begin, []byte{0xff, 0xff, 0xff, 0xff}):
 		return &File{Reader: rowread.New(rowread.Arrow, head, r)}, nil
 	case bytes.HasPrefix(begin, []byte{0xff, 0xfe}), bytes.HasPrefix(begin, []byte{0xfe, 0xff}):
 		text := unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM).NewDecoder().Reader(head)

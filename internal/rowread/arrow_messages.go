@@ -18,6 +18,7 @@ type messages struct {
 	in   io.Reader
 	most int64 // bytes of the body of a message
 	last *ipc.Message
+	read bool // a message, or the beginning of one
 	end  bool // the stream has its end
 }
 
@@ -48,6 +49,12 @@ func (m *messages) Message() (msg *ipc.Message, err error) {
 	if _, err := io.ReadFull(m.in, head); err != nil {
 		return nil, err
 	}
+	if !m.read && string(head) == "ARROW1\x00\x00" { // a file: a stream with this before it and a table of contents behind it
+		if _, err := io.ReadFull(m.in, head); err != nil {
+			return nil, err
+		}
+	}
+	m.read = true
 	if [4]byte(head) != [4]byte{0xff, 0xff, 0xff, 0xff} {
 		return nil, errDamaged
 	}

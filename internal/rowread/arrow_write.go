@@ -10,16 +10,20 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
-// ArrowWriter writes batches as one Arrow IPC stream, whose columns are those of the first.
+// ArrowWriter writes batches as one Arrow IPC stream, or as a file, whose columns are those of the first.
 type ArrowWriter struct {
 	out     io.Writer
 	about   map[string]string
 	columns []Column // names and kinds
 	schema  *arrow.Schema
-	w       *ipc.Writer
+	w       interface {
+		Write(record arrow.RecordBatch) error
+		Close() error
+	}
 }
 
-// NewArrowWriter makes a writer. about is kept in the stream, beside the columns.
+// NewArrowWriter makes a writer of a stream. What it is about is kept beside the columns, and makes it a file, as data frame
+// libraries read it.
 func NewArrowWriter(out io.Writer, about map[string]string) *ArrowWriter {
 	return &ArrowWriter{out: out, about: about}
 }
@@ -27,7 +31,9 @@ func NewArrowWriter(out io.Writer, about map[string]string) *ArrowWriter {
 // Write adds a batch. The time is the column timestamp_ms, of timestamps, which are times before 1973 too.
 func (a *ArrowWriter) Write(b *Batch) error {
 	if a.w == nil {
-		a.begin(b.Columns)
+		if err := a.begin(b.Columns); err != nil {
+			return fmt.Errorf("write as Arrow: %w", err)
+		}
 	}
 	build := array.NewRecordBuilder(memory.DefaultAllocator, a.schema)
 	defer build.Release()
@@ -62,7 +68,7 @@ func (a *ArrowWriter) Write(b *Batch) error {
 	return nil
 }
 
-func (a *ArrowWriter) begin(columns []*Column) {
+func (a *ArrowWriter) begin(columns []*Column) error {
 	fields := []arrow.Field{{Name: "timestamp_ms", Type: arrow.FixedWidthTypes.Timestamp_ms}}
 	for _, c := range columns {
 		a.columns = append(a.columns, Column{Name: c.Name, Kind: c.Kind})
@@ -77,7 +83,13 @@ func (a *ArrowWriter) begin(columns []*Column) {
 	}
 	about := arrow.MetadataFrom(a.about)
 	a.schema = arrow.NewSchema(fields, &about)
-	a.w = ipc.NewWriter(a.out, ipc.WithSchema(a.schema))
+	if a.about == nil {
+		a.w = ipc.NewWriter(a.out, ipc.WithSchema(a.schema))
+		return nil
+	}
+	var err error
+	a.w, err = ipc.NewFileWriter(a.out, ipc.WithSchema(a.schema))
+	return err
 }
 
 // Close ends the stream. Without a batch there is none.

@@ -12,7 +12,7 @@ import (
 	"foldbook/questdb"
 )
 
-// arrowEncoder writes an Arrow IPC stream with a record batch for so many rows. Its columns are kept as Arrow lays them out:
+// arrowEncoder writes an Arrow IPC file, which is a stream with a table of contents, or a stream, with a record batch for so many rows. Its columns are kept as Arrow lays them out:
 // through Arrow's builders a million rows take a third longer.
 type arrowEncoder struct {
 	atOnce  int
@@ -20,7 +20,10 @@ type arrowEncoder struct {
 	columns []arrowColumn
 	schema  *arrow.Schema
 	out     appender
-	writer  *ipc.Writer
+	writer  interface {
+		Write(record arrow.RecordBatch) error
+		Close() error
+	}
 }
 
 // appender is where Arrow writes to: the answer's own bytes, so that a batch is not copied once more.
@@ -41,7 +44,7 @@ type arrowColumn struct {
 	nulls  []int   // rows
 }
 
-func newArrowEncoder(fields []Field, atOnce int) *arrowEncoder {
+func newArrowEncoder(fields []Field, atOnce int, file bool) *arrowEncoder {
 	e := &arrowEncoder{atOnce: atOnce, columns: make([]arrowColumn, len(fields))}
 	list := make([]arrow.Field, len(fields))
 	for i, f := range fields {
@@ -50,6 +53,13 @@ func newArrowEncoder(fields []Field, atOnce int) *arrowEncoder {
 	}
 	e.schema = arrow.NewSchema(list, nil)
 	e.writer = ipc.NewWriter(&e.out, ipc.WithSchema(e.schema))
+	if file {
+		w, err := ipc.NewFileWriter(&e.out, ipc.WithSchema(e.schema))
+		if err != nil {
+			panic(err) // it goes into memory
+		}
+		e.writer = w
+	}
 	return e
 }
 

@@ -15,7 +15,8 @@ var mediaTypes = []struct {
 	{spec.JSON, "application/json"},
 	{spec.Csv, "text/csv"},
 	{spec.Ndjson, "application/x-ndjson"},
-	{spec.Arrow, "application/vnd.apache.arrow.stream"},
+	{spec.Arrow, "application/vnd.apache.arrow.file"},
+	{spec.Arrows, "application/vnd.apache.arrow.stream"},
 	{spec.Parquet, "application/vnd.apache.parquet"},
 }
 
@@ -36,7 +37,7 @@ func MediaType(format spec.Format) string {
 func FormatOf(named *spec.Format, r *http.Request, usual spec.Format) (spec.Format, error) {
 	if named != nil {
 		if !named.Valid() {
-			return "", spec.InvalidParameter("format", "is not json, csv, ndjson, arrow or parquet")
+			return "", spec.InvalidParameter("format", "is not json, csv, ndjson, arrow, arrows or parquet")
 		}
 		return *named, nil
 	}

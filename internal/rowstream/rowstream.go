@@ -87,7 +87,7 @@ func giveBuffer(b []byte) {
 }
 
 func (a *Answer) wholeRows() int64 {
-	if a.Format == spec.Arrow {
+	if a.Format == spec.Arrow || a.Format == spec.Arrows {
 		return int64(min(max(wholeArrowCells/len(a.Fields), 256), 16384))
 	}
 	return int64(min(max(wholeTextCells/len(a.Fields), 16), 4096))
@@ -95,8 +95,8 @@ func (a *Answer) wholeRows() int64 {
 
 func (a *Answer) encoder() encoder {
 	switch a.Format {
-	case spec.Arrow:
-		return newArrowEncoder(a.Fields, int(a.wholeRows()))
+	case spec.Arrow, spec.Arrows:
+		return newArrowEncoder(a.Fields, int(a.wholeRows()), a.Format == spec.Arrow)
 	case spec.JSON:
 		return &envelope{newTextEncoder(a.Fields, spec.JSON, a.Layout.Shape == spec.ShapeArrays), a}
 	}
@@ -138,13 +138,14 @@ func (a *Answer) Send(w *Writer, begun func()) error {
 		a.setCounts(header, count, end)
 		return w.Whole(b)
 	}
-	if w.Request.Method == http.MethodHead {
+	if w.Request.Method == http.MethodHead && !w.wantsLength() {
 		w.WriteHeader(http.StatusOK)
 		return nil
 	}
 	if a.Format != spec.JSON {
-		header.Set("Trailer", "X-Row-Count, X-Total-Count, X-Next-Cursor")
+		w.Trailers = []string{"X-Row-Count", "X-Total-Count", "X-Next-Cursor"}
 	}
+	defer w.Free()
 	if err := w.Begin(); err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ func TestFormatOf(t *testing.T) {
 	t.Parallel()
 	for accept, want := range map[string]spec.Format{
 		"": spec.Csv, "*/*": spec.Csv, "text/html": spec.Csv, "application/json": spec.JSON, "TEXT/CSV;q=0.1, application/json;q=0.2": spec.JSON,
-		"application/vnd.apache.arrow.stream": spec.Arrow, "application/json;q=0, text/csv;q=0.1": spec.Csv, "application/x-ndjson, */*": spec.Ndjson,
+		"application/vnd.apache.arrow.stream": spec.Arrows, "application/vnd.apache.arrow.file": spec.Arrow, "application/json;q=0, text/csv;q=0.1": spec.Csv, "application/x-ndjson, */*": spec.Ndjson,
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Accept", accept)

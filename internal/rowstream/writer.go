@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -13,13 +14,21 @@ import (
 // Writer sends an answer, compressed if the caller accepts it: in one piece, or in parts when its length is not known.
 type Writer struct {
 	http.ResponseWriter
-	Request *http.Request
+	Request  *http.Request
+	Trailers []string // of an answer in parts
 
 	packed io.WriteCloser // compresses into the writer itself; nil for no compression
+	spool  *spool         // has the answer for a caller who wants its length or a part of it
 }
+
+var noTime time.Time
 
 // Whole sends an answer in one piece.
 func (w *Writer) Whole(b []byte) error {
+	w.Header().Set("Accept-Ranges", "bytes")
+	if w.wantsLength() {
+		return w.serveBytes(b)
+	}
 	b, _, err := Compress(w.Header(), w.Request, b)
 	if err != nil {
 		return err
@@ -38,6 +47,16 @@ func (w *Writer) Begin() error {
 	}
 	header := w.Header()
 	header.Add("Vary", "Accept-Encoding")
+	header.Set("Accept-Ranges", "bytes")
+	if w.wantsLength() {
+		if s, err := newSpool(); err == nil { // else all of it is sent, which a server may always do
+			w.spool = s
+			return nil
+		}
+	}
+	if len(w.Trailers) > 0 {
+		header.Set("Trailer", strings.Join(w.Trailers, ", "))
+	}
 	switch encoding := Encoding(w.Request); encoding {
 	case "gzip":
 		SetEncoding(header, encoding)
@@ -60,6 +79,8 @@ func (w *Writer) Part(b []byte) error {
 	var err error
 	switch {
 	case len(b) == 0:
+	case w.spool != nil:
+		_, err = w.spool.Write(b)
 	case w.packed != nil:
 		_, err = w.packed.Write(b)
 	default:
@@ -70,8 +91,18 @@ func (w *Writer) Part(b []byte) error {
 
 // Close ends an answer in parts.
 func (w *Writer) Close() error {
+	if w.spool != nil {
+		return w.serve(w.spool.file, w.spool.sum)
+	}
 	if w.packed == nil {
 		return nil
 	}
 	return w.packed.Close()
+}
+
+// Free gives back what an answer held, sent or not.
+func (w *Writer) Free() {
+	if w.spool != nil {
+		_ = w.spool.file.Close()
+	}
 }

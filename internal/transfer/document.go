@@ -93,7 +93,7 @@ func (im *Import) inspect(name, path string) (*Document, error) {
 		return nil, err
 	}
 	d := &Document{Name: name, path: path, modified: info.ModTime(), encoding: encoding, ids: map[string]string{}}
-	if magic, _ := raw.Peek(4); im.Rows != nil || encoding == "" && bytes.Equal(magic, arrowMagic) {
+	if magic, _ := raw.Peek(4); im.Rows != nil || encoding == "" && (bytes.Equal(magic, arrowMagic) || string(magic) == "ARRO") {
 		err = im.inspectSeries(d, text)
 	} else {
 		err = d.inspectDocument(text)
@@ -107,7 +107,7 @@ func (im *Import) inspect(name, path string) (*Document, error) {
 	return d, err
 }
 
-// arrowMagic is what an Arrow stream begins with.
+// arrowMagic is what an Arrow stream begins with; a file begins with ARROW1.
 var arrowMagic = []byte{0xff, 0xff, 0xff, 0xff}
 
 // inspectDocument sees what a document is about, as far as it can be read.

@@ -129,7 +129,7 @@ var errNoRows = &permanentError{errors.New("there are no rows")}
 
 // copySeries copies the rows of one answer, batch by batch. Without rows it fails with errNoRows.
 func (c *Client) copySeries(ctx context.Context, r Rows, w io.Writer) error {
-	resp, err := c.send(ctx, http.MethodGet, r.path(), url.Values{"format": {"arrow"}}, nil)
+	resp, err := c.send(ctx, http.MethodGet, r.path(), url.Values{"format": {"arrows"}}, nil)
 	if refused := new(RefusedError); errors.As(err, &refused) && refused.Code == "measurement_not_found" {
 		return errNoRows
 	} else if err != nil {
