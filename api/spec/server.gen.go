@@ -227,6 +227,27 @@ func (e LivenessStatus) Valid() bool {
 	}
 }
 
+// Defines values for Mode.
+const (
+	ModeDual  Mode = "dual"
+	ModeLong  Mode = "long"
+	ModeShort Mode = "short"
+)
+
+// Valid indicates whether the value is a known member of the Mode enum.
+func (e Mode) Valid() bool {
+	switch e {
+	case ModeDual:
+		return true
+	case ModeLong:
+		return true
+	case ModeShort:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReadinessQuestdb.
 const (
 	ReadinessQuestdbDown ReadinessQuestdb = "down"
@@ -323,6 +344,24 @@ func (e Status) Valid() bool {
 	}
 }
 
+// Defines values for TradeSide.
+const (
+	TradeSideLong  TradeSide = "long"
+	TradeSideShort TradeSide = "short"
+)
+
+// Valid indicates whether the value is a known member of the TradeSide enum.
+func (e TradeSide) Valid() bool {
+	switch e {
+	case TradeSideLong:
+		return true
+	case TradeSideShort:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Count.
 const (
 	CountEstimated Count = "estimated"
@@ -362,27 +401,6 @@ func (e Folds) Valid() bool {
 	}
 }
 
-// Defines values for ModeFilter.
-const (
-	ModeFilterDual  ModeFilter = "dual"
-	ModeFilterLong  ModeFilter = "long"
-	ModeFilterShort ModeFilter = "short"
-)
-
-// Valid indicates whether the value is a known member of the ModeFilter enum.
-func (e ModeFilter) Valid() bool {
-	switch e {
-	case ModeFilterDual:
-		return true
-	case ModeFilterLong:
-		return true
-	case ModeFilterShort:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for Nonfinite.
 const (
 	NonfiniteNull Nonfinite = "null"
@@ -392,24 +410,6 @@ const (
 func (e Nonfinite) Valid() bool {
 	switch e {
 	case NonfiniteNull:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for SideFilter.
-const (
-	SideFilterLong  SideFilter = "long"
-	SideFilterShort SideFilter = "short"
-)
-
-// Valid indicates whether the value is a known member of the SideFilter enum.
-func (e SideFilter) Valid() bool {
-	switch e {
-	case SideFilterLong:
-		return true
-	case SideFilterShort:
 		return true
 	default:
 		return false
@@ -722,27 +722,6 @@ func (e AppendPredictionsParamsNonfinite) Valid() bool {
 	}
 }
 
-// Defines values for ListRunSimulationsParamsMode.
-const (
-	ListRunSimulationsParamsModeDual  ListRunSimulationsParamsMode = "dual"
-	ListRunSimulationsParamsModeLong  ListRunSimulationsParamsMode = "long"
-	ListRunSimulationsParamsModeShort ListRunSimulationsParamsMode = "short"
-)
-
-// Valid indicates whether the value is a known member of the ListRunSimulationsParamsMode enum.
-func (e ListRunSimulationsParamsMode) Valid() bool {
-	switch e {
-	case ListRunSimulationsParamsModeDual:
-		return true
-	case ListRunSimulationsParamsModeLong:
-		return true
-	case ListRunSimulationsParamsModeShort:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for ListRunSimulationsParamsCount.
 const (
 	ListRunSimulationsParamsCountEstimated ListRunSimulationsParamsCount = "estimated"
@@ -758,27 +737,6 @@ func (e ListRunSimulationsParamsCount) Valid() bool {
 	case ListRunSimulationsParamsCountExact:
 		return true
 	case ListRunSimulationsParamsCountNone:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ListSimulationsParamsMode.
-const (
-	ListSimulationsParamsModeDual  ListSimulationsParamsMode = "dual"
-	ListSimulationsParamsModeLong  ListSimulationsParamsMode = "long"
-	ListSimulationsParamsModeShort ListSimulationsParamsMode = "short"
-)
-
-// Valid indicates whether the value is a known member of the ListSimulationsParamsMode enum.
-func (e ListSimulationsParamsMode) Valid() bool {
-	switch e {
-	case ListSimulationsParamsModeDual:
-		return true
-	case ListSimulationsParamsModeLong:
-		return true
-	case ListSimulationsParamsModeShort:
 		return true
 	default:
 		return false
@@ -938,24 +896,6 @@ func (e AppendTraceParamsNonfinite) Valid() bool {
 	}
 }
 
-// Defines values for ListTradesParamsSide.
-const (
-	ListTradesParamsSideLong  ListTradesParamsSide = "long"
-	ListTradesParamsSideShort ListTradesParamsSide = "short"
-)
-
-// Valid indicates whether the value is a known member of the ListTradesParamsSide enum.
-func (e ListTradesParamsSide) Valid() bool {
-	switch e {
-	case ListTradesParamsSideLong:
-		return true
-	case ListTradesParamsSideShort:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for ListTradesParamsCount.
 const (
 	ListTradesParamsCountEstimated ListTradesParamsCount = "estimated"
@@ -971,45 +911,6 @@ func (e ListTradesParamsCount) Valid() bool {
 	case ListTradesParamsCountExact:
 		return true
 	case ListTradesParamsCountNone:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ListTradesimRunsParamsMode.
-const (
-	ListTradesimRunsParamsModeDual  ListTradesimRunsParamsMode = "dual"
-	ListTradesimRunsParamsModeLong  ListTradesimRunsParamsMode = "long"
-	ListTradesimRunsParamsModeShort ListTradesimRunsParamsMode = "short"
-)
-
-// Valid indicates whether the value is a known member of the ListTradesimRunsParamsMode enum.
-func (e ListTradesimRunsParamsMode) Valid() bool {
-	switch e {
-	case ListTradesimRunsParamsModeDual:
-		return true
-	case ListTradesimRunsParamsModeLong:
-		return true
-	case ListTradesimRunsParamsModeShort:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ListTradesimTradesParamsSide.
-const (
-	ListTradesimTradesParamsSideLong  ListTradesimTradesParamsSide = "long"
-	ListTradesimTradesParamsSideShort ListTradesimTradesParamsSide = "short"
-)
-
-// Valid indicates whether the value is a known member of the ListTradesimTradesParamsSide enum.
-func (e ListTradesimTradesParamsSide) Valid() bool {
-	switch e {
-	case ListTradesimTradesParamsSideLong:
-		return true
-	case ListTradesimTradesParamsSideShort:
 		return true
 	default:
 		return false
@@ -1058,17 +959,6 @@ type DatasetStored struct {
 
 // DatasetStoredMatchedBy The slug is stored under another id; that one was updated.
 type DatasetStoredMatchedBy string
-
-// DatasetUpload Absent fields and empty texts keep what is stored; metadata is merged by top-level key, and values that are missing at the top level of the body are taken from it.
-type DatasetUpload struct {
-	// CreatedAt Of a record that is imported; it is not changed later. The same holds for runs and simulations.
-	CreatedAt   *time.Time         `json:"created_at,omitempty"`
-	DatasetID   openapi_types.UUID `json:"dataset_id"`
-	DatasetSlug string             `json:"dataset_slug"`
-
-	// Metadata The export manifest: an object, or a text that parses to one.
-	Metadata interface{} `json:"metadata,omitempty"`
-}
 
 // Deleted defines model for Deleted.
 type Deleted struct {
@@ -1154,6 +1044,20 @@ type Features struct {
 	Measurement string             `json:"measurement"`
 }
 
+// FoldThresholds Decision thresholds by name. The service keeps any names and values; these are the ones of its clients.
+type FoldThresholds struct {
+	DynamicPositive      *float32               `json:"dynamic_positive,omitempty"`
+	LongOptimal          *float32               `json:"long_optimal,omitempty"`
+	LongPercentile       *float32               `json:"long_percentile,omitempty"`
+	PredictionOriginal   *float32               `json:"prediction_original,omitempty"`
+	PredictionScaled     *float32               `json:"prediction_scaled,omitempty"`
+	ShortOptimal         *float32               `json:"short_optimal,omitempty"`
+	ShortOriginal        *float32               `json:"short_original,omitempty"`
+	ShortPercentile      *float32               `json:"short_percentile,omitempty"`
+	ShortScaled          *float32               `json:"short_scaled,omitempty"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
 // FoldsStored defines model for FoldsStored.
 type FoldsStored struct {
 	DryRun        bool `json:"dry_run"`
@@ -1166,9 +1070,6 @@ type FoldsStored struct {
 	Version     int64              `json:"version"`
 	Warnings    []string           `json:"warnings"`
 }
-
-// FoldsUpload The folds as an array, or as the array `folds` of an object.
-type FoldsUpload = interface{}
 
 // Format A format of rows: `arrow` is the Arrow IPC file that `pd.read_feather` and `pl.read_ipc` read, `arrows` the Arrow IPC stream.
 type Format string
@@ -1217,18 +1118,6 @@ type HistogramBin struct {
 	Count int64   `json:"count"`
 	Hi    float64 `json:"hi"`
 	Lo    float64 `json:"lo"`
-}
-
-// Import defines model for Import.
-type Import struct {
-	// Data The CSV file.
-	Data string `json:"data"`
-
-	// Filename What the file is called, for people.
-	Filename *string `json:"filename,omitempty"`
-
-	// Measurement The table: letters, digits, `_`, `-` and `.`, in any case.
-	Measurement string `json:"measurement"`
 }
 
 // ImportAccepted defines model for ImportAccepted.
@@ -1316,6 +1205,9 @@ type MeasurementList struct {
 	Measurements []Measurement `json:"measurements"`
 }
 
+// Mode Sides that are traded: long, short, or dual for both.
+type Mode string
+
 // PredictionTable defines model for PredictionTable.
 type PredictionTable struct {
 	Columns []string `json:"columns"`
@@ -1328,12 +1220,14 @@ type PredictionTable struct {
 
 	// Folds With with=folds: ranges and thresholds, by fold_number.
 	Folds *[]struct {
-		FoldNumber    int                    `json:"fold_number"`
-		TestEndIdx    int64                  `json:"test_end_idx"`
-		TestStartIdx  int64                  `json:"test_start_idx"`
-		Thresholds    map[string]interface{} `json:"thresholds"`
-		TrainEndIdx   int64                  `json:"train_end_idx"`
-		TrainStartIdx int64                  `json:"train_start_idx"`
+		FoldNumber   int   `json:"fold_number"`
+		TestEndIdx   int64 `json:"test_end_idx"`
+		TestStartIdx int64 `json:"test_start_idx"`
+
+		// Thresholds Decision thresholds by name. The service keeps any names and values; these are the ones of its clients.
+		Thresholds    FoldThresholds `json:"thresholds"`
+		TrainEndIdx   int64          `json:"train_end_idx"`
+		TrainStartIdx int64          `json:"train_start_idx"`
 	} `json:"folds,omitempty"`
 	Limit       *int    `json:"limit"`
 	Measurement string  `json:"measurement"`
@@ -1412,34 +1306,6 @@ type RowsStored struct {
 	Warnings    []string `json:"warnings"`
 }
 
-// RowsUpload defines model for RowsUpload.
-type RowsUpload struct {
-	Rows []RowsUpload_Rows_Item `json:"rows"`
-}
-
-// RowsUpload_Rows_Item defines model for RowsUpload.rows.Item.
-type RowsUpload_Rows_Item struct {
-	// Timestamp Milliseconds since 1970, or a text such as 2025-11-10T01:30:00Z.
-	Timestamp interface{} `json:"timestamp,omitempty"`
-
-	// TimestampMs The same.
-	TimestampMs          interface{}            `json:"timestamp_ms,omitempty"`
-	AdditionalProperties map[string]interface{} `json:"-"`
-}
-
-// RunPatch defines model for RunPatch.
-type RunPatch struct {
-	CompletedAt *time.Time `json:"completed_at,omitempty"`
-	DurationMs  *int64     `json:"duration_ms,omitempty"`
-	StartedAt   *time.Time `json:"started_at,omitempty"`
-
-	// Status Where a run or simulation stands; the last four are final.
-	Status *Status `json:"status,omitempty"`
-
-	// SummaryMetrics Merged by top-level key.
-	SummaryMetrics *map[string]interface{} `json:"summary_metrics,omitempty"`
-}
-
 // RunStored defines model for RunStored.
 type RunStored struct {
 	Created bool `json:"created"`
@@ -1456,12 +1322,6 @@ type RunStored struct {
 	Success               bool               `json:"success"`
 	Version               int64              `json:"version"`
 	Warnings              []string           `json:"warnings"`
-}
-
-// RunUpload The run under `run` and its folds beside it, or all flat. Its `dataset_id` is a UUID or a slug. Without `folds` the stored folds stay; an empty array deletes them.
-type RunUpload struct {
-	Folds *[]map[string]interface{} `json:"folds,omitempty"`
-	Run   *map[string]interface{}   `json:"run,omitempty"`
 }
 
 // SeriesColumn defines model for SeriesColumn.
@@ -1572,18 +1432,6 @@ type ShapedRows struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
-// SimulationPatch defines model for SimulationPatch.
-type SimulationPatch struct {
-	CompletedAt *time.Time `json:"completed_at,omitempty"`
-	StartedAt   *time.Time `json:"started_at,omitempty"`
-
-	// Status Where a run or simulation stands; the last four are final.
-	Status *Status `json:"status,omitempty"`
-
-	// SummaryMetrics Merged by top-level key.
-	SummaryMetrics *map[string]interface{} `json:"summary_metrics,omitempty"`
-}
-
 // SimulationStored defines model for SimulationStored.
 type SimulationStored struct {
 	// BucketsStored Buckets that the simulation has now.
@@ -1602,15 +1450,6 @@ type SimulationStored struct {
 	Warnings     []string `json:"warnings"`
 }
 
-// SimulationUpload The `dataset_id` is a UUID or a slug. Without `buckets` or `trades` the stored ones stay; an empty array deletes them.
-type SimulationUpload = map[string]interface{}
-
-// Statement defines model for Statement.
-type Statement struct {
-	// SQL One statement.
-	SQL string `json:"sql"`
-}
-
 // Status Where a run or simulation stands; the last four are final.
 type Status string
 
@@ -1621,6 +1460,9 @@ type Targets struct {
 	Measurement string             `json:"measurement"`
 	Targets     []SeriesColumn     `json:"targets"`
 }
+
+// TradeSide The side of a trade.
+type TradeSide string
 
 // Cascade defines model for Cascade.
 type Cascade = bool
@@ -1694,8 +1536,8 @@ type MeasurementFilter = string
 // Metric defines model for Metric.
 type Metric = []string
 
-// ModeFilter defines model for ModeFilter.
-type ModeFilter string
+// ModeFilter Sides that are traded: long, short, or dual for both.
+type ModeFilter = Mode
 
 // NamespaceFilter defines model for NamespaceFilter.
 type NamespaceFilter = string
@@ -1733,8 +1575,8 @@ type RunIDs = []string
 // Search defines model for Search.
 type Search = string
 
-// SideFilter defines model for SideFilter.
-type SideFilter string
+// SideFilter The side of a trade.
+type SideFilter = TradeSide
 
 // SimulationFields defines model for SimulationFields.
 type SimulationFields = []string
@@ -1848,9 +1690,6 @@ type Unavailable = Error
 
 // UnsupportedEncoding The body of every answer that is not a success.
 type UnsupportedEncoding = Error
-
-// Rows defines model for Rows.
-type Rows = RowsUpload
 
 // ListDatasetsParams defines parameters for ListDatasets.
 type ListDatasetsParams struct {
@@ -2583,7 +2422,7 @@ type ListRunSimulationsParams struct {
 	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
 
 	// Mode Only in this mode.
-	Mode *ListRunSimulationsParamsMode `form:"mode,omitempty" json:"mode,omitempty"`
+	Mode *ModeFilter `form:"mode,omitempty" json:"mode,omitempty"`
 
 	// Measurement Only with this table of predictions.
 	Measurement *MeasurementFilter `form:"measurement,omitempty" json:"measurement,omitempty"`
@@ -2626,9 +2465,6 @@ type ListRunSimulationsParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
-// ListRunSimulationsParamsMode defines parameters for ListRunSimulations.
-type ListRunSimulationsParamsMode string
-
 // ListRunSimulationsParamsCount defines parameters for ListRunSimulations.
 type ListRunSimulationsParamsCount string
 
@@ -2650,7 +2486,7 @@ type ListSimulationsParams struct {
 	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
 
 	// Mode Only in this mode.
-	Mode *ListSimulationsParamsMode `form:"mode,omitempty" json:"mode,omitempty"`
+	Mode *ModeFilter `form:"mode,omitempty" json:"mode,omitempty"`
 
 	// Measurement Only with this table of predictions.
 	Measurement *MeasurementFilter `form:"measurement,omitempty" json:"measurement,omitempty"`
@@ -2692,9 +2528,6 @@ type ListSimulationsParams struct {
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
-
-// ListSimulationsParamsMode defines parameters for ListSimulations.
-type ListSimulationsParamsMode string
 
 // ListSimulationsParamsCount defines parameters for ListSimulations.
 type ListSimulationsParamsCount string
@@ -2879,7 +2712,7 @@ type AppendTraceParamsNonfinite string
 // ListTradesParams defines parameters for ListTrades.
 type ListTradesParams struct {
 	// Side Only trades of this side.
-	Side *ListTradesParamsSide `form:"side,omitempty" json:"side,omitempty"`
+	Side *SideFilter `form:"side,omitempty" json:"side,omitempty"`
 
 	// Limit Most items to return. A value above 50000 counts as 50000.
 	Limit *TradeLimit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -2899,9 +2732,6 @@ type ListTradesParams struct {
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
-
-// ListTradesParamsSide defines parameters for ListTrades.
-type ListTradesParamsSide string
 
 // ListTradesParamsCount defines parameters for ListTrades.
 type ListTradesParamsCount string
@@ -2924,7 +2754,7 @@ type ListTradesimRunsParams struct {
 	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
 
 	// Mode Only in this mode.
-	Mode *ListTradesimRunsParamsMode `form:"mode,omitempty" json:"mode,omitempty"`
+	Mode *ModeFilter `form:"mode,omitempty" json:"mode,omitempty"`
 
 	// Measurement Only with this table of predictions.
 	Measurement *MeasurementFilter `form:"measurement,omitempty" json:"measurement,omitempty"`
@@ -2960,9 +2790,6 @@ type ListTradesimRunsParams struct {
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
-
-// ListTradesimRunsParamsMode defines parameters for ListTradesimRuns.
-type ListTradesimRunsParamsMode string
 
 // GetTradesimRunParams defines parameters for GetTradesimRun.
 type GetTradesimRunParams struct {
@@ -3021,7 +2848,7 @@ type ListTradesimTraceParams struct {
 // ListTradesimTradesParams defines parameters for ListTradesimTrades.
 type ListTradesimTradesParams struct {
 	// Side Only trades of this side.
-	Side *ListTradesimTradesParamsSide `form:"side,omitempty" json:"side,omitempty"`
+	Side *SideFilter `form:"side,omitempty" json:"side,omitempty"`
 
 	// Limit Most items to return. A value above 50000 counts as 50000.
 	Limit *TradeLimit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -3035,9 +2862,6 @@ type ListTradesimTradesParams struct {
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
-
-// ListTradesimTradesParamsSide defines parameters for ListTradesimTrades.
-type ListTradesimTradesParamsSide string
 
 // ListWalkforwardRunsParams defines parameters for ListWalkforwardRuns.
 type ListWalkforwardRunsParams struct {
@@ -3172,57 +2996,6 @@ type ListRunPredictionsParams struct {
 // ListRunPredictionsParamsWith defines parameters for ListRunPredictions.
 type ListRunPredictionsParamsWith string
 
-// StoreDatasetJSONRequestBody defines body for StoreDataset for application/json ContentType.
-type StoreDatasetJSONRequestBody = DatasetUpload
-
-// PutDatasetJSONRequestBody defines body for PutDataset for application/json ContentType.
-type PutDatasetJSONRequestBody = DatasetUpload
-
-// AppendIndicatorsJSONRequestBody defines body for AppendIndicators for application/json ContentType.
-type AppendIndicatorsJSONRequestBody = RowsUpload
-
-// AppendOhlcvJSONRequestBody defines body for AppendOhlcv for application/json ContentType.
-type AppendOhlcvJSONRequestBody = RowsUpload
-
-// ExportSeriesJSONRequestBody defines body for ExportSeries for application/json ContentType.
-type ExportSeriesJSONRequestBody = Statement
-
-// ImportSeriesJSONRequestBody defines body for ImportSeries for application/json ContentType.
-type ImportSeriesJSONRequestBody = Import
-
-// ImportSeriesAsyncJSONRequestBody defines body for ImportSeriesAsync for application/json ContentType.
-type ImportSeriesAsyncJSONRequestBody = Import
-
-// QuerySeriesJSONRequestBody defines body for QuerySeries for application/json ContentType.
-type QuerySeriesJSONRequestBody = Statement
-
-// StoreRunJSONRequestBody defines body for StoreRun for application/json ContentType.
-type StoreRunJSONRequestBody = RunUpload
-
-// PatchRunJSONRequestBody defines body for PatchRun for application/json ContentType.
-type PatchRunJSONRequestBody = RunPatch
-
-// PutRunJSONRequestBody defines body for PutRun for application/json ContentType.
-type PutRunJSONRequestBody = RunUpload
-
-// AppendFoldsJSONRequestBody defines body for AppendFolds for application/json ContentType.
-type AppendFoldsJSONRequestBody = FoldsUpload
-
-// AppendPredictionsJSONRequestBody defines body for AppendPredictions for application/json ContentType.
-type AppendPredictionsJSONRequestBody = RowsUpload
-
-// StoreSimulationJSONRequestBody defines body for StoreSimulation for application/json ContentType.
-type StoreSimulationJSONRequestBody = SimulationUpload
-
-// PatchSimulationJSONRequestBody defines body for PatchSimulation for application/json ContentType.
-type PatchSimulationJSONRequestBody = SimulationPatch
-
-// PutSimulationJSONRequestBody defines body for PutSimulation for application/json ContentType.
-type PutSimulationJSONRequestBody = SimulationUpload
-
-// AppendTraceJSONRequestBody defines body for AppendTrace for application/json ContentType.
-type AppendTraceJSONRequestBody = RowsUpload
-
 // Getter for additional properties for EquityRows_Rows_Item. Returns the specified
 // element and whether it was found
 func (a EquityRows_Rows_Item) Get(fieldName string) (value interface{}, found bool) {
@@ -3289,45 +3062,101 @@ func (a EquityRows_Rows_Item) MarshalJSON() ([]byte, error) {
 	return json.Marshal(object)
 }
 
-// Getter for additional properties for RowsUpload_Rows_Item. Returns the specified
+// Getter for additional properties for FoldThresholds. Returns the specified
 // element and whether it was found
-func (a RowsUpload_Rows_Item) Get(fieldName string) (value interface{}, found bool) {
+func (a FoldThresholds) Get(fieldName string) (value interface{}, found bool) {
 	if a.AdditionalProperties != nil {
 		value, found = a.AdditionalProperties[fieldName]
 	}
 	return
 }
 
-// Setter for additional properties for RowsUpload_Rows_Item
-func (a *RowsUpload_Rows_Item) Set(fieldName string, value interface{}) {
+// Setter for additional properties for FoldThresholds
+func (a *FoldThresholds) Set(fieldName string, value interface{}) {
 	if a.AdditionalProperties == nil {
 		a.AdditionalProperties = make(map[string]interface{})
 	}
 	a.AdditionalProperties[fieldName] = value
 }
 
-// Override default JSON handling for RowsUpload_Rows_Item to handle AdditionalProperties
-func (a *RowsUpload_Rows_Item) UnmarshalJSON(b []byte) error {
+// Override default JSON handling for FoldThresholds to handle AdditionalProperties
+func (a *FoldThresholds) UnmarshalJSON(b []byte) error {
 	object := make(map[string]json.RawMessage)
 	err := json.Unmarshal(b, &object)
 	if err != nil {
 		return err
 	}
 
-	if raw, found := object["timestamp"]; found {
-		err = json.Unmarshal(raw, &a.Timestamp)
+	if raw, found := object["dynamic_positive"]; found {
+		err = json.Unmarshal(raw, &a.DynamicPositive)
 		if err != nil {
-			return fmt.Errorf("error reading 'timestamp': %w", err)
+			return fmt.Errorf("error reading 'dynamic_positive': %w", err)
 		}
-		delete(object, "timestamp")
+		delete(object, "dynamic_positive")
 	}
 
-	if raw, found := object["timestamp_ms"]; found {
-		err = json.Unmarshal(raw, &a.TimestampMs)
+	if raw, found := object["long_optimal"]; found {
+		err = json.Unmarshal(raw, &a.LongOptimal)
 		if err != nil {
-			return fmt.Errorf("error reading 'timestamp_ms': %w", err)
+			return fmt.Errorf("error reading 'long_optimal': %w", err)
 		}
-		delete(object, "timestamp_ms")
+		delete(object, "long_optimal")
+	}
+
+	if raw, found := object["long_percentile"]; found {
+		err = json.Unmarshal(raw, &a.LongPercentile)
+		if err != nil {
+			return fmt.Errorf("error reading 'long_percentile': %w", err)
+		}
+		delete(object, "long_percentile")
+	}
+
+	if raw, found := object["prediction_original"]; found {
+		err = json.Unmarshal(raw, &a.PredictionOriginal)
+		if err != nil {
+			return fmt.Errorf("error reading 'prediction_original': %w", err)
+		}
+		delete(object, "prediction_original")
+	}
+
+	if raw, found := object["prediction_scaled"]; found {
+		err = json.Unmarshal(raw, &a.PredictionScaled)
+		if err != nil {
+			return fmt.Errorf("error reading 'prediction_scaled': %w", err)
+		}
+		delete(object, "prediction_scaled")
+	}
+
+	if raw, found := object["short_optimal"]; found {
+		err = json.Unmarshal(raw, &a.ShortOptimal)
+		if err != nil {
+			return fmt.Errorf("error reading 'short_optimal': %w", err)
+		}
+		delete(object, "short_optimal")
+	}
+
+	if raw, found := object["short_original"]; found {
+		err = json.Unmarshal(raw, &a.ShortOriginal)
+		if err != nil {
+			return fmt.Errorf("error reading 'short_original': %w", err)
+		}
+		delete(object, "short_original")
+	}
+
+	if raw, found := object["short_percentile"]; found {
+		err = json.Unmarshal(raw, &a.ShortPercentile)
+		if err != nil {
+			return fmt.Errorf("error reading 'short_percentile': %w", err)
+		}
+		delete(object, "short_percentile")
+	}
+
+	if raw, found := object["short_scaled"]; found {
+		err = json.Unmarshal(raw, &a.ShortScaled)
+		if err != nil {
+			return fmt.Errorf("error reading 'short_scaled': %w", err)
+		}
+		delete(object, "short_scaled")
 	}
 
 	if len(object) != 0 {
@@ -3344,19 +3173,72 @@ func (a *RowsUpload_Rows_Item) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Override default JSON handling for RowsUpload_Rows_Item to handle AdditionalProperties
-func (a RowsUpload_Rows_Item) MarshalJSON() ([]byte, error) {
+// Override default JSON handling for FoldThresholds to handle AdditionalProperties
+func (a FoldThresholds) MarshalJSON() ([]byte, error) {
 	var err error
 	object := make(map[string]json.RawMessage)
 
-	object["timestamp"], err = json.Marshal(a.Timestamp)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'timestamp': %w", err)
+	if a.DynamicPositive != nil {
+		object["dynamic_positive"], err = json.Marshal(a.DynamicPositive)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'dynamic_positive': %w", err)
+		}
 	}
 
-	object["timestamp_ms"], err = json.Marshal(a.TimestampMs)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'timestamp_ms': %w", err)
+	if a.LongOptimal != nil {
+		object["long_optimal"], err = json.Marshal(a.LongOptimal)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'long_optimal': %w", err)
+		}
+	}
+
+	if a.LongPercentile != nil {
+		object["long_percentile"], err = json.Marshal(a.LongPercentile)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'long_percentile': %w", err)
+		}
+	}
+
+	if a.PredictionOriginal != nil {
+		object["prediction_original"], err = json.Marshal(a.PredictionOriginal)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'prediction_original': %w", err)
+		}
+	}
+
+	if a.PredictionScaled != nil {
+		object["prediction_scaled"], err = json.Marshal(a.PredictionScaled)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'prediction_scaled': %w", err)
+		}
+	}
+
+	if a.ShortOptimal != nil {
+		object["short_optimal"], err = json.Marshal(a.ShortOptimal)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'short_optimal': %w", err)
+		}
+	}
+
+	if a.ShortOriginal != nil {
+		object["short_original"], err = json.Marshal(a.ShortOriginal)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'short_original': %w", err)
+		}
+	}
+
+	if a.ShortPercentile != nil {
+		object["short_percentile"], err = json.Marshal(a.ShortPercentile)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'short_percentile': %w", err)
+		}
+	}
+
+	if a.ShortScaled != nil {
+		object["short_scaled"], err = json.Marshal(a.ShortScaled)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'short_scaled': %w", err)
+		}
 	}
 
 	for fieldName, field := range a.AdditionalProperties {
@@ -3545,7 +3427,7 @@ func (a ShapedRows) MarshalJSON() ([]byte, error) {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// ListDatasets Datasets, newest first, in the shape of the current API
+	// ListDatasets Datasets that match all filters, newest first
 	// (GET /api/datasets)
 	ListDatasets(ctx echo.Context, params ListDatasetsParams) error
 	// StoreDataset Create a dataset, or merge into the one with this id or slug
@@ -3554,10 +3436,10 @@ type ServerInterface interface {
 	// DeleteDataset Delete a dataset
 	// (DELETE /api/datasets/{dataset_id})
 	DeleteDataset(ctx echo.Context, datasetID string, params DeleteDatasetParams) error
-	// GetDataset One dataset in the shape of the current API
+	// GetDataset One dataset
 	// (GET /api/datasets/{dataset_id})
 	GetDataset(ctx echo.Context, datasetID string, params GetDatasetParams) error
-	// PutDataset The same as POST, with the id in the path
+	// PutDataset Create or merge the dataset of this id
 	// (PUT /api/datasets/{dataset_id})
 	PutDataset(ctx echo.Context, datasetID string, params PutDatasetParams) error
 	// ListFeatures The features of a dataset
@@ -3598,15 +3480,23 @@ type ServerInterface interface {
 	GetHealth(ctx echo.Context) error
 	// ListIndicatorDatasets Datasets, newest first
 	// (GET /api/indicators/datasets)
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	ListIndicatorDatasets(ctx echo.Context, params ListIndicatorDatasetsParams) error
 	// GetIndicatorDataset One dataset
 	// (GET /api/indicators/datasets/{dataset_id})
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	GetIndicatorDataset(ctx echo.Context, datasetID string, params GetIndicatorDatasetParams) error
 	// ListIndicatorFeatures The features of a dataset
 	// (GET /api/indicators/datasets/{dataset_id}/features)
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	ListIndicatorFeatures(ctx echo.Context, datasetID string) error
 	// ListIndicatorTargets The targets of a dataset
 	// (GET /api/indicators/datasets/{dataset_id}/targets)
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	ListIndicatorTargets(ctx echo.Context, datasetID string) error
 	// ListJobs Jobs, newest first
 	// (GET /api/jobs)
@@ -3617,7 +3507,7 @@ type ServerInterface interface {
 	// CancelJob End a job
 	// (POST /api/jobs/{job_id}/cancel)
 	CancelJob(ctx echo.Context, jobID string) error
-	// ExportSeries The same as a CSV file, with all rows
+	// ExportSeries Run one read-only SQL statement, with all rows as a CSV file
 	// (POST /api/questdb/export)
 	ExportSeries(ctx echo.Context) error
 	// ImportSeries Import a CSV file of at most 100000 rows and wait for it
@@ -3650,7 +3540,7 @@ type ServerInterface interface {
 	// PatchRun Change status, times or figures of a run
 	// (PATCH /api/runs/{run_id})
 	PatchRun(ctx echo.Context, runID string, params PatchRunParams) error
-	// PutRun The same as POST, with the id in the path
+	// PutRun Store the run of this id
 	// (PUT /api/runs/{run_id})
 	PutRun(ctx echo.Context, runID string, params PutRunParams) error
 	// ListFolds The folds of a run by number, page by page
@@ -3683,7 +3573,7 @@ type ServerInterface interface {
 	// PatchSimulation Change status, times or figures of a simulation
 	// (PATCH /api/simulations/{simulation_id})
 	PatchSimulation(ctx echo.Context, simulationID string, params PatchSimulationParams) error
-	// PutSimulation The same as POST, with the id in the path
+	// PutSimulation Store the simulation of this id
 	// (PUT /api/simulations/{simulation_id})
 	PutSimulation(ctx echo.Context, simulationID string, params PutSimulationParams) error
 	// GetEquity The cumulative return of a simulation after each trade, or at the end of each bar
@@ -3700,27 +3590,41 @@ type ServerInterface interface {
 	ListTrades(ctx echo.Context, simulationID string, params ListTradesParams) error
 	// ListTradesimRuns Trading simulations, newest first
 	// (GET /api/tradesim/runs)
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	ListTradesimRuns(ctx echo.Context, params ListTradesimRunsParams) error
 	// GetTradesimRun One trading simulation with its buckets by side
 	// (GET /api/tradesim/runs/{simulation_id})
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	GetTradesimRun(ctx echo.Context, simulationID string, params GetTradesimRunParams) error
-	// ListTradesimTrace The same
+	// ListTradesimTrace The trace of a simulation by entry time, under the older path
 	// (GET /api/tradesim/runs/{simulation_id}/trace)
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	ListTradesimTrace(ctx echo.Context, simulationID string, params ListTradesimTraceParams) error
-	// ListTradesimTrades The same trades as a bare array
+	// ListTradesimTrades The trades of a simulation as a bare array
 	// (GET /api/tradesim/runs/{simulation_id}/trades)
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	ListTradesimTrades(ctx echo.Context, simulationID string, params ListTradesimTradesParams) error
 	// ListWalkforwardRuns Walk-forward runs, newest first, without their folds
 	// (GET /api/walkforward/runs)
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	ListWalkforwardRuns(ctx echo.Context, params ListWalkforwardRunsParams) error
 	// GetWalkforwardRun One walk-forward run with all its folds by number
 	// (GET /api/walkforward/runs/{run_id})
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	GetWalkforwardRun(ctx echo.Context, runID string, params GetWalkforwardRunParams) error
 	// ListRunFolds The folds of a run by number
 	// (GET /api/walkforward/runs/{run_id}/folds)
 	ListRunFolds(ctx echo.Context, runID string, params ListRunFoldsParams) error
-	// ListRunPredictions The same, as JSON by default
+	// ListRunPredictions The predictions of a run by time, as JSON by default
 	// (GET /api/walkforward/runs/{run_id}/predictions)
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	ListRunPredictions(ctx echo.Context, runID string, params ListRunPredictionsParams) error
 	// GetHealthz Whether the process is alive, whatever the state of the databases
 	// (GET /healthz)

@@ -11,7 +11,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Datasets, newest first */
+        /**
+         * Datasets, newest first
+         * @deprecated
+         * @description A bare array; `X-Total-Count` says how many match. Older: ListDatasets is the route of the current API.
+         */
         get: operations["ListIndicatorDatasets"];
         put?: never;
         post?: never;
@@ -28,7 +32,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One dataset */
+        /**
+         * One dataset
+         * @deprecated
+         * @description The columns of the table, under their own names. Older: GetDataset is the route of the current API.
+         */
         get: operations["GetIndicatorDataset"];
         put?: never;
         post?: never;
@@ -45,7 +53,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Walk-forward runs, newest first, without their folds */
+        /**
+         * Walk-forward runs, newest first, without their folds
+         * @deprecated
+         * @description A bare array; `X-Total-Count` says how many match. Older: ListRuns is the route of the current API.
+         */
         get: operations["ListWalkforwardRuns"];
         put?: never;
         post?: never;
@@ -62,7 +74,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One walk-forward run with all its folds by number */
+        /**
+         * One walk-forward run with all its folds by number
+         * @deprecated
+         * @description The run and its folds side by side. Older: GetRun is the route of the current API.
+         */
         get: operations["GetWalkforwardRun"];
         put?: never;
         post?: never;
@@ -79,7 +95,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Trading simulations, newest first */
+        /**
+         * Trading simulations, newest first
+         * @deprecated
+         * @description A bare array; `X-Total-Count` says how many match. Older: ListSimulations is the route of the current API.
+         */
         get: operations["ListTradesimRuns"];
         put?: never;
         post?: never;
@@ -96,7 +116,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One trading simulation with its buckets by side */
+        /**
+         * One trading simulation with its buckets by side
+         * @deprecated
+         * @description The simulation, under `run`, and its buckets side by side. Older: GetSimulation is the route of the current API.
+         */
         get: operations["GetTradesimRun"];
         put?: never;
         post?: never;
@@ -113,10 +137,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Datasets, newest first, in the shape of the current API */
+        /**
+         * Datasets that match all filters, newest first
+         * @description A page of datasets with the number of all that match. `cursor` goes on after a page.
+         */
         get: operations["ListDatasets"];
         put?: never;
-        /** Create a dataset, or merge into the one with this id or slug */
+        /**
+         * Create a dataset, or merge into the one with this id or slug
+         * @description A dataset is found by its id, or else by its slug (`matched_by` says so). Repeating the request changes nothing.
+         */
         post: operations["StoreDataset"];
         delete?: never;
         options?: never;
@@ -131,12 +161,21 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One dataset in the shape of the current API */
+        /**
+         * One dataset
+         * @description Times are milliseconds since 1970, 0 when unknown.
+         */
         get: operations["GetDataset"];
-        /** The same as POST, with the id in the path */
+        /**
+         * Create or merge the dataset of this id
+         * @description The `dataset_id` of the body has to be the same.
+         */
         put: operations["PutDataset"];
         post?: never;
-        /** Delete a dataset */
+        /**
+         * Delete a dataset
+         * @description What is below it is 409 unless `cascade=true`. Its rows in QuestDB go with it.
+         */
         delete: operations["DeleteDataset"];
         options?: never;
         head?: never;
@@ -150,7 +189,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The runs of one dataset */
+        /**
+         * The runs of one dataset
+         * @description A page of the runs of one dataset, with the number of all that match.
+         */
         get: operations["ListDatasetRuns"];
         put?: never;
         post?: never;
@@ -167,7 +209,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The export manifest of a dataset */
+        /**
+         * The export manifest of a dataset
+         * @description The metadata as the exporter stored it, with counts, bounds and tables as they are now.
+         */
         get: operations["GetDatasetManifest"];
         put?: never;
         post?: never;
@@ -234,7 +279,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The indicators and targets of a dataset by time */
+        /**
+         * The indicators and targets of a dataset by time
+         * @description All rows, or those of a range. Indices of folds count these rows.
+         */
         get: operations["ListIndicators"];
         put?: never;
         post?: never;
@@ -295,7 +343,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The features of a dataset */
+        /**
+         * The features of a dataset
+         * @description The numeric columns of the indicator rows but targets, times and prices.
+         */
         get: operations["ListFeatures"];
         put?: never;
         post?: never;
@@ -312,7 +363,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The features of a dataset */
+        /**
+         * The features of a dataset
+         * @deprecated
+         * @description The same under the older path. Older: ListFeatures is the route of the current API.
+         */
         get: operations["ListIndicatorFeatures"];
         put?: never;
         post?: never;
@@ -329,7 +384,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The targets of a dataset */
+        /**
+         * The targets of a dataset
+         * @description The numeric columns of the indicator rows whose names begin with TGT or target.
+         */
         get: operations["ListTargets"];
         put?: never;
         post?: never;
@@ -346,7 +404,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The targets of a dataset */
+        /**
+         * The targets of a dataset
+         * @deprecated
+         * @description The same under the older path. Older: ListTargets is the route of the current API.
+         */
         get: operations["ListIndicatorTargets"];
         put?: never;
         post?: never;
@@ -386,7 +448,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The distribution of the values of a column */
+        /**
+         * The distribution of the values of a column
+         * @description Bins of equal width over the range of the values, or from `min` to `max`.
+         */
         get: operations["GetHistogram"];
         put?: never;
         post?: never;
@@ -403,10 +468,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Runs that match all filters */
+        /**
+         * Runs that match all filters
+         * @description A page of runs without their folds, with the number of all that match.
+         */
         get: operations["ListRuns"];
         put?: never;
-        /** Store a run; its folds are replaced when some are given */
+        /**
+         * Store a run; its folds are replaced when some are given
+         * @description In one transaction: all is stored or nothing. A repeat with the same id replaces the run.
+         */
         post: operations["StoreRun"];
         delete?: never;
         options?: never;
@@ -421,16 +492,28 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One run with its folds, flat */
+        /**
+         * One run with its folds, flat
+         * @description All folds, unless `fold_limit` or `folds=none` says otherwise.
+         */
         get: operations["GetRun"];
-        /** The same as POST, with the id in the path */
+        /**
+         * Store the run of this id
+         * @description The `run_id` of the body has to be the same.
+         */
         put: operations["PutRun"];
         post?: never;
-        /** Delete a run */
+        /**
+         * Delete a run
+         * @description What is below it is 409 unless `cascade=true`. Its predictions in QuestDB go with it.
+         */
         delete: operations["DeleteRun"];
         options?: never;
         head?: never;
-        /** Change status, times or figures of a run */
+        /**
+         * Change status, times or figures of a run
+         * @description Only the fields that are given change. A status goes forward; a final one is kept unless `force=true`.
+         */
         patch: operations["PatchRun"];
         trace?: never;
     };
@@ -444,7 +527,10 @@ export interface paths {
         /** The folds of a run by number, page by page */
         get: operations["ListFolds"];
         put?: never;
-        /** Add folds to a run that is going on; those with the same numbers are replaced */
+        /**
+         * Add folds to a run that is going on; those with the same numbers are replaced
+         * @description In one transaction. A run with a final status is 409 unless `force=true`.
+         */
         post: operations["AppendFolds"];
         delete?: never;
         options?: never;
@@ -459,7 +545,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The folds of a run by number */
+        /**
+         * The folds of a run by number
+         * @description A bare array; `X-Total-Count` says how many there are.
+         */
         get: operations["ListRunFolds"];
         put?: never;
         post?: never;
@@ -520,7 +609,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The same, as JSON by default */
+        /**
+         * The predictions of a run by time, as JSON by default
+         * @deprecated
+         * @description The predictions of a run by time. Older: ListPredictions is the route of the current API.
+         */
         get: operations["ListRunPredictions"];
         put?: never;
         post?: never;
@@ -537,10 +630,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Simulations that match all filters */
+        /**
+         * Simulations that match all filters
+         * @description A page of simulations, with the number of all that match.
+         */
         get: operations["ListSimulations"];
         put?: never;
-        /** Store a simulation; its buckets and trades are replaced when some are given */
+        /**
+         * Store a simulation; its buckets and trades are replaced when some are given
+         * @description In one transaction: all is stored or nothing. A repeat with the same id replaces the simulation.
+         */
         post: operations["StoreSimulation"];
         delete?: never;
         options?: never;
@@ -555,16 +654,28 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One simulation with its buckets, flat */
+        /**
+         * One simulation with its buckets, flat
+         * @description With the number of trades; those have a route of their own.
+         */
         get: operations["GetSimulation"];
-        /** The same as POST, with the id in the path */
+        /**
+         * Store the simulation of this id
+         * @description The `simulation_id` of the body has to be the same.
+         */
         put: operations["PutSimulation"];
         post?: never;
-        /** Delete a simulation */
+        /**
+         * Delete a simulation
+         * @description Its buckets and trades are 409 unless `cascade=true`. Its trace in QuestDB goes with it.
+         */
         delete: operations["DeleteSimulation"];
         options?: never;
         head?: never;
-        /** Change status, times or figures of a simulation */
+        /**
+         * Change status, times or figures of a simulation
+         * @description Only the fields that are given change. A status goes forward; a final one is kept unless `force=true`.
+         */
         patch: operations["PatchSimulation"];
         trace?: never;
     };
@@ -575,7 +686,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The trades of a simulation by entry time, and then in the order in which they were sent */
+        /**
+         * The trades of a simulation by entry time, and then in the order in which they were sent
+         * @description A page of trades with the number of all that match.
+         */
         get: operations["ListTrades"];
         put?: never;
         post?: never;
@@ -592,7 +706,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The same trades as a bare array */
+        /**
+         * The trades of a simulation as a bare array
+         * @deprecated
+         * @description In the same order, as a bare array; `X-Total-Count` says how many match. Older: ListTrades is the route of the current API.
+         */
         get: operations["ListTradesimTrades"];
         put?: never;
         post?: never;
@@ -637,7 +755,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The same */
+        /**
+         * The trace of a simulation by entry time, under the older path
+         * @deprecated
+         * @description The same under the older path. Older: ListTrace is the route of the current API.
+         */
         get: operations["ListTradesimTrace"];
         put?: never;
         post?: never;
@@ -678,7 +800,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the process is alive, whatever the state of the databases */
+        /**
+         * Whether the process is alive, whatever the state of the databases
+         * @description For the supervisor of the process. It asks no database.
+         */
         get: operations["GetHealthz"];
         put?: never;
         post?: never;
@@ -695,7 +820,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether requests should be sent here */
+        /**
+         * Whether requests should be sent here
+         * @description For a load balancer. 503 while PostgreSQL does not answer, its schema is not this version's, or the service stops.
+         */
         get: operations["GetReadyz"];
         put?: never;
         post?: never;
@@ -712,7 +840,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The state of the service and its databases */
+        /**
+         * The state of the service and its databases
+         * @description For people and monitors: always 200, with the state of each database.
+         */
         get: operations["GetHealth"];
         put?: never;
         post?: never;
@@ -750,7 +881,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** This document as JSON */
+        /**
+         * This document as JSON
+         * @description It describes this version of the service.
+         */
         get: operations["GetOpenapiJSON"];
         put?: never;
         post?: never;
@@ -767,7 +901,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** This document as YAML */
+        /**
+         * This document as YAML
+         * @description It describes this version of the service.
+         */
         get: operations["GetOpenapiYAML"];
         put?: never;
         post?: never;
@@ -810,7 +947,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * The same as a CSV file, with all rows
+         * Run one read-only SQL statement, with all rows as a CSV file
          * @description Streamed; an answer that cannot be finished is cut off. Times are RFC 3339, NULL is an empty cell.
          */
         post: operations["ExportSeries"];
@@ -827,7 +964,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The tables of QuestDB by name */
+        /**
+         * The tables of QuestDB by name
+         * @description With their numbers of rows and the times of the first and the last one.
+         */
         get: operations["ListMeasurements"];
         put?: never;
         post?: never;
@@ -844,7 +984,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One table of QuestDB with its columns */
+        /**
+         * One table of QuestDB with its columns
+         * @description Columns are in the order of the table.
+         */
         get: operations["GetMeasurement"];
         put?: never;
         post?: never;
@@ -909,7 +1052,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Jobs, newest first */
+        /**
+         * Jobs, newest first
+         * @description A page of jobs, with the number of all that match.
+         */
         get: operations["ListJobs"];
         put?: never;
         post?: never;
@@ -926,7 +1072,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One job */
+        /**
+         * One job
+         * @description `progress` and `total` count rows. A final status does not change any more.
+         */
         get: operations["GetJob"];
         put?: never;
         post?: never;
@@ -966,6 +1115,203 @@ export interface components {
          * @enum {string}
          */
         Status: "PENDING" | "QUEUED" | "RUNNING" | "COMPLETED" | "INCOMPLETE" | "FAILED" | "CANCELLED";
+        /**
+         * @description Sides that are traded: long, short, or dual for both.
+         * @enum {string}
+         */
+        Mode: "long" | "short" | "dual";
+        /**
+         * @description Trades of one side, or of both together (all and dual).
+         * @enum {string}
+         */
+        BucketSide: "long" | "short" | "all" | "dual";
+        /**
+         * @description The side of a trade.
+         * @enum {string}
+         */
+        TradeSide: "long" | "short";
+        /**
+         * @description Names of the columns that the model reads.
+         * @example [
+         *       "rsi_14",
+         *       "hma_55"
+         *     ]
+         */
+        FeatureColumns: string[];
+        /** @description Columns of the indicator rows. */
+        ColumnSchema: ({
+            name?: string;
+            /** @description As QuestDB calls it. */
+            type?: string;
+            /** @description feature, target or time. */
+            role?: string;
+        } & {
+            [key: string]: unknown;
+        })[];
+        /**
+         * @description The export manifest, as its writer sends it. Counts, bounds and tables that are not given beside it are taken from it if they fit; a value that does
+         *     not is kept all the same, and a warning says so. Any other name and value is kept too.
+         */
+        DatasetMetadata: {
+            /** @description Of the manifest. */
+            version?: unknown;
+            /** @description When it was exported. */
+            exported_at?: unknown;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description Settings of the model. The service keeps any names and values; these are the ones of its clients. */
+        Hyperparameters: {
+            learning_rate?: number;
+            max_depth?: number;
+            min_boost_rounds?: number;
+            objective?: string;
+            /** @description How thresholds are chosen. */
+            threshold_method?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description Window lengths and steps in rows. The service keeps any names and values; these are the ones of its clients. */
+        WalkConfig: {
+            train_size?: number;
+            test_size?: number;
+            train_test_gap?: number;
+            fold_step?: number;
+            /** @description The same, as the dashboard reads it. */
+            step_size?: number;
+            start_fold?: number;
+            /** @description -1 for the last. */
+            end_fold?: number;
+            initial_offset?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @description Figures over all folds. The service keeps any names and values, numbers or not. These are the names of its clients, which send numbers
+         *     and leave out what they cannot compute, such as a profit factor without losses.
+         */
+        RunMetrics: {
+            /** @description Number of folds. */
+            folds?: number;
+            total_signals?: number;
+            /** @description Profit factor of long signals. */
+            pf_long?: number;
+            /** @description Profit factor of short signals. */
+            pf_short?: number;
+            /** @description Profit factor of both. */
+            pf_dual?: number;
+            hit_rate?: number;
+            short_hit_rate?: number;
+            signal_rate?: number;
+            short_signal_rate?: number;
+            avg_return_on_signals?: number;
+            avg_return_on_short_signals?: number;
+            sum_wins?: number;
+            sum_losses?: number;
+            sum_short_wins?: number;
+            sum_short_losses?: number;
+            /** @description Sum of the returns of long signals. */
+            running_sum?: number;
+            running_sum_short?: number;
+            running_sum_dual?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description Decision thresholds by name. The service keeps any names and values; these are the ones of its clients. */
+        FoldThresholds: {
+            long_optimal?: number;
+            short_optimal?: number;
+            prediction_scaled?: number;
+            prediction_original?: number;
+            dynamic_positive?: number;
+            short_scaled?: number;
+            short_original?: number;
+            long_percentile?: number;
+            short_percentile?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @description Figures of the test window, or of the training window where the name says so. The service keeps any names and values; these are the ones of
+         *     its clients, which leave out what they cannot compute.
+         */
+        FoldMetrics: {
+            hit_rate?: number;
+            short_hit_rate?: number;
+            profit_factor_test?: number;
+            profit_factor_train?: number;
+            profit_factor_short_train?: number;
+            profit_factor_short_test?: number;
+            n_signals?: number;
+            n_short_signals?: number;
+            signal_sum?: number;
+            short_signal_sum?: number;
+            signal_rate?: number;
+            short_signal_rate?: number;
+            avg_return_on_signals?: number;
+            median_return_on_signals?: number;
+            std_return_on_signals?: number;
+            avg_return_on_short_signals?: number;
+            avg_predicted_return_on_signals?: number;
+            running_sum?: number;
+            running_sum_short?: number;
+            running_sum_dual?: number;
+            sum_wins?: number;
+            sum_losses?: number;
+            sum_short_wins?: number;
+            sum_short_losses?: number;
+            model_learned_nothing?: boolean;
+            used_cached_model?: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description Settings of the simulation. The service keeps any names and values; these are the ones of its clients. */
+        SimulationConfig: {
+            position_size?: number;
+            use_stop_loss?: boolean;
+            threshold_choice?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @description Figures over all trades. The service keeps any names and values, numbers or not. These are the names of its clients, which send numbers and
+         *     leave out what they cannot compute.
+         */
+        SimulationMetrics: {
+            /** @description In percent of one position. */
+            total_return_pct?: number;
+            /** @description In percent, as a negative number. */
+            max_drawdown_pct?: number;
+            profit_factor?: number;
+            total_trades?: number;
+            win_count?: number;
+            win_rate?: number;
+            total_pnl?: number;
+            avg_return_pct?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description What else the writer knows of the trade, under any name; numbers and times of its clients are these. */
+        TradeMetadata: {
+            fold_index?: number;
+            entry_signal?: number;
+            exit_signal?: number;
+            /** @description Time of exit in milliseconds since 1970. */
+            exit_timestamp?: number | null;
+            /** @description The id as it was sent, where that is no UUID. */
+            original_trade_id?: string | number;
+            /** @description The side as it was sent, where that is not long or short. */
+            original_side?: string | number;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description What was asked for. */
+        ImportPayload: {
+            /** @description The table. */
+            measurement: string;
+            /** @description What the file is called, for people. */
+            filename?: string;
+        };
         /**
          * @description A format of rows: `arrow` is the Arrow IPC file that `pd.read_feather` and `pl.read_ipc` read, `arrows` the Arrow IPC stream.
          * @enum {string}
@@ -1096,7 +1442,7 @@ export interface components {
                 test_start_idx: number;
                 /** Format: int64 */
                 test_end_idx: number;
-                thresholds: Record<string, unknown>;
+                thresholds: components["schemas"]["FoldThresholds"];
             }[];
         };
         IndexMap: {
@@ -1382,48 +1728,573 @@ export interface components {
             /** @description The buckets by side. */
             buckets: components["schemas"]["SimulationTradeBucket"][];
         };
-        Manifest: Record<string, unknown>;
-        /** @description Absent fields and empty texts keep what is stored; metadata is merged by top-level key, and values that are missing at the top level of the body are taken from it. */
-        DatasetUpload: {
+        /** @description What the exporter stored as metadata, with the values that the service knows put over it. */
+        Manifest: {
+            /** @description Of the manifest; 1 by default. */
+            version: unknown;
             /** Format: uuid */
             dataset_id: string;
+            dataset_slug: string;
+            symbol: string;
+            granularity: string;
+            source: string;
+            /** @description QuestDB table of the bars. */
+            ohlcv_measurement: string;
+            /** @description QuestDB table of the indicator rows. */
+            indicator_measurement: string;
+            /**
+             * Format: int64
+             * @description Distance of two bars in milliseconds, 0 when unknown.
+             */
+            bar_interval_ms: number;
+            /** Format: int64 */
+            lookback_rows: number;
+            /**
+             * Format: int64
+             * @description In milliseconds since 1970, as the other times; 0 when unknown.
+             */
+            first_ohlcv_timestamp_ms: number;
+            /** Format: int64 */
+            last_ohlcv_timestamp_ms: number;
+            /** Format: int64 */
+            first_indicator_timestamp_ms: number;
+            /** Format: int64 */
+            last_indicator_timestamp_ms: number;
+            /** Format: int64 */
+            ohlcv_rows: number;
+            /** Format: int64 */
+            indicator_rows: number;
+            /** @description As the exporter wrote it, or else when the dataset was created. */
+            exported_at: unknown;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @description A time as a whole number of milliseconds since 1970, or as a text such as 2025-11-10T01:30:00Z. 0 and an empty text mean unknown.
+         * @example 1704067200000
+         */
+        Moment: number | string | null;
+        /** @description Absent fields, null and empty texts keep what is stored; metadata is merged by top-level key, and values that are missing at the top level of the body are taken from it. Unknown fields are ignored, and a warning names them. */
+        DatasetUpload: {
+            /**
+             * @description Unique name of the dataset, and the tag of its rows in a shared QuestDB table.
+             * @example btc25_1
+             */
             dataset_slug: string;
             /**
              * Format: date-time
              * @description Of a record that is imported; it is not changed later. The same holds for runs and simulations.
+             * @example 2026-01-02T12:15:00Z
              */
-            created_at?: string;
+            created_at?: string | null;
+            /**
+             * @description UNKNOWN for a new dataset without one.
+             * @example BTCUSDT
+             */
+            symbol?: string | null;
+            /**
+             * @description Bar length, stored in canonical form: 240m as 4h, 60m as 1h; other texts are kept as they come. unknown for a new dataset without one.
+             * @example 1h
+             */
+            granularity?: string | null;
+            /**
+             * @description The program that exports it.
+             * @example laptop_imgui
+             */
+            source?: string | null;
+            /** @description Time of the first bar. */
+            ohlcv_first_ts?: components["schemas"]["Moment"];
+            /** @description The same as ohlcv_first_ts. */
+            first_ohlcv_ts?: components["schemas"]["Moment"];
+            /** @description Time of the last bar; not before the first. */
+            ohlcv_last_ts?: components["schemas"]["Moment"];
+            /** @description Time of the first indicator row. */
+            indicator_first_ts?: components["schemas"]["Moment"];
+            /** @description The same as indicator_first_ts. */
+            first_indicator_ts?: components["schemas"]["Moment"];
+            /** @description Time of the last indicator row; not before the first. */
+            indicator_last_ts?: components["schemas"]["Moment"];
             /** @description The export manifest: an object, or a text that parses to one. */
-            metadata?: unknown;
+            metadata?: components["schemas"]["DatasetMetadata"] | string | null;
+            /**
+             * Format: uuid
+             * @example 6f0e0c3a-52a7-4c1c-9d58-3f1f0e6f9a01
+             */
+            dataset_id: string;
+            /**
+             * @description QuestDB table of the indicator rows: the dataset's own, or one that several share.
+             * @example btc25_1_ind
+             */
+            indicator_measurement?: string | null;
+            /**
+             * @description Columns of the indicator rows: an array of {name, type, role}.
+             * @example []
+             */
+            column_schema?: components["schemas"]["ColumnSchema"] | null;
+            /**
+             * Format: int64
+             * @description Number of indicator rows.
+             * @example 11952
+             */
+            indicator_row_count?: number | null;
+            /**
+             * @description QuestDB table of the bars.
+             * @example btc25_1_ohlcv
+             */
+            ohlcv_measurement?: string | null;
+            /**
+             * Format: int64
+             * @description Number of bars.
+             * @example 12000
+             */
+            ohlcv_row_count?: number | null;
+            /**
+             * Format: int64
+             * @description Distance of two bars in milliseconds, 0 when unknown.
+             * @example 3600000
+             */
+            bar_interval_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Bars that the indicators need before their first row.
+             * @example 48
+             */
+            lookback_rows?: number | null;
         };
-        /** @description The run under `run` and its folds beside it, or all flat. Its `dataset_id` is a UUID or a slug. Without `folds` the stored folds stay; an empty array deletes them. */
-        RunUpload: {
-            run?: Record<string, unknown>;
-            folds?: Record<string, unknown>[];
+        /** @description The run under `run` and its folds beside it, or all flat. Without `folds` the stored folds stay; an empty array deletes them. */
+        RunUpload: components["schemas"]["RunNestedUpload"] | components["schemas"]["RunFlatUpload"];
+        RunNestedUpload: {
+            run: components["schemas"]["RunFields"];
+            folds?: components["schemas"]["FoldUploads"];
+        };
+        RunFlatUpload: components["schemas"]["RunFields"] & {
+            folds?: components["schemas"]["FoldUploads"];
+        };
+        /** @description All folds of the run, each with a number of its own. Null is the same as leaving them out. */
+        FoldUploads: components["schemas"]["FoldUpload"][] | null;
+        /** @description A run as it is stored: a field that is absent or null gets its default, also where a run is replaced. Unknown fields are ignored, and a warning names them. */
+        RunFields: {
+            /**
+             * @description A UUID, or a slug.
+             * @example 6f0e0c3a-52a7-4c1c-9d58-3f1f0e6f9a01
+             */
+            dataset_id: string;
+            /**
+             * @description QuestDB table of the predictions.
+             * @example btc25_1_wf1767358800
+             */
+            prediction_measurement: string;
+            /**
+             * @description Column of the dataset that the model predicts.
+             * @example TGT_315
+             */
+            target_column?: string | null;
+            /** @description The same as feature_columns. */
+            features?: components["schemas"]["FeatureColumns"] | null;
+            /**
+             * Format: date-time
+             * @description Of a run that is imported; now by default.
+             * @example 2026-01-02T13:00:00Z
+             */
+            created_at?: string | null;
+            /**
+             * Format: uuid
+             * @example 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e
+             */
+            run_id: string;
+            /**
+             * @description Names of the columns that the model reads.
+             * @example [
+             *       "rsi_14",
+             *       "hma_55"
+             *     ]
+             */
+            feature_columns?: components["schemas"]["FeatureColumns"] | null;
+            /**
+             * @description Settings of the model; names are the writer's.
+             * @example {
+             *       "learning_rate": 0.05,
+             *       "max_depth": 6
+             *     }
+             */
+            hyperparameters?: components["schemas"]["Hyperparameters"] | null;
+            /**
+             * @description Window lengths and steps in rows; names are the writer's.
+             * @example {
+             *       "train_size": 5000,
+             *       "test_size": 500
+             *     }
+             */
+            walk_config?: components["schemas"]["WalkConfig"] | null;
+            /**
+             * @description Figures over all folds; names are the writer's.
+             * @example {
+             *       "folds": 3,
+             *       "pf_dual": 1.12
+             *     }
+             */
+            summary_metrics?: components["schemas"]["RunMetrics"] | null;
+            /** @example COMPLETED */
+            status?: components["schemas"]["Status"] | null;
+            /** @example analyst */
+            requested_by?: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-01-02T13:00:00Z
+             */
+            started_at?: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-01-02T13:07:45Z
+             */
+            completed_at?: string | null;
+            /**
+             * Format: int64
+             * @description Run time in milliseconds.
+             * @example 465000
+             */
+            duration_ms?: number | null;
+            /** @description The configuration as clipboard text, returned verbatim. */
+            serialized_config?: string | null;
         };
         /** @description The folds as an array, or as the array `folds` of an object. */
-        FoldsUpload: unknown;
-        /** @description The `dataset_id` is a UUID or a slug. Without `buckets` or `trades` the stored ones stay; an empty array deletes them. */
-        SimulationUpload: Record<string, unknown>;
-        RunPatch: {
-            status?: components["schemas"]["Status"];
-            /** Format: date-time */
-            started_at?: string;
-            /** Format: date-time */
-            completed_at?: string;
-            /** Format: int64 */
-            duration_ms?: number;
-            /** @description Merged by top-level key. */
-            summary_metrics?: Record<string, unknown>;
+        FoldsUpload: components["schemas"]["FoldUpload"][] | {
+            folds: components["schemas"]["FoldUpload"][];
         };
-        SimulationPatch: {
-            status?: components["schemas"]["Status"];
-            /** Format: date-time */
-            started_at?: string;
-            /** Format: date-time */
-            completed_at?: string;
+        /** @description Indices are row numbers of the dataset's indicator rows from 0; ranges are half-open, and their ends are not below their starts. */
+        FoldUpload: {
+            /**
+             * Format: uuid
+             * @description The run's, if it is given.
+             * @example 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e
+             */
+            run_id?: string | null;
+            /**
+             * Format: int32
+             * @example 0
+             */
+            fold_number: number;
+            /**
+             * Format: int64
+             * @description First row of the training window, counted from 0 in the dataset.
+             * @example 0
+             */
+            train_start_idx: number;
+            /**
+             * Format: int64
+             * @description Row after the last one of the training window.
+             * @example 5000
+             */
+            train_end_idx: number;
+            /**
+             * Format: int64
+             * @description First row of the test window, counted from 0 in the dataset.
+             * @example 5004
+             */
+            test_start_idx: number;
+            /**
+             * Format: int64
+             * @description Row after the last one of the test window.
+             * @example 5504
+             */
+            test_end_idx: number;
+            /**
+             * Format: int64
+             * @example 5000
+             */
+            samples_train: number;
+            /**
+             * Format: int64
+             * @example 500
+             */
+            samples_test: number;
+            /**
+             * Format: int32
+             * @description Boosting round that scored best; null when the model has none.
+             * @example 188
+             */
+            best_iteration?: number | null;
+            /**
+             * Format: double
+             * @description Validation score of that round; null when the model has none.
+             * @example 0.0009110000100918114
+             */
+            best_score?: number | null;
+            /**
+             * @description Decision thresholds by name; names are the writer's.
+             * @example {
+             *       "long_optimal": 0.63,
+             *       "short_optimal": 0.37
+             *     }
+             */
+            thresholds?: components["schemas"]["FoldThresholds"] | null;
+            /**
+             * @description Figures of the test window by name; names are the writer's.
+             * @example {
+             *       "hit_rate": 0.53,
+             *       "n_signals": 41,
+             *       "running_sum": 12.5
+             *     }
+             */
+            metrics?: components["schemas"]["FoldMetrics"] | null;
+            /**
+             * Format: int64
+             * @description Time of the first training row, in milliseconds since the epoch.
+             */
+            train_start_ts_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Time where the training window ends, in milliseconds since the epoch.
+             */
+            train_end_ts_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Time of the first test row, in milliseconds since the epoch.
+             */
+            test_start_ts_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Time where the test window ends, in milliseconds since the epoch.
+             */
+            test_end_ts_ms?: number | null;
+        };
+        /** @description The simulation under `simulation` (or `run`) with its buckets and trades beside it, or all flat. Without `buckets` or `trades` the stored ones stay; an empty array deletes them. */
+        SimulationUpload: components["schemas"]["SimulationFlatUpload"] | components["schemas"]["SimulationNestedUpload"] | components["schemas"]["SimulationRunUpload"];
+        SimulationFlatUpload: components["schemas"]["SimulationFields"] & components["schemas"]["SimulationLists"];
+        SimulationNestedUpload: components["schemas"]["SimulationLists"] & {
+            simulation: components["schemas"]["SimulationFields"];
+        };
+        SimulationRunUpload: components["schemas"]["SimulationLists"] & {
+            run: components["schemas"]["SimulationFields"];
+        };
+        SimulationLists: {
+            /** @description One for each side. */
+            buckets?: components["schemas"]["BucketUpload"][] | null;
+            trades?: components["schemas"]["TradeUpload"][] | null;
+        };
+        /** @description A simulation as it is stored: a field that is absent or null gets its default, also where a simulation is replaced. Unknown fields are ignored, and a warning names them. */
+        SimulationFields: {
+            /**
+             * @description A UUID, or a slug.
+             * @example 6f0e0c3a-52a7-4c1c-9d58-3f1f0e6f9a01
+             */
+            dataset_id: string;
+            /**
+             * @description QuestDB table of the predictions that were traded.
+             * @example btc25_1_wf1767358800
+             */
+            input_run_measurement?: string | null;
+            /**
+             * @description QuestDB table of the trace; trading_sim_traces by default.
+             * @example btc25_1_sim1
+             */
+            questdb_namespace?: string | null;
+            /**
+             * Format: date-time
+             * @description Of a simulation that is imported; now by default.
+             * @example 2026-01-02T15:00:00Z
+             */
+            created_at?: string | null;
+            /**
+             * Format: uuid
+             * @example c1d2e3f4-0a1b-4c2d-8e3f-405162738495
+             */
+            simulation_id: string;
+            /**
+             * Format: uuid
+             * @example 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e
+             */
+            run_id: string;
+            /**
+             * @description Sides that were traded: long, short, or dual for both.
+             * @example dual
+             */
+            mode: components["schemas"]["Mode"];
+            /**
+             * @description Settings of the simulation; names are the writer's.
+             * @example {
+             *       "position_size": 1000,
+             *       "use_stop_loss": true
+             *     }
+             */
+            config?: components["schemas"]["SimulationConfig"] | null;
+            /**
+             * @description Figures over all trades; names are the writer's.
+             * @example {
+             *       "total_return_pct": 8.2
+             *     }
+             */
+            summary_metrics?: components["schemas"]["SimulationMetrics"] | null;
+            /** @example COMPLETED */
+            status?: components["schemas"]["Status"] | null;
+            /**
+             * Format: date-time
+             * @example 2026-01-02T15:00:00Z
+             */
+            started_at?: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-01-02T15:00:07Z
+             */
+            completed_at?: string | null;
+            /** @description The configuration as clipboard text, returned verbatim. */
+            serialized_config?: string | null;
+        };
+        /** @description The trades of a side summed up; win_count is not above trade_count. */
+        BucketUpload: {
+            /**
+             * Format: uuid
+             * @description The simulation's, if it is given.
+             * @example c1d2e3f4-0a1b-4c2d-8e3f-405162738495
+             */
+            simulation_id?: string | null;
+            /**
+             * @description long or short; all and dual are both together.
+             * @example dual
+             */
+            side: components["schemas"]["BucketSide"];
+            /**
+             * Format: int64
+             * @example 128
+             */
+            trade_count?: number | null;
+            /**
+             * Format: int64
+             * @description Trades that ended with a gain.
+             * @example 73
+             */
+            win_count?: number | null;
+            /**
+             * Format: double
+             * @description Sum of gains over sum of losses; null when there were no losses.
+             * @example 1.31
+             */
+            profit_factor?: number | null;
+            /**
+             * Format: double
+             * @description Mean return of a trade, in percent.
+             * @example 0.008
+             */
+            avg_return_pct?: number | null;
+            /**
+             * Format: double
+             * @description Deepest fall of the cumulative return from its peak, in percent, as a negative number.
+             * @example -0.031
+             */
+            max_drawdown_pct?: number | null;
+            notes?: string | null;
+        };
+        /** @description The time of entry is `entry_timestamp`, `bar_timestamp` or `bar_timestamp_ms`; those that are given have to agree. Fields that are not described are kept in the trade's metadata. */
+        TradeUpload: ({
+            /**
+             * Format: uuid
+             * @description The simulation's, if it is given.
+             * @example c1d2e3f4-0a1b-4c2d-8e3f-405162738495
+             */
+            simulation_id?: string | null;
+            /**
+             * @description A UUID, or any other text or number, which makes an id and is kept as original_trade_id in the metadata. Without one the id is made of the place in the request.
+             * @example ab12cd34-0a1b-4c2d-8e3f-405162738495
+             */
+            trade_id?: string | number | null;
+            /**
+             * @description Order of trades of one time; the place in the request by default.
+             * @example 0
+             */
+            trade_index?: number | null;
+            /** @description Time of the bar on which the trade was entered; it may be before 1970. */
+            entry_timestamp?: components["schemas"]["Moment"];
+            /** @description The same as entry_timestamp. */
+            bar_timestamp?: components["schemas"]["Moment"];
+            /** @description The same as entry_timestamp. */
+            bar_timestamp_ms?: components["schemas"]["Moment"];
+            /** @description Time of exit, not before the entry; kept in the metadata in milliseconds. */
+            exit_timestamp?: components["schemas"]["Moment"];
+            /**
+             * @description long, buy, 1, short, sell or -1, in upper or lower case.
+             * @example long
+             */
+            side: string | number;
+            /**
+             * Format: double
+             * @description Quantity traded, in units of the base asset.
+             * @example 1.5
+             */
+            size: number;
+            /**
+             * Format: double
+             * @example 64125.5
+             */
+            entry_price: number;
+            /**
+             * Format: double
+             * @example 64310.25
+             */
+            exit_price?: number | null;
+            /**
+             * Format: double
+             * @description Profit or loss after fees, in the quote currency.
+             * @example 277.125
+             */
+            pnl?: number | null;
+            /**
+             * Format: double
+             * @description Return after fees, in percent of the position at entry.
+             * @example 0.29
+             */
+            return_pct?: number | null;
+            /**
+             * @description What else the writer knows of the trade: fold_index, entry_signal, exit_signal, exit_timestamp.
+             * @example {
+             *       "fold_index": 3,
+             *       "entry_signal": 0.68,
+             *       "exit_signal": 0.44,
+             *       "exit_timestamp": 1735898400000
+             *     }
+             */
+            metadata?: components["schemas"]["TradeMetadata"] | null;
+        } & {
+            [key: string]: unknown;
+        }) | unknown | unknown | unknown;
+        /** @description At least one field; what is absent stays. */
+        RunPatch: {
             /** @description Merged by top-level key. */
-            summary_metrics?: Record<string, unknown>;
+            summary_metrics?: components["schemas"]["RunMetrics"];
+            /** @example COMPLETED */
+            status?: components["schemas"]["Status"];
+            /**
+             * Format: date-time
+             * @example 2026-01-02T13:00:00Z
+             */
+            started_at?: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-02T13:07:45Z
+             */
+            completed_at?: string;
+            /**
+             * Format: int64
+             * @description Run time in milliseconds.
+             * @example 465000
+             */
+            duration_ms?: number;
+        };
+        /** @description At least one field; what is absent stays. */
+        SimulationPatch: {
+            /** @description Merged by top-level key. */
+            summary_metrics?: components["schemas"]["SimulationMetrics"];
+            /** @example COMPLETED */
+            status?: components["schemas"]["Status"];
+            /**
+             * Format: date-time
+             * @example 2026-01-02T15:00:00Z
+             */
+            started_at?: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-02T15:00:07Z
+             */
+            completed_at?: string;
         };
         DatasetStored: {
             success: boolean;
@@ -1486,16 +2357,25 @@ export interface components {
             dry_run: boolean;
             warnings: string[];
         };
+        /** @description Rows in any order; other members are ignored. */
         RowsUpload: {
-            rows: ({
-                /** @description Milliseconds since 1970, or a text such as 2025-11-10T01:30:00Z. */
-                timestamp?: unknown;
-                /** @description The same. */
-                timestamp_ms?: unknown;
-            } & {
-                [key: string]: unknown;
-            })[];
+            rows: components["schemas"]["RowUpload"][];
         };
+        /** @description One row. Every member but the time is a column of the series. */
+        RowUpload: ({
+            /**
+             * @description Milliseconds since 1970, or a text such as 2025-11-10T01:30:00Z.
+             * @example 1704067200000
+             */
+            timestamp?: number | string | null;
+            /**
+             * @description The same.
+             * @example 1704067200000
+             */
+            timestamp_ms?: number | string | null;
+        } & {
+            [key: string]: number | string | boolean | null;
+        }) | unknown | unknown;
         RowsStored: {
             success: boolean;
             message: string;
@@ -1685,7 +2565,7 @@ export interface components {
             /** @description QuestDB table of the indicator rows: the dataset's own, or one that several share. */
             questdb_measurement: string;
             /** @description Columns of the indicator rows: an array of {name, type, role}. */
-            column_schema: Record<string, unknown> | unknown[];
+            column_schema: components["schemas"]["ColumnSchema"];
             /**
              * Format: int64
              * @description Number of indicator rows.
@@ -1729,7 +2609,7 @@ export interface components {
              */
             lookback_rows: number;
             /** @description The export manifest, as the exporting client wrote it. */
-            metadata: Record<string, unknown> | unknown[];
+            metadata: components["schemas"]["DatasetMetadata"];
             /** Format: date-time */
             created_at: string;
             /** Format: date-time */
@@ -1751,14 +2631,14 @@ export interface components {
             /** @description Column of the dataset that the model predicts. */
             target_column: string;
             /** @description Names of the columns that the model reads. */
-            feature_columns: Record<string, unknown> | unknown[];
+            feature_columns: components["schemas"]["FeatureColumns"];
             /** @description Settings of the model; names are the writer's. */
-            hyperparameters: Record<string, unknown> | unknown[];
+            hyperparameters: components["schemas"]["Hyperparameters"];
             /** @description Window lengths and steps in rows; names are the writer's. */
-            walk_config: Record<string, unknown> | unknown[];
+            walk_config: components["schemas"]["WalkConfig"];
             /** @description Figures over all folds; names are the writer's. */
-            summary_metrics: Record<string, unknown> | unknown[];
-            status: string;
+            summary_metrics: components["schemas"]["RunMetrics"];
+            status: components["schemas"]["Status"];
             requested_by: string | null;
             /** Format: date-time */
             started_at: string | null;
@@ -1827,9 +2707,9 @@ export interface components {
              */
             best_score: number | null;
             /** @description Decision thresholds by name; names are the writer's. */
-            thresholds: Record<string, unknown> | unknown[];
+            thresholds: components["schemas"]["FoldThresholds"];
             /** @description Figures of the test window by name; names are the writer's. */
-            metrics: Record<string, unknown> | unknown[];
+            metrics: components["schemas"]["FoldMetrics"];
             /**
              * Format: int64
              * @description Time of the first training row, in milliseconds since the epoch.
@@ -1864,12 +2744,12 @@ export interface components {
             /** @description QuestDB table of the trace. */
             questdb_namespace: string;
             /** @description Sides that were traded: long, short, or dual for both. */
-            mode: string;
+            mode: components["schemas"]["Mode"];
             /** @description Settings of the simulation; names are the writer's. */
-            config: Record<string, unknown> | unknown[];
+            config: components["schemas"]["SimulationConfig"];
             /** @description Figures over all trades; names are the writer's. */
-            summary_metrics: Record<string, unknown> | unknown[];
-            status: string;
+            summary_metrics: components["schemas"]["SimulationMetrics"];
+            status: components["schemas"]["Status"];
             /** Format: date-time */
             started_at: string | null;
             /** Format: date-time */
@@ -1889,7 +2769,7 @@ export interface components {
             /** Format: uuid */
             simulation_id: string;
             /** @description long or short; all and dual are both together. */
-            side: string;
+            side: components["schemas"]["BucketSide"];
             /** Format: int64 */
             trade_count: number;
             /**
@@ -1965,9 +2845,9 @@ export interface components {
             /** Format: int64 */
             simulation_count: number;
             /** @description The export manifest, as the exporting client wrote it. */
-            metadata: Record<string, unknown> | unknown[];
+            metadata: components["schemas"]["DatasetMetadata"];
             /** @description Columns of the indicator rows: an array of {name, type, role}. */
-            column_schema: Record<string, unknown> | unknown[];
+            column_schema: components["schemas"]["ColumnSchema"];
             /**
              * Format: int64
              * @description Raised by every change of the dataset, its runs and its simulations.
@@ -2029,9 +2909,9 @@ export interface components {
             /** Format: int64 */
             simulation_count: number;
             /** @description The export manifest, as the exporting client wrote it. */
-            metadata: Record<string, unknown> | unknown[];
+            metadata: components["schemas"]["DatasetMetadata"];
             /** @description Columns of the indicator rows: an array of {name, type, role}. */
-            column_schema?: Record<string, unknown> | unknown[];
+            column_schema?: components["schemas"]["ColumnSchema"];
             /**
              * Format: int64
              * @description Raised by every change of the dataset, its runs and its simulations.
@@ -2055,12 +2935,12 @@ export interface components {
             /** @description QuestDB table of the trace. */
             questdb_namespace: string;
             /** @description Sides that were traded: long, short, or dual for both. */
-            mode: string;
+            mode: components["schemas"]["Mode"];
             /** @description Settings of the simulation; names are the writer's. */
-            config: Record<string, unknown> | unknown[];
+            config: components["schemas"]["SimulationConfig"];
             /** @description Figures over all trades; names are the writer's. */
-            summary_metrics: Record<string, unknown> | unknown[];
-            status: string;
+            summary_metrics: components["schemas"]["SimulationMetrics"];
+            status: components["schemas"]["Status"];
             /** Format: date-time */
             started_at: string | null;
             /** Format: date-time */
@@ -2088,7 +2968,7 @@ export interface components {
              * @description Time of the bar on which the trade was entered.
              */
             bar_timestamp: string;
-            side: string;
+            side: components["schemas"]["TradeSide"];
             /**
              * Format: double
              * @description Quantity traded, in units of the base asset.
@@ -2109,7 +2989,7 @@ export interface components {
              */
             return_pct: number | null;
             /** @description What else the writer knows of the trade: fold_index, entry_signal, exit_signal, exit_timestamp. */
-            metadata: Record<string, unknown> | unknown[];
+            metadata: components["schemas"]["TradeMetadata"];
             /**
              * Format: int64
              * @description Order of trades of one time: as the writer numbers them, else their place in the request.
@@ -2125,7 +3005,7 @@ export interface components {
             /** @description What is done: questdb_import. */
             job_type: string;
             /** @description PENDING, RUNNING, then for good one of COMPLETED, FAILED and CANCELLED. */
-            status: string;
+            status: components["schemas"]["JobStatus"];
             /**
              * Format: int64
              * @description Rows that are dealt with.
@@ -2141,9 +3021,9 @@ export interface components {
             /** @description Why the job failed. */
             error: string | null;
             /** @description What was asked for. */
-            payload: Record<string, unknown> | unknown[];
+            payload: components["schemas"]["ImportPayload"];
             /** @description What came of it, once the job is completed. */
-            result: Record<string, unknown> | unknown[] | null;
+            result: components["schemas"]["ImportResult"] | null;
             /** Format: date-time */
             created_at: string;
             /** Format: date-time */
@@ -2527,12 +3407,12 @@ export interface components {
          * @description Only in this mode.
          * @example dual
          */
-        ModeFilter: "long" | "short" | "dual";
+        ModeFilter: components["schemas"]["Mode"];
         /**
          * @description Only trades of this side.
          * @example long
          */
-        SideFilter: "long" | "short";
+        SideFilter: components["schemas"]["TradeSide"];
         /**
          * @description Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
          *     as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
@@ -6358,7 +7238,12 @@ export interface operations {
                      *       "paths": {}
                      *     }
                      */
-                    "application/json": Record<string, unknown>;
+                    "application/json": {
+                        /** @example 3.1.0 */
+                        openapi: string;
+                        info: Record<string, unknown>;
+                        paths: Record<string, unknown>;
+                    };
                 };
             };
             400: components["responses"]["BadRequest"];
