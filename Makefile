@@ -9,9 +9,10 @@ SQLC          := $(TOOLS)/sqlc-v1.31.1
 OAPI_CODEGEN  := $(TOOLS)/oapi-codegen-v2.8.2
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 GOVULNCHECK   := $(TOOLS)/govulncheck-v1.9.0
+OASDIFF       := $(TOOLS)/oasdiff-v1.38.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-quick check generated vet lint vuln unit race race-short vet-sql loop-test pgbouncer smoke versions alerts build quick seed generate generate-go types client tools tools-built vet-queries bench load reset clean-tools
+.PHONY: contract breaking lint-spec help run dev test test-quick check generated vet lint vuln unit race race-short vet-sql loop-test pgbouncer smoke versions alerts build quick seed generate generate-go types client tools tools-built vet-queries bench load reset clean-tools
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,7 +30,7 @@ test-quick: ## Run the tests that need no server but PostgreSQL, and leave out t
 	go test -short ./...
 
 check: generated vet-sql ## All that has to hold before a merge: the steps two at a time, each with the time it took.
-	@.ci/steps loop-test race-short versions pgbouncer lint smoke alerts vet vuln unit
+	@.ci/steps loop-test race-short versions pgbouncer lint lint-spec smoke breaking alerts vet vuln unit
 
 generated: ## Generate, and fail when that changes, adds or removes a file.
 	@state() { git status --porcelain --untracked-files=all && git diff; }; \
@@ -124,6 +125,28 @@ versions: build tools ## Prepare every query, migrate up, down and up, and ask e
 lint: $(GOLANGCI_LINT) ## Run golangci-lint.
 	$(GOLANGCI_LINT) run
 
+SPEC_LINT := api/spec/lint
+
+lint-spec: $(SPEC_LINT)/node_modules/.package-lock.json ## Lint the API description with redocly and spectral, at their recommended rules.
+	@cd $(SPEC_LINT) && export REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true && \
+	node_modules/.bin/redocly lint --config redocly.yaml ../openapi.yaml && \
+	node_modules/.bin/spectral lint --ruleset spectral.yaml --fail-severity hint ../openapi.yaml
+
+$(SPEC_LINT)/node_modules/.package-lock.json: $(SPEC_LINT)/package-lock.json
+	@cd $(SPEC_LINT) && $(NPM) ci --silent && touch node_modules/.package-lock.json
+
+CONTRACT := .dev/contract
+
+contract: $(CONTRACT)/requirements.txt ## Let schemathesis call every operation of the service with requests made of its description.
+	CONTRACT_TEST=$(CURDIR)/$(CONTRACT)/bin/schemathesis go test ./api -count=1 -timeout 10m -run TestSchemathesis
+
+$(CONTRACT)/requirements.txt: api/spec/contract/requirements.txt
+	@rm -rf $(CONTRACT) && python3 -m venv $(CONTRACT) && $(CONTRACT)/bin/pip install -q --disable-pip-version-check -r $< && cp $< $@
+
+breaking: ## Compare the API description with that of the last release: nothing may break clients.
+	@release=$$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null) || { echo "nothing is released yet"; exit 0; }; \
+	$(MAKE) --no-print-directory $(OASDIFF) && git show "$$release:api/spec/openapi.yaml" >.dev/released.yaml && $(OASDIFF) breaking --fail-on ERR .dev/released.yaml api/spec/openapi.yaml
+
 vuln: $(GOVULNCHECK) ## Look for known vulnerabilities; skipped, and said so, where their database cannot be reached.
 	@out=$$($(GOVULNCHECK) ./... 2>&1); status=$$?; \
 	case "$$status $$out" in \
@@ -163,3 +186,6 @@ $(GOLANGCI_LINT):
 
 $(GOVULNCHECK):
 	$(call install,golang.org/x/vuln/cmd/govulncheck)
+
+$(OASDIFF):
+	$(call install,github.com/oasdiff/oasdiff)

@@ -3543,7 +3543,7 @@ type ServerInterface interface {
 	// PutRun Store the run of this id
 	// (PUT /api/runs/{run_id})
 	PutRun(ctx echo.Context, runID string, params PutRunParams) error
-	// ListFolds The folds of a run by number, page by page
+	// ListFolds The folds of a run by number
 	// (GET /api/runs/{run_id}/folds)
 	ListFolds(ctx echo.Context, runID string, params ListFoldsParams) error
 	// AppendFolds Add folds to a run that is going on; those with the same numbers are replaced
