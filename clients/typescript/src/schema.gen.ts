@@ -524,7 +524,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The folds of a run by number, page by page */
+        /**
+         * The folds of a run by number
+         * @description A page of folds, with the number of all.
+         */
         get: operations["ListFolds"];
         put?: never;
         /**
@@ -565,7 +568,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The simulations of one run */
+        /**
+         * The simulations of one run
+         * @description A page of the simulations, with the number of all that match.
+         */
         get: operations["ListRunSimulations"];
         put?: never;
         post?: never;
@@ -7265,8 +7271,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /** @example openapi: 3.1.0 */
-                    "application/yaml": string;
+                    /**
+                     * @example {
+                     *       "openapi": "3.1.0",
+                     *       "info": {
+                     *         "title": "foldbook",
+                     *         "version": "1"
+                     *       },
+                     *       "paths": {}
+                     *     }
+                     */
+                    "application/yaml": {
+                        /** @example 3.1.0 */
+                        openapi: string;
+                        info: Record<string, unknown>;
+                        paths: Record<string, unknown>;
+                    };
                 };
             };
             400: components["responses"]["BadRequest"];
