@@ -155,4 +155,32 @@ func TestAccessMatrix(t *testing.T) {
 	}
 }
 
+// Heads that are meant to break something get an answer of a client's fault, with credentials asked for and without.
+func TestHostileHeads(t *testing.T) {
+	t.Parallel()
+	off := newHarness(t, limited())
+	on, keys := guarded(t, limited())
+	values := append(brokenValues(), "Bearer", "Bearer ", "Basic eDp4", "Bearer "+keys["admin"]+" x", keys["admin"]+","+keys["admin"], "a.b.c", "..", "%00", "' OR 1=1 --",
+		"fb_\xff\xfe\xff\xfe\xff\xfe\xff\xfe_"+strings.Repeat("x", 43), "fb_abcdefgh_"+strings.Repeat("\xff", 43), "fb_abcdefgh_"+strings.Repeat("\x00", 43))
+	for _, value := range values {
+		for _, name := range []string{"Authorization", "X-Api-Key", "X-Stage1-Token", "X-Forwarded-For", "Origin", "Host", "X-Request-Id", "If-None-Match", "Accept", "Accept-Encoding", "Content-Type", "Traceparent"} {
+			for _, h := range []*harness{off, on} {
+				req := httptest.NewRequest(http.MethodGet, "/api/runs?limit=1", nil)
+				if h.opts.Gate != nil && name != "Authorization" && !strings.HasPrefix(name, "X-") {
+					req.Header.Set("X-Api-Key", keys["read"])
+				}
+				req.Header.Set(name, value)
+				if name == "Host" {
+					req.Host = value
+				}
+				w := httptest.NewRecorder()
+				h.http.ServeHTTP(w, req)
+				if w.Code >= 500 || w.Code == http.StatusOK && h.opts.Gate != nil && req.Header.Get("X-Api-Key") != keys["read"] {
+					t.Errorf("%s: %.100q, with credentials %t: %d %.300s", name, value, h.opts.Gate != nil, w.Code, w.Body)
+				}
+			}
+		}
+	}
+}
+
 func hexOf(c byte) string { return string([]byte{"0123456789ABCDEF"[c>>4], "0123456789ABCDEF"[c&15]}) }

@@ -26,11 +26,12 @@ func TestMain(m *testing.M) { testdb.Main(m) }
 
 // harness is a server on a database of the test's own, whose every answer is checked against openapi.yaml.
 type harness struct {
-	t    testing.TB
-	opts api.Options
-	db   *db.DB
-	api  *api.Server
-	http http.Handler
+	t          testing.TB
+	opts       api.Options
+	db         *db.DB
+	api        *api.Server
+	http       http.Handler
+	credential string // that do and send call with; empty: none
 }
 
 func newHarness(t testing.TB, change ...func(*api.Options)) *harness {
@@ -96,6 +97,9 @@ func (h *harness) get(path string, header ...string) *http.Response {
 func (h *harness) do(method, path string, header ...string) *http.Response {
 	h.t.Helper()
 	req := httptest.NewRequest(method, path, nil)
+	if h.credential != "" {
+		req.Header.Set("X-Api-Key", h.credential)
+	}
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -159,65 +158,83 @@ func targets() []target {
 	}}
 }
 
-// Nothing that is malformed is stored, and the answer says where the fault is.
+// Nothing that is malformed is stored, and the answer says where the fault is: without credentials, with a key that may write, and
+// without the key that is asked for, which is all that is said then.
 func TestMalformedBodies(t *testing.T) {
 	t.Parallel()
 	for i, target := range targets() {
-		t.Run(fmt.Sprintf("%d %s %s", i, target.method, target.path), func(t *testing.T) {
-			t.Parallel()
-			h := newHarness(t)
-			h.storeAll(3, 2)
-			state := func() any {
-				var versions [3]int
-				if err := h.db.Pool.QueryRow(t.Context(), `SELECT (SELECT version FROM indicator_datasets), (SELECT version FROM walkforward_runs), (SELECT version FROM simulation_runs)`).Scan(&versions[0], &versions[1], &versions[2]); err != nil {
-					t.Fatal(err)
-				}
-				return []any{versions, h.counts()}
-			}
-			before, sent := state(), 0
-			refused := func(body, path string, codes ...string) {
-				t.Helper()
-				sent++
-				status, a := h.send(target.method, target.path, body)
-				message := fmt.Sprint(a["message"])
-				if status != 400 || !slices.Contains(codes, fmt.Sprint(a["code"])) || !strings.HasPrefix(message, path) || len(message) > 400 {
-					t.Errorf("%.300q: %d %v, want 400 %v at %q", body, status, a, codes, path)
-				}
-			}
-			valid := strings.Replace(target.body, "@", "1", 1)
-			for _, body := range brokenBodies(valid) {
-				refused(body, "", "invalid_json", "invalid_body")
-			}
-			refused(strings.Replace(target.body, "@", "1}", 1), "", "invalid_json")
-			parent := target.at[:strings.LastIndex(target.at, ".")]
-			for _, value := range brokenValues() {
-				refused(strings.Replace(target.body, "@", value, 1), parent, "invalid_json", "invalid_body")
-			}
-			for path, kind := range target.types {
-				for _, value := range wrongValues[kind] {
-					body := replaceAt(t, valid, path, value)
-					refused(body, path, "invalid_body")
-					if fits(t, target.method, target.path, body) == nil && !onlyFormat(kind, value) {
-						t.Errorf("openapi.yaml takes %s as %s", value, path)
-					}
-				}
-			}
-			for _, f := range target.faults {
-				body := strings.Replace(valid, f[0], f[1], 1)
-				if body == valid {
-					t.Fatalf("%s is not in the body", f[0])
-				}
-				refused(body, f[2]+":", "invalid_body", "invalid_json")
-			}
-			if diff := cmp.Diff(before, state()); diff != "" {
-				t.Errorf("malformed bodies left (-before +after):\n%s", diff)
-			}
-			if status, a := h.send(target.method, target.path, valid); status != http.StatusOK {
-				t.Errorf("the valid body: %d %v", status, a)
-			}
-			t.Logf("%d malformed bodies", sent)
-		})
+		for _, credential := range []string{"off", "write", "none"} {
+			t.Run(fmt.Sprintf("%d %s %s, %s", i, target.method, target.path, credential), func(t *testing.T) {
+				t.Parallel()
+				target.refuseMalformed(t, credential)
+			})
+		}
 	}
+}
+
+func (target target) refuseMalformed(t *testing.T, credential string) {
+	var h *harness
+	if credential == "off" {
+		h = newHarness(t)
+	} else {
+		var keys map[string]string
+		h, keys = guarded(t)
+		h.credential = keys["write"]
+	}
+	h.storeAll(3, 2)
+	if credential == "none" {
+		h.credential = ""
+	}
+	state := func() any {
+		var versions [3]int
+		if err := h.db.Pool.QueryRow(t.Context(), `SELECT (SELECT version FROM indicator_datasets), (SELECT version FROM walkforward_runs), (SELECT version FROM simulation_runs)`).Scan(&versions[0], &versions[1], &versions[2]); err != nil {
+			t.Fatal(err)
+		}
+		return []any{versions, h.counts()}
+	}
+	before, sent := state(), 0
+	refused := func(body, path string, codes ...string) {
+		t.Helper()
+		sent++
+		status, a := h.send(target.method, target.path, body)
+		message := fmt.Sprint(a["message"])
+		if h.credential == "" && h.opts.Gate != nil {
+			if status != 401 || a["code"] != "unauthorized" {
+				t.Errorf("%.300q without a key: %d %v", body, status, a)
+			}
+		} else if status != 400 || !slices.Contains(codes, fmt.Sprint(a["code"])) || !strings.HasPrefix(message, path) || len(message) > 400 {
+			t.Errorf("%.300q: %d %v, want 400 %v at %q", body, status, a, codes, path)
+		}
+	}
+	valid := strings.Replace(target.body, "@", "1", 1)
+	for _, body := range brokenBodies(valid) {
+		refused(body, "", "invalid_json", "invalid_body")
+	}
+	refused(strings.Replace(target.body, "@", "1}", 1), "", "invalid_json")
+	parent := target.at[:strings.LastIndex(target.at, ".")]
+	for _, value := range brokenValues() {
+		refused(strings.Replace(target.body, "@", value, 1), parent, "invalid_json", "invalid_body")
+	}
+	for path, kind := range target.types {
+		for _, value := range wrongValues[kind] {
+			refused(replaceAt(t, valid, path, value), path, "invalid_body")
+		}
+	}
+	for _, f := range target.faults {
+		body := strings.Replace(valid, f[0], f[1], 1)
+		if body == valid {
+			t.Fatalf("%s is not in the body", f[0])
+		}
+		refused(body, f[2]+":", "invalid_body", "invalid_json")
+	}
+	if diff := cmp.Diff(before, state()); diff != "" {
+		t.Errorf("malformed bodies left (-before +after):\n%s", diff)
+	}
+	want := map[string]int{"off": 200, "write": 200, "none": 401}[credential]
+	if status, a := h.send(target.method, target.path, valid); status != want {
+		t.Errorf("the valid body: %d %v", status, a)
+	}
+	t.Logf("%d malformed bodies", sent)
 }
 
 // replaceAt puts a value at a path of a body, such as folds[1].metrics.

@@ -17,6 +17,9 @@ func (h *harness) send(method, path, body string, header ...string) (int, map[st
 	h.t.Helper()
 	req := httptest.NewRequest(method, path, strings.NewReader(body))
 	req.Header.Set("Content-Type", "application/json")
+	if h.credential != "" {
+		req.Header.Set("X-Api-Key", h.credential)
+	}
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}

@@ -53,6 +53,7 @@ func startProcess(t *testing.T, environ ...string) *service {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	s.pid = cmd.Process.Pid
 	s.stop = func() { _ = cmd.Process.Signal(syscall.SIGTERM) }
 	go func() {
 		_ = cmd.Wait()

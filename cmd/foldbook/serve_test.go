@@ -25,6 +25,7 @@ type service struct {
 	log  *safeBuffer
 	stop context.CancelFunc // as SIGTERM
 	code chan int
+	pid  int // of startProcess
 }
 
 type safeBuffer struct {

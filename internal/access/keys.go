@@ -50,8 +50,11 @@ func hashOf(key string) string {
 	return hex.EncodeToString(hash[:])
 }
 
+// isKey tells texts that may be keys. PostgreSQL is asked for no other ones: it fails at what is not UTF-8.
 func isKey(text string) bool {
-	return len(text) == len("fb__")+idLength+secretLength && strings.HasPrefix(text, "fb_") && text[len("fb_")+idLength] == '_'
+	const characters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+	return len(text) == len("fb__")+idLength+secretLength && strings.HasPrefix(text, "fb_") && text[len("fb_")+idLength] == '_' &&
+		strings.Trim(text, characters) == ""
 }
 
 func idOf(key string) string { return key[len("fb_"):][:idLength] }

@@ -13,6 +13,9 @@ import (
 	"foldbook/internal/testdb"
 )
 
+// patience is for each step: the machine may be a busy one.
+const patience = time.Minute
+
 // New starts a headless Chromium of the test's own and returns the context of a tab, for chromedp.Run. It ends with the test. It
 // resolves no name but localhost and what rules say, such as "MAP evil.example 127.0.0.1". The test is skipped without Chromium.
 func New(t testing.TB, rules ...string) context.Context {
@@ -22,7 +25,7 @@ func New(t testing.TB, rules ...string) context.Context {
 		chromedp.ExecPath(testdb.Program(t, "chromium")),
 		chromedp.Flag("host-resolver-rules", strings.Join(append(rules, "MAP * ~NOTFOUND", "EXCLUDE localhost", "EXCLUDE 127.0.0.1"), ",")),
 		chromedp.DisableGPU,
-		chromedp.WSURLReadTimeout(time.Minute), // the machine may be a busy one
+		chromedp.WSURLReadTimeout(patience),
 	)
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // without it, Chromium does not start for root
@@ -40,6 +43,8 @@ func New(t testing.TB, rules ...string) context.Context {
 // Open shows a page.
 func Open(t testing.TB, tab context.Context, url string) {
 	t.Helper()
+	tab, cancel := context.WithTimeout(tab, patience)
+	defer cancel()
 	if err := chromedp.Do(tab, chromedp.Navigate(url)); err != nil {
 		t.Fatalf("open %s: %v", url, err)
 	}
@@ -48,6 +53,8 @@ func Open(t testing.TB, tab context.Context, url string) {
 // Evaluate runs JavaScript in the tab's page, waits for its promise if it is one, and returns the result.
 func Evaluate[T any](t testing.TB, tab context.Context, script string) T {
 	t.Helper()
+	tab, cancel := context.WithTimeout(tab, patience)
+	defer cancel()
 	result, err := chromedp.Run(tab, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
 	if err != nil {
 		t.Fatalf("%s: %v", script, err)
