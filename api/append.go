@@ -353,5 +353,6 @@ func rowFormat(contentType string) (rowread.Format, error) {
 		return format, nil
 	}
 	return 0, &spec.Problem{Status: http.StatusUnsupportedMediaType, Code: spec.ErrorCodeUnsupportedType,
-		Message: "rows are read as application/json, application/vnd.apache.arrow.file, application/vnd.apache.arrow.stream, application/x-ndjson, text/csv"}
+		Message: "rows are read as application/json, application/vnd.apache.arrow.file, " +
+			"application/vnd.apache.arrow.stream, application/x-ndjson, text/csv"}
 }

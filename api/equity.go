@@ -205,7 +205,8 @@ func byExit(trades []earning) []earning {
 	return trades
 }
 
-// send answers a curve, whose rows are in the order of the times in the column by. closed are its gains of closed trades, and marked those with open ones, if it has them.
+// send answers a curve, whose rows are in the order of the times in the column by. closed are its gains of closed
+// trades, and marked those with open ones, if it has them.
 func (e *equity) send(
 	s *Server, c echo.Context, clock *streamClock, fields []rowstream.Field, rows rowstream.Rows, by int, closed, marked *gains,
 ) error {

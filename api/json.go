@@ -38,7 +38,8 @@ func sendJSON(c echo.Context, v any, keep func(encoding string, body []byte)) er
 	return sendBody(c, b, keep)
 }
 
-// fieldsMediaType is that of lists whose records have the members alone that were asked for: they are not what the description says of a record.
+// fieldsMediaType is that of lists whose records have the members alone that were asked for: they are not what the description says
+// of a record.
 const fieldsMediaType = "application/vnd.foldbook.fields+json"
 
 // sendTagged is sendJSON for a list. One without an ETag gets that of its bytes, which costs the reading of the list and saves its way.

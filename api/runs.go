@@ -66,7 +66,8 @@ func (s *Server) ListFolds(c echo.Context, runID string, params spec.ListFoldsPa
 	if q.After != nil {
 		after = int32(q.After.Value)
 	}
-	detail, err := s.runDetail(c.Request().Context(), id, foldPage(c.Request().Context(), id, after, paging.Page{Limit: q.Limit + 1, Offset: q.Offset}))
+	ctx := c.Request().Context()
+	detail, err := s.runDetail(ctx, id, foldPage(ctx, id, after, paging.Page{Limit: q.Limit + 1, Offset: q.Offset}))
 	if err != nil {
 		return err
 	}

@@ -22,9 +22,10 @@ type rowRoute struct {
 
 var (
 	objectRows       = rowstream.Layout{Key: "rows", Shape: spec.ShapeObjects}
+	predictionRows   = rowstream.Layout{Key: "dataset", Shape: spec.ShapeArrays}
 	seriesRoute      = rowRoute{paging.Limits{Usual: 200_000, Most: 200_000}, spec.JSON, objectRows}
 	tableRoute       = rowRoute{paging.Limits{Usual: 5000, Most: 200_000}, spec.JSON, rowstream.Layout{Key: "rows", Shape: spec.ShapeArrays}}
-	predictionsRoute = rowRoute{paging.Limits{Usual: 1 << 62, Most: 1 << 62}, spec.Csv, rowstream.Layout{Key: "dataset", Shape: spec.ShapeArrays}}
+	predictionsRoute = rowRoute{paging.Limits{Usual: 1 << 62, Most: 1 << 62}, spec.Csv, predictionRows}
 )
 
 // rowQuery is the part of a query that all routes with rows have: a trace has no more.

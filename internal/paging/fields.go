@@ -27,7 +27,8 @@ func ShownOf(named *[]string, columns []db.Column) (s Shown, err error) {
 			for i, c := range columns {
 				known[i] = c.Name
 			}
-			problem := spec.InvalidParameter("fields", fmt.Sprintf("names %q, which these records do not have: %s", spec.Short(name), known.Hint(name, "they have ")))
+			problem := spec.InvalidParameter("fields",
+				fmt.Sprintf("names %q, which these records do not have: %s", spec.Short(name), known.Hint(name, "they have ")))
 			problem.Details = map[string]any{"known": known}
 			return s, problem
 		}

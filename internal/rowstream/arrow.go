@@ -12,8 +12,8 @@ import (
 	"foldbook/questdb"
 )
 
-// arrowEncoder writes an Arrow IPC file, which is a stream with a table of contents, or a stream, with a record batch for so many rows. Its columns are kept as Arrow lays them out:
-// through Arrow's builders a million rows take a third longer.
+// arrowEncoder writes an Arrow IPC file, which is a stream with a table of contents, or a stream, with a record batch
+// for so many rows. Its columns are kept as Arrow lays them out: through Arrow's builders a million rows take a third longer.
 type arrowEncoder struct {
 	atOnce  int
 	held    int // rows in the columns

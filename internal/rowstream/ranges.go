@@ -13,7 +13,7 @@ import (
 )
 
 // Data frame libraries ask for the length of an address (HEAD) and then for parts of it (Range). The length of a long answer is known
-// only when it was made, so for those requests it is made into a file that has no name any more, and served from there. Others are streamed.
+// only when it was made, so for those requests it is made into a file that has no name any more, and served from there.
 
 // spool is the file of one answer.
 type spool struct {
