@@ -110,6 +110,9 @@ func TestAccessMatrix(t *testing.T) {
 			continue
 		}
 		plain := ids.Replace(route.Path)
+		if plain == "/" {
+			continue // TestPages: its other spellings are those of all routes
+		}
 		last := strings.LastIndexByte(plain, '/') + 1
 		for variant, path := range map[string]string{
 			"plain": plain, "encoded": plain[:last] + "%" + hexOf(plain[last]) + plain[last+1:], "dots": "/%2e" + plain, "dot dot": "/x/%2e%2e" + plain, "encoded slash": plain[:last] + "%2f" + plain[last:],
@@ -131,7 +134,7 @@ func TestAccessMatrix(t *testing.T) {
 					if refused {
 						t.Errorf("%s: %d, and it is open", where, w.Code)
 					}
-				case scope == "open" && !valid && w.Code == http.StatusOK: // another spelling of an open route is one only if it leads there
+				case scope == "open" && !valid && (w.Code == http.StatusOK || described == "/docs/:file" && w.Code == http.StatusNotFound): // another spelling of an open route is one only if it leads there
 				case !valid:
 					if w.Code != http.StatusUnauthorized || w.Header().Get("WWW-Authenticate") == "" {
 						t.Errorf("%s: %d %s, want 401", where, w.Code, w.Body)

@@ -36,6 +36,9 @@ func (s *smoke) ask(method, path, query, body string) string {
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	if path == "/" {
+		req.Header.Set("Accept", "text/html")
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		s.t.Fatal(err)
@@ -190,7 +193,7 @@ func (s *smoke) write() {
 		s.t.Fatal(err)
 	}
 	s.service.waitForJob(s.t, accepted.ID, "is completed", 20*time.Second, func(j job) bool { return j.is("COMPLETED") })
-	s.ids = strings.NewReplacer("{dataset_id}", datasetID, "{run_id}", runID, "{simulation_id}", simulationID, "{job_id}", accepted.ID, "{name}", "smoke")
+	s.ids = strings.NewReplacer("{dataset_id}", datasetID, "{run_id}", runID, "{simulation_id}", simulationID, "{job_id}", accepted.ID, "{name}", "smoke", "{file}", "page.js")
 	s.asked["POST /api/jobs/{job_id}/cancel"] = true // of a completed job it is refused, below
 	if res, err := http.Post(s.service.url+"/api/jobs/"+accepted.ID+"/cancel", "", nil); err != nil || res.StatusCode != http.StatusConflict {
 		s.t.Errorf("cancelling a completed job answers %v, %v; want 409", res, err)
