@@ -236,7 +236,8 @@ func TestJobStatuses(t *testing.T) {
 		{"state = 'running', attempted_at = now()", "started_at = now()", "RUNNING"},
 		{"state = 'retryable'", "started_at = now()", "RUNNING"},
 		{"state = 'available'", "started_at = now()", "RUNNING"},
-		{"state = 'completed', finalized_at = now()", "started_at = now(), completed_at = now(), result = '{}'", "COMPLETED"},
+		{"state = 'completed', finalized_at = now()", "started_at = now(), completed_at = now(), " +
+			`result = '{"measurement": "m", "rows": 0, "imported": 0, "rejected": 0, "errors": [], "columns": [], "warnings": []}'`, "COMPLETED"},
 		{"state = 'discarded', finalized_at = now()", "started_at = now()", "FAILED"},
 		{"state = 'cancelled', finalized_at = now()", "started_at = now(), completed_at = now(), error = 'x'", "FAILED"},
 		{"state = 'running'", "started_at = now(), completed_at = now(), error = 'x'", "FAILED"},
@@ -245,7 +246,8 @@ func TestJobStatuses(t *testing.T) {
 		{`metadata = '{"cancel_attempted_at": "2026-01-01T00:00:00Z"}', state = 'completed', finalized_at = now()`, "started_at = now(), completed_at = now()", "CANCELLED"},
 	} {
 		id := uuid.New()
-		h.exec("WITH r AS (INSERT INTO river.river_job (max_attempts, args, kind) VALUES (50, '{}', 'x') RETURNING id) INSERT INTO jobs (job_id, job_type, river_id) SELECT $1, 'x', id FROM r", id)
+		h.exec("WITH r AS (INSERT INTO river.river_job (max_attempts, args, kind) VALUES (50, '{}', 'x') RETURNING id) INSERT INTO jobs (job_id, job_type, payload, river_id) "+
+			`SELECT $1, 'x', '{"measurement": "m"}', id FROM r`, id)
 		h.exec("UPDATE jobs SET "+c.job+" WHERE job_id = $1", id)
 		h.exec("UPDATE river.river_job SET "+c.river+" WHERE id = (SELECT river_id FROM jobs WHERE job_id = $1)", id)
 		job := h.object("/api/jobs/" + id.String())

