@@ -40,14 +40,14 @@ func TestChromium(t *testing.T) {
 	} {
 		h.send(http.MethodPost, "/api/datasets", datasetBody(newDataset, "btc25_1"))
 		before := h.counts()
-		testbrowser.Open(t, tab, tc.page)
+		testbrowser.Open(tab, t, tc.page)
 		// try returns the status that the page may read, or that its browser stops the request or its answer.
 		try := func(method, path, media, body string) string {
 			options := fmt.Sprintf("{method: %q, headers: {'Content-Type': %q}, body: %q}", method, media, body)
 			if body == "" {
 				options = fmt.Sprintf("{method: %q}", method)
 			}
-			return testbrowser.Evaluate[string](t, tab, fmt.Sprintf("fetch(%q, %s).then(r => String(r.status), e => 'stopped')", tc.to+path, options))
+			return testbrowser.Evaluate[string](tab, t, fmt.Sprintf("fetch(%q, %s).then(r => String(r.status), e => 'stopped')", tc.to+path, options))
 		}
 		body := datasetBody(newDataset, "btc25_1")
 		for _, got := range []struct{ what, got, want string }{
@@ -63,7 +63,7 @@ func TestChromium(t *testing.T) {
 		if tc.write == "200" {
 			continue
 		}
-		testbrowser.Evaluate[bool](t, tab, fmt.Sprintf("fetch(%q, {method: 'POST', mode: 'no-cors', body: %q}).then(() => true, () => true)",
+		testbrowser.Evaluate[bool](tab, t, fmt.Sprintf("fetch(%q, {method: 'POST', mode: 'no-cors', body: %q}).then(() => true, () => true)",
 			tc.to+"/api/datasets", datasetBody(newSim, "evil_1")))
 		if after := h.counts(); !maps.Equal(after, before) {
 			t.Errorf("%s has changed %v to %v", tc.page, before, after)

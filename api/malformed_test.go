@@ -217,7 +217,11 @@ func (target target) refuseMalformed(t *testing.T, credential string) {
 	}
 	for path, kind := range target.types {
 		for _, value := range wrongValues[kind] {
-			refused(replaceAt(t, valid, path, value), path, "invalid_body")
+			body := replaceAt(t, valid, path, value)
+			refused(body, path, "invalid_body")
+			if fits(t, target.method, target.path, body) == nil && !onlyFormat(kind, value) {
+				t.Errorf("openapi.yaml takes %s as %s", value, path)
+			}
 		}
 	}
 	for _, f := range target.faults {

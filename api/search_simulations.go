@@ -101,7 +101,7 @@ func (s *Server) ListRunSimulations(c echo.Context, runID string, params spec.Li
 	search := spec.ListSimulationsParams{
 		RunID:     new(texts([]uuid.UUID{id})),
 		DatasetID: params.DatasetID, DatasetSlug: params.DatasetSlug, Symbol: params.Symbol, Status: params.Status,
-		Mode: (*spec.Mode)(params.Mode), Measurement: params.Measurement, Namespace: params.Namespace,
+		Mode: params.Mode, Measurement: params.Measurement, Namespace: params.Namespace,
 		Search: params.Search, Metric: params.Metric, Sort: params.Sort,
 		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*spec.ListSimulationsParamsCount)(params.Count),
 		Fields: params.Fields,

@@ -21,7 +21,7 @@ func (s *Server) ListTradesimRuns(c echo.Context, params spec.ListTradesimRunsPa
 	ctx := c.Request().Context()
 	q, err := s.simulationSearchOf(ctx, spec.ListSimulationsParams{
 		RunID: params.RunID, DatasetID: params.DatasetID, DatasetSlug: params.DatasetSlug, Symbol: params.Symbol, Status: params.Status,
-		Mode: (*spec.Mode)(params.Mode), Measurement: params.Measurement, Namespace: params.Namespace,
+		Mode: params.Mode, Measurement: params.Measurement, Namespace: params.Namespace,
 		Search: params.Search, Metric: params.Metric, Sort: params.Sort,
 	})
 	if err != nil {

@@ -97,7 +97,7 @@ func TestKeys(t *testing.T) {
 
 	unused, _ := key("create", "unused")
 	server.Kill()
-	for s, want := range map[string]int{writer: 200, reader: 401, unused: 503, "": 401, unused[:54] + "!": 503} {
+	for s, want := range map[string]int{writer: 200, reader: 401, unused: 503, "": 401, unused[:54] + "!": 401} {
 		if got := services[1].as(t, "GET", "/api/health", s); got != want {
 			t.Errorf("without PostgreSQL, %.12q: %d, want %d", s, got, want)
 		}

@@ -41,7 +41,7 @@ func New(t testing.TB, rules ...string) context.Context {
 }
 
 // Open shows a page.
-func Open(t testing.TB, tab context.Context, url string) {
+func Open(tab context.Context, t testing.TB, url string) {
 	t.Helper()
 	tab, cancel := context.WithTimeout(tab, patience)
 	defer cancel()
@@ -51,7 +51,7 @@ func Open(t testing.TB, tab context.Context, url string) {
 }
 
 // Evaluate runs JavaScript in the tab's page, waits for its promise if it is one, and returns the result.
-func Evaluate[T any](t testing.TB, tab context.Context, script string) T {
+func Evaluate[T any](tab context.Context, t testing.TB, script string) T {
 	t.Helper()
 	tab, cancel := context.WithTimeout(tab, patience)
 	defer cancel()
