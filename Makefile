@@ -30,7 +30,7 @@ test-quick: ## Run the tests that need no server but PostgreSQL, and leave out t
 	go test -short ./...
 
 check: generated vet-sql ## All that has to hold before a merge: the steps two at a time, each with the time it took.
-	@.ci/steps loop-test race-short versions pgbouncer lint lint-spec smoke breaking alerts vet vuln unit
+	@.ci/steps loop-test race-short contract versions pgbouncer lint lint-spec smoke breaking alerts vet vuln unit
 
 generated: ## Generate, and fail when that changes, adds or removes a file.
 	@state() { git status --porcelain --untracked-files=all && git diff; }; \
