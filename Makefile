@@ -89,7 +89,7 @@ PACKAGES := $(CLIENT)/node_modules/.package-lock.json
 NPM ?= npm
 
 types: # Make the types of the TypeScript client, unless what they are made of is the same as the last time.
-	@state() { cksum api/spec/openapi.gen.json $(CLIENT)/package-lock.json $(CLIENT)/src/schema.gen.ts; }; \
+	@mkdir -p .dev; state() { cksum api/spec/openapi.gen.json $(CLIENT)/package-lock.json $(CLIENT)/src/schema.gen.ts; }; \
 	if [ "$$(state)" = "$$(cat .dev/types.sum 2>/dev/null)" ]; then exit 0; fi; \
 	command -v "$(NPM)" >/dev/null || { echo "npm is not installed: $(CLIENT)/src/schema.gen.ts stays as it is"; exit 0; }; \
 	$(MAKE) -s $(PACKAGES) && $(NPM) --prefix $(CLIENT) --silent run generate >.dev/types.log 2>&1 && state >.dev/types.sum || \
@@ -99,7 +99,7 @@ $(PACKAGES): $(CLIENT)/package-lock.json
 	@cd $(CLIENT) && $(NPM) ci --silent && touch node_modules/.package-lock.json
 
 client: $(PACKAGES) ## Build the TypeScript client and pack it as .dev/foldbook-client.tgz, for npm install.
-	@cd $(CLIENT) && $(NPM) --silent pack --pack-destination ../../.dev >/dev/null && mv ../../.dev/foldbook-client-*.tgz ../../.dev/foldbook-client.tgz
+	@mkdir -p .dev && cd $(CLIENT) && $(NPM) --silent pack --pack-destination ../../.dev >/dev/null && mv ../../.dev/foldbook-client-*.tgz ../../.dev/foldbook-client.tgz
 
 tools: $(SQLC) $(OAPI_CODEGEN) # Build what make generate runs.
 	@mkdir -p .dev/bin && go build -o .dev/bin/gen ./internal/gen
