@@ -16,21 +16,27 @@ import (
 	"foldbook/api/spec"
 )
 
-// The programs of docs/clients.md work in their order and print what stands below them.
+// The programs of docs/clients.md and docs/rows.md work in their order and print what stands below them.
 func TestClientRecipes(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../docs/clients.md")
+	server := httptest.NewServer(appendHarness(t).http)
+	defer server.Close()
+	for file, programs := range map[string]int{"clients.md": 3, "rows.md": 3} {
+		here := strings.NewReplacer("http://127.0.0.1:33931", server.URL, "demo_btc_1h", slug(t), "demo_rows", slug(t))
+		runPrograms(t, "../docs/"+file, here, programs)
+	}
+}
+
+func runPrograms(t *testing.T, path string, here *strings.Replacer, number int) {
+	t.Helper()
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(appendHarness(t).http)
-	defer server.Close()
-	name := slug(t)
-	here := strings.NewReplacer("http://127.0.0.1:33931", server.URL, "demo_btc_1h", name)
 	programs := map[string][]string{"sh": {"bash", "-euo", "pipefail"}, "python": {"python3"}, "js": {"node"}}
 	blocks := regexp.MustCompile("(?s)```(sh|python|js)\n(.*?)```\n```\n(.*?)```").FindAllStringSubmatch(string(text), -1)
-	if len(blocks) != 3 {
-		t.Fatalf("%d programs", len(blocks))
+	if len(blocks) != number {
+		t.Fatalf("%s has %d programs", path, len(blocks))
 	}
 	for _, block := range blocks {
 		program := programs[block[1]]
@@ -43,8 +49,8 @@ func TestClientRecipes(t *testing.T) {
 			t.Fatal(err)
 		}
 		out, err := exec.CommandContext(t.Context(), program[0], append(program[1:], file)...).CombinedOutput()
-		if diff := cmp.Diff(here.Replace(block[3]), string(out)); err != nil || diff != "" {
-			t.Errorf("%s: %v (-documented +got):\n%s", block[1], err, diff)
+		if diff := cmp.Diff(strings.Split(here.Replace(block[3]), "\n"), strings.Split(string(out), "\n")); err != nil || diff != "" {
+			t.Errorf("%s, %s: %v (-documented +got):\n%s", path, block[1], err, diff)
 		}
 	}
 }
