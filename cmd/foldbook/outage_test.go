@@ -227,7 +227,8 @@ func TestSlowQueriesHoldThePool(t *testing.T) {
 	t.Parallel()
 	url := testdb.NewURL(t)
 	seeded(t, url)
-	s := startProcess(t, "POSTGRES_URL="+url, "POSTGRES_POOL_SIZE=4") // fewer than callers
+	// Fewer connections than callers. A wait for one that nothing but the request ended would be told from one of 2 s on a busy machine too.
+	s := startProcess(t, "POSTGRES_URL="+url, "POSTGRES_POOL_SIZE=4", "REQUEST_TIMEOUT=15s")
 	s.waitFor(t, "/readyz", http.StatusOK)
 	conn := testdb.Connect(t, url)
 	if _, err := conn.Exec(t.Context(), slow+`60)) IS NOT NULL`); err != nil {
@@ -267,8 +268,8 @@ func TestSlowQueriesHoldThePool(t *testing.T) {
 		t.Errorf("the log has %d lines of %d answers 503", len(lines), busy)
 	}
 	for _, line := range lines {
-		if ms, err := strconv.ParseFloat(line[2], 64); err != nil || ms > 2500 {
-			t.Errorf("%s: 503 after %s ms, want after at most 2 s of waiting for a connection", line[1], line[2])
+		if ms, err := strconv.ParseFloat(line[2], 64); err != nil || ms > 5000 {
+			t.Errorf("%s: 503 after %s ms, want after 2 s of waiting for a connection", line[1], line[2])
 		}
 	}
 	if busy == 0 || slow == 0 {
