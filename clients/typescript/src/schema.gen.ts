@@ -887,7 +887,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A page with the ways on, for browsers */
+        /**
+         * A page with the ways on, for browsers
+         * @description It links the reference, the health of the service and the documents; other clients are answered 404.
+         */
         get: operations["GetHome"];
         put?: never;
         post?: never;
@@ -924,7 +927,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A script or a style of the pages */
+        /**
+         * A script or a style of the pages
+         * @description The files that `/` and `/docs` load, each with an ETag; there are no others.
+         */
         get: operations["GetDocsFile"];
         put?: never;
         post?: never;
