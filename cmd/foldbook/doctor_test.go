@@ -144,9 +144,11 @@ func TestDoctor(t *testing.T) {
 	c.expect("adopted rows", []string{"adopted indicators doctor25_1_ind"}, c.found(1))
 	c.expect("adopted rows, fixed", []string{"adopted indicators doctor25_1_ind fixed"}, c.found(0, "--fix"))
 	c.ilp("removed", " a=1 1704067200000000000", 1)
-	c.sql(`INSERT INTO river.river_job (state, max_attempts, args, kind)
-		VALUES ('available', 50, '{"places": [{"kind": 0, "table": "removed", "owners": ["x"]}]}', 'questdb_removal')`)
+	// Scheduled for later, so that the service's own worker leaves it.
+	c.sql(`INSERT INTO river.river_job (state, scheduled_at, max_attempts, args, kind) VALUES ('scheduled', now() + interval '1 hour', 50,
+		'{"places": [{"kind": 0, "table": "removed", "owners": ["x"]}]}', 'questdb_removal')`)
 	c.expect("a removal", []string{"pending  "}, c.found(1))
+	c.sql("UPDATE river.river_job SET state = 'available', scheduled_at = now() WHERE state = 'scheduled' AND kind = 'questdb_removal'")
 	if done := c.found(0, "--fix"); len(done) > 0 { // else the service's own worker came first
 		c.expect("a removal, done", []string{"pending   fixed"}, done)
 	}
