@@ -30,7 +30,7 @@ test-quick: ## Run the tests that need no server but PostgreSQL, and leave out t
 	go test -short ./...
 
 check: generated vet-sql ## All that has to hold before a merge: the steps two at a time, each with the time it took.
-	@.ci/steps loop-test race-short contract versions pgbouncer lint lint-spec smoke breaking alerts vet vuln unit
+	@.ci/steps test loop-test race-short contract versions lint lint-spec smoke breaking alerts vuln unit
 
 generated: ## Generate, and fail when that changes, adds or removes a file.
 	@state() { git status --porcelain --untracked-files=all && git diff; }; \
@@ -50,11 +50,11 @@ unit: build ## Verify the systemd unit, where systemd-analyze is installed.
 race: ## Run all tests with the race detector, which takes half an hour.
 	go test -race -timeout 60m ./...
 
-race-short: ## The same without the slow tests, which are slow by the size of their data.
-	go test -race -short -timeout 30m ./...
+race-short: ## The same without the slow tests, and through PgBouncer in transaction mode, which has to be installed.
+	TEST_PGBOUNCER=1 go test -race -short -timeout 30m ./...
 
 loop-test: build tools ## Edit a copy of the repository beside make dev: mutations, the recipes of the docs, the time to an answer.
-	LOOP_TEST=1 go test ./cmd/dev -count=1 -v -timeout 30m -run 'TestMutations|TestRecipes|TestEditToAnswer|TestClientTypes'
+	LOOP_TEST=1 go test ./cmd/dev -count=1 -v -timeout 30m -run 'TestLoop|TestClientTypes'
 
 pgbouncer: ## Run the tests of the API through PgBouncer in transaction mode, which has to be installed.
 	TEST_PGBOUNCER=1 go test -short ./api ./db

@@ -9,10 +9,20 @@ import (
 	"time"
 )
 
+// The development loop on one copy of the repository, beside one make dev: its first start compiles nearly everything.
+func TestLoop(t *testing.T) {
+	l := startLoop(t)
+	for _, part := range []struct {
+		name string
+		run  func(*testing.T, *loop)
+	}{{"mutations", mutations}, {"recipes", recipesWork}, {"edits", editToAnswer}} {
+		t.Run(part.name, func(t *testing.T) { part.run(t, l) })
+	}
+}
+
 // What an edit does is said at the step that is meant for it, with its cause in the first line, and until then the old server
 // answers. What is not served touches no generated file.
-func TestMutations(t *testing.T) {
-	l := startLoop(t)
+func mutations(t *testing.T, l *loop) {
 	for _, m := range []struct{ name, script, says, serves string }{
 		{"a new migration without statements", "printf -- '-- +goose Up\\n-- +goose Down\\n' > migrations/00999_edit.sql", "", ""},
 		{"add a column", migration("ALTER TABLE indicator_datasets ADD COLUMN note text;", "ALTER TABLE indicator_datasets DROP COLUMN note;"),
@@ -81,8 +91,7 @@ const (
 )
 
 // From a saved query to its answer: the time of twenty edits is printed.
-func TestEditToAnswer(t *testing.T) {
-	l := startLoop(t)
+func editToAnswer(t *testing.T, l *loop) {
 	took := make([]time.Duration, 20)
 	for i := range took {
 		mark := strconv.Itoa(1000000 * (i + 1))
