@@ -54,6 +54,13 @@ func (q *search) where(column string, texts *[]string) {
 	}
 }
 
+// whereEach adds a filter of a column that has several texts: all of some.
+func (q *search) whereEach(column string, texts *[]string) {
+	for _, text := range orElse(texts, nil) {
+		q.where(column, &[]string{text})
+	}
+}
+
 // one is a filter of a single value.
 func one(text *string) *[]string {
 	if text == nil {

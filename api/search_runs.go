@@ -16,9 +16,10 @@ import (
 
 // runNumbers are the numbers of a run that can be searched.
 var runNumbers = metricquery.Fields{
-	Columns: []string{"summary_metrics", "hyperparameters", "walk_config"},
-	Numbers: []string{"duration_ms", "fold_count", "created_at", "started_at", "completed_at"},
-	Texts:   []string{"status", "prediction_measurement", "target_column", "requested_by", "dataset_slug", "symbol"},
+	Columns: []string{"summary_metrics", "hyperparameters", "walk_config", "cost_model"},
+	Numbers: []string{"duration_ms", "fold_count", "created_at", "started_at", "completed_at", "initial_capital", "target_horizon_bars"},
+	Texts: []string{"status", "prediction_measurement", "target_column", "requested_by", "dataset_slug", "symbol",
+		"name", "search_id", "parent_run_id", "git_commit"},
 }
 
 // runSearchOf reads the filters that all lists of runs take.
@@ -35,6 +36,16 @@ func (s *Server) runSearchOf(ctx context.Context, p spec.ListRunsParams) (q sear
 	q.where("prediction_measurement", one(p.Measurement))
 	q.where("target_column", one(p.TargetColumn))
 	q.where("requested_by", one(p.RequestedBy))
+	q.where("name", one(p.Name))
+	q.where("search_id", one(p.SearchID))
+	q.whereEach("tags", p.Tags)
+	parents, err := queryIDs("parent_run_id", p.ParentRunID)
+	if err != nil {
+		return q, err
+	}
+	if parents != nil {
+		q.where("parent_run_id", new(texts(parents)))
+	}
 	return q, s.whereAll(ctx, &q, p.Status, p.DatasetID, p.DatasetSlug, p.Symbol)
 }
 
@@ -87,7 +98,7 @@ func (s *Server) ListDatasetRuns(c echo.Context, datasetID string, params spec.L
 	}
 	search := spec.ListRunsParams{
 		RunID: params.RunID, Status: params.Status, Measurement: params.Measurement, TargetColumn: params.TargetColumn,
-		RequestedBy: params.RequestedBy,
+		RequestedBy: params.RequestedBy, Name: params.Name, Tags: params.Tags, SearchID: params.SearchID, ParentRunID: params.ParentRunID,
 		Search:      params.Search, Metric: params.Metric, Sort: params.Sort,
 		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*spec.ListRunsParamsCount)(params.Count),
 		Fields: params.Fields,
@@ -127,7 +138,7 @@ func (s *Server) ListWalkforwardRuns(c echo.Context, params spec.ListWalkforward
 	q, err := s.runSearchOf(ctx, spec.ListRunsParams{
 		RunID: params.RunID, DatasetID: params.DatasetID, DatasetSlug: params.DatasetSlug, Symbol: params.Symbol, Status: params.Status,
 		Measurement: params.Measurement, TargetColumn: params.TargetColumn, RequestedBy: params.RequestedBy, Search: params.Search,
-		Metric: params.Metric, Sort: params.Sort,
+		Metric: params.Metric, Sort: params.Sort, Name: params.Name, Tags: params.Tags, SearchID: params.SearchID, ParentRunID: params.ParentRunID,
 	})
 	if err != nil {
 		return err

@@ -15,9 +15,9 @@ import (
 
 // simulationNumbers are the numbers of a simulation that can be searched.
 var simulationNumbers = metricquery.Fields{
-	Columns: []string{"summary_metrics", "config"},
-	Numbers: []string{"created_at", "started_at", "completed_at"},
-	Texts:   []string{"status", "mode", "input_run_measurement", "questdb_namespace", "run_id", "dataset_slug", "symbol"},
+	Columns: []string{"summary_metrics", "config", "cost_model"},
+	Numbers: []string{"created_at", "started_at", "completed_at", "initial_capital"},
+	Texts:   []string{"status", "mode", "input_run_measurement", "questdb_namespace", "run_id", "dataset_slug", "symbol", "name"},
 }
 
 // simulationSearchOf reads the filters that both lists of simulations take.
@@ -41,6 +41,8 @@ func (s *Server) simulationSearchOf(ctx context.Context, p spec.ListSimulationsP
 	q.where("mode", one((*string)(p.Mode)))
 	q.where("input_run_measurement", one(p.Measurement))
 	q.where("questdb_namespace", one(p.Namespace))
+	q.where("name", one(p.Name))
+	q.whereEach("tags", p.Tags)
 	return q, s.whereAll(ctx, &q, p.Status, p.DatasetID, p.DatasetSlug, p.Symbol)
 }
 

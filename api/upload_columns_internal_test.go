@@ -18,7 +18,7 @@ var membersOf = map[string]string{
 }
 
 // particular values are those of columns that do not take any value of their type.
-var particular = map[string]any{"status": "RUNNING", "mode": "dual", "column_schema": []any{map[string]any{"name": "a"}}, "feature_columns": []any{"a"}}
+var particular = map[string]any{"status": "RUNNING", "mode": "dual", "column_schema": []any{map[string]any{"name": "a"}}, "feature_columns": []any{"a"}, "tags": []any{"a"}}
 
 // bodyFor has a member for every parameter of a query.
 func bodyFor(t *testing.T, params reflect.Type) string {
@@ -33,7 +33,7 @@ func bodyFor(t *testing.T, params reflect.Type) string {
 		value, ok := particular[column]
 		if !ok {
 			value = map[reflect.Type]any{
-				reflect.TypeFor[uuid.UUID](): datasetID, reflect.TypeFor[string](): "a", reflect.TypeFor[*string](): "a", reflect.TypeFor[*int64](): 1,
+				reflect.TypeFor[uuid.UUID](): datasetID, reflect.TypeFor[*uuid.UUID](): datasetID, reflect.TypeFor[string](): "a", reflect.TypeFor[*string](): "a", reflect.TypeFor[*int64](): 1,
 				reflect.TypeFor[*float64](): 1, reflect.TypeFor[*bool](): true, reflect.TypeFor[*time.Time](): "2026-01-02T12:15:00Z",
 				reflect.TypeFor[json.RawMessage](): map[string]any{"a": 1},
 			}[params.Field(i).Type]

@@ -39,6 +39,8 @@ type runFields struct {
 	CompletedAt           *string          `json:"completed_at"`
 	DurationMS            *int64           `json:"duration_ms"`
 	SerializedConfig      *string          `json:"serialized_config"`
+	identity
+	lineage
 	Unknown               httpbody.Unknown `json:",embed"`
 }
 
@@ -79,7 +81,10 @@ func (b *runFields) row(f *httpbody.Fields) db.UpsertRunParams {
 	if features == nil {
 		features = httpbody.Raw(f.Array("features", b.Features, jsontext.KindString, "texts"))
 	}
+	tags, parent := b.identity.read(f), b.lineage.read(f)
 	return db.UpsertRunParams{
+		Name: b.Name, Tags: tags, Notes: b.Notes, InitialCapital: b.InitialCapital, CostModel: []byte(b.CostModel),
+		ParentRunID: parent, SearchID: b.SearchID, GitCommit: b.GitCommit, TargetHorizonBars: b.TargetHorizonBars,
 		RunID:                 f.RequiredID("run_id", b.RunID),
 		DatasetID:             f.Reference("dataset_id", b.DatasetID),
 		PredictionMeasurement: httpbody.Required(f, "prediction_measurement", f.Name("prediction_measurement", b.PredictionMeasurement)),
@@ -250,6 +255,7 @@ type patchFields struct {
 	StartedAt      httpbody.NotNull[string]       `json:"started_at"`
 	CompletedAt    httpbody.NotNull[string]       `json:"completed_at"`
 	SummaryMetrics httpbody.NotNull[httpbody.Raw] `json:"summary_metrics"`
+	identity
 }
 
 // readRunPatch reads the change of a run. It refuses unknown fields: a PATCH that ignores one would look as if it had changed
@@ -258,11 +264,21 @@ func readRunPatch(body *httpbody.Body) (*db.PatchRunParams, error) {
 	var b struct {
 		patchFields
 		DurationMS httpbody.NotNull[int64] `json:"duration_ms"`
+		lineage
 	}
 	if err := body.Decode(&b, jsonv2.RejectUnknownMembers(true)); err != nil {
 		return nil, err
 	}
-	return b.patch(b.DurationMS.Value, "status, started_at, completed_at, duration_ms and summary_metrics")
+	var f httpbody.Fields
+	p := b.patch(&f)
+	p.DurationMS = f.Count("duration_ms", b.DurationMS.Value)
+	p.ParentRunID = b.lineage.read(&f)
+	p.SearchID, p.GitCommit, p.TargetHorizonBars = b.SearchID, b.GitCommit, b.TargetHorizonBars
+	if !b.patchFields.given() && !b.lineage.given() && p.DurationMS == nil && f.Err() == nil {
+		return nil, httpbody.Invalid("", "changes nothing: it takes status, started_at, completed_at, duration_ms, summary_metrics, name, tags, "+
+			"notes, parent_run_id, search_id, git_commit, initial_capital, target_horizon_bars and cost_model")
+	}
+	return &p, f.Err()
 }
 
 // readSimulationPatch reads the change of a simulation.
@@ -271,26 +287,27 @@ func readSimulationPatch(body *httpbody.Body) (*db.PatchSimulationParams, error)
 	if err := body.Decode(&b, jsonv2.RejectUnknownMembers(true)); err != nil {
 		return nil, err
 	}
-	p, err := b.patch(nil, "status, started_at, completed_at and summary_metrics")
-	if err != nil {
-		return nil, err
+	var f httpbody.Fields
+	p := b.patch(&f)
+	if !b.given() && f.Err() == nil {
+		return nil, httpbody.Invalid("", "changes nothing: it takes status, started_at, completed_at, summary_metrics, name, tags, notes, "+
+			"initial_capital and cost_model")
 	}
-	return &db.PatchSimulationParams{Status: p.Status, StartedAt: p.StartedAt, CompletedAt: p.CompletedAt,
-		SummaryMetrics: p.SummaryMetrics}, nil
+	return &db.PatchSimulationParams{Status: p.Status, StartedAt: p.StartedAt, CompletedAt: p.CompletedAt, SummaryMetrics: p.SummaryMetrics,
+		Name: p.Name, Tags: p.Tags, Notes: p.Notes, InitialCapital: p.InitialCapital, CostModel: p.CostModel}, f.Err()
 }
 
-// patch checks the fields; names are those that may be given.
-func (b *patchFields) patch(duration *int64, names string) (*db.PatchRunParams, error) {
-	var f httpbody.Fields
-	p := &db.PatchRunParams{
-		Status:         statusOf(&f, f.NotEmpty("status", b.Status)),
+func (b *patchFields) given() bool {
+	return b.Status.Value != nil || b.StartedAt.Value != nil || b.CompletedAt.Value != nil || b.SummaryMetrics.Value != nil || b.identity.given()
+}
+
+// patch checks the fields.
+func (b *patchFields) patch(f *httpbody.Fields) db.PatchRunParams {
+	return db.PatchRunParams{
+		Status:         statusOf(f, f.NotEmpty("status", b.Status)),
 		StartedAt:      f.Time("started_at", f.NotEmpty("started_at", b.StartedAt)),
 		CompletedAt:    f.Time("completed_at", f.NotEmpty("completed_at", b.CompletedAt)),
-		DurationMS:     f.Count("duration_ms", duration),
 		SummaryMetrics: f.Object("summary_metrics", orElse(b.SummaryMetrics.Value, nil)),
+		Name:           b.Name, Tags: b.identity.read(f), Notes: b.Notes, InitialCapital: b.InitialCapital, CostModel: []byte(b.CostModel),
 	}
-	if p.Status == nil && p.StartedAt == nil && p.CompletedAt == nil && p.DurationMS == nil && p.SummaryMetrics == nil && f.Err() == nil {
-		return nil, httpbody.Invalid("", "changes nothing: it takes "+names)
-	}
-	return p, f.Err()
 }

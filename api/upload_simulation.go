@@ -39,6 +39,7 @@ type simulationFields struct {
 	StartedAt           *string          `json:"started_at"`
 	CompletedAt         *string          `json:"completed_at"`
 	SerializedConfig    *string          `json:"serialized_config"`
+	identity
 	Unknown             httpbody.Unknown `json:",embed"`
 }
 
@@ -86,7 +87,9 @@ func readSimulation(body *httpbody.Body) (*simulationUpload, error) {
 }
 
 func (b *simulationFields) row(f *httpbody.Fields) db.UpsertSimulationParams {
+	tags := b.read(f)
 	return db.UpsertSimulationParams{
+		Name: b.Name, Tags: tags, Notes: b.Notes, InitialCapital: b.InitialCapital, CostModel: []byte(b.CostModel),
 		SimulationID:        f.RequiredID("simulation_id", b.SimulationID),
 		RunID:               f.RequiredID("run_id", b.RunID),
 		DatasetID:           f.Reference("dataset_id", b.DatasetID),

@@ -21,7 +21,7 @@ var (
 
 const getRun = `-- name: GetRun :batchone
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text, r.fold_count,
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.fold_count, r.name, r.tags, r.notes, r.parent_run_id, r.search_id, r.git_commit, r.initial_capital, r.target_horizon_bars, r.cost_model, r.search_text,
     d.questdb_tag AS dataset_slug
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
@@ -51,8 +51,17 @@ type GetRunRow struct {
 	SerializedConfig      *string         `json:"serialized_config"`
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
-	SearchText            string          `json:"-"`
 	FoldCount             int64           `json:"fold_count"`
+	Name                  *string         `json:"name"`
+	Tags                  json.RawMessage `json:"tags"`
+	Notes                 *string         `json:"notes"`
+	ParentRunID           *uuid.UUID      `json:"parent_run_id"`
+	SearchID              *string         `json:"search_id"`
+	GitCommit             *string         `json:"git_commit"`
+	InitialCapital        *float64        `json:"initial_capital"`
+	TargetHorizonBars     *int64          `json:"target_horizon_bars"`
+	CostModel             json.RawMessage `json:"cost_model"`
+	SearchText            string          `json:"-"`
 	DatasetSlug           string          `json:"dataset_slug"`
 }
 
@@ -98,8 +107,17 @@ func (b *GetRunBatchResults) QueryRow(f func(int, GetRunRow, error)) {
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
-			&i.SearchText,
 			&i.FoldCount,
+			&i.Name,
+			&i.Tags,
+			&i.Notes,
+			&i.ParentRunID,
+			&i.SearchID,
+			&i.GitCommit,
+			&i.InitialCapital,
+			&i.TargetHorizonBars,
+			&i.CostModel,
+			&i.SearchText,
 			&i.DatasetSlug,
 		)
 		if f != nil {
@@ -114,7 +132,7 @@ func (b *GetRunBatchResults) Close() error {
 }
 
 const getSimulation = `-- name: GetSimulation :batchone
-SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version, search_text
+SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version, name, tags, notes, initial_capital, cost_model, search_text
 FROM simulation_runs
 WHERE simulation_id = $1
 `
@@ -166,6 +184,11 @@ func (b *GetSimulationBatchResults) QueryRow(f func(int, SimulationRun, error)) 
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.Name,
+			&i.Tags,
+			&i.Notes,
+			&i.InitialCapital,
+			&i.CostModel,
 			&i.SearchText,
 		)
 		if f != nil {
@@ -181,7 +204,7 @@ func (b *GetSimulationBatchResults) Close() error {
 
 const getSimulationSummary = `-- name: GetSimulationSummary :batchone
 SELECT
-    s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version, s.search_text,
+    s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version, s.name, s.tags, s.notes, s.initial_capital, s.cost_model, s.search_text,
     (SELECT count(*) FROM simulation_trades AS t WHERE t.simulation_id = s.simulation_id)::bigint AS trade_count
 FROM simulation_runs AS s
 WHERE s.simulation_id = $1
@@ -208,6 +231,11 @@ type GetSimulationSummaryRow struct {
 	SerializedConfig    *string         `json:"serialized_config"`
 	CreatedAt           time.Time       `json:"created_at"`
 	Version             int64           `json:"version"`
+	Name                *string         `json:"name"`
+	Tags                json.RawMessage `json:"tags"`
+	Notes               *string         `json:"notes"`
+	InitialCapital      *float64        `json:"initial_capital"`
+	CostModel           json.RawMessage `json:"cost_model"`
 	SearchText          string          `json:"-"`
 	TradeCount          int64           `json:"trade_count"`
 }
@@ -253,6 +281,11 @@ func (b *GetSimulationSummaryBatchResults) QueryRow(f func(int, GetSimulationSum
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.Name,
+			&i.Tags,
+			&i.Notes,
+			&i.InitialCapital,
+			&i.CostModel,
 			&i.SearchText,
 			&i.TradeCount,
 		)

@@ -842,6 +842,70 @@ func (r *GetRunRow) AppendFields(b []byte, wanted Fields) []byte {
 		b = appendInt(b, r.FoldCount)
 	}
 	if wanted&(1<<17) != 0 {
+		b = append(b, `,"name":`...)
+		if r.Name == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Name)
+		}
+	}
+	if wanted&(1<<18) != 0 {
+		b = append(b, `,"tags":`...)
+		b = appendRaw(b, r.Tags)
+	}
+	if wanted&(1<<19) != 0 {
+		b = append(b, `,"notes":`...)
+		if r.Notes == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Notes)
+		}
+	}
+	if wanted&(1<<20) != 0 {
+		b = append(b, `,"parent_run_id":`...)
+		if r.ParentRunID == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendUUID(b, *r.ParentRunID)
+		}
+	}
+	if wanted&(1<<21) != 0 {
+		b = append(b, `,"search_id":`...)
+		if r.SearchID == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.SearchID)
+		}
+	}
+	if wanted&(1<<22) != 0 {
+		b = append(b, `,"git_commit":`...)
+		if r.GitCommit == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.GitCommit)
+		}
+	}
+	if wanted&(1<<23) != 0 {
+		b = append(b, `,"initial_capital":`...)
+		if r.InitialCapital == nil {
+			b = append(b, `null`...)
+		} else {
+			b = AppendFloat(b, *r.InitialCapital)
+		}
+	}
+	if wanted&(1<<24) != 0 {
+		b = append(b, `,"target_horizon_bars":`...)
+		if r.TargetHorizonBars == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendInt(b, *r.TargetHorizonBars)
+		}
+	}
+	if wanted&(1<<25) != 0 {
+		b = append(b, `,"cost_model":`...)
+		b = appendRaw(b, r.CostModel)
+	}
+	if wanted&(1<<26) != 0 {
 		b = append(b, `,"dataset_slug":`...)
 		b = appendString(b, r.DatasetSlug)
 	}
@@ -866,6 +930,15 @@ var getRunRowColumns = []Column{
 	{"created_at", TimeColumn},
 	{"version", IntColumn},
 	{"fold_count", IntColumn},
+	{"name", TextColumn},
+	{"tags", TextColumn},
+	{"notes", TextColumn},
+	{"parent_run_id", TextColumn},
+	{"search_id", TextColumn},
+	{"git_commit", TextColumn},
+	{"initial_capital", FloatColumn},
+	{"target_horizon_bars", IntColumn},
+	{"cost_model", TextColumn},
 	{"dataset_slug", TextColumn},
 }
 
@@ -910,6 +983,24 @@ func (r *GetRunRow) Cell(i int) Cell {
 	case 16:
 		return intCell(r.FoldCount)
 	case 17:
+		return cellOf(r.Name, textCell)
+	case 18:
+		return jsonCell(r.Tags)
+	case 19:
+		return cellOf(r.Notes, textCell)
+	case 20:
+		return cellOf(r.ParentRunID, uuidCell)
+	case 21:
+		return cellOf(r.SearchID, textCell)
+	case 22:
+		return cellOf(r.GitCommit, textCell)
+	case 23:
+		return cellOf(r.InitialCapital, floatCell)
+	case 24:
+		return cellOf(r.TargetHorizonBars, intCell)
+	case 25:
+		return jsonCell(r.CostModel)
+	case 26:
 		return textCell(r.DatasetSlug)
 	}
 	return Cell{}
@@ -1257,6 +1348,38 @@ func (r *GetSimulationSummaryRow) AppendFields(b []byte, wanted Fields) []byte {
 		b = appendInt(b, r.Version)
 	}
 	if wanted&(1<<14) != 0 {
+		b = append(b, `,"name":`...)
+		if r.Name == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Name)
+		}
+	}
+	if wanted&(1<<15) != 0 {
+		b = append(b, `,"tags":`...)
+		b = appendRaw(b, r.Tags)
+	}
+	if wanted&(1<<16) != 0 {
+		b = append(b, `,"notes":`...)
+		if r.Notes == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Notes)
+		}
+	}
+	if wanted&(1<<17) != 0 {
+		b = append(b, `,"initial_capital":`...)
+		if r.InitialCapital == nil {
+			b = append(b, `null`...)
+		} else {
+			b = AppendFloat(b, *r.InitialCapital)
+		}
+	}
+	if wanted&(1<<18) != 0 {
+		b = append(b, `,"cost_model":`...)
+		b = appendRaw(b, r.CostModel)
+	}
+	if wanted&(1<<19) != 0 {
 		b = append(b, `,"trade_count":`...)
 		b = appendInt(b, r.TradeCount)
 	}
@@ -1278,6 +1401,11 @@ var getSimulationSummaryRowColumns = []Column{
 	{"serialized_config", TextColumn},
 	{"created_at", TimeColumn},
 	{"version", IntColumn},
+	{"name", TextColumn},
+	{"tags", TextColumn},
+	{"notes", TextColumn},
+	{"initial_capital", FloatColumn},
+	{"cost_model", TextColumn},
 	{"trade_count", IntColumn},
 }
 
@@ -1316,6 +1444,16 @@ func (r *GetSimulationSummaryRow) Cell(i int) Cell {
 	case 13:
 		return intCell(r.Version)
 	case 14:
+		return cellOf(r.Name, textCell)
+	case 15:
+		return jsonCell(r.Tags)
+	case 16:
+		return cellOf(r.Notes, textCell)
+	case 17:
+		return cellOf(r.InitialCapital, floatCell)
+	case 18:
+		return jsonCell(r.CostModel)
+	case 19:
 		return intCell(r.TradeCount)
 	}
 	return Cell{}
@@ -2453,6 +2591,70 @@ func (r *ListRunsRow) AppendFields(b []byte, wanted Fields) []byte {
 		b = appendInt(b, r.FoldCount)
 	}
 	if wanted&(1<<17) != 0 {
+		b = append(b, `,"name":`...)
+		if r.Name == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Name)
+		}
+	}
+	if wanted&(1<<18) != 0 {
+		b = append(b, `,"tags":`...)
+		b = appendRaw(b, r.Tags)
+	}
+	if wanted&(1<<19) != 0 {
+		b = append(b, `,"notes":`...)
+		if r.Notes == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Notes)
+		}
+	}
+	if wanted&(1<<20) != 0 {
+		b = append(b, `,"parent_run_id":`...)
+		if r.ParentRunID == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendUUID(b, *r.ParentRunID)
+		}
+	}
+	if wanted&(1<<21) != 0 {
+		b = append(b, `,"search_id":`...)
+		if r.SearchID == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.SearchID)
+		}
+	}
+	if wanted&(1<<22) != 0 {
+		b = append(b, `,"git_commit":`...)
+		if r.GitCommit == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.GitCommit)
+		}
+	}
+	if wanted&(1<<23) != 0 {
+		b = append(b, `,"initial_capital":`...)
+		if r.InitialCapital == nil {
+			b = append(b, `null`...)
+		} else {
+			b = AppendFloat(b, *r.InitialCapital)
+		}
+	}
+	if wanted&(1<<24) != 0 {
+		b = append(b, `,"target_horizon_bars":`...)
+		if r.TargetHorizonBars == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendInt(b, *r.TargetHorizonBars)
+		}
+	}
+	if wanted&(1<<25) != 0 {
+		b = append(b, `,"cost_model":`...)
+		b = appendRaw(b, r.CostModel)
+	}
+	if wanted&(1<<26) != 0 {
 		b = append(b, `,"dataset_slug":`...)
 		b = appendString(b, r.DatasetSlug)
 	}
@@ -2477,6 +2679,15 @@ var listRunsRowColumns = []Column{
 	{"created_at", TimeColumn},
 	{"version", IntColumn},
 	{"fold_count", IntColumn},
+	{"name", TextColumn},
+	{"tags", TextColumn},
+	{"notes", TextColumn},
+	{"parent_run_id", TextColumn},
+	{"search_id", TextColumn},
+	{"git_commit", TextColumn},
+	{"initial_capital", FloatColumn},
+	{"target_horizon_bars", IntColumn},
+	{"cost_model", TextColumn},
 	{"dataset_slug", TextColumn},
 }
 
@@ -2521,6 +2732,24 @@ func (r *ListRunsRow) Cell(i int) Cell {
 	case 16:
 		return intCell(r.FoldCount)
 	case 17:
+		return cellOf(r.Name, textCell)
+	case 18:
+		return jsonCell(r.Tags)
+	case 19:
+		return cellOf(r.Notes, textCell)
+	case 20:
+		return cellOf(r.ParentRunID, uuidCell)
+	case 21:
+		return cellOf(r.SearchID, textCell)
+	case 22:
+		return cellOf(r.GitCommit, textCell)
+	case 23:
+		return cellOf(r.InitialCapital, floatCell)
+	case 24:
+		return cellOf(r.TargetHorizonBars, intCell)
+	case 25:
+		return jsonCell(r.CostModel)
+	case 26:
 		return textCell(r.DatasetSlug)
 	}
 	return Cell{}
@@ -3303,6 +3532,70 @@ func (r *SearchRunsByMetricRow) AppendFields(b []byte, wanted Fields) []byte {
 		b = appendInt(b, r.FoldCount)
 	}
 	if wanted&(1<<17) != 0 {
+		b = append(b, `,"name":`...)
+		if r.Name == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Name)
+		}
+	}
+	if wanted&(1<<18) != 0 {
+		b = append(b, `,"tags":`...)
+		b = appendRaw(b, r.Tags)
+	}
+	if wanted&(1<<19) != 0 {
+		b = append(b, `,"notes":`...)
+		if r.Notes == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Notes)
+		}
+	}
+	if wanted&(1<<20) != 0 {
+		b = append(b, `,"parent_run_id":`...)
+		if r.ParentRunID == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendUUID(b, *r.ParentRunID)
+		}
+	}
+	if wanted&(1<<21) != 0 {
+		b = append(b, `,"search_id":`...)
+		if r.SearchID == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.SearchID)
+		}
+	}
+	if wanted&(1<<22) != 0 {
+		b = append(b, `,"git_commit":`...)
+		if r.GitCommit == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.GitCommit)
+		}
+	}
+	if wanted&(1<<23) != 0 {
+		b = append(b, `,"initial_capital":`...)
+		if r.InitialCapital == nil {
+			b = append(b, `null`...)
+		} else {
+			b = AppendFloat(b, *r.InitialCapital)
+		}
+	}
+	if wanted&(1<<24) != 0 {
+		b = append(b, `,"target_horizon_bars":`...)
+		if r.TargetHorizonBars == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendInt(b, *r.TargetHorizonBars)
+		}
+	}
+	if wanted&(1<<25) != 0 {
+		b = append(b, `,"cost_model":`...)
+		b = appendRaw(b, r.CostModel)
+	}
+	if wanted&(1<<26) != 0 {
 		b = append(b, `,"dataset_slug":`...)
 		b = appendString(b, r.DatasetSlug)
 	}
@@ -3327,6 +3620,15 @@ var searchRunsByMetricRowColumns = []Column{
 	{"created_at", TimeColumn},
 	{"version", IntColumn},
 	{"fold_count", IntColumn},
+	{"name", TextColumn},
+	{"tags", TextColumn},
+	{"notes", TextColumn},
+	{"parent_run_id", TextColumn},
+	{"search_id", TextColumn},
+	{"git_commit", TextColumn},
+	{"initial_capital", FloatColumn},
+	{"target_horizon_bars", IntColumn},
+	{"cost_model", TextColumn},
 	{"dataset_slug", TextColumn},
 }
 
@@ -3371,6 +3673,24 @@ func (r *SearchRunsByMetricRow) Cell(i int) Cell {
 	case 16:
 		return intCell(r.FoldCount)
 	case 17:
+		return cellOf(r.Name, textCell)
+	case 18:
+		return jsonCell(r.Tags)
+	case 19:
+		return cellOf(r.Notes, textCell)
+	case 20:
+		return cellOf(r.ParentRunID, uuidCell)
+	case 21:
+		return cellOf(r.SearchID, textCell)
+	case 22:
+		return cellOf(r.GitCommit, textCell)
+	case 23:
+		return cellOf(r.InitialCapital, floatCell)
+	case 24:
+		return cellOf(r.TargetHorizonBars, intCell)
+	case 25:
+		return jsonCell(r.CostModel)
+	case 26:
 		return textCell(r.DatasetSlug)
 	}
 	return Cell{}
@@ -3471,6 +3791,70 @@ func (r *SearchRunsRow) AppendFields(b []byte, wanted Fields) []byte {
 		b = appendInt(b, r.FoldCount)
 	}
 	if wanted&(1<<17) != 0 {
+		b = append(b, `,"name":`...)
+		if r.Name == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Name)
+		}
+	}
+	if wanted&(1<<18) != 0 {
+		b = append(b, `,"tags":`...)
+		b = appendRaw(b, r.Tags)
+	}
+	if wanted&(1<<19) != 0 {
+		b = append(b, `,"notes":`...)
+		if r.Notes == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Notes)
+		}
+	}
+	if wanted&(1<<20) != 0 {
+		b = append(b, `,"parent_run_id":`...)
+		if r.ParentRunID == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendUUID(b, *r.ParentRunID)
+		}
+	}
+	if wanted&(1<<21) != 0 {
+		b = append(b, `,"search_id":`...)
+		if r.SearchID == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.SearchID)
+		}
+	}
+	if wanted&(1<<22) != 0 {
+		b = append(b, `,"git_commit":`...)
+		if r.GitCommit == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.GitCommit)
+		}
+	}
+	if wanted&(1<<23) != 0 {
+		b = append(b, `,"initial_capital":`...)
+		if r.InitialCapital == nil {
+			b = append(b, `null`...)
+		} else {
+			b = AppendFloat(b, *r.InitialCapital)
+		}
+	}
+	if wanted&(1<<24) != 0 {
+		b = append(b, `,"target_horizon_bars":`...)
+		if r.TargetHorizonBars == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendInt(b, *r.TargetHorizonBars)
+		}
+	}
+	if wanted&(1<<25) != 0 {
+		b = append(b, `,"cost_model":`...)
+		b = appendRaw(b, r.CostModel)
+	}
+	if wanted&(1<<26) != 0 {
 		b = append(b, `,"dataset_slug":`...)
 		b = appendString(b, r.DatasetSlug)
 	}
@@ -3495,6 +3879,15 @@ var searchRunsRowColumns = []Column{
 	{"created_at", TimeColumn},
 	{"version", IntColumn},
 	{"fold_count", IntColumn},
+	{"name", TextColumn},
+	{"tags", TextColumn},
+	{"notes", TextColumn},
+	{"parent_run_id", TextColumn},
+	{"search_id", TextColumn},
+	{"git_commit", TextColumn},
+	{"initial_capital", FloatColumn},
+	{"target_horizon_bars", IntColumn},
+	{"cost_model", TextColumn},
 	{"dataset_slug", TextColumn},
 }
 
@@ -3539,6 +3932,24 @@ func (r *SearchRunsRow) Cell(i int) Cell {
 	case 16:
 		return intCell(r.FoldCount)
 	case 17:
+		return cellOf(r.Name, textCell)
+	case 18:
+		return jsonCell(r.Tags)
+	case 19:
+		return cellOf(r.Notes, textCell)
+	case 20:
+		return cellOf(r.ParentRunID, uuidCell)
+	case 21:
+		return cellOf(r.SearchID, textCell)
+	case 22:
+		return cellOf(r.GitCommit, textCell)
+	case 23:
+		return cellOf(r.InitialCapital, floatCell)
+	case 24:
+		return cellOf(r.TargetHorizonBars, intCell)
+	case 25:
+		return jsonCell(r.CostModel)
+	case 26:
 		return textCell(r.DatasetSlug)
 	}
 	return Cell{}
@@ -3618,6 +4029,38 @@ func (r *SimulationRun) AppendFields(b []byte, wanted Fields) []byte {
 		b = append(b, `,"version":`...)
 		b = appendInt(b, r.Version)
 	}
+	if wanted&(1<<14) != 0 {
+		b = append(b, `,"name":`...)
+		if r.Name == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Name)
+		}
+	}
+	if wanted&(1<<15) != 0 {
+		b = append(b, `,"tags":`...)
+		b = appendRaw(b, r.Tags)
+	}
+	if wanted&(1<<16) != 0 {
+		b = append(b, `,"notes":`...)
+		if r.Notes == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Notes)
+		}
+	}
+	if wanted&(1<<17) != 0 {
+		b = append(b, `,"initial_capital":`...)
+		if r.InitialCapital == nil {
+			b = append(b, `null`...)
+		} else {
+			b = AppendFloat(b, *r.InitialCapital)
+		}
+	}
+	if wanted&(1<<18) != 0 {
+		b = append(b, `,"cost_model":`...)
+		b = appendRaw(b, r.CostModel)
+	}
 	return object(b, start)
 }
 
@@ -3636,6 +4079,11 @@ var simulationRunColumns = []Column{
 	{"serialized_config", TextColumn},
 	{"created_at", TimeColumn},
 	{"version", IntColumn},
+	{"name", TextColumn},
+	{"tags", TextColumn},
+	{"notes", TextColumn},
+	{"initial_capital", FloatColumn},
+	{"cost_model", TextColumn},
 }
 
 // Columns are the members of the row.
@@ -3672,6 +4120,16 @@ func (r *SimulationRun) Cell(i int) Cell {
 		return timeCell(r.CreatedAt)
 	case 13:
 		return intCell(r.Version)
+	case 14:
+		return cellOf(r.Name, textCell)
+	case 15:
+		return jsonCell(r.Tags)
+	case 16:
+		return cellOf(r.Notes, textCell)
+	case 17:
+		return cellOf(r.InitialCapital, floatCell)
+	case 18:
+		return jsonCell(r.CostModel)
 	}
 	return Cell{}
 }
@@ -3976,6 +4434,70 @@ func (r *SortRunsByMetricDescRow) AppendFields(b []byte, wanted Fields) []byte {
 		b = appendInt(b, r.FoldCount)
 	}
 	if wanted&(1<<17) != 0 {
+		b = append(b, `,"name":`...)
+		if r.Name == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Name)
+		}
+	}
+	if wanted&(1<<18) != 0 {
+		b = append(b, `,"tags":`...)
+		b = appendRaw(b, r.Tags)
+	}
+	if wanted&(1<<19) != 0 {
+		b = append(b, `,"notes":`...)
+		if r.Notes == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Notes)
+		}
+	}
+	if wanted&(1<<20) != 0 {
+		b = append(b, `,"parent_run_id":`...)
+		if r.ParentRunID == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendUUID(b, *r.ParentRunID)
+		}
+	}
+	if wanted&(1<<21) != 0 {
+		b = append(b, `,"search_id":`...)
+		if r.SearchID == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.SearchID)
+		}
+	}
+	if wanted&(1<<22) != 0 {
+		b = append(b, `,"git_commit":`...)
+		if r.GitCommit == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.GitCommit)
+		}
+	}
+	if wanted&(1<<23) != 0 {
+		b = append(b, `,"initial_capital":`...)
+		if r.InitialCapital == nil {
+			b = append(b, `null`...)
+		} else {
+			b = AppendFloat(b, *r.InitialCapital)
+		}
+	}
+	if wanted&(1<<24) != 0 {
+		b = append(b, `,"target_horizon_bars":`...)
+		if r.TargetHorizonBars == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendInt(b, *r.TargetHorizonBars)
+		}
+	}
+	if wanted&(1<<25) != 0 {
+		b = append(b, `,"cost_model":`...)
+		b = appendRaw(b, r.CostModel)
+	}
+	if wanted&(1<<26) != 0 {
 		b = append(b, `,"dataset_slug":`...)
 		b = appendString(b, r.DatasetSlug)
 	}
@@ -4000,6 +4522,15 @@ var sortRunsByMetricDescRowColumns = []Column{
 	{"created_at", TimeColumn},
 	{"version", IntColumn},
 	{"fold_count", IntColumn},
+	{"name", TextColumn},
+	{"tags", TextColumn},
+	{"notes", TextColumn},
+	{"parent_run_id", TextColumn},
+	{"search_id", TextColumn},
+	{"git_commit", TextColumn},
+	{"initial_capital", FloatColumn},
+	{"target_horizon_bars", IntColumn},
+	{"cost_model", TextColumn},
 	{"dataset_slug", TextColumn},
 }
 
@@ -4044,6 +4575,24 @@ func (r *SortRunsByMetricDescRow) Cell(i int) Cell {
 	case 16:
 		return intCell(r.FoldCount)
 	case 17:
+		return cellOf(r.Name, textCell)
+	case 18:
+		return jsonCell(r.Tags)
+	case 19:
+		return cellOf(r.Notes, textCell)
+	case 20:
+		return cellOf(r.ParentRunID, uuidCell)
+	case 21:
+		return cellOf(r.SearchID, textCell)
+	case 22:
+		return cellOf(r.GitCommit, textCell)
+	case 23:
+		return cellOf(r.InitialCapital, floatCell)
+	case 24:
+		return cellOf(r.TargetHorizonBars, intCell)
+	case 25:
+		return jsonCell(r.CostModel)
+	case 26:
 		return textCell(r.DatasetSlug)
 	}
 	return Cell{}
@@ -4144,6 +4693,70 @@ func (r *SortRunsByMetricRow) AppendFields(b []byte, wanted Fields) []byte {
 		b = appendInt(b, r.FoldCount)
 	}
 	if wanted&(1<<17) != 0 {
+		b = append(b, `,"name":`...)
+		if r.Name == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Name)
+		}
+	}
+	if wanted&(1<<18) != 0 {
+		b = append(b, `,"tags":`...)
+		b = appendRaw(b, r.Tags)
+	}
+	if wanted&(1<<19) != 0 {
+		b = append(b, `,"notes":`...)
+		if r.Notes == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Notes)
+		}
+	}
+	if wanted&(1<<20) != 0 {
+		b = append(b, `,"parent_run_id":`...)
+		if r.ParentRunID == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendUUID(b, *r.ParentRunID)
+		}
+	}
+	if wanted&(1<<21) != 0 {
+		b = append(b, `,"search_id":`...)
+		if r.SearchID == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.SearchID)
+		}
+	}
+	if wanted&(1<<22) != 0 {
+		b = append(b, `,"git_commit":`...)
+		if r.GitCommit == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.GitCommit)
+		}
+	}
+	if wanted&(1<<23) != 0 {
+		b = append(b, `,"initial_capital":`...)
+		if r.InitialCapital == nil {
+			b = append(b, `null`...)
+		} else {
+			b = AppendFloat(b, *r.InitialCapital)
+		}
+	}
+	if wanted&(1<<24) != 0 {
+		b = append(b, `,"target_horizon_bars":`...)
+		if r.TargetHorizonBars == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendInt(b, *r.TargetHorizonBars)
+		}
+	}
+	if wanted&(1<<25) != 0 {
+		b = append(b, `,"cost_model":`...)
+		b = appendRaw(b, r.CostModel)
+	}
+	if wanted&(1<<26) != 0 {
 		b = append(b, `,"dataset_slug":`...)
 		b = appendString(b, r.DatasetSlug)
 	}
@@ -4168,6 +4781,15 @@ var sortRunsByMetricRowColumns = []Column{
 	{"created_at", TimeColumn},
 	{"version", IntColumn},
 	{"fold_count", IntColumn},
+	{"name", TextColumn},
+	{"tags", TextColumn},
+	{"notes", TextColumn},
+	{"parent_run_id", TextColumn},
+	{"search_id", TextColumn},
+	{"git_commit", TextColumn},
+	{"initial_capital", FloatColumn},
+	{"target_horizon_bars", IntColumn},
+	{"cost_model", TextColumn},
 	{"dataset_slug", TextColumn},
 }
 
@@ -4212,6 +4834,24 @@ func (r *SortRunsByMetricRow) Cell(i int) Cell {
 	case 16:
 		return intCell(r.FoldCount)
 	case 17:
+		return cellOf(r.Name, textCell)
+	case 18:
+		return jsonCell(r.Tags)
+	case 19:
+		return cellOf(r.Notes, textCell)
+	case 20:
+		return cellOf(r.ParentRunID, uuidCell)
+	case 21:
+		return cellOf(r.SearchID, textCell)
+	case 22:
+		return cellOf(r.GitCommit, textCell)
+	case 23:
+		return cellOf(r.InitialCapital, floatCell)
+	case 24:
+		return cellOf(r.TargetHorizonBars, intCell)
+	case 25:
+		return jsonCell(r.CostModel)
+	case 26:
 		return textCell(r.DatasetSlug)
 	}
 	return Cell{}

@@ -128,6 +128,16 @@ type SimulationRun struct {
 	CreatedAt        time.Time `json:"created_at"`
 	// Raised by every change of the simulation, its buckets and its trades.
 	Version int64 `json:"version"`
+	// What people call the simulation.
+	Name *string `json:"name"`
+	// Words that people group simulations by, each once.
+	Tags json.RawMessage `json:"tags"`
+	// What a person wrote about the simulation, in Markdown.
+	Notes *string `json:"notes"`
+	// The capital that returns are relative to.
+	InitialCapital *float64 `json:"initial_capital"`
+	// Fees and slippage that the figures have in them; names are the writer's.
+	CostModel json.RawMessage `json:"cost_model"`
 	// What search= looks into, folded by fold_case.
 	SearchText string `json:"-"`
 }

@@ -271,13 +271,16 @@ WITH numbers AS (
     FROM simulation_runs AS s
     INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
     CROSS JOIN LATERAL search_values(
-        ARRAY['summary_metrics', 'config'], ARRAY[s.summary_metrics, s.config],
-        ARRAY['created_at', 'started_at', 'completed_at'],
+        ARRAY['summary_metrics', 'config', 'cost_model'], ARRAY[s.summary_metrics, s.config, s.cost_model],
+        ARRAY['created_at', 'started_at', 'completed_at', 'initial_capital'],
         ARRAY[
-            extract(EPOCH FROM s.created_at) * 1000, extract(EPOCH FROM s.started_at) * 1000, extract(EPOCH FROM s.completed_at) * 1000
+            extract(EPOCH FROM s.created_at) * 1000, extract(EPOCH FROM s.started_at) * 1000, extract(EPOCH FROM s.completed_at) * 1000,
+            s.initial_capital
         ]::double precision[],
-        ARRAY['status', 'mode', 'input_run_measurement', 'questdb_namespace', 'run_id', 'dataset_slug', 'symbol'],
-        ARRAY[s.status, s.mode, s.input_run_measurement, s.questdb_namespace, s.run_id::text, d.questdb_tag, d.symbol]
+        ARRAY['status', 'mode', 'input_run_measurement', 'questdb_namespace', 'run_id', 'dataset_slug', 'symbol', 'name']
+        || array_fill('tags'::text, ARRAY[jsonb_array_length(s.tags)]),
+        ARRAY[s.status, s.mode, s.input_run_measurement, s.questdb_namespace, s.run_id::text, d.questdb_tag, d.symbol, s.name]
+        || ARRAY(SELECT jsonb_array_elements_text(s.tags))
     ) AS v (key, value)
     WHERE s.simulation_id = $2
 ), gone AS (
@@ -503,7 +506,7 @@ func (q *Queries) ListSimulationSearchKeys(ctx context.Context, keys []string) (
 }
 
 const listSimulations = `-- name: ListSimulations :many
-SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version, search_text
+SELECT simulation_id, run_id, dataset_id, input_run_measurement, questdb_namespace, mode, config, summary_metrics, status, started_at, completed_at, serialized_config, created_at, version, name, tags, notes, initial_capital, cost_model, search_text
 FROM simulation_runs
 ORDER BY created_at DESC, simulation_id
 LIMIT $2::int OFFSET $1::bigint
@@ -540,6 +543,11 @@ func (q *Queries) ListSimulations(ctx context.Context, arg ListSimulationsParams
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.Name,
+			&i.Tags,
+			&i.Notes,
+			&i.InitialCapital,
+			&i.CostModel,
 			&i.SearchText,
 		); err != nil {
 			return nil, err
@@ -719,8 +727,13 @@ SET
     started_at = coalesce($2::timestamptz, started_at),
     completed_at = coalesce($3::timestamptz, completed_at),
     summary_metrics = summary_metrics || coalesce($4::jsonb, '{}'),
+    name = nullif(coalesce($5::text, name), ''),
+    tags = coalesce($6::jsonb, tags),
+    notes = nullif(coalesce($7::text, notes), ''),
+    initial_capital = nullif(coalesce($8::double precision, initial_capital), 0),
+    cost_model = coalesce($9::jsonb, cost_model),
     version = version + 1
-WHERE simulation_id = $5
+WHERE simulation_id = $10
 RETURNING version, created_at
 `
 
@@ -729,6 +742,11 @@ type PatchSimulationParams struct {
 	StartedAt      *time.Time      `json:"started_at"`
 	CompletedAt    *time.Time      `json:"completed_at"`
 	SummaryMetrics json.RawMessage `json:"summary_metrics"`
+	Name           *string         `json:"name"`
+	Tags           json.RawMessage `json:"tags"`
+	Notes          *string         `json:"notes"`
+	InitialCapital *float64        `json:"initial_capital"`
+	CostModel      json.RawMessage `json:"cost_model"`
 	SimulationID   uuid.UUID       `json:"simulation_id"`
 }
 
@@ -746,6 +764,11 @@ func (q *Queries) PatchSimulation(ctx context.Context, arg PatchSimulationParams
 		arg.StartedAt,
 		arg.CompletedAt,
 		arg.SummaryMetrics,
+		arg.Name,
+		arg.Tags,
+		arg.Notes,
+		arg.InitialCapital,
+		arg.CostModel,
 		arg.SimulationID,
 	)
 	var i PatchSimulationRow
@@ -754,7 +777,7 @@ func (q *Queries) PatchSimulation(ctx context.Context, arg PatchSimulationParams
 }
 
 const searchSimulations = `-- name: SearchSimulations :many
-SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version, s.search_text
+SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version, s.name, s.tags, s.notes, s.initial_capital, s.cost_model, s.search_text
 FROM simulation_runs AS s
 INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
 INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
@@ -832,6 +855,11 @@ func (q *Queries) SearchSimulations(ctx context.Context, arg SearchSimulationsPa
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.Name,
+			&i.Tags,
+			&i.Notes,
+			&i.InitialCapital,
+			&i.CostModel,
 			&i.SearchText,
 		); err != nil {
 			return nil, err
@@ -845,7 +873,7 @@ func (q *Queries) SearchSimulations(ctx context.Context, arg SearchSimulationsPa
 }
 
 const searchSimulationsByMetric = `-- name: SearchSimulationsByMetric :many
-SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version, s.search_text
+SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version, s.name, s.tags, s.notes, s.initial_capital, s.cost_model, s.search_text
 FROM (
     SELECT l.simulation_id, l.created_at
     FROM unnest(string_to_array($1::text, E'\x02')) AS k (key)
@@ -928,6 +956,11 @@ func (q *Queries) SearchSimulationsByMetric(ctx context.Context, arg SearchSimul
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.Name,
+			&i.Tags,
+			&i.Notes,
+			&i.InitialCapital,
+			&i.CostModel,
 			&i.SearchText,
 		); err != nil {
 			return nil, err
@@ -941,7 +974,7 @@ func (q *Queries) SearchSimulationsByMetric(ctx context.Context, arg SearchSimul
 }
 
 const sortSimulationsByMetric = `-- name: SortSimulationsByMetric :many
-SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version, s.search_text
+SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version, s.name, s.tags, s.notes, s.initial_capital, s.cost_model, s.search_text
 FROM simulation_run_metrics AS o
 INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
 INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
@@ -1037,6 +1070,11 @@ func (q *Queries) SortSimulationsByMetric(ctx context.Context, arg SortSimulatio
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.Name,
+			&i.Tags,
+			&i.Notes,
+			&i.InitialCapital,
+			&i.CostModel,
 			&i.SearchText,
 		); err != nil {
 			return nil, err
@@ -1050,7 +1088,7 @@ func (q *Queries) SortSimulationsByMetric(ctx context.Context, arg SortSimulatio
 }
 
 const sortSimulationsByMetricDesc = `-- name: SortSimulationsByMetricDesc :many
-SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version, s.search_text
+SELECT s.simulation_id, s.run_id, s.dataset_id, s.input_run_measurement, s.questdb_namespace, s.mode, s.config, s.summary_metrics, s.status, s.started_at, s.completed_at, s.serialized_config, s.created_at, s.version, s.name, s.tags, s.notes, s.initial_capital, s.cost_model, s.search_text
 FROM simulation_run_metrics AS o
 INNER JOIN simulation_runs AS s ON o.simulation_id = s.simulation_id
 INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
@@ -1146,6 +1184,11 @@ func (q *Queries) SortSimulationsByMetricDesc(ctx context.Context, arg SortSimul
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
+			&i.Name,
+			&i.Tags,
+			&i.Notes,
+			&i.InitialCapital,
+			&i.CostModel,
 			&i.SearchText,
 		); err != nil {
 			return nil, err
@@ -1179,12 +1222,14 @@ WITH former AS MATERIALIZED (
 )
 INSERT INTO simulation_runs (
     simulation_id, run_id, dataset_id, created_at, input_run_measurement, questdb_namespace, mode, config, summary_metrics,
-    status, started_at, completed_at, serialized_config
+    status, started_at, completed_at, serialized_config, name, tags, notes, initial_capital, cost_model
 )
 SELECT
     $1::uuid, $2::uuid, $3::uuid, coalesce($4::timestamptz, now()), $5::text, $6::text, $7::text,
     $8::jsonb, $9::jsonb, $10::text, $11::timestamptz,
-    $12::timestamptz, $13::text
+    $12::timestamptz, $13::text, nullif($14::text, ''),
+    coalesce($15::jsonb, '[]'), nullif($16::text, ''),
+    nullif($17::double precision, 0), coalesce($18::jsonb, '{}')
 FROM (SELECT count(*) FROM former) AS locked
 ON CONFLICT (simulation_id) DO UPDATE SET
     run_id = excluded.run_id,
@@ -1198,6 +1243,11 @@ ON CONFLICT (simulation_id) DO UPDATE SET
     started_at = excluded.started_at,
     completed_at = excluded.completed_at,
     serialized_config = excluded.serialized_config,
+    name = nullif(coalesce($14::text, simulation_runs.name), ''),
+    tags = coalesce($15::jsonb, simulation_runs.tags),
+    notes = nullif(coalesce($16::text, simulation_runs.notes), ''),
+    initial_capital = nullif(coalesce($17::double precision, simulation_runs.initial_capital), 0),
+    cost_model = coalesce($18::jsonb, simulation_runs.cost_model),
     version = simulation_runs.version + 1
 RETURNING
     (xmax = 0)::boolean AS created,
@@ -1222,6 +1272,11 @@ type UpsertSimulationParams struct {
 	StartedAt           *time.Time      `json:"started_at"`
 	CompletedAt         *time.Time      `json:"completed_at"`
 	SerializedConfig    *string         `json:"serialized_config"`
+	Name                *string         `json:"name"`
+	Tags                json.RawMessage `json:"tags"`
+	Notes               *string         `json:"notes"`
+	InitialCapital      *float64        `json:"initial_capital"`
+	CostModel           json.RawMessage `json:"cost_model"`
 }
 
 type UpsertSimulationRow struct {
@@ -1251,6 +1306,11 @@ func (q *Queries) UpsertSimulation(ctx context.Context, arg UpsertSimulationPara
 		arg.StartedAt,
 		arg.CompletedAt,
 		arg.SerializedConfig,
+		arg.Name,
+		arg.Tags,
+		arg.Notes,
+		arg.InitialCapital,
+		arg.CostModel,
 	)
 	var i UpsertSimulationRow
 	err := row.Scan(

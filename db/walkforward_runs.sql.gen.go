@@ -206,13 +206,21 @@ WITH numbers AS (
     FROM walkforward_runs AS s
     INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
     CROSS JOIN LATERAL search_values(
-        ARRAY['summary_metrics', 'hyperparameters', 'walk_config'], ARRAY[s.summary_metrics, s.hyperparameters, s.walk_config],
-        ARRAY['duration_ms', 'fold_count', 'created_at', 'started_at', 'completed_at'],
+        ARRAY['summary_metrics', 'hyperparameters', 'walk_config', 'cost_model'],
+        ARRAY[s.summary_metrics, s.hyperparameters, s.walk_config, s.cost_model],
+        ARRAY['duration_ms', 'fold_count', 'created_at', 'started_at', 'completed_at', 'initial_capital', 'target_horizon_bars'],
         ARRAY[
-            s.duration_ms, s.fold_count, extract(EPOCH FROM s.created_at) * 1000, extract(EPOCH FROM s.started_at) * 1000, extract(EPOCH FROM s.completed_at) * 1000
+            s.duration_ms, s.fold_count, extract(EPOCH FROM s.created_at) * 1000, extract(EPOCH FROM s.started_at) * 1000,
+            extract(EPOCH FROM s.completed_at) * 1000, s.initial_capital, s.target_horizon_bars
         ]::double precision[],
-        ARRAY['status', 'prediction_measurement', 'target_column', 'requested_by', 'dataset_slug', 'symbol'],
-        ARRAY[s.status, s.prediction_measurement, s.target_column, s.requested_by, d.questdb_tag, d.symbol]
+        ARRAY[
+            'status', 'prediction_measurement', 'target_column', 'requested_by', 'dataset_slug', 'symbol', 'name', 'search_id', 'parent_run_id',
+            'git_commit'
+        ] || array_fill('tags'::text, ARRAY[jsonb_array_length(s.tags)]),
+        ARRAY[
+            s.status, s.prediction_measurement, s.target_column, s.requested_by, d.questdb_tag, d.symbol, s.name, s.search_id,
+            s.parent_run_id::text, s.git_commit
+        ] || ARRAY(SELECT jsonb_array_elements_text(s.tags))
     ) AS v (key, value)
     WHERE s.run_id = $1
 ), gone AS (
@@ -457,7 +465,7 @@ func (q *Queries) ListRunSearchKeys(ctx context.Context, keys []string) ([]strin
 
 const listRuns = `-- name: ListRuns :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text, r.fold_count,
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.fold_count, r.name, r.tags, r.notes, r.parent_run_id, r.search_id, r.git_commit, r.initial_capital, r.target_horizon_bars, r.cost_model, r.search_text,
     d.questdb_tag AS dataset_slug
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
@@ -487,8 +495,17 @@ type ListRunsRow struct {
 	SerializedConfig      *string         `json:"serialized_config"`
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
-	SearchText            string          `json:"-"`
 	FoldCount             int64           `json:"fold_count"`
+	Name                  *string         `json:"name"`
+	Tags                  json.RawMessage `json:"tags"`
+	Notes                 *string         `json:"notes"`
+	ParentRunID           *uuid.UUID      `json:"parent_run_id"`
+	SearchID              *string         `json:"search_id"`
+	GitCommit             *string         `json:"git_commit"`
+	InitialCapital        *float64        `json:"initial_capital"`
+	TargetHorizonBars     *int64          `json:"target_horizon_bars"`
+	CostModel             json.RawMessage `json:"cost_model"`
+	SearchText            string          `json:"-"`
 	DatasetSlug           string          `json:"dataset_slug"`
 }
 
@@ -520,8 +537,17 @@ func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]ListRunsR
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
-			&i.SearchText,
 			&i.FoldCount,
+			&i.Name,
+			&i.Tags,
+			&i.Notes,
+			&i.ParentRunID,
+			&i.SearchID,
+			&i.GitCommit,
+			&i.InitialCapital,
+			&i.TargetHorizonBars,
+			&i.CostModel,
+			&i.SearchText,
 			&i.DatasetSlug,
 		); err != nil {
 			return nil, err
@@ -740,18 +766,36 @@ SET
     completed_at = coalesce($3::timestamptz, completed_at),
     duration_ms = coalesce($4::bigint, duration_ms),
     summary_metrics = summary_metrics || coalesce($5::jsonb, '{}'),
+    name = nullif(coalesce($6::text, name), ''),
+    tags = coalesce($7::jsonb, tags),
+    notes = nullif(coalesce($8::text, notes), ''),
+    parent_run_id = nullif(coalesce($9::uuid, parent_run_id), '00000000-0000-0000-0000-000000000000'),
+    search_id = nullif(coalesce($10::text, search_id), ''),
+    git_commit = nullif(coalesce($11::text, git_commit), ''),
+    initial_capital = nullif(coalesce($12::double precision, initial_capital), 0),
+    target_horizon_bars = nullif(coalesce($13::bigint, target_horizon_bars), 0),
+    cost_model = coalesce($14::jsonb, cost_model),
     version = version + 1
-WHERE run_id = $6
+WHERE run_id = $15
 RETURNING version, created_at
 `
 
 type PatchRunParams struct {
-	Status         *string         `json:"status"`
-	StartedAt      *time.Time      `json:"started_at"`
-	CompletedAt    *time.Time      `json:"completed_at"`
-	DurationMS     *int64          `json:"duration_ms"`
-	SummaryMetrics json.RawMessage `json:"summary_metrics"`
-	RunID          uuid.UUID       `json:"run_id"`
+	Status            *string         `json:"status"`
+	StartedAt         *time.Time      `json:"started_at"`
+	CompletedAt       *time.Time      `json:"completed_at"`
+	DurationMS        *int64          `json:"duration_ms"`
+	SummaryMetrics    json.RawMessage `json:"summary_metrics"`
+	Name              *string         `json:"name"`
+	Tags              json.RawMessage `json:"tags"`
+	Notes             *string         `json:"notes"`
+	ParentRunID       *uuid.UUID      `json:"parent_run_id"`
+	SearchID          *string         `json:"search_id"`
+	GitCommit         *string         `json:"git_commit"`
+	InitialCapital    *float64        `json:"initial_capital"`
+	TargetHorizonBars *int64          `json:"target_horizon_bars"`
+	CostModel         json.RawMessage `json:"cost_model"`
+	RunID             uuid.UUID       `json:"run_id"`
 }
 
 type PatchRunRow struct {
@@ -759,7 +803,8 @@ type PatchRunRow struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// PatchRun changes the fields given and raises the version; summary_metrics is merged by top-level key.
+// PatchRun changes the fields given and raises the version; summary_metrics is merged by top-level key. An empty text, the nil UUID and 0
+// are none, there as in UpsertRun.
 // Called by PATCH /api/runs/{id} and, with no field, by POST /api/runs/{id}/folds.
 // index: walkforward_runs_pkey. cost: 1 row.
 func (q *Queries) PatchRun(ctx context.Context, arg PatchRunParams) (PatchRunRow, error) {
@@ -769,6 +814,15 @@ func (q *Queries) PatchRun(ctx context.Context, arg PatchRunParams) (PatchRunRow
 		arg.CompletedAt,
 		arg.DurationMS,
 		arg.SummaryMetrics,
+		arg.Name,
+		arg.Tags,
+		arg.Notes,
+		arg.ParentRunID,
+		arg.SearchID,
+		arg.GitCommit,
+		arg.InitialCapital,
+		arg.TargetHorizonBars,
+		arg.CostModel,
 		arg.RunID,
 	)
 	var i PatchRunRow
@@ -778,7 +832,7 @@ func (q *Queries) PatchRun(ctx context.Context, arg PatchRunParams) (PatchRunRow
 
 const searchRuns = `-- name: SearchRuns :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text, r.fold_count,
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.fold_count, r.name, r.tags, r.notes, r.parent_run_id, r.search_id, r.git_commit, r.initial_capital, r.target_horizon_bars, r.cost_model, r.search_text,
     d.questdb_tag AS dataset_slug
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
@@ -833,8 +887,17 @@ type SearchRunsRow struct {
 	SerializedConfig      *string         `json:"serialized_config"`
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
-	SearchText            string          `json:"-"`
 	FoldCount             int64           `json:"fold_count"`
+	Name                  *string         `json:"name"`
+	Tags                  json.RawMessage `json:"tags"`
+	Notes                 *string         `json:"notes"`
+	ParentRunID           *uuid.UUID      `json:"parent_run_id"`
+	SearchID              *string         `json:"search_id"`
+	GitCommit             *string         `json:"git_commit"`
+	InitialCapital        *float64        `json:"initial_capital"`
+	TargetHorizonBars     *int64          `json:"target_horizon_bars"`
+	CostModel             json.RawMessage `json:"cost_model"`
+	SearchText            string          `json:"-"`
 	DatasetSlug           string          `json:"dataset_slug"`
 }
 
@@ -884,8 +947,17 @@ func (q *Queries) SearchRuns(ctx context.Context, arg SearchRunsParams) ([]Searc
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
-			&i.SearchText,
 			&i.FoldCount,
+			&i.Name,
+			&i.Tags,
+			&i.Notes,
+			&i.ParentRunID,
+			&i.SearchID,
+			&i.GitCommit,
+			&i.InitialCapital,
+			&i.TargetHorizonBars,
+			&i.CostModel,
+			&i.SearchText,
 			&i.DatasetSlug,
 		); err != nil {
 			return nil, err
@@ -900,7 +972,7 @@ func (q *Queries) SearchRuns(ctx context.Context, arg SearchRunsParams) ([]Searc
 
 const searchRunsByMetric = `-- name: SearchRunsByMetric :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text, r.fold_count,
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.fold_count, r.name, r.tags, r.notes, r.parent_run_id, r.search_id, r.git_commit, r.initial_capital, r.target_horizon_bars, r.cost_model, r.search_text,
     d.questdb_tag AS dataset_slug
 FROM (
     SELECT l.run_id, l.created_at
@@ -961,8 +1033,17 @@ type SearchRunsByMetricRow struct {
 	SerializedConfig      *string         `json:"serialized_config"`
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
-	SearchText            string          `json:"-"`
 	FoldCount             int64           `json:"fold_count"`
+	Name                  *string         `json:"name"`
+	Tags                  json.RawMessage `json:"tags"`
+	Notes                 *string         `json:"notes"`
+	ParentRunID           *uuid.UUID      `json:"parent_run_id"`
+	SearchID              *string         `json:"search_id"`
+	GitCommit             *string         `json:"git_commit"`
+	InitialCapital        *float64        `json:"initial_capital"`
+	TargetHorizonBars     *int64          `json:"target_horizon_bars"`
+	CostModel             json.RawMessage `json:"cost_model"`
+	SearchText            string          `json:"-"`
 	DatasetSlug           string          `json:"dataset_slug"`
 }
 
@@ -1010,8 +1091,17 @@ func (q *Queries) SearchRunsByMetric(ctx context.Context, arg SearchRunsByMetric
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
-			&i.SearchText,
 			&i.FoldCount,
+			&i.Name,
+			&i.Tags,
+			&i.Notes,
+			&i.ParentRunID,
+			&i.SearchID,
+			&i.GitCommit,
+			&i.InitialCapital,
+			&i.TargetHorizonBars,
+			&i.CostModel,
+			&i.SearchText,
 			&i.DatasetSlug,
 		); err != nil {
 			return nil, err
@@ -1026,7 +1116,7 @@ func (q *Queries) SearchRunsByMetric(ctx context.Context, arg SearchRunsByMetric
 
 const sortRunsByMetric = `-- name: SortRunsByMetric :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text, r.fold_count,
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.fold_count, r.name, r.tags, r.notes, r.parent_run_id, r.search_id, r.git_commit, r.initial_capital, r.target_horizon_bars, r.cost_model, r.search_text,
     d.questdb_tag AS dataset_slug
 FROM walkforward_run_metrics AS o
 INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
@@ -1090,8 +1180,17 @@ type SortRunsByMetricRow struct {
 	SerializedConfig      *string         `json:"serialized_config"`
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
-	SearchText            string          `json:"-"`
 	FoldCount             int64           `json:"fold_count"`
+	Name                  *string         `json:"name"`
+	Tags                  json.RawMessage `json:"tags"`
+	Notes                 *string         `json:"notes"`
+	ParentRunID           *uuid.UUID      `json:"parent_run_id"`
+	SearchID              *string         `json:"search_id"`
+	GitCommit             *string         `json:"git_commit"`
+	InitialCapital        *float64        `json:"initial_capital"`
+	TargetHorizonBars     *int64          `json:"target_horizon_bars"`
+	CostModel             json.RawMessage `json:"cost_model"`
+	SearchText            string          `json:"-"`
 	DatasetSlug           string          `json:"dataset_slug"`
 }
 
@@ -1145,8 +1244,17 @@ func (q *Queries) SortRunsByMetric(ctx context.Context, arg SortRunsByMetricPara
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
-			&i.SearchText,
 			&i.FoldCount,
+			&i.Name,
+			&i.Tags,
+			&i.Notes,
+			&i.ParentRunID,
+			&i.SearchID,
+			&i.GitCommit,
+			&i.InitialCapital,
+			&i.TargetHorizonBars,
+			&i.CostModel,
+			&i.SearchText,
 			&i.DatasetSlug,
 		); err != nil {
 			return nil, err
@@ -1161,7 +1269,7 @@ func (q *Queries) SortRunsByMetric(ctx context.Context, arg SortRunsByMetricPara
 
 const sortRunsByMetricDesc = `-- name: SortRunsByMetricDesc :many
 SELECT
-    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.search_text, r.fold_count,
+    r.run_id, r.dataset_id, r.prediction_measurement, r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.summary_metrics, r.status, r.requested_by, r.started_at, r.completed_at, r.duration_ms, r.serialized_config, r.created_at, r.version, r.fold_count, r.name, r.tags, r.notes, r.parent_run_id, r.search_id, r.git_commit, r.initial_capital, r.target_horizon_bars, r.cost_model, r.search_text,
     d.questdb_tag AS dataset_slug
 FROM walkforward_run_metrics AS o
 INNER JOIN walkforward_runs AS r ON o.run_id = r.run_id
@@ -1225,8 +1333,17 @@ type SortRunsByMetricDescRow struct {
 	SerializedConfig      *string         `json:"serialized_config"`
 	CreatedAt             time.Time       `json:"created_at"`
 	Version               int64           `json:"version"`
-	SearchText            string          `json:"-"`
 	FoldCount             int64           `json:"fold_count"`
+	Name                  *string         `json:"name"`
+	Tags                  json.RawMessage `json:"tags"`
+	Notes                 *string         `json:"notes"`
+	ParentRunID           *uuid.UUID      `json:"parent_run_id"`
+	SearchID              *string         `json:"search_id"`
+	GitCommit             *string         `json:"git_commit"`
+	InitialCapital        *float64        `json:"initial_capital"`
+	TargetHorizonBars     *int64          `json:"target_horizon_bars"`
+	CostModel             json.RawMessage `json:"cost_model"`
+	SearchText            string          `json:"-"`
 	DatasetSlug           string          `json:"dataset_slug"`
 }
 
@@ -1280,8 +1397,17 @@ func (q *Queries) SortRunsByMetricDesc(ctx context.Context, arg SortRunsByMetric
 			&i.SerializedConfig,
 			&i.CreatedAt,
 			&i.Version,
-			&i.SearchText,
 			&i.FoldCount,
+			&i.Name,
+			&i.Tags,
+			&i.Notes,
+			&i.ParentRunID,
+			&i.SearchID,
+			&i.GitCommit,
+			&i.InitialCapital,
+			&i.TargetHorizonBars,
+			&i.CostModel,
+			&i.SearchText,
 			&i.DatasetSlug,
 		); err != nil {
 			return nil, err
@@ -1318,13 +1444,18 @@ WITH former AS MATERIALIZED (
 )
 INSERT INTO walkforward_runs (
     run_id, dataset_id, created_at, prediction_measurement, target_column, feature_columns, hyperparameters, walk_config,
-    summary_metrics, status, requested_by, started_at, completed_at, duration_ms, serialized_config
+    summary_metrics, status, requested_by, started_at, completed_at, duration_ms, serialized_config,
+    name, tags, notes, parent_run_id, search_id, git_commit, initial_capital, target_horizon_bars, cost_model
 )
 SELECT
     $1::uuid, $2::uuid, coalesce($3::timestamptz, now()), $4::text, $5::text, $6::jsonb,
     $7::jsonb, $8::jsonb, $9::jsonb, $10::text, $11::text,
     $12::timestamptz, $13::timestamptz, $14::bigint,
-    $15::text
+    $15::text,
+    nullif($16::text, ''), coalesce($17::jsonb, '[]'), nullif($18::text, ''),
+    nullif($19::uuid, '00000000-0000-0000-0000-000000000000'), nullif($20::text, ''),
+    nullif($21::text, ''), nullif($22::double precision, 0),
+    nullif($23::bigint, 0), coalesce($24::jsonb, '{}')
 FROM (SELECT count(*) FROM former) AS locked
 ON CONFLICT (run_id) DO UPDATE SET
     dataset_id = excluded.dataset_id,
@@ -1340,6 +1471,15 @@ ON CONFLICT (run_id) DO UPDATE SET
     completed_at = excluded.completed_at,
     duration_ms = excluded.duration_ms,
     serialized_config = excluded.serialized_config,
+    name = nullif(coalesce($16::text, walkforward_runs.name), ''),
+    tags = coalesce($17::jsonb, walkforward_runs.tags),
+    notes = nullif(coalesce($18::text, walkforward_runs.notes), ''),
+    parent_run_id = nullif(coalesce($19::uuid, walkforward_runs.parent_run_id), '00000000-0000-0000-0000-000000000000'),
+    search_id = nullif(coalesce($20::text, walkforward_runs.search_id), ''),
+    git_commit = nullif(coalesce($21::text, walkforward_runs.git_commit), ''),
+    initial_capital = nullif(coalesce($22::double precision, walkforward_runs.initial_capital), 0),
+    target_horizon_bars = nullif(coalesce($23::bigint, walkforward_runs.target_horizon_bars), 0),
+    cost_model = coalesce($24::jsonb, walkforward_runs.cost_model),
     version = walkforward_runs.version + 1
 RETURNING
     (xmax = 0)::boolean AS created,
@@ -1366,6 +1506,15 @@ type UpsertRunParams struct {
 	CompletedAt           *time.Time      `json:"completed_at"`
 	DurationMS            *int64          `json:"duration_ms"`
 	SerializedConfig      *string         `json:"serialized_config"`
+	Name                  *string         `json:"name"`
+	Tags                  json.RawMessage `json:"tags"`
+	Notes                 *string         `json:"notes"`
+	ParentRunID           *uuid.UUID      `json:"parent_run_id"`
+	SearchID              *string         `json:"search_id"`
+	GitCommit             *string         `json:"git_commit"`
+	InitialCapital        *float64        `json:"initial_capital"`
+	TargetHorizonBars     *int64          `json:"target_horizon_bars"`
+	CostModel             json.RawMessage `json:"cost_model"`
 }
 
 type UpsertRunRow struct {
@@ -1377,7 +1526,8 @@ type UpsertRunRow struct {
 	Lost            string    `json:"lost"`
 }
 
-// UpsertRun creates a run or replaces all of it but created_at, and keeps others from writing it until the transaction ends.
+// UpsertRun creates a run or replaces all of it but created_at and what people call it or searches say of it (name to cost_model), which
+// stays where it is not given: a client that stores the run again and knows nothing of it does not erase it. It keeps others from writing it until the transaction ends.
 // created tells which of both it did, former_dataset_id the dataset that the run was in, or zeros: a run that was there and has those was
 // created by another transaction meanwhile. former_status and lost tell what it was and what of it the new one does not have.
 // Called by POST and PUT /api/runs and by the seed.
@@ -1399,6 +1549,15 @@ func (q *Queries) UpsertRun(ctx context.Context, arg UpsertRunParams) (UpsertRun
 		arg.CompletedAt,
 		arg.DurationMS,
 		arg.SerializedConfig,
+		arg.Name,
+		arg.Tags,
+		arg.Notes,
+		arg.ParentRunID,
+		arg.SearchID,
+		arg.GitCommit,
+		arg.InitialCapital,
+		arg.TargetHorizonBars,
+		arg.CostModel,
 	)
 	var i UpsertRunRow
 	err := row.Scan(

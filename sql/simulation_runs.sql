@@ -116,13 +116,16 @@ WITH numbers AS (
     FROM simulation_runs AS s
     INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
     CROSS JOIN LATERAL search_values(
-        ARRAY['summary_metrics', 'config'], ARRAY[s.summary_metrics, s.config],
-        ARRAY['created_at', 'started_at', 'completed_at'],
+        ARRAY['summary_metrics', 'config', 'cost_model'], ARRAY[s.summary_metrics, s.config, s.cost_model],
+        ARRAY['created_at', 'started_at', 'completed_at', 'initial_capital'],
         ARRAY[
-            extract(EPOCH FROM s.created_at) * 1000, extract(EPOCH FROM s.started_at) * 1000, extract(EPOCH FROM s.completed_at) * 1000
+            extract(EPOCH FROM s.created_at) * 1000, extract(EPOCH FROM s.started_at) * 1000, extract(EPOCH FROM s.completed_at) * 1000,
+            s.initial_capital
         ]::double precision[],
-        ARRAY['status', 'mode', 'input_run_measurement', 'questdb_namespace', 'run_id', 'dataset_slug', 'symbol'],
-        ARRAY[s.status, s.mode, s.input_run_measurement, s.questdb_namespace, s.run_id::text, d.questdb_tag, d.symbol]
+        ARRAY['status', 'mode', 'input_run_measurement', 'questdb_namespace', 'run_id', 'dataset_slug', 'symbol', 'name']
+        || array_fill('tags'::text, ARRAY[jsonb_array_length(s.tags)]),
+        ARRAY[s.status, s.mode, s.input_run_measurement, s.questdb_namespace, s.run_id::text, d.questdb_tag, d.symbol, s.name]
+        || ARRAY(SELECT jsonb_array_elements_text(s.tags))
     ) AS v (key, value)
     WHERE s.simulation_id = @simulation_id
 ), gone AS (
@@ -304,6 +307,11 @@ SET
     started_at = coalesce(sqlc.narg('started_at')::timestamptz, started_at),
     completed_at = coalesce(sqlc.narg('completed_at')::timestamptz, completed_at),
     summary_metrics = summary_metrics || coalesce(sqlc.narg('summary_metrics')::jsonb, '{}'),
+    name = nullif(coalesce(sqlc.narg('name')::text, name), ''),
+    tags = coalesce(sqlc.narg('tags')::jsonb, tags),
+    notes = nullif(coalesce(sqlc.narg('notes')::text, notes), ''),
+    initial_capital = nullif(coalesce(sqlc.narg('initial_capital')::double precision, initial_capital), 0),
+    cost_model = coalesce(sqlc.narg('cost_model')::jsonb, cost_model),
     version = version + 1
 WHERE simulation_id = @simulation_id
 RETURNING version, created_at;
@@ -463,12 +471,14 @@ WITH former AS MATERIALIZED (
 )
 INSERT INTO simulation_runs (
     simulation_id, run_id, dataset_id, created_at, input_run_measurement, questdb_namespace, mode, config, summary_metrics,
-    status, started_at, completed_at, serialized_config
+    status, started_at, completed_at, serialized_config, name, tags, notes, initial_capital, cost_model
 )
 SELECT
     @simulation_id::uuid, @run_id::uuid, @dataset_id::uuid, coalesce(sqlc.narg('created_at')::timestamptz, now()), @input_run_measurement::text, @questdb_namespace::text, @mode::text,
     @config::jsonb, @summary_metrics::jsonb, @status::text, sqlc.narg('started_at')::timestamptz,
-    sqlc.narg('completed_at')::timestamptz, sqlc.narg('serialized_config')::text
+    sqlc.narg('completed_at')::timestamptz, sqlc.narg('serialized_config')::text, nullif(sqlc.narg('name')::text, ''),
+    coalesce(sqlc.narg('tags')::jsonb, '[]'), nullif(sqlc.narg('notes')::text, ''),
+    nullif(sqlc.narg('initial_capital')::double precision, 0), coalesce(sqlc.narg('cost_model')::jsonb, '{}')
 FROM (SELECT count(*) FROM former) AS locked
 ON CONFLICT (simulation_id) DO UPDATE SET
     run_id = excluded.run_id,
@@ -482,6 +492,11 @@ ON CONFLICT (simulation_id) DO UPDATE SET
     started_at = excluded.started_at,
     completed_at = excluded.completed_at,
     serialized_config = excluded.serialized_config,
+    name = nullif(coalesce(sqlc.narg('name')::text, simulation_runs.name), ''),
+    tags = coalesce(sqlc.narg('tags')::jsonb, simulation_runs.tags),
+    notes = nullif(coalesce(sqlc.narg('notes')::text, simulation_runs.notes), ''),
+    initial_capital = nullif(coalesce(sqlc.narg('initial_capital')::double precision, simulation_runs.initial_capital), 0),
+    cost_model = coalesce(sqlc.narg('cost_model')::jsonb, simulation_runs.cost_model),
     version = simulation_runs.version + 1
 RETURNING
     (xmax = 0)::boolean AS created,

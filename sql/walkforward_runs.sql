@@ -90,13 +90,21 @@ WITH numbers AS (
     FROM walkforward_runs AS s
     INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
     CROSS JOIN LATERAL search_values(
-        ARRAY['summary_metrics', 'hyperparameters', 'walk_config'], ARRAY[s.summary_metrics, s.hyperparameters, s.walk_config],
-        ARRAY['duration_ms', 'fold_count', 'created_at', 'started_at', 'completed_at'],
+        ARRAY['summary_metrics', 'hyperparameters', 'walk_config', 'cost_model'],
+        ARRAY[s.summary_metrics, s.hyperparameters, s.walk_config, s.cost_model],
+        ARRAY['duration_ms', 'fold_count', 'created_at', 'started_at', 'completed_at', 'initial_capital', 'target_horizon_bars'],
         ARRAY[
-            s.duration_ms, s.fold_count, extract(EPOCH FROM s.created_at) * 1000, extract(EPOCH FROM s.started_at) * 1000, extract(EPOCH FROM s.completed_at) * 1000
+            s.duration_ms, s.fold_count, extract(EPOCH FROM s.created_at) * 1000, extract(EPOCH FROM s.started_at) * 1000,
+            extract(EPOCH FROM s.completed_at) * 1000, s.initial_capital, s.target_horizon_bars
         ]::double precision[],
-        ARRAY['status', 'prediction_measurement', 'target_column', 'requested_by', 'dataset_slug', 'symbol'],
-        ARRAY[s.status, s.prediction_measurement, s.target_column, s.requested_by, d.questdb_tag, d.symbol]
+        ARRAY[
+            'status', 'prediction_measurement', 'target_column', 'requested_by', 'dataset_slug', 'symbol', 'name', 'search_id', 'parent_run_id',
+            'git_commit'
+        ] || array_fill('tags'::text, ARRAY[jsonb_array_length(s.tags)]),
+        ARRAY[
+            s.status, s.prediction_measurement, s.target_column, s.requested_by, d.questdb_tag, d.symbol, s.name, s.search_id,
+            s.parent_run_id::text, s.git_commit
+        ] || ARRAY(SELECT jsonb_array_elements_text(s.tags))
     ) AS v (key, value)
     WHERE s.run_id = @run_id
 ), gone AS (
@@ -288,7 +296,8 @@ ORDER BY ids.run_id
 LIMIT @page_size::int;
 
 -- name: PatchRun :one
--- PatchRun changes the fields given and raises the version; summary_metrics is merged by top-level key.
+-- PatchRun changes the fields given and raises the version; summary_metrics is merged by top-level key. An empty text, the nil UUID and 0
+-- are none, there as in UpsertRun.
 -- Called by PATCH /api/runs/{id} and, with no field, by POST /api/runs/{id}/folds.
 -- index: walkforward_runs_pkey. cost: 1 row.
 UPDATE walkforward_runs
@@ -298,6 +307,15 @@ SET
     completed_at = coalesce(sqlc.narg('completed_at')::timestamptz, completed_at),
     duration_ms = coalesce(sqlc.narg('duration_ms')::bigint, duration_ms),
     summary_metrics = summary_metrics || coalesce(sqlc.narg('summary_metrics')::jsonb, '{}'),
+    name = nullif(coalesce(sqlc.narg('name')::text, name), ''),
+    tags = coalesce(sqlc.narg('tags')::jsonb, tags),
+    notes = nullif(coalesce(sqlc.narg('notes')::text, notes), ''),
+    parent_run_id = nullif(coalesce(sqlc.narg('parent_run_id')::uuid, parent_run_id), '00000000-0000-0000-0000-000000000000'),
+    search_id = nullif(coalesce(sqlc.narg('search_id')::text, search_id), ''),
+    git_commit = nullif(coalesce(sqlc.narg('git_commit')::text, git_commit), ''),
+    initial_capital = nullif(coalesce(sqlc.narg('initial_capital')::double precision, initial_capital), 0),
+    target_horizon_bars = nullif(coalesce(sqlc.narg('target_horizon_bars')::bigint, target_horizon_bars), 0),
+    cost_model = coalesce(sqlc.narg('cost_model')::jsonb, cost_model),
     version = version + 1
 WHERE run_id = @run_id
 RETURNING version, created_at;
@@ -443,7 +461,8 @@ ORDER BY CASE WHEN sqlc.narg('ids')::uuid[] IS NULL THEN o.key ELSE o.key || '' 
 LIMIT @page_size::int OFFSET @page_offset::bigint;
 
 -- name: UpsertRun :one
--- UpsertRun creates a run or replaces all of it but created_at, and keeps others from writing it until the transaction ends.
+-- UpsertRun creates a run or replaces all of it but created_at and what people call it or searches say of it (name to cost_model), which
+-- stays where it is not given: a client that stores the run again and knows nothing of it does not erase it. It keeps others from writing it until the transaction ends.
 -- created tells which of both it did, former_dataset_id the dataset that the run was in, or zeros: a run that was there and has those was
 -- created by another transaction meanwhile. former_status and lost tell what it was and what of it the new one does not have.
 -- Called by POST and PUT /api/runs and by the seed.
@@ -471,13 +490,18 @@ WITH former AS MATERIALIZED (
 )
 INSERT INTO walkforward_runs (
     run_id, dataset_id, created_at, prediction_measurement, target_column, feature_columns, hyperparameters, walk_config,
-    summary_metrics, status, requested_by, started_at, completed_at, duration_ms, serialized_config
+    summary_metrics, status, requested_by, started_at, completed_at, duration_ms, serialized_config,
+    name, tags, notes, parent_run_id, search_id, git_commit, initial_capital, target_horizon_bars, cost_model
 )
 SELECT
     @run_id::uuid, @dataset_id::uuid, coalesce(sqlc.narg('created_at')::timestamptz, now()), @prediction_measurement::text, @target_column::text, @feature_columns::jsonb,
     @hyperparameters::jsonb, @walk_config::jsonb, @summary_metrics::jsonb, @status::text, sqlc.narg('requested_by')::text,
     sqlc.narg('started_at')::timestamptz, sqlc.narg('completed_at')::timestamptz, sqlc.narg('duration_ms')::bigint,
-    sqlc.narg('serialized_config')::text
+    sqlc.narg('serialized_config')::text,
+    nullif(sqlc.narg('name')::text, ''), coalesce(sqlc.narg('tags')::jsonb, '[]'), nullif(sqlc.narg('notes')::text, ''),
+    nullif(sqlc.narg('parent_run_id')::uuid, '00000000-0000-0000-0000-000000000000'), nullif(sqlc.narg('search_id')::text, ''),
+    nullif(sqlc.narg('git_commit')::text, ''), nullif(sqlc.narg('initial_capital')::double precision, 0),
+    nullif(sqlc.narg('target_horizon_bars')::bigint, 0), coalesce(sqlc.narg('cost_model')::jsonb, '{}')
 FROM (SELECT count(*) FROM former) AS locked
 ON CONFLICT (run_id) DO UPDATE SET
     dataset_id = excluded.dataset_id,
@@ -493,6 +517,15 @@ ON CONFLICT (run_id) DO UPDATE SET
     completed_at = excluded.completed_at,
     duration_ms = excluded.duration_ms,
     serialized_config = excluded.serialized_config,
+    name = nullif(coalesce(sqlc.narg('name')::text, walkforward_runs.name), ''),
+    tags = coalesce(sqlc.narg('tags')::jsonb, walkforward_runs.tags),
+    notes = nullif(coalesce(sqlc.narg('notes')::text, walkforward_runs.notes), ''),
+    parent_run_id = nullif(coalesce(sqlc.narg('parent_run_id')::uuid, walkforward_runs.parent_run_id), '00000000-0000-0000-0000-000000000000'),
+    search_id = nullif(coalesce(sqlc.narg('search_id')::text, walkforward_runs.search_id), ''),
+    git_commit = nullif(coalesce(sqlc.narg('git_commit')::text, walkforward_runs.git_commit), ''),
+    initial_capital = nullif(coalesce(sqlc.narg('initial_capital')::double precision, walkforward_runs.initial_capital), 0),
+    target_horizon_bars = nullif(coalesce(sqlc.narg('target_horizon_bars')::bigint, walkforward_runs.target_horizon_bars), 0),
+    cost_model = coalesce(sqlc.narg('cost_model')::jsonb, walkforward_runs.cost_model),
     version = walkforward_runs.version + 1
 RETURNING
     (xmax = 0)::boolean AS created,

@@ -1539,6 +1539,9 @@ type Metric = []string
 // ModeFilter Sides that are traded: long, short, or dual for both.
 type ModeFilter = Mode
 
+// NameFilter defines model for NameFilter.
+type NameFilter = string
+
 // NamespaceFilter defines model for NamespaceFilter.
 type NamespaceFilter = string
 
@@ -1547,6 +1550,9 @@ type Nonfinite string
 
 // Offset defines model for Offset.
 type Offset = int64
+
+// ParentFilter defines model for ParentFilter.
+type ParentFilter = []string
 
 // Points defines model for Points.
 type Points = int64
@@ -1574,6 +1580,9 @@ type RunIDs = []string
 
 // Search defines model for Search.
 type Search = string
+
+// SearchIDFilter defines model for SearchIDFilter.
+type SearchIDFilter = string
 
 // SideFilter The side of a trade.
 type SideFilter = TradeSide
@@ -1610,6 +1619,9 @@ type SymbolFilter = string
 
 // SymbolsFilter defines model for SymbolsFilter.
 type SymbolsFilter = []string
+
+// TagsFilter defines model for TagsFilter.
+type TagsFilter = []string
 
 // TargetFilter defines model for TargetFilter.
 type TargetFilter = string
@@ -1714,7 +1726,7 @@ type ListDatasetsParams struct {
 	// Count Whether `total` is counted: exactly (or, if that takes too long, as far as the time goes), up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListDatasetsParamsCount `form:"count,omitempty" json:"count,omitempty"`
 
-	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
+	// Search Only those with this text in slug, symbol, target, measurement, requested_by, name, tags or notes, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
@@ -1990,16 +2002,28 @@ type ListDatasetRunsParams struct {
 	// RequestedBy Only by this person.
 	RequestedBy *RequestedByFilter `form:"requested_by,omitempty" json:"requested_by,omitempty"`
 
+	// Name Only with this name; `search` finds a part of one.
+	Name *NameFilter `form:"name,omitempty" json:"name,omitempty"`
+
+	// Tags Only with all of these tags, separated by commas.
+	Tags *TagsFilter `form:"tags,omitempty" json:"tags,omitempty"`
+
+	// SearchID Only trials of this search.
+	SearchID *SearchIDFilter `form:"search_id,omitempty" json:"search_id,omitempty"`
+
+	// ParentRunID Only runs made from these, ids separated by commas.
+	ParentRunID *ParentFilter `form:"parent_run_id,omitempty" json:"parent_run_id,omitempty"`
+
 	// Metric Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
 	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
 	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
 	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` and `fold_count` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and `initial_capital`, a run's `duration_ms`, `fold_count` and `target_horizon_bars` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
 	// Sort A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
-	// `target_column`, `requested_by`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+	// `target_column`, `requested_by`, `name`, `search_id`, `parent_run_id`, `git_commit`, `initial_capital`, `target_horizon_bars`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`, `name`, `initial_capital`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
 	// before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
@@ -2015,7 +2039,7 @@ type ListDatasetRunsParams struct {
 	// Count Whether `total` is counted: exactly (or, if that takes too long, as far as the time goes), up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListDatasetRunsParamsCount `form:"count,omitempty" json:"count,omitempty"`
 
-	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
+	// Search Only those with this text in slug, symbol, target, measurement, requested_by, name, tags or notes, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
@@ -2171,16 +2195,28 @@ type ListRunsParams struct {
 	// RequestedBy Only by this person.
 	RequestedBy *RequestedByFilter `form:"requested_by,omitempty" json:"requested_by,omitempty"`
 
+	// Name Only with this name; `search` finds a part of one.
+	Name *NameFilter `form:"name,omitempty" json:"name,omitempty"`
+
+	// Tags Only with all of these tags, separated by commas.
+	Tags *TagsFilter `form:"tags,omitempty" json:"tags,omitempty"`
+
+	// SearchID Only trials of this search.
+	SearchID *SearchIDFilter `form:"search_id,omitempty" json:"search_id,omitempty"`
+
+	// ParentRunID Only runs made from these, ids separated by commas.
+	ParentRunID *ParentFilter `form:"parent_run_id,omitempty" json:"parent_run_id,omitempty"`
+
 	// Metric Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
 	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
 	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
 	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` and `fold_count` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and `initial_capital`, a run's `duration_ms`, `fold_count` and `target_horizon_bars` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
 	// Sort A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
-	// `target_column`, `requested_by`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+	// `target_column`, `requested_by`, `name`, `search_id`, `parent_run_id`, `git_commit`, `initial_capital`, `target_horizon_bars`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`, `name`, `initial_capital`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
 	// before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
@@ -2196,7 +2232,7 @@ type ListRunsParams struct {
 	// Count Whether `total` is counted: exactly (or, if that takes too long, as far as the time goes), up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListRunsParamsCount `form:"count,omitempty" json:"count,omitempty"`
 
-	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
+	// Search Only those with this text in slug, symbol, target, measurement, requested_by, name, tags or notes, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
@@ -2430,16 +2466,22 @@ type ListRunSimulationsParams struct {
 	// Namespace Only with this table of traces.
 	Namespace *NamespaceFilter `form:"namespace,omitempty" json:"namespace,omitempty"`
 
+	// Name Only with this name; `search` finds a part of one.
+	Name *NameFilter `form:"name,omitempty" json:"name,omitempty"`
+
+	// Tags Only with all of these tags, separated by commas.
+	Tags *TagsFilter `form:"tags,omitempty" json:"tags,omitempty"`
+
 	// Metric Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
 	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
 	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
 	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` and `fold_count` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and `initial_capital`, a run's `duration_ms`, `fold_count` and `target_horizon_bars` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
 	// Sort A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
-	// `target_column`, `requested_by`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+	// `target_column`, `requested_by`, `name`, `search_id`, `parent_run_id`, `git_commit`, `initial_capital`, `target_horizon_bars`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`, `name`, `initial_capital`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
 	// before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
@@ -2455,7 +2497,7 @@ type ListRunSimulationsParams struct {
 	// Count Whether `total` is counted: exactly (or, if that takes too long, as far as the time goes), up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListRunSimulationsParamsCount `form:"count,omitempty" json:"count,omitempty"`
 
-	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
+	// Search Only those with this text in slug, symbol, target, measurement, requested_by, name, tags or notes, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
@@ -2494,16 +2536,22 @@ type ListSimulationsParams struct {
 	// Namespace Only with this table of traces.
 	Namespace *NamespaceFilter `form:"namespace,omitempty" json:"namespace,omitempty"`
 
+	// Name Only with this name; `search` finds a part of one.
+	Name *NameFilter `form:"name,omitempty" json:"name,omitempty"`
+
+	// Tags Only with all of these tags, separated by commas.
+	Tags *TagsFilter `form:"tags,omitempty" json:"tags,omitempty"`
+
 	// Metric Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
 	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
 	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
 	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` and `fold_count` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and `initial_capital`, a run's `duration_ms`, `fold_count` and `target_horizon_bars` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
 	// Sort A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
-	// `target_column`, `requested_by`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+	// `target_column`, `requested_by`, `name`, `search_id`, `parent_run_id`, `git_commit`, `initial_capital`, `target_horizon_bars`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`, `name`, `initial_capital`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
 	// before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
@@ -2519,7 +2567,7 @@ type ListSimulationsParams struct {
 	// Count Whether `total` is counted: exactly (or, if that takes too long, as far as the time goes), up to 10000 (`estimated`: beyond that `total` is a lower bound and `total_is_estimate` true), or not at all (`total` is null).
 	Count *ListSimulationsParamsCount `form:"count,omitempty" json:"count,omitempty"`
 
-	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
+	// Search Only those with this text in slug, symbol, target, measurement, requested_by, name, tags or notes, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
@@ -2762,20 +2810,26 @@ type ListTradesimRunsParams struct {
 	// Namespace Only with this table of traces.
 	Namespace *NamespaceFilter `form:"namespace,omitempty" json:"namespace,omitempty"`
 
+	// Name Only with this name; `search` finds a part of one.
+	Name *NameFilter `form:"name,omitempty" json:"name,omitempty"`
+
+	// Tags Only with all of these tags, separated by commas.
+	Tags *TagsFilter `form:"tags,omitempty" json:"tags,omitempty"`
+
 	// Metric Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
 	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
 	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
 	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` and `fold_count` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and `initial_capital`, a run's `duration_ms`, `fold_count` and `target_horizon_bars` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
 	// Sort A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
-	// `target_column`, `requested_by`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+	// `target_column`, `requested_by`, `name`, `search_id`, `parent_run_id`, `git_commit`, `initial_capital`, `target_horizon_bars`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`, `name`, `initial_capital`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
 	// before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
-	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
+	// Search Only those with this text in slug, symbol, target, measurement, requested_by, name, tags or notes, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// Limit Most items to return. A value above 5000 counts as 5000.
@@ -2889,20 +2943,32 @@ type ListWalkforwardRunsParams struct {
 	// RequestedBy Only by this person.
 	RequestedBy *RequestedByFilter `form:"requested_by,omitempty" json:"requested_by,omitempty"`
 
+	// Name Only with this name; `search` finds a part of one.
+	Name *NameFilter `form:"name,omitempty" json:"name,omitempty"`
+
+	// Tags Only with all of these tags, separated by commas.
+	Tags *TagsFilter `form:"tags,omitempty" json:"tags,omitempty"`
+
+	// SearchID Only trials of this search.
+	SearchID *SearchIDFilter `form:"search_id,omitempty" json:"search_id,omitempty"`
+
+	// ParentRunID Only runs made from these, ids separated by commas.
+	ParentRunID *ParentFilter `form:"parent_run_id,omitempty" json:"parent_run_id,omitempty"`
+
 	// Metric Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
 	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
 	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
 	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` and `fold_count` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and `initial_capital`, a run's `duration_ms`, `fold_count` and `target_horizon_bars` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
 	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
 	// Sort A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
-	// `target_column`, `requested_by`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+	// `target_column`, `requested_by`, `name`, `search_id`, `parent_run_id`, `git_commit`, `initial_capital`, `target_horizon_bars`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`, `name`, `initial_capital`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
 	// before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
 	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
 
-	// Search Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
+	// Search Only those with this text in slug, symbol, target, measurement, requested_by, name, tags or notes, in upper or lower case of any script.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// Limit Most items to return. A value above 5000 counts as 5000.
@@ -4531,6 +4597,34 @@ func (w *ServerInterfaceWrapper) ListDatasetRuns(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requested_by: %s", err))
 	}
 
+	// ------------- Optional query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name", ctx.QueryParams(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// ------------- Optional query parameter "tags" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "tags", ctx.QueryParams(), &params.Tags, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tags: %s", err))
+	}
+
+	// ------------- Optional query parameter "search_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search_id", ctx.QueryParams(), &params.SearchID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "parent_run_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "parent_run_id", ctx.QueryParams(), &params.ParentRunID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter parent_run_id: %s", err))
+	}
+
 	// ------------- Optional query parameter "metric" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "metric", ctx.QueryParams(), &params.Metric, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
@@ -5141,6 +5235,34 @@ func (w *ServerInterfaceWrapper) ListRuns(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "requested_by", ctx.QueryParams(), &params.RequestedBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requested_by: %s", err))
+	}
+
+	// ------------- Optional query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name", ctx.QueryParams(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// ------------- Optional query parameter "tags" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "tags", ctx.QueryParams(), &params.Tags, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tags: %s", err))
+	}
+
+	// ------------- Optional query parameter "search_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search_id", ctx.QueryParams(), &params.SearchID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "parent_run_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "parent_run_id", ctx.QueryParams(), &params.ParentRunID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter parent_run_id: %s", err))
 	}
 
 	// ------------- Optional query parameter "metric" -------------
@@ -5851,6 +5973,20 @@ func (w *ServerInterfaceWrapper) ListRunSimulations(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter namespace: %s", err))
 	}
 
+	// ------------- Optional query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name", ctx.QueryParams(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// ------------- Optional query parameter "tags" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "tags", ctx.QueryParams(), &params.Tags, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tags: %s", err))
+	}
+
 	// ------------- Optional query parameter "metric" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "metric", ctx.QueryParams(), &params.Metric, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
@@ -5989,6 +6125,20 @@ func (w *ServerInterfaceWrapper) ListSimulations(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "namespace", ctx.QueryParams(), &params.Namespace, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter namespace: %s", err))
+	}
+
+	// ------------- Optional query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name", ctx.QueryParams(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// ------------- Optional query parameter "tags" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "tags", ctx.QueryParams(), &params.Tags, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tags: %s", err))
 	}
 
 	// ------------- Optional query parameter "metric" -------------
@@ -6697,6 +6847,20 @@ func (w *ServerInterfaceWrapper) ListTradesimRuns(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter namespace: %s", err))
 	}
 
+	// ------------- Optional query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name", ctx.QueryParams(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// ------------- Optional query parameter "tags" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "tags", ctx.QueryParams(), &params.Tags, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tags: %s", err))
+	}
+
 	// ------------- Optional query parameter "metric" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "metric", ctx.QueryParams(), &params.Metric, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
@@ -7043,6 +7207,34 @@ func (w *ServerInterfaceWrapper) ListWalkforwardRuns(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "requested_by", ctx.QueryParams(), &params.RequestedBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requested_by: %s", err))
+	}
+
+	// ------------- Optional query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name", ctx.QueryParams(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// ------------- Optional query parameter "tags" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "tags", ctx.QueryParams(), &params.Tags, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tags: %s", err))
+	}
+
+	// ------------- Optional query parameter "search_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search_id", ctx.QueryParams(), &params.SearchID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "parent_run_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "parent_run_id", ctx.QueryParams(), &params.ParentRunID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter parent_run_id: %s", err))
 	}
 
 	// ------------- Optional query parameter "metric" -------------

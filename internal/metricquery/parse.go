@@ -116,7 +116,7 @@ func (f Fields) sort(text string) (Sort, error) {
 	}
 	if rest := p.rest(); slices.Contains(p.fields.Texts, rest) || rest == "created_at" {
 		if rest != "created_at" || !s.Descending {
-			s.Key, s.Complete = rest, rest != "requested_by"
+			s.Key, s.Complete = rest, !slices.Contains(optional, rest)
 		}
 		return s, p.err
 	}

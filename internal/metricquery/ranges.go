@@ -19,6 +19,9 @@ const (
 	maxColumn = 500 // characters of a column's text, behind which its hash stands
 )
 
+// optional are the texts that not every record has: search_values marks those that do.
+var optional = []string{"requested_by", "name", "search_id", "parent_run_id", "git_commit"}
+
 // Range is what a filter asks of the numbers under a key. On doubles every comparison is a range; a text is a key of its own, under
 // which there is a number.
 type Range struct {
@@ -34,9 +37,9 @@ type Sort struct {
 	Complete   bool // each record has it
 }
 
-// First is the first key of the order. It leaves out the marks of requested_by, of which there is one a record.
+// First is the first key of the order. It leaves out the marks of optional texts, of which there is one a record.
 func (s Sort) First() string {
-	if s.Key == "requested_by" {
+	if slices.Contains(optional, s.Key) {
 		return s.Key + textKey
 	}
 	return s.Key

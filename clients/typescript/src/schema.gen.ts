@@ -1204,6 +1204,22 @@ export interface components {
          *     ]
          */
         FeatureColumns: string[];
+        /**
+         * @description Words that people group records by, each once, at most 50.
+         * @example [
+         *       "baseline"
+         *     ]
+         */
+        Tags: string[];
+        /**
+         * @description Fees and slippage. The service keeps any names and values.
+         * @example {
+         *       "fee_bps": 5
+         *     }
+         */
+        CostModel: {
+            [key: string]: unknown;
+        };
         /** @description Columns of the indicator rows. */
         ColumnSchema: ({
             name?: string;
@@ -2022,6 +2038,54 @@ export interface components {
             duration_ms?: number | null;
             /** @description The configuration as clipboard text, returned verbatim. */
             serialized_config?: string | null;
+            /**
+             * @description What people call the run.
+             * @example ridge on hourly bars
+             */
+            name?: string | null;
+            /**
+             * @description Words that people group runs by, each once.
+             * @example [
+             *       "baseline"
+             *     ]
+             */
+            tags?: components["schemas"]["Tags"] | null;
+            /** @description What a person wrote about the run, in Markdown. */
+            notes?: string | null;
+            /**
+             * Format: uuid
+             * @description The run that this one was made from; it may be gone.
+             */
+            parent_run_id?: string | null;
+            /**
+             * @description The search that the run is a trial of, by whatever name the writer gives it.
+             * @example lambda sweep
+             */
+            search_id?: string | null;
+            /**
+             * @description The commit of the code that made the run.
+             * @example 9c1185a5c5e9fc54612808977ee8f548b2258d31
+             */
+            git_commit?: string | null;
+            /**
+             * Format: double
+             * @description The capital that returns are relative to.
+             * @example 10000
+             */
+            initial_capital?: number | null;
+            /**
+             * Format: int64
+             * @description How many bars the target looks ahead: returns of targets overlap that far.
+             * @example 4
+             */
+            target_horizon_bars?: number | null;
+            /**
+             * @description Fees and slippage that the figures have in them; names are the writer's.
+             * @example {
+             *       "fee_bps": 5
+             *     }
+             */
+            cost_model?: components["schemas"]["CostModel"] | null;
         };
         /** @description The folds as an array, or as the array `folds` of an object. */
         FoldsUpload: components["schemas"]["FoldUpload"][] | {
@@ -2205,6 +2269,25 @@ export interface components {
             completed_at?: string | null;
             /** @description The configuration as clipboard text, returned verbatim. */
             serialized_config?: string | null;
+            /** @description What people call the simulation. */
+            name?: string | null;
+            /**
+             * @description Words that people group simulations by, each once.
+             * @example {}
+             */
+            tags?: components["schemas"]["Tags"] | null;
+            /** @description What a person wrote about the simulation, in Markdown. */
+            notes?: string | null;
+            /**
+             * Format: double
+             * @description The capital that returns are relative to.
+             */
+            initial_capital?: number | null;
+            /**
+             * @description Fees and slippage that the figures have in them; names are the writer's.
+             * @example {}
+             */
+            cost_model?: components["schemas"]["CostModel"] | null;
         };
         /** @description The trades of a side summed up; win_count is not above trade_count. */
         BucketUpload: {
@@ -2344,6 +2427,54 @@ export interface components {
              * @example 465000
              */
             duration_ms?: number;
+            /**
+             * @description What people call the run.
+             * @example ridge on hourly bars
+             */
+            name?: string;
+            /**
+             * @description Words that people group runs by, each once.
+             * @example [
+             *       "baseline"
+             *     ]
+             */
+            tags?: components["schemas"]["Tags"];
+            /** @description What a person wrote about the run, in Markdown. */
+            notes?: string;
+            /**
+             * Format: uuid
+             * @description The run that this one was made from; it may be gone.
+             */
+            parent_run_id?: string;
+            /**
+             * @description The search that the run is a trial of, by whatever name the writer gives it.
+             * @example lambda sweep
+             */
+            search_id?: string;
+            /**
+             * @description The commit of the code that made the run.
+             * @example 9c1185a5c5e9fc54612808977ee8f548b2258d31
+             */
+            git_commit?: string;
+            /**
+             * Format: double
+             * @description The capital that returns are relative to.
+             * @example 10000
+             */
+            initial_capital?: number;
+            /**
+             * Format: int64
+             * @description How many bars the target looks ahead: returns of targets overlap that far.
+             * @example 4
+             */
+            target_horizon_bars?: number;
+            /**
+             * @description Fees and slippage that the figures have in them; names are the writer's.
+             * @example {
+             *       "fee_bps": 5
+             *     }
+             */
+            cost_model?: components["schemas"]["CostModel"];
         };
         /** @description At least one field; what is absent stays. */
         SimulationPatch: {
@@ -2361,6 +2492,25 @@ export interface components {
              * @example 2026-01-02T15:00:07Z
              */
             completed_at?: string;
+            /** @description What people call the simulation. */
+            name?: string;
+            /**
+             * @description Words that people group simulations by, each once.
+             * @example {}
+             */
+            tags?: components["schemas"]["Tags"];
+            /** @description What a person wrote about the simulation, in Markdown. */
+            notes?: string;
+            /**
+             * Format: double
+             * @description The capital that returns are relative to.
+             */
+            initial_capital?: number;
+            /**
+             * @description Fees and slippage that the figures have in them; names are the writer's.
+             * @example {}
+             */
+            cost_model?: components["schemas"]["CostModel"];
         };
         DatasetStored: {
             success: boolean;
@@ -2729,6 +2879,33 @@ export interface components {
              * @description Number of folds of the run.
              */
             fold_count: number;
+            /** @description What people call the run. */
+            name: string | null;
+            /** @description Words that people group runs by, each once. */
+            tags: components["schemas"]["Tags"];
+            /** @description What a person wrote about the run, in Markdown. */
+            notes: string | null;
+            /**
+             * Format: uuid
+             * @description The run that this one was made from; it may be gone.
+             */
+            parent_run_id: string | null;
+            /** @description The search that the run is a trial of, by whatever name the writer gives it. */
+            search_id: string | null;
+            /** @description The commit of the code that made the run. */
+            git_commit: string | null;
+            /**
+             * Format: double
+             * @description The capital that returns are relative to.
+             */
+            initial_capital: number | null;
+            /**
+             * Format: int64
+             * @description How many bars the target looks ahead: returns of targets overlap that far.
+             */
+            target_horizon_bars: number | null;
+            /** @description Fees and slippage that the figures have in them; names are the writer's. */
+            cost_model: components["schemas"]["CostModel"];
             /** @description Unique name of the dataset (its slug), and the tag of its rows in a shared QuestDB table. */
             dataset_slug: string;
         };
@@ -2829,6 +3006,19 @@ export interface components {
              * @description Raised by every change of the simulation, its buckets and its trades.
              */
             version: number;
+            /** @description What people call the simulation. */
+            name: string | null;
+            /** @description Words that people group simulations by, each once. */
+            tags: components["schemas"]["Tags"];
+            /** @description What a person wrote about the simulation, in Markdown. */
+            notes: string | null;
+            /**
+             * Format: double
+             * @description The capital that returns are relative to.
+             */
+            initial_capital: number | null;
+            /** @description Fees and slippage that the figures have in them; names are the writer's. */
+            cost_model: components["schemas"]["CostModel"];
         };
         /** @description The trades of a simulation summed up by side. */
         SimulationTradeBucket: {
@@ -3020,6 +3210,19 @@ export interface components {
              * @description Raised by every change of the simulation, its buckets and its trades.
              */
             version: number;
+            /** @description What people call the simulation. */
+            name: string | null;
+            /** @description Words that people group simulations by, each once. */
+            tags: components["schemas"]["Tags"];
+            /** @description What a person wrote about the simulation, in Markdown. */
+            notes: string | null;
+            /**
+             * Format: double
+             * @description The capital that returns are relative to.
+             */
+            initial_capital: number | null;
+            /** @description Fees and slippage that the figures have in them; names are the writer's. */
+            cost_model: components["schemas"]["CostModel"];
             /** Format: int64 */
             trade_count: number;
         };
@@ -3465,6 +3668,30 @@ export interface components {
          */
         RequestedByFilter: string;
         /**
+         * @description Only with this name; `search` finds a part of one.
+         * @example ridge on hourly bars
+         */
+        NameFilter: string;
+        /**
+         * @description Only with all of these tags, separated by commas.
+         * @example [
+         *       "baseline"
+         *     ]
+         */
+        TagsFilter: string[];
+        /**
+         * @description Only trials of this search.
+         * @example lambda sweep
+         */
+        SearchIDFilter: string;
+        /**
+         * @description Only runs made from these, ids separated by commas.
+         * @example [
+         *       "2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e"
+         *     ]
+         */
+        ParentFilter: string[];
+        /**
          * @description Only with this table of traces.
          * @example btc25_1_sim1
          */
@@ -3484,7 +3711,7 @@ export interface components {
          *     as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
          *     a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
          *     a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-         *     `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` and `fold_count` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+         *     `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and `initial_capital`, a run's `duration_ms`, `fold_count` and `target_horizon_bars` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
          *     If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
          * @example [
          *       "summary_metrics.pf_long>=1.2"
@@ -3493,13 +3720,13 @@ export interface components {
         Metric: string[];
         /**
          * @description A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
-         *     `target_column`, `requested_by`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+         *     `target_column`, `requested_by`, `name`, `search_id`, `parent_run_id`, `git_commit`, `initial_capital`, `target_horizon_bars`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`, `name`, `initial_capital`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
          *     before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
          * @example -summary_metrics.pf_long
          */
         Sort: string;
         /**
-         * @description Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
+         * @description Only those with this text in slug, symbol, target, measurement, requested_by, name, tags or notes, in upper or lower case of any script.
          * @example btc
          */
         Search: string;
@@ -3900,11 +4127,35 @@ export interface operations {
                  */
                 requested_by?: components["parameters"]["RequestedByFilter"];
                 /**
+                 * @description Only with this name; `search` finds a part of one.
+                 * @example ridge on hourly bars
+                 */
+                name?: components["parameters"]["NameFilter"];
+                /**
+                 * @description Only with all of these tags, separated by commas.
+                 * @example [
+                 *       "baseline"
+                 *     ]
+                 */
+                tags?: components["parameters"]["TagsFilter"];
+                /**
+                 * @description Only trials of this search.
+                 * @example lambda sweep
+                 */
+                search_id?: components["parameters"]["SearchIDFilter"];
+                /**
+                 * @description Only runs made from these, ids separated by commas.
+                 * @example [
+                 *       "2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e"
+                 *     ]
+                 */
+                parent_run_id?: components["parameters"]["ParentFilter"];
+                /**
                  * @description Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
                  *     as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
                  *     a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
                  *     a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-                 *     `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` and `fold_count` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+                 *     `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and `initial_capital`, a run's `duration_ms`, `fold_count` and `target_horizon_bars` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
                  *     If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
                  * @example [
                  *       "summary_metrics.pf_long>=1.2"
@@ -3913,13 +4164,13 @@ export interface operations {
                 metric?: components["parameters"]["Metric"];
                 /**
                  * @description A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
-                 *     `target_column`, `requested_by`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+                 *     `target_column`, `requested_by`, `name`, `search_id`, `parent_run_id`, `git_commit`, `initial_capital`, `target_horizon_bars`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`, `name`, `initial_capital`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
                  *     before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
                  * @example -summary_metrics.pf_long
                  */
                 sort?: components["parameters"]["Sort"];
                 /**
-                 * @description Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
+                 * @description Only those with this text in slug, symbol, target, measurement, requested_by, name, tags or notes, in upper or lower case of any script.
                  * @example btc
                  */
                 search?: components["parameters"]["Search"];
@@ -4066,11 +4317,23 @@ export interface operations {
                  */
                 namespace?: components["parameters"]["NamespaceFilter"];
                 /**
+                 * @description Only with this name; `search` finds a part of one.
+                 * @example ridge on hourly bars
+                 */
+                name?: components["parameters"]["NameFilter"];
+                /**
+                 * @description Only with all of these tags, separated by commas.
+                 * @example [
+                 *       "baseline"
+                 *     ]
+                 */
+                tags?: components["parameters"]["TagsFilter"];
+                /**
                  * @description Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
                  *     as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
                  *     a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
                  *     a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-                 *     `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` and `fold_count` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+                 *     `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and `initial_capital`, a run's `duration_ms`, `fold_count` and `target_horizon_bars` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
                  *     If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
                  * @example [
                  *       "summary_metrics.pf_long>=1.2"
@@ -4079,13 +4342,13 @@ export interface operations {
                 metric?: components["parameters"]["Metric"];
                 /**
                  * @description A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
-                 *     `target_column`, `requested_by`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+                 *     `target_column`, `requested_by`, `name`, `search_id`, `parent_run_id`, `git_commit`, `initial_capital`, `target_horizon_bars`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`, `name`, `initial_capital`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
                  *     before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
                  * @example -summary_metrics.pf_long
                  */
                 sort?: components["parameters"]["Sort"];
                 /**
-                 * @description Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
+                 * @description Only those with this text in slug, symbol, target, measurement, requested_by, name, tags or notes, in upper or lower case of any script.
                  * @example btc
                  */
                 search?: components["parameters"]["Search"];
@@ -4215,7 +4478,7 @@ export interface operations {
                  */
                 count?: components["parameters"]["Count"];
                 /**
-                 * @description Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
+                 * @description Only those with this text in slug, symbol, target, measurement, requested_by, name, tags or notes, in upper or lower case of any script.
                  * @example btc
                  */
                 search?: components["parameters"]["Search"];
@@ -4508,11 +4771,35 @@ export interface operations {
                  */
                 requested_by?: components["parameters"]["RequestedByFilter"];
                 /**
+                 * @description Only with this name; `search` finds a part of one.
+                 * @example ridge on hourly bars
+                 */
+                name?: components["parameters"]["NameFilter"];
+                /**
+                 * @description Only with all of these tags, separated by commas.
+                 * @example [
+                 *       "baseline"
+                 *     ]
+                 */
+                tags?: components["parameters"]["TagsFilter"];
+                /**
+                 * @description Only trials of this search.
+                 * @example lambda sweep
+                 */
+                search_id?: components["parameters"]["SearchIDFilter"];
+                /**
+                 * @description Only runs made from these, ids separated by commas.
+                 * @example [
+                 *       "2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e"
+                 *     ]
+                 */
+                parent_run_id?: components["parameters"]["ParentFilter"];
+                /**
                  * @description Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
                  *     as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
                  *     a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
                  *     a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-                 *     `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` and `fold_count` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+                 *     `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and `initial_capital`, a run's `duration_ms`, `fold_count` and `target_horizon_bars` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
                  *     If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
                  * @example [
                  *       "summary_metrics.pf_long>=1.2"
@@ -4521,7 +4808,7 @@ export interface operations {
                 metric?: components["parameters"]["Metric"];
                 /**
                  * @description A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
-                 *     `target_column`, `requested_by`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+                 *     `target_column`, `requested_by`, `name`, `search_id`, `parent_run_id`, `git_commit`, `initial_capital`, `target_horizon_bars`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`, `name`, `initial_capital`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
                  *     before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
                  * @example -summary_metrics.pf_long
                  */
@@ -4547,7 +4834,7 @@ export interface operations {
                  */
                 count?: components["parameters"]["Count"];
                 /**
-                 * @description Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
+                 * @description Only those with this text in slug, symbol, target, measurement, requested_by, name, tags or notes, in upper or lower case of any script.
                  * @example btc
                  */
                 search?: components["parameters"]["Search"];
@@ -5339,11 +5626,35 @@ export interface operations {
                  */
                 requested_by?: components["parameters"]["RequestedByFilter"];
                 /**
+                 * @description Only with this name; `search` finds a part of one.
+                 * @example ridge on hourly bars
+                 */
+                name?: components["parameters"]["NameFilter"];
+                /**
+                 * @description Only with all of these tags, separated by commas.
+                 * @example [
+                 *       "baseline"
+                 *     ]
+                 */
+                tags?: components["parameters"]["TagsFilter"];
+                /**
+                 * @description Only trials of this search.
+                 * @example lambda sweep
+                 */
+                search_id?: components["parameters"]["SearchIDFilter"];
+                /**
+                 * @description Only runs made from these, ids separated by commas.
+                 * @example [
+                 *       "2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e"
+                 *     ]
+                 */
+                parent_run_id?: components["parameters"]["ParentFilter"];
+                /**
                  * @description Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
                  *     as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
                  *     a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
                  *     a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-                 *     `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` and `fold_count` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+                 *     `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and `initial_capital`, a run's `duration_ms`, `fold_count` and `target_horizon_bars` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
                  *     If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
                  * @example [
                  *       "summary_metrics.pf_long>=1.2"
@@ -5352,7 +5663,7 @@ export interface operations {
                 metric?: components["parameters"]["Metric"];
                 /**
                  * @description A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
-                 *     `target_column`, `requested_by`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+                 *     `target_column`, `requested_by`, `name`, `search_id`, `parent_run_id`, `git_commit`, `initial_capital`, `target_horizon_bars`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`, `name`, `initial_capital`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
                  *     before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
                  * @example -summary_metrics.pf_long
                  */
@@ -5378,7 +5689,7 @@ export interface operations {
                  */
                 count?: components["parameters"]["Count"];
                 /**
-                 * @description Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
+                 * @description Only those with this text in slug, symbol, target, measurement, requested_by, name, tags or notes, in upper or lower case of any script.
                  * @example btc
                  */
                 search?: components["parameters"]["Search"];
@@ -5957,11 +6268,23 @@ export interface operations {
                  */
                 namespace?: components["parameters"]["NamespaceFilter"];
                 /**
+                 * @description Only with this name; `search` finds a part of one.
+                 * @example ridge on hourly bars
+                 */
+                name?: components["parameters"]["NameFilter"];
+                /**
+                 * @description Only with all of these tags, separated by commas.
+                 * @example [
+                 *       "baseline"
+                 *     ]
+                 */
+                tags?: components["parameters"]["TagsFilter"];
+                /**
                  * @description Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
                  *     as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
                  *     a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
                  *     a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-                 *     `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` and `fold_count` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+                 *     `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and `initial_capital`, a run's `duration_ms`, `fold_count` and `target_horizon_bars` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
                  *     If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
                  * @example [
                  *       "summary_metrics.pf_long>=1.2"
@@ -5970,7 +6293,7 @@ export interface operations {
                 metric?: components["parameters"]["Metric"];
                 /**
                  * @description A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
-                 *     `target_column`, `requested_by`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+                 *     `target_column`, `requested_by`, `name`, `search_id`, `parent_run_id`, `git_commit`, `initial_capital`, `target_horizon_bars`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`, `name`, `initial_capital`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
                  *     before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
                  * @example -summary_metrics.pf_long
                  */
@@ -5996,7 +6319,7 @@ export interface operations {
                  */
                 count?: components["parameters"]["Count"];
                 /**
-                 * @description Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
+                 * @description Only those with this text in slug, symbol, target, measurement, requested_by, name, tags or notes, in upper or lower case of any script.
                  * @example btc
                  */
                 search?: components["parameters"]["Search"];
@@ -6363,11 +6686,23 @@ export interface operations {
                  */
                 namespace?: components["parameters"]["NamespaceFilter"];
                 /**
+                 * @description Only with this name; `search` finds a part of one.
+                 * @example ridge on hourly bars
+                 */
+                name?: components["parameters"]["NameFilter"];
+                /**
+                 * @description Only with all of these tags, separated by commas.
+                 * @example [
+                 *       "baseline"
+                 *     ]
+                 */
+                tags?: components["parameters"]["TagsFilter"];
+                /**
                  * @description Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
                  *     as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
                  *     a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
                  *     a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
-                 *     `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and a run's `duration_ms` and `fold_count` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+                 *     `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and `initial_capital`, a run's `duration_ms`, `fold_count` and `target_horizon_bars` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
                  *     If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
                  * @example [
                  *       "summary_metrics.pf_long>=1.2"
@@ -6376,7 +6711,7 @@ export interface operations {
                 metric?: components["parameters"]["Metric"];
                 /**
                  * @description A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
-                 *     `target_column`, `requested_by`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+                 *     `target_column`, `requested_by`, `name`, `search_id`, `parent_run_id`, `git_commit`, `initial_capital`, `target_horizon_bars`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`, `name`, `initial_capital`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
                  *     before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
                  * @example -summary_metrics.pf_long
                  */
@@ -6402,7 +6737,7 @@ export interface operations {
                  */
                 count?: components["parameters"]["Count"];
                 /**
-                 * @description Only those with this text in slug, symbol, target, measurement or requested_by, in upper or lower case of any script.
+                 * @description Only those with this text in slug, symbol, target, measurement, requested_by, name, tags or notes, in upper or lower case of any script.
                  * @example btc
                  */
                 search?: components["parameters"]["Search"];
