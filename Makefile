@@ -10,9 +10,10 @@ OAPI_CODEGEN  := $(TOOLS)/oapi-codegen-v2.8.2
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 GOVULNCHECK   := $(TOOLS)/govulncheck-v1.9.0
 OASDIFF       := $(TOOLS)/oasdiff-v1.38.0
+ESBUILD       := $(TOOLS)/esbuild-v0.28.2
 
 .DEFAULT_GOAL := help
-.PHONY: contract breaking lint-spec help run dev test test-quick check generated vet lint vuln unit race race-short vet-sql loop-test pgbouncer smoke versions alerts build quick seed generate generate-go types client tools tools-built vet-queries bench load reset clean-tools
+.PHONY: console contract breaking lint-spec help run dev test test-quick check generated vet lint vuln unit race race-short vet-sql loop-test pgbouncer smoke versions alerts build quick seed generate generate-go types client tools tools-built vet-queries bench load reset clean-tools
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -100,6 +101,12 @@ $(PACKAGES): $(CLIENT)/package-lock.json
 
 client: $(PACKAGES) ## Build the TypeScript client and pack it as .dev/foldbook-client.tgz, for npm install.
 	@mkdir -p .dev && cd $(CLIENT) && $(NPM) --silent pack --pack-destination ../../.dev >/dev/null && mv ../../.dev/foldbook-client-*.tgz ../../.dev/foldbook-client.tgz
+
+CONSOLE := console/dist
+
+console: $(ESBUILD) ## Build the console from its sources; what comes of it is committed.
+	@mkdir -p $(CONSOLE) && $(ESBUILD) console=console/src/main.tsx console=console/src/style.css --bundle --minify --format=esm --log-level=warning \
+		--tsconfig=console/lib/tsconfig.json --outdir=$(CONSOLE) && cp console/src/index.html $(CONSOLE)/
 
 tools: $(SQLC) $(OAPI_CODEGEN) # Build what make generate runs.
 	@mkdir -p .dev/bin && go build -o .dev/bin/gen ./internal/gen
@@ -189,3 +196,6 @@ $(GOVULNCHECK):
 
 $(OASDIFF):
 	$(call install,github.com/oasdiff/oasdiff)
+
+$(ESBUILD):
+	$(call install,github.com/evanw/esbuild/cmd/esbuild)

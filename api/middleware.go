@@ -77,7 +77,7 @@ func (s *Server) admit(rec *recorder, r *http.Request, inFlight int64) (err erro
 		return errOverloaded
 	}
 	if s.Gate != nil {
-		if rec.caller, err = s.Gate.Check(r.Context(), r.Header, needs.scope, rec.from); err != nil {
+		if rec.caller, err = s.Gate.Check(r, needs.scope, rec.from); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"mime"
 	"net/http"
 	"path"
@@ -15,17 +16,46 @@ import (
 	"github.com/swaggest/swgui/v5/static"
 
 	"foldbook/api/spec"
+	"foldbook/console"
+	"foldbook/internal/access"
 )
 
 //go:embed pages
 var pages embed.FS
 
-// GetHome serves GET /: a page with the ways on, to browsers.
-func (s *Server) GetHome(c echo.Context) error {
+// GetHome serves GET /: the console, to browsers.
+func (s *Server) GetHome(c echo.Context, params spec.GetHomeParams) error {
 	if !strings.Contains(c.Request().Header.Get("Accept"), echo.MIMETextHTML) {
 		return echo.ErrNotFound
 	}
-	return sendPage(c, "home.html", nil)
+	return s.GetConsoleFile(c, "index.html", spec.GetConsoleFileParams{IfNoneMatch: params.IfNoneMatch})
+}
+
+// GetConsoleFile serves GET /console/:file: what the console consists of.
+func (s *Server) GetConsoleFile(c echo.Context, file string, params spec.GetConsoleFileParams) error {
+	data, err := console.Files.ReadFile("dist/" + file)
+	if err != nil {
+		return echo.ErrNotFound
+	}
+	return sendFile(c, consolePolicy, file, data, params.IfNoneMatch)
+}
+
+// StartSession serves POST /api/session: the credential that let the request in becomes a cookie, for the console.
+func (s *Server) StartSession(c echo.Context) error {
+	if s.Gate != nil {
+		cookie, err := access.NewSession(c.Request())
+		if err != nil {
+			return err
+		}
+		c.SetCookie(cookie)
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+// EndSession serves DELETE /api/session.
+func (s *Server) EndSession(c echo.Context) error {
+	c.SetCookie(access.EndSession(c.Request()))
+	return c.NoContent(http.StatusNoContent)
 }
 
 // GetDocs serves GET /docs: the reference, which reads /openapi.json with the token that is typed in.
@@ -42,17 +72,32 @@ func (s *Server) GetDocsFile(c echo.Context, file string, params spec.GetDocsFil
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+// consolePolicy also keeps its scripts from making markup of texts, which Swagger UI does.
+const consolePolicy = pagePolicy + "; require-trusted-types-for 'script'"
+
 // sendPage sends a file of the pages or of Swagger UI, which are there compressed.
 func sendPage(c echo.Context, file string, ifNoneMatch *string) error {
 	data, err := pages.ReadFile("pages/" + file)
-	compressed := err != nil
-	if compressed {
-		if data, err = static.FS.ReadFile(file + ".gz"); err != nil {
-			return echo.ErrNotFound
-		}
+	if err == nil {
+		return sendFile(c, pagePolicy, file, data, ifNoneMatch)
 	}
+	packed, err := static.FS.ReadFile(file + ".gz")
+	if err != nil {
+		return echo.ErrNotFound
+	}
+	unpacked, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return err
+	}
+	if data, err = io.ReadAll(unpacked); err != nil {
+		return err
+	}
+	return sendFile(c, pagePolicy, file, data, ifNoneMatch)
+}
+
+func sendFile(c echo.Context, policy, file string, data []byte, ifNoneMatch *string) error {
 	header := c.Response().Header()
-	header.Set("Content-Security-Policy", pagePolicy)
+	header.Set("Content-Security-Policy", policy)
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cache-Control", "no-cache") // asks each time whether it is the same
@@ -61,16 +106,14 @@ func sendPage(c echo.Context, file string, ifNoneMatch *string) error {
 		return nil
 	}
 	media := mime.TypeByExtension(path.Ext(file))
-	if !compressed {
+	if !strings.Contains(c.Request().Header.Get("Accept-Encoding"), "gzip") {
 		return c.Blob(http.StatusOK, media, data)
 	}
-	if strings.Contains(c.Request().Header.Get("Accept-Encoding"), "gzip") {
-		header.Set("Content-Encoding", "gzip")
-		return c.Blob(http.StatusOK, media, data)
-	}
-	plain, err := gzip.NewReader(bytes.NewReader(data))
-	if err != nil {
+	header.Set("Content-Encoding", "gzip")
+	header.Set("Content-Type", media)
+	packed := gzip.NewWriter(c.Response())
+	if _, err := packed.Write(data); err != nil {
 		return err
 	}
-	return c.Stream(http.StatusOK, media, plain)
+	return packed.Close()
 }

@@ -17,6 +17,8 @@ func TestPages(t *testing.T) {
 	}{
 		{"/", "text/html,application/xhtml+xml", http.StatusOK, "text/html; charset=utf-8"},
 		{"/", "*/*", http.StatusNotFound, "application/json"},
+		{"/console/console.js", "*/*", http.StatusOK, "text/javascript; charset=utf-8"},
+		{"/console/no.js", "*/*", http.StatusNotFound, "application/json"},
 		{"/docs", "*/*", http.StatusOK, "text/html; charset=utf-8"},
 		{"/docs/page.js", "*/*", http.StatusOK, "text/javascript; charset=utf-8"},
 		{"/docs/swagger-ui.css", "*/*", http.StatusOK, "text/css; charset=utf-8"},
@@ -34,7 +36,7 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s: %s", tc.path, policy)
 		}
 		again := h.get(tc.path, "Accept", tc.accept, "If-None-Match", res.Header.Get("ETag"))
-		if tc.path != "/" && again.StatusCode != http.StatusNotModified {
+		if again.StatusCode != http.StatusNotModified {
 			t.Errorf("%s again: %d", tc.path, again.StatusCode)
 		}
 	}

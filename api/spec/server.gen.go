@@ -1703,6 +1703,12 @@ type Unavailable = Error
 // UnsupportedEncoding The body of every answer that is not a success.
 type UnsupportedEncoding = Error
 
+// GetHomeParams defines parameters for GetHome.
+type GetHomeParams struct {
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // ListDatasetsParams defines parameters for ListDatasets.
 type ListDatasetsParams struct {
 	// Symbol Only this symbol.
@@ -3062,6 +3068,12 @@ type ListRunPredictionsParams struct {
 // ListRunPredictionsParamsWith defines parameters for ListRunPredictions.
 type ListRunPredictionsParamsWith string
 
+// GetConsoleFileParams defines parameters for GetConsoleFile.
+type GetConsoleFileParams struct {
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // GetDocsParams defines parameters for GetDocs.
 type GetDocsParams struct {
 	// IfNoneMatch Answer 304 if this is the ETag.
@@ -3505,9 +3517,9 @@ func (a ShapedRows) MarshalJSON() ([]byte, error) {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// GetHome A page with the ways on, for browsers
+	// GetHome The console, for browsers
 	// (GET /)
-	GetHome(ctx echo.Context) error
+	GetHome(ctx echo.Context, params GetHomeParams) error
 	// ListDatasets Datasets that match all filters, newest first
 	// (GET /api/datasets)
 	ListDatasets(ctx echo.Context, params ListDatasetsParams) error
@@ -3639,6 +3651,12 @@ type ServerInterface interface {
 	// ListRunSimulations The simulations of one run
 	// (GET /api/runs/{run_id}/simulations)
 	ListRunSimulations(ctx echo.Context, runID string, params ListRunSimulationsParams) error
+	// EndSession Log the page out
+	// (DELETE /api/session)
+	EndSession(ctx echo.Context) error
+	// StartSession Log a page in
+	// (POST /api/session)
+	StartSession(ctx echo.Context) error
 	// ListSimulations Simulations that match all filters
 	// (GET /api/simulations)
 	ListSimulations(ctx echo.Context, params ListSimulationsParams) error
@@ -3707,6 +3725,9 @@ type ServerInterface interface {
 	//
 	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	ListRunPredictions(ctx echo.Context, runID string, params ListRunPredictionsParams) error
+	// GetConsoleFile A script or a style of the console
+	// (GET /console/{file})
+	GetConsoleFile(ctx echo.Context, file string, params GetConsoleFileParams) error
 	// GetDocs This document as a page, with requests to try
 	// (GET /docs)
 	GetDocs(ctx echo.Context, params GetDocsParams) error
@@ -3739,8 +3760,28 @@ type ServerInterfaceWrapper struct {
 func (w *ServerInterfaceWrapper) GetHome(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetHomeParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetHome(ctx)
+	err = w.Handler.GetHome(ctx, params)
 	return err
 }
 
@@ -6065,6 +6106,24 @@ func (w *ServerInterfaceWrapper) ListRunSimulations(ctx echo.Context) error {
 	return err
 }
 
+// EndSession converts echo context to params.
+func (w *ServerInterfaceWrapper) EndSession(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EndSession(ctx)
+	return err
+}
+
+// StartSession converts echo context to params.
+func (w *ServerInterfaceWrapper) StartSession(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StartSession(ctx)
+	return err
+}
+
 // ListSimulations converts echo context to params.
 func (w *ServerInterfaceWrapper) ListSimulations(ctx echo.Context) error {
 	var err error
@@ -7530,6 +7589,42 @@ func (w *ServerInterfaceWrapper) ListRunPredictions(ctx echo.Context) error {
 	return err
 }
 
+// GetConsoleFile converts echo context to params.
+func (w *ServerInterfaceWrapper) GetConsoleFile(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "file" -------------
+	var file string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "file", ctx.Param("file"), &file, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter file: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetConsoleFileParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetConsoleFile(ctx, file, params)
+	return err
+}
+
 // GetDocs converts echo context to params.
 func (w *ServerInterfaceWrapper) GetDocs(ctx echo.Context) error {
 	var err error
@@ -7741,6 +7836,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/health", wrapper.GetHealth, options.OperationMiddlewares["GetHealth"]...)
 	router.GET(options.BaseURL+"/metrics", wrapper.GetMetrics, options.OperationMiddlewares["GetMetrics"]...)
 	router.GET(options.BaseURL+"/", wrapper.GetHome, options.OperationMiddlewares["GetHome"]...)
+	router.GET(options.BaseURL+"/console/:file", wrapper.GetConsoleFile, options.OperationMiddlewares["GetConsoleFile"]...)
+	router.DELETE(options.BaseURL+"/api/session", wrapper.EndSession, options.OperationMiddlewares["EndSession"]...)
+	router.POST(options.BaseURL+"/api/session", wrapper.StartSession, options.OperationMiddlewares["StartSession"]...)
 	router.GET(options.BaseURL+"/docs", wrapper.GetDocs, options.OperationMiddlewares["GetDocs"]...)
 	router.GET(options.BaseURL+"/docs/:file", wrapper.GetDocsFile, options.OperationMiddlewares["GetDocsFile"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.GetOpenapiJSON, options.OperationMiddlewares["GetOpenapiJSON"]...)

@@ -247,7 +247,8 @@ func (s *stack) postgresDone() <-chan struct{} {
 func (s *stack) printWelcome() {
 	address := "http://" + s.address()
 	lines := []string{
-		fmt.Sprintf("\nUp in %s. Ctrl-C stops all; data and logs are in %s. Try:\n", round(time.Since(s.began)), s.relative(s.state)),
+		fmt.Sprintf("\nUp in %s. Ctrl-C stops all; data and logs are in %s. The console:\n", round(time.Since(s.began)), s.relative(s.state)),
+		"  " + address + "/\n\nTry:\n",
 		"  curl " + address + "/api/datasets",
 		"  curl " + address + "/api/runs",
 		"  curl " + address + "/api/simulations",

@@ -169,6 +169,7 @@ func (s *smoke) write() {
 			{"timestamp_ms":1704067200000,"open":1,"high":4,"low":1,"close":2,"volume":7},{"timestamp_ms":1704081600000,"open":2,"high":3,"low":1,"close":3,"volume":5}]}`},
 		{http.MethodPost, "/api/datasets/{dataset_id}/indicators/append", `{"rows":[
 			{"timestamp_ms":1704067200000,"rsi_14":55.5,"TGT_315":0.1},{"timestamp_ms":1704081600000,"rsi_14":45,"TGT_315":-0.1}]}`},
+		{http.MethodPost, "/api/session", ""},
 		{http.MethodPost, "/api/runs", runFile()},
 		{http.MethodPut, "/api/runs/{run_id}", runFile()},
 		{http.MethodPatch, "/api/runs/{run_id}", `{"summary_metrics":{"folds":313,"pf_long":1.4}}`},

@@ -42,18 +42,18 @@ func (g *Gate) AddToken(text, id string, scope spec.Scope) {
 
 // Check returns who sends a request that needs a scope, from an address; spec.ScopeNone is a route that is open to everybody. Its
 // error is the answer to somebody who may not.
-func (g *Gate) Check(ctx context.Context, header http.Header, needed spec.Scope, from netip.Addr) (*Caller, error) {
+func (g *Gate) Check(r *http.Request, needed spec.Scope, from netip.Addr) (*Caller, error) {
 	if needed == spec.ScopeNone {
 		return nil, nil
 	}
-	secret, err := credential(header)
+	secret, err := credential(r)
 	if err != nil {
 		return nil, err
 	}
 	if err := g.Failures.left(from); err != nil {
 		return nil, err
 	}
-	caller, err := g.identify(ctx, secret)
+	caller, err := g.identify(r.Context(), secret)
 	if refused := new(spec.Problem); errors.As(err, &refused) && refused.Status == http.StatusUnauthorized {
 		g.Failures.charge(from)
 	}
@@ -88,20 +88,23 @@ func (g *Gate) identify(ctx context.Context, secret string) (*Caller, error) {
 	return nil, unauthorized("the credential is not valid")
 }
 
-// credential is what a request sends in one of the three headers, or in several of them the same.
-func credential(header http.Header) (string, error) {
+// credential is what a request sends in one of the three headers, or in several of them the same, or else in the cookie of a session.
+func credential(r *http.Request) (string, error) {
 	var sent []string
-	for _, value := range header["Authorization"] {
+	for _, value := range r.Header["Authorization"] {
 		scheme, secret, _ := strings.Cut(value, " ")
 		if !strings.EqualFold(scheme, "Bearer") {
 			return "", unauthorized("Authorization is not Bearer, followed by a key or a token")
 		}
 		sent = append(sent, strings.TrimSpace(secret))
 	}
-	sent = append(append(sent, header["X-Api-Key"]...), header["X-Stage1-Token"]...)
+	sent = append(append(sent, r.Header["X-Api-Key"]...), r.Header["X-Stage1-Token"]...)
 	sent = slices.Compact(sent)
+	if len(sent) == 0 {
+		sent = append(sent, sessionOf(r))
+	}
 	switch {
-	case len(sent) == 0 || len(sent) == 1 && sent[0] == "":
+	case len(sent) == 1 && sent[0] == "":
 		return "", unauthorized("this needs a credential: send a key as Authorization: Bearer, X-API-Key or X-Stage1-Token")
 	case len(sent) > 1:
 		return "", unauthorized("the request has several credentials")

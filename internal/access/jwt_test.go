@@ -130,7 +130,7 @@ func TestJWT(t *testing.T) {
 		"a fourth part":                       {good + ".x", 401},
 	} {
 		gate := &access.Gate{JWT: tokens}
-		caller, err := gate.Check(t.Context(), http.Header{"Authorization": {"Bearer " + tc.token}}, spec.ScopeWrite, netip.Addr{})
+		caller, err := gate.Check(request(t, http.Header{"Authorization": {"Bearer " + tc.token}}), spec.ScopeWrite, netip.Addr{})
 		got := 0
 		refused := new(spec.Problem)
 		if errors.As(err, &refused) {
@@ -172,7 +172,7 @@ func TestJWKS(t *testing.T) {
 	}
 	gate := &access.Gate{JWT: tokens}
 	check := func(kid string) error {
-		_, err := gate.Check(t.Context(), http.Header{"X-Api-Key": {signed(t, jwt.SigningMethodRS256, key, map[string]any{"kid": kid}, claims(nil))}}, spec.ScopeRead, netip.Addr{})
+		_, err := gate.Check(request(t, http.Header{"X-Api-Key": {signed(t, jwt.SigningMethodRS256, key, map[string]any{"kid": kid}, claims(nil))}}), spec.ScopeRead, netip.Addr{})
 		return err
 	}
 	if err := check("second"); err != nil {
@@ -186,4 +186,8 @@ func TestJWKS(t *testing.T) {
 	if n := fetched.Load(); n > 3 {
 		t.Errorf("unknown keys made the service fetch the set %d times", n)
 	}
+}
+
+func request(t *testing.T, header http.Header) *http.Request {
+	return (&http.Request{Method: http.MethodGet, Header: header}).WithContext(t.Context())
 }

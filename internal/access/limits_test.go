@@ -144,7 +144,7 @@ func TestFailures(t *testing.T) {
 			if token != "" {
 				header.Set("X-Api-Key", token)
 			}
-			_, err := gate.Check(t.Context(), header, spec.ScopeRead, from)
+			_, err := gate.Check(request(t, header), spec.ScopeRead, from)
 			if refused := new(spec.Problem); errors.As(err, &refused) {
 				return refused.Status
 			}

@@ -888,13 +888,58 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A page with the ways on, for browsers
-         * @description It links the reference, the health of the service and the documents; other clients are answered 404.
+         * The console, for browsers
+         * @description A page that shows what this API answers. It alone is open: it asks for a key where one is needed. Other clients are answered 404.
          */
         get: operations["GetHome"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A script or a style of the console
+         * @description The files that the console loads, each with an ETag; there are no others.
+         */
+        get: operations["GetConsoleFile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log a page in
+         * @description The credential that the request is sent with becomes a cookie, which browsers keep until they are closed. It is `HttpOnly`, so that no script
+         *     reads it, and `SameSite=Strict`. It counts for requests of pages of the service's own origin alone, by `Sec-Fetch-Site` or `Origin`.
+         */
+        post: operations["StartSession"];
+        /**
+         * Log the page out
+         * @description The cookie is taken away. The credential in it holds on; `foldbook key revoke` ends a key.
+         */
+        delete: operations["EndSession"];
         options?: never;
         head?: never;
         patch?: never;
@@ -7617,7 +7662,13 @@ export interface operations {
     GetHome: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Answer 304 if this is the ETag.
+                 * @example "1-1k3f"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -7633,8 +7684,100 @@ export interface operations {
                     "text/html": string;
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    GetConsoleFile: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Answer 304 if this is the ETag.
+                 * @example "1-1k3f"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description The name of the file.
+                 * @example console.js
+                 */
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example show(); */
+                    "text/javascript": string;
+                    /** @example body { margin: 0; } */
+                    "text/css": string;
+                    /** @example <!doctype html> */
+                    "text/html": string;
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    StartSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The cookie is set. Where AUTH_MODE is off none is needed, and none is set. */
+            204: {
+                headers: {
+                    /**
+                     * @description The cookie.
+                     * @example foldbook_session=ZmJf; HttpOnly; SameSite=Strict
+                     */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    EndSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The cookie is gone. */
+            204: {
+                headers: {
+                    /**
+                     * @description The cookie without a value.
+                     * @example foldbook_session=; Max-Age=0; HttpOnly; SameSite=Strict
+                     */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
             default: components["responses"]["Failed"];
         };
     };

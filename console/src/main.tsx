@@ -1,0 +1,71 @@
+// The frame of the page: what is above each view, the keys, and which view is shown.
+import { render } from "preact";
+import { signal } from "@preact/signals";
+import { locked, useGet } from "./api";
+import { Help, Login } from "./dialogs";
+import { link, route } from "./route";
+import { Runs, select } from "./runs";
+
+const help = signal(false);
+
+function Page() {
+  const [screen = "runs"] = route.value.parts;
+  return (
+    <>
+      <a class="skip" href="#content" onClick={(event) => { event.preventDefault(); document.querySelector<HTMLElement>("#content")?.focus(); }}>
+        To the content
+      </a>
+      <header class="top">
+        <a class="mark" href={link(["runs"])}>
+          <svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true"><path d="M2 4l8 3v11l-8-3zM18 4l-8 3v11l8-3z" /></svg>
+          foldbook
+        </a>
+        <nav aria-label="Screens">
+          <a href={link(["runs"])} aria-current={screen === "runs" ? "page" : undefined}>Runs</a>
+        </nav>
+        <span class="end">
+          <Stores />
+          <a href="docs">API</a>
+          <button class="plain" aria-label="Keys" title="Keys (?)" onClick={() => (help.value = true)}>?</button>
+        </span>
+      </header>
+      <div id="content" tabIndex={-1}>
+        <Screen />
+      </div>
+      {locked.value !== null && <Login />}
+      {help.value && <Help onClose={() => (help.value = false)} />}
+    </>
+  );
+}
+
+function Screen() {
+  return <Runs />;
+}
+
+/** How both stores are. */
+function Stores() {
+  const health = useGet("/api/health");
+  const state = health.error ? "unknown" : (health.data?.status ?? "");
+  return <span class={`stores ${state}`} title={health.data ? `PostgreSQL ${health.data.postgres}, QuestDB ${health.data.questdb}` : "asking"}>{state}</span>;
+}
+
+addEventListener("keydown", (event) => {
+  const at = event.target as HTMLElement;
+  if (event.ctrlKey || event.metaKey || event.altKey || at.closest("input:not([type=checkbox]),select,textarea,dialog[open]")) return;
+  const rows = [...document.querySelectorAll<HTMLElement>("[data-row]")];
+  const now = rows.findIndex((row) => row.contains(at));
+  const keys: Record<string, () => void> = {
+    "/": () => document.querySelector<HTMLElement>("#search")?.focus(),
+    j: () => rows[Math.min(now + 1, rows.length - 1)]?.focus(),
+    k: () => rows[Math.max(now - 1, 0)]?.focus(),
+    x: () => now >= 0 && select(rows[now]!.dataset.row!),
+    Enter: () => rows[now] === at && at.querySelector<HTMLElement>("a")?.click(),
+    "?": () => (help.value = true),
+  };
+  const act = keys[event.key];
+  if (!act || (event.key === "Enter" && rows[now] !== at)) return;
+  event.preventDefault();
+  act();
+});
+
+render(<Page />, document.getElementById("page")!);
