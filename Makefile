@@ -13,7 +13,7 @@ OASDIFF       := $(TOOLS)/oasdiff-v1.38.0
 ESBUILD       := $(TOOLS)/esbuild-v0.28.2
 
 .DEFAULT_GOAL := help
-.PHONY: console contract breaking lint-spec help run dev test test-quick check generated vet lint vuln unit race race-short vet-sql loop-test pgbouncer smoke versions alerts build quick seed generate generate-go types client tools tools-built vet-queries bench load reset clean-tools
+.PHONY: console contract breaking lint-spec help run dev test test-quick check generated vet lint vuln unit race race-short vet-sql loop-test pgbouncer smoke versions alerts build quick seed generate generate-go types client python tools tools-built vet-queries bench load reset clean-tools
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -107,6 +107,9 @@ CONSOLE := console/dist
 console: $(ESBUILD) ## Build the console from its sources; what comes of it is committed.
 	@mkdir -p $(CONSOLE) && $(ESBUILD) console=console/src/main.tsx console=console/src/style.css --bundle --minify --format=esm --log-level=warning \
 		--tsconfig=console/lib/tsconfig.json --outdir=$(CONSOLE) && cp console/src/index.html $(CONSOLE)/
+
+python: ## Build the Python client as .dev/foldbook_client-….whl, for pip install.
+	@mkdir -p .dev && python3 -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir .dev ./clients/python && ls .dev/foldbook_client-*.whl
 
 tools: $(SQLC) $(OAPI_CODEGEN) # Build what make generate runs.
 	@mkdir -p .dev/bin && go build -o .dev/bin/gen ./internal/gen

@@ -8,16 +8,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"foldbook/api"
-	"foldbook/internal/devstack"
 	"foldbook/internal/testdb"
 )
 
@@ -248,34 +245,6 @@ func (h *seriesHarness) longRowsAs(slug string, rows int) string {
 	other := *h
 	other.prefix = h.prefix + slug
 	return other.longRows(rows)
-}
-
-// python is a Python with pyarrow and polars, in an environment of its own below .dev.
-func python(t *testing.T) string {
-	t.Helper()
-	missing := func(err error, out []byte) {
-		t.Helper()
-		if os.Getenv("CI") != "" {
-			t.Fatalf("no Python with pyarrow and polars: %v\n%s", err, out)
-		}
-		t.Skipf("no Python with pyarrow and polars: %v", err)
-	}
-	root, err := devstack.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	venv := filepath.Join(root, ".dev", "venv")
-	program := filepath.Join(venv, "bin", "python")
-	works := exec.CommandContext(t.Context(), program, "-c", "import pyarrow, polars")
-	if works.Run() == nil {
-		return program
-	}
-	for _, args := range [][]string{{"python3", "-m", "venv", venv}, {program, "-m", "pip", "install", "--quiet", "pyarrow==26.0.1", "polars==2.1.0"}} {
-		if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
-			missing(err, out)
-		}
-	}
-	return program
 }
 
 // A client that asks a plain list and reads nothing of the answer is dropped, as one of a stream is.

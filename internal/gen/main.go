@@ -6,6 +6,7 @@
 //	api/spec/openapi.yaml      schemas of rows and bodies        from sqlc's catalog
 //	api/spec/openapi.gen.json  the document as JSON              from api/spec/openapi.yaml
 //	api/spec/server.gen.go     oapi-codegen                      from the same
+//	clients/python/…/models.py the types of the Python client    from the same
 //	docs/settings.md           the table of settings             from .env.example
 //
 // It runs in the module's root. Everything is made in a folder of its own and renamed into place at the end, so that a
@@ -53,7 +54,7 @@ func generate(tools tools) error {
 	if err := os.RemoveAll(staging); err != nil {
 		return err
 	}
-	for _, dir := range []string{"db", specDir, ".dev", "docs"} {
+	for _, dir := range []string{"db", specDir, ".dev", "docs", filepath.Dir(pythonFile)} {
 		if err := os.MkdirAll(filepath.Join(staging, dir), 0o755); err != nil {
 			return err
 		}
@@ -97,6 +98,7 @@ func generateSpec(tools tools, made sqlcOutput) error {
 		func() error { return examples(made) },
 		openapiJSON,
 		func() error { return runOAPICodegen(tools.oapiCodegen) },
+		pythonTypes,
 	} {
 		if err := step(); err != nil {
 			return err
