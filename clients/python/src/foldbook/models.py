@@ -18,6 +18,10 @@ TradeSide: TypeAlias = "Literal['long', 'short']"
 
 FeatureColumns: TypeAlias = "list[str]"
 
+Tags: TypeAlias = "list[str]"
+
+CostModel: TypeAlias = "dict[str, Any]"
+
 ColumnSchema: TypeAlias = "list[dict[str, Any]]"
 
 DatasetMetadata: TypeAlias = "dict[str, Any]"
@@ -325,6 +329,15 @@ class WalkforwardRun(TypedDict):
     created_at: str
     version: int
     fold_count: int
+    name: str | None
+    tags: Tags
+    notes: str | None
+    parent_run_id: str | None
+    search_id: str | None
+    git_commit: str | None
+    initial_capital: float | None
+    target_horizon_bars: int | None
+    cost_model: CostModel
     dataset_slug: str
 
 
@@ -352,6 +365,11 @@ class SimulationSummary(TypedDict):
     serialized_config: str | None
     created_at: str
     version: int
+    name: str | None
+    tags: Tags
+    notes: str | None
+    initial_capital: float | None
+    cost_model: CostModel
     trade_count: int
 
 
@@ -415,6 +433,15 @@ class OptionalRunFields(TypedDict, total=False):
     completed_at: str | None
     duration_ms: int | None
     serialized_config: str | None
+    name: str | None
+    tags: Tags | None
+    notes: str | None
+    parent_run_id: str | None
+    search_id: str | None
+    git_commit: str | None
+    initial_capital: float | None
+    target_horizon_bars: int | None
+    cost_model: CostModel | None
 
 
 class RunFields(OptionalRunFields):
@@ -469,6 +496,11 @@ class OptionalSimulationFields(TypedDict, total=False):
     started_at: str | None
     completed_at: str | None
     serialized_config: str | None
+    name: str | None
+    tags: Tags | None
+    notes: str | None
+    initial_capital: float | None
+    cost_model: CostModel | None
 
 
 class SimulationFields(OptionalSimulationFields):
@@ -523,6 +555,15 @@ class RunPatch(TypedDict, total=False):
     started_at: str
     completed_at: str
     duration_ms: int
+    name: str
+    tags: Tags
+    notes: str
+    parent_run_id: str
+    search_id: str
+    git_commit: str
+    initial_capital: float
+    target_horizon_bars: int
+    cost_model: CostModel
 
 
 class SimulationPatch(TypedDict, total=False):
@@ -532,6 +573,11 @@ class SimulationPatch(TypedDict, total=False):
     status: Status
     started_at: str
     completed_at: str
+    name: str
+    tags: Tags
+    notes: str
+    initial_capital: float
+    cost_model: CostModel
 
 
 class OptionalDatasetStored(TypedDict, total=False):
@@ -773,6 +819,11 @@ class SimulationRun(TypedDict):
     serialized_config: str | None
     created_at: str
     version: int
+    name: str | None
+    tags: Tags
+    notes: str | None
+    initial_capital: float | None
+    cost_model: CostModel
 
 
 class SimulationTradeBucket(TypedDict):
@@ -902,6 +953,10 @@ class ListWalkforwardRunsQuery(TypedDict, total=False):
     measurement: str
     target_column: str
     requested_by: str
+    name: str
+    tags: Sequence[str]
+    search_id: str
+    parent_run_id: Sequence[str]
     metric: Sequence[str]
     sort: str
     search: str
@@ -919,6 +974,8 @@ class ListTradesimRunsQuery(TypedDict, total=False):
     mode: Mode
     measurement: str
     namespace: str
+    name: str
+    tags: Sequence[str]
     metric: Sequence[str]
     sort: str
     search: str
@@ -946,6 +1003,10 @@ class ListDatasetRunsQuery(TypedDict, total=False):
     measurement: str
     target_column: str
     requested_by: str
+    name: str
+    tags: Sequence[str]
+    search_id: str
+    parent_run_id: Sequence[str]
     metric: Sequence[str]
     sort: str
     limit: int
@@ -1035,6 +1096,10 @@ class ListRunsQuery(TypedDict, total=False):
     measurement: str
     target_column: str
     requested_by: str
+    name: str
+    tags: Sequence[str]
+    search_id: str
+    parent_run_id: Sequence[str]
     metric: Sequence[str]
     sort: str
     limit: int
@@ -1073,6 +1138,8 @@ class ListRunSimulationsQuery(TypedDict, total=False):
     mode: Mode
     measurement: str
     namespace: str
+    name: str
+    tags: Sequence[str]
     metric: Sequence[str]
     sort: str
     limit: int
@@ -1126,6 +1193,8 @@ class ListSimulationsQuery(TypedDict, total=False):
     mode: Mode
     measurement: str
     namespace: str
+    name: str
+    tags: Sequence[str]
     metric: Sequence[str]
     sort: str
     limit: int
