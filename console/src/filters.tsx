@@ -32,8 +32,14 @@ export function Filters({ paths, columns }: { paths: string[]; columns: string[]
       </label>
       <MetricFilter paths={paths} onAdd={(metric) => set({ metric: [...query.getAll("metric"), metric] })} />
       <Columns paths={paths} columns={columns} />
-      {query.getAll("metric").length > 0 && (
-        <ul class="chips" aria-label="Metric filters">
+      {["tags", "search_id", "metric"].some((name) => query.has(name)) && (
+        <ul class="chips" aria-label="Filters">
+          {["tags", "search_id"].map((name) => query.get(name) && (
+            <li key={name}>
+              {name === "tags" ? "tag" : "search"} <code>{query.get(name)}</code>
+              <a href={changed({ [name]: null, offset: null })} aria-label={`Remove ${query.get(name)}`}>✕</a>
+            </li>
+          ))}
           {query.getAll("metric").map((metric, i, all) => (
             <li key={metric}>
               <code>{metric}</code>

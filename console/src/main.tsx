@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import { locked, useGet } from "./api";
 import { Help, Login } from "./dialogs";
 import { link, route } from "./route";
+import { RunPage } from "./run";
 import { Runs, select } from "./runs";
 
 const help = signal(false);
@@ -39,7 +40,9 @@ function Page() {
 }
 
 function Screen() {
-  return <Runs />;
+  const [screen = "runs", id] = route.value.parts;
+  if (screen === "runs") return id ? <RunPage key={id} id={id} /> : <Runs />;
+  return <main><p class="notice">There is no such view. <a href={link(["runs"])}>To the runs</a></p></main>;
 }
 
 /** How both stores are. */

@@ -27,8 +27,8 @@ export function pathsOf(runs: readonly Run[]): string[] {
   return [...all].sort();
 }
 
-export const nameOf = (run: { prediction_measurement: string | null; run_id: string }): string =>
-  run.prediction_measurement ?? run.run_id.slice(0, 8);
+export const nameOf = (run: { name: string | null; prediction_measurement: string | null; run_id: string }): string =>
+  run.name ?? run.prediction_measurement ?? run.run_id.slice(0, 8);
 
 export const selection = (): string[] => (route.value.query.get("sel") ?? "").split(",").filter(Boolean);
 
@@ -45,6 +45,8 @@ export function Runs() {
       search: query.get("search") ?? undefined,
       status: query.get("status") ? ([query.get("status")] as never) : undefined,
       dataset_id: query.get("dataset") ? ([query.get("dataset")] as never) : undefined,
+      tags: query.get("tags") ? ([query.get("tags")] as never) : undefined,
+      search_id: query.get("search_id") ? ([query.get("search_id")] as never) : undefined,
       metric: query.getAll("metric"),
       sort: query.get("sort") ?? undefined,
       limit: pageSize,
@@ -54,7 +56,7 @@ export function Runs() {
   const runs = list.data?.runs ?? [];
   const total = list.data?.total ?? 0;
   const columns = chosen(runs, query.get("cols"));
-  const filtered = ["search", "status", "dataset", "metric"].some((name) => query.has(name));
+  const filtered = ["search", "status", "dataset", "tags", "search_id", "metric"].some((name) => query.has(name));
   return (
     <main>
       <div class="heading">
