@@ -42,6 +42,7 @@ Examples:
 	foldbook serve          serve on http://127.0.0.1:33931
 	foldbook import DIR     post the files of a directory to that server
 	foldbook export all DIR write all that it has into a directory
+	foldbook ls             list its runs; show and rm take a name, slug or id
 	foldbook doctor         compare the two databases
 	foldbook migrate -h     more about a command
 
@@ -57,6 +58,9 @@ type cli struct {
 	Migrate migrateCmd `cmd:"" help:"Bring the database schema up to date, or take it back."`
 	Import  importCmd  `cmd:"" help:"Post files, or directories of them, to a server."`
 	Export  exportCmd  `cmd:"" help:"Write what a server has as files that import takes back."`
+	Ls      lsCmd      `cmd:"" help:"List runs, datasets or simulations of a server."`
+	Show    showCmd    `cmd:"" help:"Show one of them."`
+	Rm      rmCmd      `cmd:"" help:"Remove one of them, with its rows."`
 	Doctor  doctorCmd  `cmd:"" help:"Find what PostgreSQL and QuestDB do not agree about, and repair it."`
 	Grants  grantsCmd  `cmd:"" help:"Print the SQL that gives a role the rights that the service needs."`
 	Key     keyCmd     `cmd:"" help:"Make, list and end the keys of callers."`

@@ -28,7 +28,7 @@ func newPrinter(a *app) *printer {
 	return &printer{out: a.out, err: a.err, colour: isTerminal(a.out) && a.env["NO_COLOR"] == "" && a.env["TERM"] != "dumb"}
 }
 
-func isTerminal(w io.Writer) bool {
+func isTerminal(w any) bool {
 	file, ok := w.(*os.File)
 	if !ok {
 		return false

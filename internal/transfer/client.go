@@ -17,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // Kind is what a document is about.
@@ -218,3 +220,64 @@ type permanentError struct{ err error }
 
 func (e *permanentError) Error() string { return e.err.Error() }
 func (e *permanentError) Unwrap() error { return e.err }
+
+// Call makes a request without a body and returns the JSON of its answer.
+func (c *Client) Call(ctx context.Context, method, path string, query url.Values) (answer []byte, err error) {
+	err = c.retry(ctx, func() error {
+		resp, err := c.send(ctx, method, path, query, nil)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = resp.Body.Close() }()
+		answer, err = io.ReadAll(resp.Body)
+		return err
+	})
+	return answer, err
+}
+
+// Find returns what has an id, the slug of a dataset, or the name of a run or simulation.
+func (c *Client) Find(ctx context.Context, name string) (found []Ref, err error) {
+	if id, err := uuid.Parse(name); err == nil {
+		for _, kind := range []Kind{Run, Simulation, Dataset} {
+			ref := Ref{kind, id.String()}
+			if _, err = c.Call(ctx, http.MethodGet, ref.Path(), nil); !isMissing(err) {
+				return []Ref{ref}, err
+			}
+		}
+		return nil, nil
+	}
+	for _, of := range []struct {
+		kind  Kind
+		path  string
+		query url.Values
+	}{
+		{Dataset, "/api/datasets/" + url.PathEscape(name), nil},
+		{Run, "/api/runs", url.Values{"name": {name}, "fields": {"run_id"}}},
+		{Simulation, "/api/simulations", url.Values{"name": {name}, "fields": {"simulation_id"}}},
+	} {
+		body, err := c.Call(ctx, http.MethodGet, of.path, of.query)
+		if isMissing(err) {
+			continue
+		}
+		var answer struct {
+			DatasetID   string              `json:"dataset_id"`
+			Runs        []map[string]string `json:"runs"`
+			Simulations []map[string]string `json:"simulations"`
+		}
+		if err = errors.Join(err, json.Unmarshal(body, &answer)); err != nil {
+			return nil, err
+		}
+		if answer.DatasetID != "" {
+			found = append(found, Ref{Dataset, answer.DatasetID})
+		}
+		for _, row := range append(answer.Runs, answer.Simulations...) {
+			found = append(found, Ref{of.kind, row[string(of.kind)+"_id"]})
+		}
+	}
+	return found, nil
+}
+
+func isMissing(err error) bool {
+	var refused *RefusedError
+	return errors.As(err, &refused) && refused.Status == http.StatusNotFound
+}

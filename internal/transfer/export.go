@@ -132,6 +132,11 @@ type Ref struct {
 	ID   string
 }
 
+func (r Ref) String() string { return string(r.Kind) + " " + r.ID }
+
+// Path is where the server has it.
+func (r Ref) Path() string { return "/api/" + r.Kind.plural() + "/" + r.ID }
+
 // List returns everything on the server, parents first.
 func (c *Client) List(ctx context.Context) (all []Ref, err error) {
 	for _, kind := range Kinds {
