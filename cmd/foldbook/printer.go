@@ -7,6 +7,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"golang.org/x/term"
+
 	"foldbook/internal/migrator"
 )
 
@@ -28,13 +30,9 @@ func newPrinter(a *app) *printer {
 	return &printer{out: a.out, err: a.err, colour: isTerminal(a.out) && a.env["NO_COLOR"] == "" && a.env["TERM"] != "dumb"}
 }
 
-func isTerminal(w any) bool {
-	file, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd())) // /dev/null is a device, too, but no terminal
 }
 
 func (p *printer) paint(colour, text string) string {

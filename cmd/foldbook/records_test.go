@@ -52,7 +52,7 @@ func TestRecords(t *testing.T) {
 		{exitFailed, []string{"show", "nothing"}, `has no run, dataset or simulation "nothing"`},
 		{exitFailed, []string{"ls", "datasets", "--status", "COMPLETED"}, "unknown query parameter status"},
 		{exitUsage, []string{"rm", run}, "--yes"},
-		{exitFailed, []string{"rm", "--yes", run}, "simulation"}, // below it
+		{exitFailed, []string{"rm", "--yes", run}, "the run has others below it"},
 	} {
 		if _, stderr := must(t, tc.code, environ, tc.args...); !strings.Contains(stderr, tc.says) {
 			t.Errorf("foldbook %q says %s", tc.args, stderr)
