@@ -3686,6 +3686,11 @@ export interface components {
          */
         Format: components["schemas"]["Format"];
         /**
+         * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+         * @example csv
+         */
+        RecordFormat: components["schemas"]["Format"];
+        /**
          * @description JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
          * @example columns
          */
@@ -4536,6 +4541,11 @@ export interface operations {
                  */
                 fields?: components["parameters"]["DatasetFields"];
                 /**
+                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+                 * @example csv
+                 */
+                format?: components["parameters"]["RecordFormat"];
+                /**
                  * @description `column_schema`, which the list leaves out otherwise: it is most of what a dataset has.
                  * @example column_schema
                  */
@@ -4557,16 +4567,34 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
+                    "X-Row-Count": components["headers"]["RowCount"];
+                    "X-Total-Count": components["headers"]["TotalCount"];
+                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DatasetList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
+                    /**
+                     * @example run_id,status
+                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
+                     */
+                    "text/csv": string;
+                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
+                    "application/x-ndjson": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.file": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.stream": string;
+                    /** @example  */
+                    "application/vnd.apache.parquet": string;
                 };
             };
+            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
+            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -4891,6 +4919,11 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["RunFields"];
+                /**
+                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+                 * @example csv
+                 */
+                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -4914,17 +4947,35 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
+                    "X-Row-Count": components["headers"]["RowCount"];
+                    "X-Total-Count": components["headers"]["TotalCount"];
+                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RunList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
+                    /**
+                     * @example run_id,status
+                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
+                     */
+                    "text/csv": string;
+                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
+                    "application/x-ndjson": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.file": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.stream": string;
+                    /** @example  */
+                    "application/vnd.apache.parquet": string;
                 };
             };
+            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
+            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -5746,6 +5797,11 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["RunFields"];
+                /**
+                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+                 * @example csv
+                 */
+                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -5763,16 +5819,34 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
+                    "X-Row-Count": components["headers"]["RowCount"];
+                    "X-Total-Count": components["headers"]["TotalCount"];
+                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RunList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
+                    /**
+                     * @example run_id,status
+                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
+                     */
+                    "text/csv": string;
+                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
+                    "application/x-ndjson": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.file": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.stream": string;
+                    /** @example  */
+                    "application/vnd.apache.parquet": string;
                 };
             };
+            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
+            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -6106,6 +6180,11 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["FoldFields"];
+                /**
+                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+                 * @example csv
+                 */
+                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -6129,17 +6208,35 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
+                    "X-Row-Count": components["headers"]["RowCount"];
+                    "X-Total-Count": components["headers"]["TotalCount"];
+                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["FoldList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
+                    /**
+                     * @example run_id,status
+                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
+                     */
+                    "text/csv": string;
+                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
+                    "application/x-ndjson": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.file": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.stream": string;
+                    /** @example  */
+                    "application/vnd.apache.parquet": string;
                 };
             };
+            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
+            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -6376,6 +6473,11 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["SimulationFields"];
+                /**
+                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+                 * @example csv
+                 */
+                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -6399,17 +6501,35 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
+                    "X-Row-Count": components["headers"]["RowCount"];
+                    "X-Total-Count": components["headers"]["TotalCount"];
+                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SimulationList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
+                    /**
+                     * @example run_id,status
+                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
+                     */
+                    "text/csv": string;
+                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
+                    "application/x-ndjson": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.file": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.stream": string;
+                    /** @example  */
+                    "application/vnd.apache.parquet": string;
                 };
             };
+            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
+            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -6794,6 +6914,11 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["SimulationFields"];
+                /**
+                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+                 * @example csv
+                 */
+                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -6811,16 +6936,34 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
+                    "X-Row-Count": components["headers"]["RowCount"];
+                    "X-Total-Count": components["headers"]["TotalCount"];
+                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SimulationList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
+                    /**
+                     * @example run_id,status
+                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
+                     */
+                    "text/csv": string;
+                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
+                    "application/x-ndjson": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.file": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.stream": string;
+                    /** @example  */
+                    "application/vnd.apache.parquet": string;
                 };
             };
+            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
+            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -7143,6 +7286,11 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["TradeFields"];
+                /**
+                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+                 * @example csv
+                 */
+                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -7166,17 +7314,35 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
+                    "X-Row-Count": components["headers"]["RowCount"];
+                    "X-Total-Count": components["headers"]["TotalCount"];
+                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TradeList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
+                    /**
+                     * @example run_id,status
+                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
+                     */
+                    "text/csv": string;
+                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
+                    "application/x-ndjson": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.file": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.stream": string;
+                    /** @example  */
+                    "application/vnd.apache.parquet": string;
                 };
             };
+            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
+            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -8149,6 +8315,11 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["JobFields"];
+                /**
+                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+                 * @example csv
+                 */
+                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -8166,17 +8337,35 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
+                    "X-Row-Count": components["headers"]["RowCount"];
+                    "X-Total-Count": components["headers"]["TotalCount"];
+                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["JobList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
+                    /**
+                     * @example run_id,status
+                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
+                     */
+                    "text/csv": string;
+                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
+                    "application/x-ndjson": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.file": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.stream": string;
+                    /** @example  */
+                    "application/vnd.apache.parquet": string;
                 };
             };
+            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
+            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
