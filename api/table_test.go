@@ -30,9 +30,9 @@ def same(got, want, where):
 def check(frame, records, where):
     assert frame.height == len(records) > 0, (where, frame.height)
     for row, record in zip(frame.to_dicts(), records):
-        assert list(row) == list(record), (where, list(row), list(record))
-        for name in record:
-            same(row[name], record[name], (where, name))
+        assert [c for c in row if c in record] == list(record), (where, list(row), list(record))
+        for name in row: # the JSON of a fold leaves its times out when they are not known
+            same(row[name], record.get(name), (where, name))
 for path in sys.argv[2:]:
     url, key = sys.argv[1] + path, path.split("?")[0].split("/")[-1]
     and_ = "&" if "?" in path else "?"
