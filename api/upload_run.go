@@ -23,25 +23,25 @@ type runUpload struct {
 }
 
 type runFields struct {
-	RunID                 *string          `json:"run_id"`
-	DatasetID             *string          `json:"dataset_id"`
-	PredictionMeasurement *string          `json:"prediction_measurement"`
-	TargetColumn          *string          `json:"target_column"`
-	FeatureColumns        httpbody.Raw     `json:"feature_columns"`
-	Features              httpbody.Raw     `json:"features"`
-	Hyperparameters       httpbody.Raw     `json:"hyperparameters"`
-	WalkConfig            httpbody.Raw     `json:"walk_config"`
-	SummaryMetrics        httpbody.Raw     `json:"summary_metrics"`
-	Status                *string          `json:"status"`
-	RequestedBy           *string          `json:"requested_by"`
-	CreatedAt             *string          `json:"created_at"`
-	StartedAt             *string          `json:"started_at"`
-	CompletedAt           *string          `json:"completed_at"`
-	DurationMS            *int64           `json:"duration_ms"`
-	SerializedConfig      *string          `json:"serialized_config"`
+	RunID                 *string      `json:"run_id"`
+	DatasetID             *string      `json:"dataset_id"`
+	PredictionMeasurement *string      `json:"prediction_measurement"`
+	TargetColumn          *string      `json:"target_column"`
+	FeatureColumns        httpbody.Raw `json:"feature_columns"`
+	Features              httpbody.Raw `json:"features"`
+	Hyperparameters       httpbody.Raw `json:"hyperparameters"`
+	WalkConfig            httpbody.Raw `json:"walk_config"`
+	SummaryMetrics        httpbody.Raw `json:"summary_metrics"`
+	Status                *string      `json:"status"`
+	RequestedBy           *string      `json:"requested_by"`
+	CreatedAt             *string      `json:"created_at"`
+	StartedAt             *string      `json:"started_at"`
+	CompletedAt           *string      `json:"completed_at"`
+	DurationMS            *int64       `json:"duration_ms"`
+	SerializedConfig      *string      `json:"serialized_config"`
 	identity
 	lineage
-	Unknown               httpbody.Unknown `json:",embed"`
+	Unknown httpbody.Unknown `json:",embed"`
 }
 
 // readRun reads {"run": {…}, "folds": […]} or the same with the run's fields at the top.

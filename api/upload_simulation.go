@@ -26,21 +26,21 @@ type simulationUpload struct {
 }
 
 type simulationFields struct {
-	SimulationID        *string          `json:"simulation_id"`
-	RunID               *string          `json:"run_id"`
-	DatasetID           *string          `json:"dataset_id"`
-	InputRunMeasurement *string          `json:"input_run_measurement"`
-	QuestDBNamespace    *string          `json:"questdb_namespace"`
-	Mode                *string          `json:"mode"`
-	Config              httpbody.Raw     `json:"config"`
-	SummaryMetrics      httpbody.Raw     `json:"summary_metrics"`
-	Status              *string          `json:"status"`
-	CreatedAt           *string          `json:"created_at"`
-	StartedAt           *string          `json:"started_at"`
-	CompletedAt         *string          `json:"completed_at"`
-	SerializedConfig    *string          `json:"serialized_config"`
+	SimulationID        *string      `json:"simulation_id"`
+	RunID               *string      `json:"run_id"`
+	DatasetID           *string      `json:"dataset_id"`
+	InputRunMeasurement *string      `json:"input_run_measurement"`
+	QuestDBNamespace    *string      `json:"questdb_namespace"`
+	Mode                *string      `json:"mode"`
+	Config              httpbody.Raw `json:"config"`
+	SummaryMetrics      httpbody.Raw `json:"summary_metrics"`
+	Status              *string      `json:"status"`
+	CreatedAt           *string      `json:"created_at"`
+	StartedAt           *string      `json:"started_at"`
+	CompletedAt         *string      `json:"completed_at"`
+	SerializedConfig    *string      `json:"serialized_config"`
 	identity
-	Unknown             httpbody.Unknown `json:",embed"`
+	Unknown httpbody.Unknown `json:",embed"`
 }
 
 // readSimulation reads {"simulation": {…}, "buckets": […], "trades": […]}, the same with "run" for "simulation", or the

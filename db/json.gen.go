@@ -2036,6 +2036,177 @@ func (r *ListAccessKeysRow) Cell(i int) Cell {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *ListComparedRunsRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *ListComparedRunsRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"run_id":`...)
+		b = appendUUID(b, r.RunID)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"name":`...)
+		if r.Name == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Name)
+		}
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"dataset_id":`...)
+		b = appendUUID(b, r.DatasetID)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"dataset_slug":`...)
+		b = appendString(b, r.DatasetSlug)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"granularity":`...)
+		b = appendString(b, r.Granularity)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"target_column":`...)
+		b = appendString(b, r.TargetColumn)
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"feature_columns":`...)
+		b = appendRaw(b, r.FeatureColumns)
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"hyperparameters":`...)
+		b = appendRaw(b, r.Hyperparameters)
+	}
+	if wanted&(1<<8) != 0 {
+		b = append(b, `,"walk_config":`...)
+		b = appendRaw(b, r.WalkConfig)
+	}
+	if wanted&(1<<9) != 0 {
+		b = append(b, `,"cost_model":`...)
+		b = appendRaw(b, r.CostModel)
+	}
+	if wanted&(1<<10) != 0 {
+		b = append(b, `,"summary_metrics":`...)
+		b = appendRaw(b, r.SummaryMetrics)
+	}
+	if wanted&(1<<11) != 0 {
+		b = append(b, `,"search_id":`...)
+		if r.SearchID == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.SearchID)
+		}
+	}
+	if wanted&(1<<12) != 0 {
+		b = append(b, `,"target_horizon_bars":`...)
+		if r.TargetHorizonBars == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendInt(b, *r.TargetHorizonBars)
+		}
+	}
+	if wanted&(1<<13) != 0 {
+		b = append(b, `,"bar_interval_ms":`...)
+		b = appendInt(b, r.BarIntervalMS)
+	}
+	if wanted&(1<<14) != 0 {
+		b = append(b, `,"status":`...)
+		b = appendString(b, r.Status)
+	}
+	if wanted&(1<<15) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<16) != 0 {
+		b = append(b, `,"simulations":`...)
+		b = appendInt(b, r.Simulations)
+	}
+	if wanted&(1<<17) != 0 {
+		b = append(b, `,"simulation_id":`...)
+		if r.SimulationID == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendUUID(b, *r.SimulationID)
+		}
+	}
+	if wanted&(1<<18) != 0 {
+		b = append(b, `,"folds":`...)
+		b = appendRaw(b, r.Folds)
+	}
+	return object(b, start)
+}
+
+var listComparedRunsRowColumns = []Column{
+	{"run_id", TextColumn},
+	{"name", TextColumn},
+	{"dataset_id", TextColumn},
+	{"dataset_slug", TextColumn},
+	{"granularity", TextColumn},
+	{"target_column", TextColumn},
+	{"feature_columns", TextColumn},
+	{"hyperparameters", TextColumn},
+	{"walk_config", TextColumn},
+	{"cost_model", TextColumn},
+	{"summary_metrics", TextColumn},
+	{"search_id", TextColumn},
+	{"target_horizon_bars", IntColumn},
+	{"bar_interval_ms", IntColumn},
+	{"status", TextColumn},
+	{"created_at", TimeColumn},
+	{"simulations", IntColumn},
+	{"simulation_id", TextColumn},
+	{"folds", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*ListComparedRunsRow) Columns() []Column { return listComparedRunsRowColumns }
+
+// Cell is the value of a member.
+func (r *ListComparedRunsRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.RunID)
+	case 1:
+		return cellOf(r.Name, textCell)
+	case 2:
+		return uuidCell(r.DatasetID)
+	case 3:
+		return textCell(r.DatasetSlug)
+	case 4:
+		return textCell(r.Granularity)
+	case 5:
+		return textCell(r.TargetColumn)
+	case 6:
+		return jsonCell(r.FeatureColumns)
+	case 7:
+		return jsonCell(r.Hyperparameters)
+	case 8:
+		return jsonCell(r.WalkConfig)
+	case 9:
+		return jsonCell(r.CostModel)
+	case 10:
+		return jsonCell(r.SummaryMetrics)
+	case 11:
+		return cellOf(r.SearchID, textCell)
+	case 12:
+		return cellOf(r.TargetHorizonBars, intCell)
+	case 13:
+		return intCell(r.BarIntervalMS)
+	case 14:
+		return textCell(r.Status)
+	case 15:
+		return timeCell(r.CreatedAt)
+	case 16:
+		return intCell(r.Simulations)
+	case 17:
+		return cellOf(r.SimulationID, uuidCell)
+	case 18:
+		return jsonCell(r.Folds)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *ListDatasetSummariesRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
 
 // AppendFields appends an object of the wanted members to b.
@@ -2221,6 +2392,42 @@ func (r *ListDatasetSummariesRow) Cell(i int) Cell {
 		return timeCell(r.CreatedAt)
 	case 23:
 		return timeCell(r.UpdatedAt)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *ListDeletedReturnsRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *ListDeletedReturnsRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"simulation_id":`...)
+		b = appendUUID(b, r.SimulationID)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"basis":`...)
+		b = appendString(b, r.Basis)
+	}
+	return object(b, start)
+}
+
+var listDeletedReturnsRowColumns = []Column{
+	{"simulation_id", TextColumn},
+	{"basis", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*ListDeletedReturnsRow) Columns() []Column { return listDeletedReturnsRowColumns }
+
+// Cell is the value of a member.
+func (r *ListDeletedReturnsRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.SimulationID)
+	case 1:
+		return textCell(r.Basis)
 	}
 	return Cell{}
 }
@@ -2796,6 +3003,116 @@ func (r *ListSimulationMeasurementsRow) Cell(i int) Cell {
 		return textCell(r.QuestDBNamespace)
 	case 2:
 		return textCell(r.SimulationName)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *ListSimulationReturnsRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *ListSimulationReturnsRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"simulation_id":`...)
+		b = appendUUID(b, r.SimulationID)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"run_id":`...)
+		b = appendUUID(b, r.RunID)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"dataset_id":`...)
+		b = appendUUID(b, r.DatasetID)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"tested_from":`...)
+		b = appendInt(b, r.TestedFrom)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"tested_to":`...)
+		b = appendInt(b, r.TestedTo)
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"made_from":`...)
+		b = appendString(b, r.MadeFrom)
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"basis":`...)
+		b = appendString(b, r.Basis)
+	}
+	if wanted&(1<<8) != 0 {
+		b = append(b, `,"why":`...)
+		b = appendString(b, r.Why)
+	}
+	if wanted&(1<<9) != 0 {
+		b = append(b, `,"exposure":`...)
+		b = AppendFloat(b, r.Exposure)
+	}
+	if wanted&(1<<10) != 0 {
+		b = append(b, `,"turnover":`...)
+		b = AppendFloat(b, r.Turnover)
+	}
+	if wanted&(1<<11) != 0 {
+		b = append(b, `,"buy_and_hold":`...)
+		if r.BuyAndHold == nil {
+			b = append(b, `null`...)
+		} else {
+			b = AppendFloat(b, *r.BuyAndHold)
+		}
+	}
+	return object(b, start)
+}
+
+var listSimulationReturnsRowColumns = []Column{
+	{"simulation_id", TextColumn},
+	{"run_id", TextColumn},
+	{"dataset_id", TextColumn},
+	{"version", IntColumn},
+	{"tested_from", IntColumn},
+	{"tested_to", IntColumn},
+	{"made_from", TextColumn},
+	{"basis", TextColumn},
+	{"why", TextColumn},
+	{"exposure", FloatColumn},
+	{"turnover", FloatColumn},
+	{"buy_and_hold", FloatColumn},
+}
+
+// Columns are the members of the row.
+func (*ListSimulationReturnsRow) Columns() []Column { return listSimulationReturnsRowColumns }
+
+// Cell is the value of a member.
+func (r *ListSimulationReturnsRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.SimulationID)
+	case 1:
+		return uuidCell(r.RunID)
+	case 2:
+		return uuidCell(r.DatasetID)
+	case 3:
+		return intCell(r.Version)
+	case 4:
+		return intCell(r.TestedFrom)
+	case 5:
+		return intCell(r.TestedTo)
+	case 6:
+		return textCell(r.MadeFrom)
+	case 7:
+		return textCell(r.Basis)
+	case 8:
+		return textCell(r.Why)
+	case 9:
+		return floatCell(r.Exposure)
+	case 10:
+		return floatCell(r.Turnover)
+	case 11:
+		return cellOf(r.BuyAndHold, floatCell)
 	}
 	return Cell{}
 }

@@ -243,6 +243,14 @@ WITH numbers AS (
         ORDER BY l.dataset_id
         FOR NO KEY UPDATE
     )
+), tried AS (
+    INSERT INTO search_trials (dataset_id, target_column, search_id, digest, simulation_digest, run_id)
+    SELECT
+        s.dataset_id, s.target_column, coalesce(s.search_id, ''),
+        configuration_digest(s.target_column, s.feature_columns, s.hyperparameters, s.walk_config, s.serialized_config), '', s.run_id
+    FROM walkforward_runs AS s
+    WHERE s.run_id = $1
+    ON CONFLICT DO NOTHING
 )
 SELECT
     d.questdb_tag AS dataset_slug,
@@ -263,7 +271,7 @@ type FinishRunRow struct {
 }
 
 // FinishRun ends a write of a run: it brings what a search compares of the run up to date, of which those that did not change are not
-// written, and raises the versions of the datasets that it is in and was in. Those are locked in one order, so that two writers
+// written, notes its configuration among the trials, and raises the versions of the datasets that it is in and was in. Those are locked in one order, so that two writers
 // cannot wait for each other, and last, because other writers of the dataset wait for them.
 // Called by every write of a run and by the seed.
 // index: walkforward_runs_pkey, walkforward_run_metrics_pkey, indicator_datasets_pkey.
@@ -386,6 +394,170 @@ func (q *Queries) GetRunVersion(ctx context.Context, runID uuid.UUID) (GetRunVer
 	var i GetRunVersionRow
 	err := row.Scan(&i.Version, &i.CreatedAt, &i.DatasetSlug)
 	return i, err
+}
+
+const listComparedRuns = `-- name: ListComparedRuns :many
+SELECT
+    r.run_id,
+    r.name,
+    r.dataset_id,
+    d.questdb_tag AS dataset_slug,
+    d.granularity,
+    r.target_column,
+    r.feature_columns,
+    r.hyperparameters,
+    r.walk_config,
+    r.cost_model,
+    r.summary_metrics,
+    r.search_id,
+    r.target_horizon_bars,
+    d.bar_interval_ms,
+    r.status,
+    r.created_at,
+    (SELECT count(*) FROM simulation_runs AS n WHERE n.run_id = r.run_id)::bigint AS simulations,
+    s.simulation_id,
+    coalesce(f.folds, '[]')::jsonb AS folds
+FROM walkforward_runs AS r
+INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+LEFT JOIN simulation_runs AS s ON s.simulation_id = (
+    SELECT l.simulation_id
+    FROM simulation_runs AS l
+    WHERE l.run_id = r.run_id
+    ORDER BY l.created_at DESC, l.simulation_id
+    LIMIT 1
+)
+LEFT JOIN LATERAL (
+    SELECT
+        jsonb_agg(jsonb_build_array(
+            w.fold_number, w.test_start_ts_ms, w.test_end_ts_ms,
+            CASE WHEN jsonb_typeof(m.running) = 'number' THEN m.running END,
+            CASE WHEN jsonb_typeof(w.metrics -> $1::text) = 'number' THEN w.metrics -> $1::text END
+        ) ORDER BY w.fold_number) AS folds
+    FROM walkforward_folds AS w
+    CROSS JOIN LATERAL (SELECT coalesce(w.metrics -> 'running_sum_dual', w.metrics -> 'running_sum') AS running) AS m
+    WHERE w.run_id = r.run_id AND ($2::boolean OR s.simulation_id IS NULL)
+) AS f ON TRUE
+WHERE r.run_id = ANY($3::uuid[])
+ORDER BY r.run_id
+`
+
+type ListComparedRunsParams struct {
+	Metric   string      `json:"metric"`
+	AllFolds bool        `json:"all_folds"`
+	Ids      []uuid.UUID `json:"ids"`
+}
+
+type ListComparedRunsRow struct {
+	RunID             uuid.UUID       `json:"run_id"`
+	Name              *string         `json:"name"`
+	DatasetID         uuid.UUID       `json:"dataset_id"`
+	DatasetSlug       string          `json:"dataset_slug"`
+	Granularity       string          `json:"granularity"`
+	TargetColumn      string          `json:"target_column"`
+	FeatureColumns    json.RawMessage `json:"feature_columns"`
+	Hyperparameters   json.RawMessage `json:"hyperparameters"`
+	WalkConfig        json.RawMessage `json:"walk_config"`
+	CostModel         json.RawMessage `json:"cost_model"`
+	SummaryMetrics    json.RawMessage `json:"summary_metrics"`
+	SearchID          *string         `json:"search_id"`
+	TargetHorizonBars *int64          `json:"target_horizon_bars"`
+	BarIntervalMS     int64           `json:"bar_interval_ms"`
+	Status            string          `json:"status"`
+	CreatedAt         time.Time       `json:"created_at"`
+	Simulations       int64           `json:"simulations"`
+	SimulationID      *uuid.UUID      `json:"simulation_id"`
+	Folds             json.RawMessage `json:"folds"`
+}
+
+// ListComparedRuns returns the runs that are asked for, in the order of their ids, each with its newest simulation and the test windows of its folds
+// as [fold_number, test_start_ts_ms, test_end_ts_ms, running sum, metric], where a number that the fold does not have is null; folds of
+// runs with a simulation only when all are wanted. Called by the routes of the statistics. At most as many rows as ids.
+// index: walkforward_runs_pkey, indicator_datasets_pkey, simulation_runs_run_id_idx, walkforward_folds_pkey.
+// cost: the runs, and their folds.
+// @sqlc-vet-disable list-has-limit
+func (q *Queries) ListComparedRuns(ctx context.Context, arg ListComparedRunsParams) ([]ListComparedRunsRow, error) {
+	rows, err := q.db.Query(ctx, listComparedRuns, arg.Metric, arg.AllFolds, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListComparedRunsRow{}
+	for rows.Next() {
+		var i ListComparedRunsRow
+		if err := rows.Scan(
+			&i.RunID,
+			&i.Name,
+			&i.DatasetID,
+			&i.DatasetSlug,
+			&i.Granularity,
+			&i.TargetColumn,
+			&i.FeatureColumns,
+			&i.Hyperparameters,
+			&i.WalkConfig,
+			&i.CostModel,
+			&i.SummaryMetrics,
+			&i.SearchID,
+			&i.TargetHorizonBars,
+			&i.BarIntervalMS,
+			&i.Status,
+			&i.CreatedAt,
+			&i.Simulations,
+			&i.SimulationID,
+			&i.Folds,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listFamilyRuns = `-- name: ListFamilyRuns :many
+SELECT r.run_id
+FROM walkforward_runs AS r
+WHERE
+    ($1::text IS NULL OR r.search_id = $1)
+    AND ($2::uuid IS NULL OR r.dataset_id = $2)
+    AND ($3::text IS NULL OR r.target_column = $3)
+ORDER BY r.created_at DESC, r.run_id
+LIMIT $4::int
+`
+
+type ListFamilyRunsParams struct {
+	SearchID     *string    `json:"search_id"`
+	DatasetID    *uuid.UUID `json:"dataset_id"`
+	TargetColumn *string    `json:"target_column"`
+	PageSize     int32      `json:"page_size"`
+}
+
+// ListFamilyRuns returns the ids of the runs of a search, newest first. Called by GET /api/leaderboard.
+// index: none, the filters decide. cost: the runs of the dataset, or all runs for a search_id that names no dataset.
+func (q *Queries) ListFamilyRuns(ctx context.Context, arg ListFamilyRunsParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, listFamilyRuns,
+		arg.SearchID,
+		arg.DatasetID,
+		arg.TargetColumn,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var run_id uuid.UUID
+		if err := rows.Scan(&run_id); err != nil {
+			return nil, err
+		}
+		items = append(items, run_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const listRunMeasurements = `-- name: ListRunMeasurements :many

@@ -138,6 +138,16 @@ WITH numbers AS (
     LEFT JOIN simulation_run_metrics AS m ON n.simulation_id = m.simulation_id AND n.key = m.key
     WHERE m.value IS DISTINCT FROM n.value
     ON CONFLICT (simulation_id, key) DO UPDATE SET value = excluded.value
+), tried AS (
+    INSERT INTO search_trials (dataset_id, target_column, search_id, digest, simulation_digest, run_id)
+    SELECT
+        r.dataset_id, r.target_column, coalesce(r.search_id, ''),
+        configuration_digest(r.target_column, r.feature_columns, r.hyperparameters, r.walk_config, r.serialized_config),
+        encode(sha256(convert_to(jsonb_build_array(s.mode, s.config)::text, 'UTF8')), 'hex'), r.run_id
+    FROM simulation_runs AS s
+    INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
+    WHERE s.simulation_id = @simulation_id
+    ON CONFLICT DO NOTHING
 )
 UPDATE indicator_datasets AS d
 SET version = d.version + 1

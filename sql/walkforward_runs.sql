@@ -80,7 +80,7 @@ WHERE run_id = @run_id;
 
 -- name: FinishRun :one
 -- FinishRun ends a write of a run: it brings what a search compares of the run up to date, of which those that did not change are not
--- written, and raises the versions of the datasets that it is in and was in. Those are locked in one order, so that two writers
+-- written, notes its configuration among the trials, and raises the versions of the datasets that it is in and was in. Those are locked in one order, so that two writers
 -- cannot wait for each other, and last, because other writers of the dataset wait for them.
 -- Called by every write of a run and by the seed.
 -- index: walkforward_runs_pkey, walkforward_run_metrics_pkey, indicator_datasets_pkey.
@@ -127,6 +127,14 @@ WITH numbers AS (
         ORDER BY l.dataset_id
         FOR NO KEY UPDATE
     )
+), tried AS (
+    INSERT INTO search_trials (dataset_id, target_column, search_id, digest, simulation_digest, run_id)
+    SELECT
+        s.dataset_id, s.target_column, coalesce(s.search_id, ''),
+        configuration_digest(s.target_column, s.feature_columns, s.hyperparameters, s.walk_config, s.serialized_config), '', s.run_id
+    FROM walkforward_runs AS s
+    WHERE s.run_id = @run_id
+    ON CONFLICT DO NOTHING
 )
 SELECT
     d.questdb_tag AS dataset_slug,
@@ -187,6 +195,68 @@ SELECT r.version, r.created_at, d.questdb_tag AS dataset_slug
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 WHERE r.run_id = @run_id;
+
+-- name: ListComparedRuns :many
+-- ListComparedRuns returns the runs that are asked for, in the order of their ids, each with its newest simulation and the test windows of its folds
+-- as [fold_number, test_start_ts_ms, test_end_ts_ms, running sum, metric], where a number that the fold does not have is null; folds of
+-- runs with a simulation only when all are wanted. Called by the routes of the statistics. At most as many rows as ids.
+-- index: walkforward_runs_pkey, indicator_datasets_pkey, simulation_runs_run_id_idx, walkforward_folds_pkey.
+-- cost: the runs, and their folds.
+-- @sqlc-vet-disable list-has-limit
+SELECT
+    r.run_id,
+    r.name,
+    r.dataset_id,
+    d.questdb_tag AS dataset_slug,
+    d.granularity,
+    r.target_column,
+    r.feature_columns,
+    r.hyperparameters,
+    r.walk_config,
+    r.cost_model,
+    r.summary_metrics,
+    r.search_id,
+    r.target_horizon_bars,
+    d.bar_interval_ms,
+    r.status,
+    r.created_at,
+    (SELECT count(*) FROM simulation_runs AS n WHERE n.run_id = r.run_id)::bigint AS simulations,
+    s.simulation_id,
+    coalesce(f.folds, '[]')::jsonb AS folds
+FROM walkforward_runs AS r
+INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
+LEFT JOIN simulation_runs AS s ON s.simulation_id = (
+    SELECT l.simulation_id
+    FROM simulation_runs AS l
+    WHERE l.run_id = r.run_id
+    ORDER BY l.created_at DESC, l.simulation_id
+    LIMIT 1
+)
+LEFT JOIN LATERAL (
+    SELECT
+        jsonb_agg(jsonb_build_array(
+            w.fold_number, w.test_start_ts_ms, w.test_end_ts_ms,
+            CASE WHEN jsonb_typeof(m.running) = 'number' THEN m.running END,
+            CASE WHEN jsonb_typeof(w.metrics -> @metric::text) = 'number' THEN w.metrics -> @metric::text END
+        ) ORDER BY w.fold_number) AS folds
+    FROM walkforward_folds AS w
+    CROSS JOIN LATERAL (SELECT coalesce(w.metrics -> 'running_sum_dual', w.metrics -> 'running_sum') AS running) AS m
+    WHERE w.run_id = r.run_id AND (@all_folds::boolean OR s.simulation_id IS NULL)
+) AS f ON TRUE
+WHERE r.run_id = ANY(@ids::uuid[])
+ORDER BY r.run_id;
+
+-- name: ListFamilyRuns :many
+-- ListFamilyRuns returns the ids of the runs of a search, newest first. Called by GET /api/leaderboard.
+-- index: none, the filters decide. cost: the runs of the dataset, or all runs for a search_id that names no dataset.
+SELECT r.run_id
+FROM walkforward_runs AS r
+WHERE
+    (sqlc.narg('search_id')::text IS NULL OR r.search_id = sqlc.narg('search_id'))
+    AND (sqlc.narg('dataset_id')::uuid IS NULL OR r.dataset_id = sqlc.narg('dataset_id'))
+    AND (sqlc.narg('target_column')::text IS NULL OR r.target_column = sqlc.narg('target_column'))
+ORDER BY r.created_at DESC, r.run_id
+LIMIT @page_size::int;
 
 -- name: ListRunMeasurements :many
 -- ListRunMeasurements returns where runs have their predictions in QuestDB, in the order of their ids. Called by foldbook doctor.

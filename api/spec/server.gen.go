@@ -1557,9 +1557,6 @@ type ParentFilter = []string
 // Points defines model for Points.
 type Points = int64
 
-// RecordFormat A format of rows: `arrow` is the Arrow IPC file that `pd.read_feather` and `pl.read_ipc` read, `arrows` the Arrow IPC stream.
-type RecordFormat = Format
-
 // Replace defines model for Replace.
 type Replace = bool
 
@@ -1740,9 +1737,6 @@ type ListDatasetsParams struct {
 
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
 	Fields *DatasetFields `form:"fields,omitempty" json:"fields,omitempty"`
-
-	// Format The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
-	Format *RecordFormat `form:"format,omitempty" json:"format,omitempty"`
 
 	// Include `column_schema`, which the list leaves out otherwise: it is most of what a dataset has.
 	Include *ListDatasetsParamsInclude `form:"include,omitempty" json:"include,omitempty"`
@@ -2057,9 +2051,6 @@ type ListDatasetRunsParams struct {
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
 	Fields *RunFields `form:"fields,omitempty" json:"fields,omitempty"`
 
-	// Format The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
-	Format *RecordFormat `form:"format,omitempty" json:"format,omitempty"`
-
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
@@ -2171,15 +2162,27 @@ type ListJobsParams struct {
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
 	Fields *JobFields `form:"fields,omitempty" json:"fields,omitempty"`
 
-	// Format The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
-	Format *RecordFormat `form:"format,omitempty" json:"format,omitempty"`
-
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListJobsParamsCount defines parameters for ListJobs.
 type ListJobsParamsCount string
+
+// GetLeaderboardParams defines parameters for GetLeaderboard.
+type GetLeaderboardParams struct {
+	// Dataset The id of a dataset or its slug.
+	Dataset *string `form:"dataset,omitempty" json:"dataset,omitempty"`
+
+	// Target The target column; with dataset.
+	Target *string `form:"target,omitempty" json:"target,omitempty"`
+
+	// SearchID The search.
+	SearchID *string `form:"search_id,omitempty" json:"search_id,omitempty"`
+
+	// Metric What the runs are ranked by: a figure of the rows, or summary_metrics. and a name; sharpe by default.
+	Metric *string `form:"metric,omitempty" json:"metric,omitempty"`
+}
 
 // ListMeasurementsParams defines parameters for ListMeasurements.
 type ListMeasurementsParams struct {
@@ -2256,9 +2259,6 @@ type ListRunsParams struct {
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
 	Fields *RunFields `form:"fields,omitempty" json:"fields,omitempty"`
 
-	// Format The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
-	Format *RecordFormat `form:"format,omitempty" json:"format,omitempty"`
-
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
@@ -2283,6 +2283,61 @@ type StoreRunParams struct {
 
 // StoreRunParamsNonfinite defines parameters for StoreRun.
 type StoreRunParamsNonfinite string
+
+// CompareRunsParams defines parameters for CompareRuns.
+type CompareRunsParams struct {
+	// Ids Runs to compare, ids separated by commas, at most 100.
+	Ids *[]string `form:"ids,omitempty" json:"ids,omitempty"`
+
+	// Baseline The run that the others are compared with; the first by default.
+	Baseline *string `form:"baseline,omitempty" json:"baseline,omitempty"`
+
+	// FoldMetric The metric of the folds' table; by default the return of each fold, which is the difference of running_sum_dual, or of running_sum, to that of the fold before.
+	FoldMetric *string `form:"fold_metric,omitempty" json:"fold_metric,omitempty"`
+
+	// Points Thins the equity to at most so many days, 2 to 5000; 500 by default.
+	Points *int64 `form:"points,omitempty" json:"points,omitempty"`
+
+	// DatasetID Only of these datasets, ids or slugs separated by commas.
+	DatasetID *DatasetFilter `form:"dataset_id,omitempty" json:"dataset_id,omitempty"`
+
+	// DatasetSlug Only of the datasets with these slugs, separated by commas.
+	DatasetSlug *SlugFilter `form:"dataset_slug,omitempty" json:"dataset_slug,omitempty"`
+
+	// Symbol Only of datasets with these symbols, separated by commas.
+	Symbol *SymbolsFilter `form:"symbol,omitempty" json:"symbol,omitempty"`
+
+	// Status Only in these statuses, separated by commas.
+	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
+
+	// Measurement Only with this table of predictions.
+	Measurement *MeasurementFilter `form:"measurement,omitempty" json:"measurement,omitempty"`
+
+	// TargetColumn Only with this target.
+	TargetColumn *TargetFilter `form:"target_column,omitempty" json:"target_column,omitempty"`
+
+	// RequestedBy Only by this person.
+	RequestedBy *RequestedByFilter `form:"requested_by,omitempty" json:"requested_by,omitempty"`
+
+	// Metric Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
+	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
+	// a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
+	// a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
+	// `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and `initial_capital`, a run's `duration_ms`, `fold_count` and `target_horizon_bars` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+	// If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
+	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
+
+	// Sort A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
+	// `target_column`, `requested_by`, `name`, `search_id`, `parent_run_id`, `git_commit`, `initial_capital`, `target_horizon_bars`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`, `name`, `initial_capital`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+	// before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
+	Sort *Sort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Limit Most items to return. A value above 1000 counts as 1000; the answer has the limit that was used.
+	Limit *SmallLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Search Only those with this text in slug, symbol, target, measurement, requested_by, name, tags or notes, in upper or lower case of any script.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+}
 
 // DeleteRunParams defines parameters for DeleteRun.
 type DeleteRunParams struct {
@@ -2366,9 +2421,6 @@ type ListFoldsParams struct {
 
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
 	Fields *FoldFields `form:"fields,omitempty" json:"fields,omitempty"`
-
-	// Format The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
-	Format *RecordFormat `form:"format,omitempty" json:"format,omitempty"`
 
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -2527,9 +2579,6 @@ type ListRunSimulationsParams struct {
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
 	Fields *SimulationFields `form:"fields,omitempty" json:"fields,omitempty"`
 
-	// Format The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
-	Format *RecordFormat `form:"format,omitempty" json:"format,omitempty"`
-
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
@@ -2599,9 +2648,6 @@ type ListSimulationsParams struct {
 
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
 	Fields *SimulationFields `form:"fields,omitempty" json:"fields,omitempty"`
-
-	// Format The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
-	Format *RecordFormat `form:"format,omitempty" json:"format,omitempty"`
 
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -2724,6 +2770,12 @@ type GetEquityParamsBasis string
 // GetEquityParamsEvery defines parameters for GetEquity.
 type GetEquityParamsEvery string
 
+// GetTearsheetParams defines parameters for GetTearsheet.
+type GetTearsheetParams struct {
+	// Window Days of the rolling Sharpe ratio, 10 to 1000; 63 by default.
+	Window *int64 `form:"window,omitempty" json:"window,omitempty"`
+}
+
 // ListTraceParams defines parameters for ListTrace.
 type ListTraceParams struct {
 	// StartTS Only rows at or after this time: milliseconds since 1970, or a text such as 2025-11-10T01:30:00Z or 2024-01-02. A number of another unit, or that reads as a date, is refused.
@@ -2806,9 +2858,6 @@ type ListTradesParams struct {
 
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
 	Fields *TradeFields `form:"fields,omitempty" json:"fields,omitempty"`
-
-	// Format The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
-	Format *RecordFormat `form:"format,omitempty" json:"format,omitempty"`
 
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -3627,6 +3676,9 @@ type ServerInterface interface {
 	// CancelJob End a job
 	// (POST /api/jobs/{job_id}/cancel)
 	CancelJob(ctx echo.Context, jobID string) error
+	// GetLeaderboard The runs of a search, ranked, with the evidence that is left after so many trials
+	// (GET /api/leaderboard)
+	GetLeaderboard(ctx echo.Context, params GetLeaderboardParams) error
 	// ExportSeries Run one read-only SQL statement, with all rows as a CSV file
 	// (POST /api/questdb/export)
 	ExportSeries(ctx echo.Context) error
@@ -3651,6 +3703,9 @@ type ServerInterface interface {
 	// StoreRun Store a run; its folds are replaced when some are given
 	// (POST /api/runs)
 	StoreRun(ctx echo.Context, params StoreRunParams) error
+	// CompareRuns Runs side by side
+	// (GET /api/runs/compare)
+	CompareRuns(ctx echo.Context, params CompareRunsParams) error
 	// DeleteRun Delete a run
 	// (DELETE /api/runs/{run_id})
 	DeleteRun(ctx echo.Context, runID string, params DeleteRunParams) error
@@ -3705,6 +3760,9 @@ type ServerInterface interface {
 	// GetEquity The cumulative return of a simulation after each trade, or at the end of each bar
 	// (GET /api/simulations/{simulation_id}/equity)
 	GetEquity(ctx echo.Context, simulationID string, params GetEquityParams) error
+	// GetTearsheet What a simulation returned, day by day, in figures
+	// (GET /api/simulations/{simulation_id}/tearsheet)
+	GetTearsheet(ctx echo.Context, simulationID string, params GetTearsheetParams) error
 	// ListTrace The trace of a simulation by entry time
 	// (GET /api/simulations/{simulation_id}/trace)
 	ListTrace(ctx echo.Context, simulationID string, params ListTraceParams) error
@@ -3879,13 +3937,6 @@ func (w *ServerInterfaceWrapper) ListDatasets(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", false, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
-	}
-
-	// ------------- Optional query parameter "format" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
 	}
 
 	// ------------- Optional query parameter "include" -------------
@@ -4756,13 +4807,6 @@ func (w *ServerInterfaceWrapper) ListDatasetRuns(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
 	}
 
-	// ------------- Optional query parameter "format" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
-	}
-
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
@@ -5133,13 +5177,6 @@ func (w *ServerInterfaceWrapper) ListJobs(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
 	}
 
-	// ------------- Optional query parameter "format" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
-	}
-
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
@@ -5191,6 +5228,45 @@ func (w *ServerInterfaceWrapper) CancelJob(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CancelJob(ctx, jobID)
+	return err
+}
+
+// GetLeaderboard converts echo context to params.
+func (w *ServerInterfaceWrapper) GetLeaderboard(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetLeaderboardParams
+	// ------------- Optional query parameter "dataset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dataset", ctx.QueryParams(), &params.Dataset, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset: %s", err))
+	}
+
+	// ------------- Optional query parameter "target" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "target", ctx.QueryParams(), &params.Target, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter target: %s", err))
+	}
+
+	// ------------- Optional query parameter "search_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search_id", ctx.QueryParams(), &params.SearchID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "metric" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "metric", ctx.QueryParams(), &params.Metric, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter metric: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetLeaderboard(ctx, params)
 	return err
 }
 
@@ -5410,13 +5486,6 @@ func (w *ServerInterfaceWrapper) ListRuns(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
 	}
 
-	// ------------- Optional query parameter "format" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
-	}
-
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
@@ -5485,6 +5554,122 @@ func (w *ServerInterfaceWrapper) StoreRun(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.StoreRun(ctx, params)
+	return err
+}
+
+// CompareRuns converts echo context to params.
+func (w *ServerInterfaceWrapper) CompareRuns(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CompareRunsParams
+	// ------------- Optional query parameter "ids" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "ids", ctx.QueryParams(), &params.Ids, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ids: %s", err))
+	}
+
+	// ------------- Optional query parameter "baseline" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "baseline", ctx.QueryParams(), &params.Baseline, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter baseline: %s", err))
+	}
+
+	// ------------- Optional query parameter "fold_metric" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fold_metric", ctx.QueryParams(), &params.FoldMetric, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fold_metric: %s", err))
+	}
+
+	// ------------- Optional query parameter "points" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "points", ctx.QueryParams(), &params.Points, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter points: %s", err))
+	}
+
+	// ------------- Optional query parameter "dataset_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "dataset_id", ctx.QueryParams(), &params.DatasetID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "dataset_slug" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "dataset_slug", ctx.QueryParams(), &params.DatasetSlug, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset_slug: %s", err))
+	}
+
+	// ------------- Optional query parameter "symbol" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "symbol", ctx.QueryParams(), &params.Symbol, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter symbol: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "measurement" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "measurement", ctx.QueryParams(), &params.Measurement, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter measurement: %s", err))
+	}
+
+	// ------------- Optional query parameter "target_column" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "target_column", ctx.QueryParams(), &params.TargetColumn, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter target_column: %s", err))
+	}
+
+	// ------------- Optional query parameter "requested_by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "requested_by", ctx.QueryParams(), &params.RequestedBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requested_by: %s", err))
+	}
+
+	// ------------- Optional query parameter "metric" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "metric", ctx.QueryParams(), &params.Metric, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter metric: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "search" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", ctx.QueryParams(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CompareRuns(ctx, params)
 	return err
 }
 
@@ -5751,13 +5936,6 @@ func (w *ServerInterfaceWrapper) ListFolds(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", false, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
-	}
-
-	// ------------- Optional query parameter "format" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
 	}
 
 	headers := ctx.Request().Header
@@ -6146,13 +6324,6 @@ func (w *ServerInterfaceWrapper) ListRunSimulations(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
 	}
 
-	// ------------- Optional query parameter "format" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
-	}
-
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
@@ -6323,13 +6494,6 @@ func (w *ServerInterfaceWrapper) ListSimulations(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", false, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
-	}
-
-	// ------------- Optional query parameter "format" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
 	}
 
 	headers := ctx.Request().Header
@@ -6681,6 +6845,31 @@ func (w *ServerInterfaceWrapper) GetEquity(ctx echo.Context) error {
 	return err
 }
 
+// GetTearsheet converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTearsheet(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "simulation_id" -------------
+	var simulationID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "simulation_id", ctx.Param("simulation_id"), &simulationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter simulation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTearsheetParams
+	// ------------- Optional query parameter "window" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "window", ctx.QueryParams(), &params.Window, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter window: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTearsheet(ctx, simulationID, params)
+	return err
+}
+
 // ListTrace converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTrace(ctx echo.Context) error {
 	var err error
@@ -6896,13 +7085,6 @@ func (w *ServerInterfaceWrapper) ListTrades(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", false, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
-	}
-
-	// ------------- Optional query parameter "format" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
 	}
 
 	headers := ctx.Request().Header
@@ -7914,6 +8096,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/api/simulations/:simulation_id/trace", wrapper.AppendTrace, options.OperationMiddlewares["AppendTrace"]...)
 	router.GET(options.BaseURL+"/api/tradesim/runs/:simulation_id/trace", wrapper.ListTradesimTrace, options.OperationMiddlewares["ListTradesimTrace"]...)
 	router.GET(options.BaseURL+"/api/simulations/:simulation_id/equity", wrapper.GetEquity, options.OperationMiddlewares["GetEquity"]...)
+	router.GET(options.BaseURL+"/api/simulations/:simulation_id/tearsheet", wrapper.GetTearsheet, options.OperationMiddlewares["GetTearsheet"]...)
+	router.GET(options.BaseURL+"/api/runs/compare", wrapper.CompareRuns, options.OperationMiddlewares["CompareRuns"]...)
+	router.GET(options.BaseURL+"/api/leaderboard", wrapper.GetLeaderboard, options.OperationMiddlewares["GetLeaderboard"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.GetHealthz, options.OperationMiddlewares["GetHealthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadyz, options.OperationMiddlewares["GetReadyz"]...)
 	router.GET(options.BaseURL+"/api/health", wrapper.GetHealth, options.OperationMiddlewares["GetHealth"]...)

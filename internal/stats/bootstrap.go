@@ -70,13 +70,14 @@ func MaxT(trials [][]float64, block float64, lost int) []Survivor {
 		order[i] = i
 		m := MomentsOf(trials[i])
 		mean, se := m.Mean, m.SD/math.Sqrt(float64(m.N))
-		if m.why() != "" { // it does not vary, and is no evidence
+		shrunk := math.Sqrt(1 - min(0.5, (2*block-1)/float64(m.N))) // blocks take their mean from the same few returns
+		if m.why() != "" {                                          // it does not vary, and is no evidence
 			clear(d)
 			continue
 		}
 		all[i].T = mean / se
 		for b := range d {
-			d[b] = (d[b] - mean) / se
+			d[b] = (d[b] - mean) / (se * shrunk)
 		}
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return int(math.Copysign(1, all[a].T-all[b].T)) })
@@ -250,3 +251,6 @@ func EffectiveTrials(trials [][]float64) Figure {
 	}
 	return Of(float64(len(rows)*len(rows)) / squares)
 }
+
+// NoDifference is that of series which do not compare.
+func NoDifference(why Why) Difference { return Difference{None(why), None(why), None(why)} }

@@ -72,7 +72,7 @@ func TestNoiseIsNotDeclaredReal(t *testing.T) {
 		{"nearly the same", 0.9, 1, 22, 0.08},
 		{"overlapping returns", 0, 5, 25, 0.10},
 	} {
-		maxT, dsr := declared(rng, 100, 50, 500, c.rho, c.overlap, c.block, 0)
+		maxT, dsr := declared(rng, 250, 50, 500, c.rho, c.overlap, c.block, 0)
 		t.Logf("%s: max-t %.3f, DSR with AR(1) %.3f", c.name, maxT, dsr)
 		if maxT > c.most || dsr > c.most {
 			t.Errorf("%s: pure noise is declared real in %.3f (max-t) and %.3f (DSR) of the searches, at most %.2f expected",

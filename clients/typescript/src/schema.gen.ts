@@ -799,6 +799,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/simulations/{simulation_id}/tearsheet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a simulation returned, day by day, in figures
+         * @description The figures are of the returns of UTC days: open trades are valued at the end of each day that has a bar (`basis` is mark), or trades
+         *     count on the day on which they end (realised), and `why` says why. A figure that is undefined is null, with the reason. The
+         *     names of the figures are those of docs/statistics.md, which has their formulas.
+         */
+        get: operations["GetTearsheet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Runs side by side
+         * @description The runs that `ids` names, in that order, or the first that the filters of the list of runs find; at most 100. `configuration` has
+         *     only what differs. `folds` aligns the folds by their numbers, or by their test windows where equal numbers have other windows.
+         *     `differences` are those of the Sharpe ratios per day to the baseline's, with an interval of 95 % from the days that both have.
+         *     `warnings` say why runs do not compare.
+         */
+        get: operations["CompareRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/leaderboard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The runs of a search, ranked, with the evidence that is left after so many trials
+         * @description A search is the runs with a `search_id`, or all of a dataset and target. They are ranked by their returns out of sample: those of the newest
+         *     simulation of each run, or of its folds. `p_value` is how often the best of as many trials without skill does as well; it and the
+         *     deflated Sharpe ratio count every configuration that was ever stored in the search, deleted and failed ones too, each once.
+         *     Runs that do not compare with most of the others are listed apart, with the reason.
+         */
+        get: operations["GetLeaderboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -1221,6 +1289,210 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A number, or null and the reason. */
+        Figure: {
+            value: number | null;
+            /** @description Why there is no value, such as too_few_periods, no_variation, no_losses. */
+            why: string | null;
+        };
+        /** @description By their names in docs/statistics.md. */
+        Figures: {
+            [key: string]: components["schemas"]["Figure"];
+        };
+        /**
+         * @description What returns are: of days with open trades valued, of days with trades that ended, or of folds.
+         * @enum {string}
+         */
+        Basis: "mark" | "realised" | "folds";
+        Tearsheet: {
+            /** Format: uuid */
+            simulation_id: string;
+            /** Format: uuid */
+            run_id: string;
+            /** Format: uuid */
+            dataset_id: string;
+            basis: components["schemas"]["Basis"];
+            /** @description Why open trades are not valued. */
+            why: string | null;
+            /** @enum {string} */
+            period: "day" | "fold";
+            periods: number;
+            /** @description From the span of the periods. */
+            periods_per_year: number | null;
+            first_day: string | null;
+            last_day: string | null;
+            figures: components["schemas"]["Figures"];
+            monthly: {
+                month: string;
+                return: number;
+            }[];
+            rolling_sharpe: {
+                window: number;
+                days: string[];
+                values: (number | null)[];
+            };
+            /** @description The ten deepest. */
+            drawdowns: {
+                depth: number;
+                /** @description The day before it began, or the first day. */
+                from: string;
+                trough: string;
+                to: string;
+                /** @description Its length in periods. */
+                days: number;
+                finished: boolean;
+            }[];
+            trades: {
+                /** @description Trades with a return. */
+                count: number;
+                open: number;
+                won: number;
+                longest_losing_streak: number;
+                figures: components["schemas"]["Figures"];
+            };
+            folds: components["schemas"]["FoldStability"];
+            days: string[];
+            returns: number[];
+        };
+        FoldStability: {
+            folds: number;
+            profitable_share: components["schemas"]["Figure"];
+            worst_fold: components["schemas"]["Figure"];
+            longest_losing_streak: number;
+            profit_share_of_best_fold: components["schemas"]["Figure"];
+        };
+        ComparedRun: {
+            /** Format: uuid */
+            run_id: string;
+            name: string | null;
+            /** Format: uuid */
+            dataset_id: string;
+            dataset_slug: string;
+            target_column: string;
+            search_id: string | null;
+            status: string;
+            /** Format: date-time */
+            created_at: string;
+            /** @description The newest simulation of the run. */
+            simulation_id: string | null;
+            basis: components["schemas"]["Basis"];
+            why: string | null;
+            /** @enum {string} */
+            period: "day" | "fold";
+            periods: number;
+            periods_per_year: number | null;
+            first_day: string | null;
+            last_day: string | null;
+            figures: components["schemas"]["Figures"];
+            folds: components["schemas"]["FoldStability"];
+        };
+        Comparison: {
+            runs: components["schemas"]["ComparedRun"][];
+            count: number;
+            baseline: string | null;
+            /** @description The numbers of summary_metrics, a value for each run; null where a run has none. */
+            metrics: {
+                name: string;
+                values: (number | null)[];
+            }[];
+            /** @description What differs, a value for each run; null where a run has none. Of feature_columns each run's are those that not all have. */
+            configuration: {
+                path: string;
+                values: unknown[];
+            }[];
+            folds: {
+                metric: string;
+                /** @enum {string} */
+                aligned_by: "number" | "window";
+                rows: {
+                    fold_number: number | null;
+                    /** Format: int64 */
+                    test_start_ts_ms: number | null;
+                    /** Format: int64 */
+                    test_end_ts_ms: number | null;
+                    values: (number | null)[];
+                }[];
+            };
+            differences: {
+                /** Format: uuid */
+                run_id: string;
+                /** @description Days that both have. */
+                periods: number;
+                sharpe: {
+                    value: components["schemas"]["Figure"];
+                    low: components["schemas"]["Figure"];
+                    high: components["schemas"]["Figure"];
+                };
+            }[];
+            equity: {
+                days: string[];
+                /** @description Days before they were thinned. */
+                total: number;
+                /** @description The growth of 1 at the end of each day, a list for each run. */
+                values: (number | null)[][];
+            };
+            warnings: string[];
+        };
+        Leaderboard: {
+            search: {
+                search_id: string | null;
+                dataset_id: string | null;
+                target: string | null;
+            };
+            metric: string;
+            /** @enum {string|null} */
+            period: "day" | "fold" | null;
+            periods: number;
+            periods_per_year: number | null;
+            first_day: string | null;
+            last_day: string | null;
+            /** @description The mean length of the blocks of the bootstrap. */
+            block_length: number;
+            trials: {
+                /** @description Configurations that were ever stored in the search. */
+                recorded: number;
+                /** @description Those whose returns are compared here, deleted ones included. */
+                with_returns: number;
+                deleted_with_returns: number;
+                effective: components["schemas"]["Figure"];
+            };
+            expected_max_sharpe: components["schemas"]["Figure"];
+            overfit: {
+                pbo: components["schemas"]["Figure"];
+                /** @description Least, 5 %, 25 %, 50 %, 75 %, 95 % and greatest. */
+                logits: number[];
+                splits: number;
+                blocks: number;
+                trials: number;
+            };
+            rows: {
+                rank: number;
+                /** Format: uuid */
+                run_id: string;
+                name: string | null;
+                status: string;
+                /** Format: date-time */
+                created_at: string;
+                simulation_id: string | null;
+                simulations: number;
+                basis: components["schemas"]["Basis"];
+                figures: components["schemas"]["Figures"];
+            }[];
+            count: number;
+            incomparable: {
+                /** Format: uuid */
+                run_id: string;
+                name: string | null;
+                reasons: string[];
+            }[];
+            without_returns: {
+                /** Format: uuid */
+                run_id: string;
+                name: string | null;
+                status: string;
+            }[];
+            warnings: string[];
+        };
         /**
          * @description Where a run or simulation stands; the last four are final.
          * @enum {string}
@@ -3686,11 +3958,6 @@ export interface components {
          */
         Format: components["schemas"]["Format"];
         /**
-         * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
-         * @example csv
-         */
-        RecordFormat: components["schemas"]["Format"];
-        /**
          * @description JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
          * @example columns
          */
@@ -4541,11 +4808,6 @@ export interface operations {
                  */
                 fields?: components["parameters"]["DatasetFields"];
                 /**
-                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
-                 * @example csv
-                 */
-                format?: components["parameters"]["RecordFormat"];
-                /**
                  * @description `column_schema`, which the list leaves out otherwise: it is most of what a dataset has.
                  * @example column_schema
                  */
@@ -4567,34 +4829,16 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
-                    "X-Row-Count": components["headers"]["RowCount"];
-                    "X-Total-Count": components["headers"]["TotalCount"];
-                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DatasetList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
-                    /**
-                     * @example run_id,status
-                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
-                     */
-                    "text/csv": string;
-                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
-                    "application/x-ndjson": string;
-                    /** @example  */
-                    "application/vnd.apache.arrow.file": string;
-                    /** @example  */
-                    "application/vnd.apache.arrow.stream": string;
-                    /** @example  */
-                    "application/vnd.apache.parquet": string;
                 };
             };
-            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
-            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -4919,11 +5163,6 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["RunFields"];
-                /**
-                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
-                 * @example csv
-                 */
-                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -4947,35 +5186,17 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
-                    "X-Row-Count": components["headers"]["RowCount"];
-                    "X-Total-Count": components["headers"]["TotalCount"];
-                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RunList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
-                    /**
-                     * @example run_id,status
-                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
-                     */
-                    "text/csv": string;
-                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
-                    "application/x-ndjson": string;
-                    /** @example  */
-                    "application/vnd.apache.arrow.file": string;
-                    /** @example  */
-                    "application/vnd.apache.arrow.stream": string;
-                    /** @example  */
-                    "application/vnd.apache.parquet": string;
                 };
             };
-            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
-            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -5797,11 +6018,6 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["RunFields"];
-                /**
-                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
-                 * @example csv
-                 */
-                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -5819,34 +6035,16 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
-                    "X-Row-Count": components["headers"]["RowCount"];
-                    "X-Total-Count": components["headers"]["TotalCount"];
-                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RunList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
-                    /**
-                     * @example run_id,status
-                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
-                     */
-                    "text/csv": string;
-                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
-                    "application/x-ndjson": string;
-                    /** @example  */
-                    "application/vnd.apache.arrow.file": string;
-                    /** @example  */
-                    "application/vnd.apache.arrow.stream": string;
-                    /** @example  */
-                    "application/vnd.apache.parquet": string;
                 };
             };
-            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
-            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -6180,11 +6378,6 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["FoldFields"];
-                /**
-                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
-                 * @example csv
-                 */
-                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -6208,35 +6401,17 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
-                    "X-Row-Count": components["headers"]["RowCount"];
-                    "X-Total-Count": components["headers"]["TotalCount"];
-                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["FoldList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
-                    /**
-                     * @example run_id,status
-                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
-                     */
-                    "text/csv": string;
-                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
-                    "application/x-ndjson": string;
-                    /** @example  */
-                    "application/vnd.apache.arrow.file": string;
-                    /** @example  */
-                    "application/vnd.apache.arrow.stream": string;
-                    /** @example  */
-                    "application/vnd.apache.parquet": string;
                 };
             };
-            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
-            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -6473,11 +6648,6 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["SimulationFields"];
-                /**
-                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
-                 * @example csv
-                 */
-                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -6501,35 +6671,17 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
-                    "X-Row-Count": components["headers"]["RowCount"];
-                    "X-Total-Count": components["headers"]["TotalCount"];
-                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SimulationList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
-                    /**
-                     * @example run_id,status
-                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
-                     */
-                    "text/csv": string;
-                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
-                    "application/x-ndjson": string;
-                    /** @example  */
-                    "application/vnd.apache.arrow.file": string;
-                    /** @example  */
-                    "application/vnd.apache.arrow.stream": string;
-                    /** @example  */
-                    "application/vnd.apache.parquet": string;
                 };
             };
-            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
-            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -6914,11 +7066,6 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["SimulationFields"];
-                /**
-                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
-                 * @example csv
-                 */
-                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -6936,34 +7083,16 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
-                    "X-Row-Count": components["headers"]["RowCount"];
-                    "X-Total-Count": components["headers"]["TotalCount"];
-                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SimulationList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
-                    /**
-                     * @example run_id,status
-                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
-                     */
-                    "text/csv": string;
-                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
-                    "application/x-ndjson": string;
-                    /** @example  */
-                    "application/vnd.apache.arrow.file": string;
-                    /** @example  */
-                    "application/vnd.apache.arrow.stream": string;
-                    /** @example  */
-                    "application/vnd.apache.parquet": string;
                 };
             };
-            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
-            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -7286,11 +7415,6 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["TradeFields"];
-                /**
-                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
-                 * @example csv
-                 */
-                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -7314,35 +7438,17 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
-                    "X-Row-Count": components["headers"]["RowCount"];
-                    "X-Total-Count": components["headers"]["TotalCount"];
-                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TradeList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
-                    /**
-                     * @example run_id,status
-                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
-                     */
-                    "text/csv": string;
-                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
-                    "application/x-ndjson": string;
-                    /** @example  */
-                    "application/vnd.apache.arrow.file": string;
-                    /** @example  */
-                    "application/vnd.apache.arrow.stream": string;
-                    /** @example  */
-                    "application/vnd.apache.parquet": string;
                 };
             };
-            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
-            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -7718,6 +7824,208 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
             416: components["responses"]["RangeRefused"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    GetTearsheet: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Days of the rolling Sharpe ratio, 10 to 1000; 63 by default.
+                 * @example 63
+                 */
+                window?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description A UUID.
+                 * @example c1d2e3f4-0a1b-4c2d-8e3f-405162738495
+                 */
+                simulation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tear sheet. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tearsheet"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    CompareRuns: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Runs to compare, ids separated by commas, at most 100.
+                 * @example [
+                 *       "2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e"
+                 *     ]
+                 */
+                ids?: string[];
+                /**
+                 * @description The run that the others are compared with; the first by default.
+                 * @example 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e
+                 */
+                baseline?: string;
+                /**
+                 * @description The metric of the folds' table; by default the return of each fold, which is the difference of running_sum_dual, or of running_sum, to that of the fold before.
+                 * @example hit_rate
+                 */
+                fold_metric?: string;
+                /**
+                 * @description Thins the equity to at most so many days, 2 to 5000; 500 by default.
+                 * @example 500
+                 */
+                points?: number;
+                /**
+                 * @description Only of these datasets, ids or slugs separated by commas.
+                 * @example [
+                 *       "6f0e0c3a-52a7-4c1c-9d58-3f1f0e6f9a01"
+                 *     ]
+                 */
+                dataset_id?: components["parameters"]["DatasetFilter"];
+                /**
+                 * @description Only of the datasets with these slugs, separated by commas.
+                 * @example [
+                 *       "btc25_1",
+                 *       "btc25_2"
+                 *     ]
+                 */
+                dataset_slug?: components["parameters"]["SlugFilter"];
+                /**
+                 * @description Only of datasets with these symbols, separated by commas.
+                 * @example [
+                 *       "BTCUSDT"
+                 *     ]
+                 */
+                symbol?: components["parameters"]["SymbolsFilter"];
+                /**
+                 * @description Only in these statuses, separated by commas.
+                 * @example [
+                 *       "COMPLETED",
+                 *       "FAILED"
+                 *     ]
+                 */
+                status?: components["parameters"]["StatusFilter"];
+                /**
+                 * @description Only with this table of predictions.
+                 * @example btc25_1_wf1767358800
+                 */
+                measurement?: components["parameters"]["MeasurementFilter"];
+                /**
+                 * @description Only with this target.
+                 * @example TGT_315
+                 */
+                target_column?: components["parameters"]["TargetFilter"];
+                /**
+                 * @description Only by this person.
+                 * @example analyst
+                 */
+                requested_by?: components["parameters"]["RequestedByFilter"];
+                /**
+                 * @description Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
+                 *     as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
+                 *     a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
+                 *     a path asks whether there is a number or a text. Repeated filters must all match. A text that is made of digits is no number. Arrays are not searched.
+                 *     `created_at`, `started_at`, `completed_at` (milliseconds, or a text such as `2026-01-02`, `2026-01-02 09:30` or RFC 3339) and `initial_capital`, a run's `duration_ms`, `fold_count` and `target_horizon_bars` compare likewise: `started_at>=2026-01-02T00:00:00Z`.
+                 *     If nothing matches, `warnings` says when no record has anything at the path, or something else than what is compared.
+                 * @example [
+                 *       "summary_metrics.pf_long>=1.2"
+                 *     ]
+                 */
+                metric?: components["parameters"]["Metric"];
+                /**
+                 * @description A column (`created_at`, `started_at`, `completed_at`, `status`, `dataset_slug`, `symbol`; of runs `duration_ms`, `fold_count`, `prediction_measurement`,
+                 *     `target_column`, `requested_by`, `name`, `search_id`, `parent_run_id`, `git_commit`, `initial_capital`, `target_horizon_bars`; of simulations `run_id`, `mode`, `input_run_measurement`, `questdb_namespace`, `name`, `initial_capital`), or a path as in `summary_metrics.pf_long`; ascending, or descending after `-`. Numbers come
+                 *     before texts, and those that have neither come last in both directions. Texts are in the order of their bytes.
+                 * @example -summary_metrics.pf_long
+                 */
+                sort?: components["parameters"]["Sort"];
+                /**
+                 * @description Most items to return. A value above 1000 counts as 1000; the answer has the limit that was used.
+                 * @example 100
+                 */
+                limit?: components["parameters"]["SmallLimit"];
+                /**
+                 * @description Only those with this text in slug, symbol, target, measurement, requested_by, name, tags or notes, in upper or lower case of any script.
+                 * @example btc
+                 */
+                search?: components["parameters"]["Search"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The comparison. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    GetLeaderboard: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The id of a dataset or its slug.
+                 * @example btc25_1
+                 */
+                dataset?: string;
+                /**
+                 * @description The target column; with dataset.
+                 * @example target_4h
+                 */
+                target?: string;
+                /**
+                 * @description The search.
+                 * @example grid-7
+                 */
+                search_id?: string;
+                /**
+                 * @description What the runs are ranked by: a figure of the rows, or summary_metrics. and a name; sharpe by default.
+                 * @example sharpe
+                 */
+                metric?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The leaderboard. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Leaderboard"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -8315,11 +8623,6 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["JobFields"];
-                /**
-                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
-                 * @example csv
-                 */
-                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -8337,35 +8640,17 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
-                    "X-Row-Count": components["headers"]["RowCount"];
-                    "X-Total-Count": components["headers"]["TotalCount"];
-                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["JobList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
-                    /**
-                     * @example run_id,status
-                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
-                     */
-                    "text/csv": string;
-                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
-                    "application/x-ndjson": string;
-                    /** @example  */
-                    "application/vnd.apache.arrow.file": string;
-                    /** @example  */
-                    "application/vnd.apache.arrow.stream": string;
-                    /** @example  */
-                    "application/vnd.apache.parquet": string;
                 };
             };
-            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
-            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };

@@ -8,6 +8,98 @@ from typing import Any, Literal, TypeAlias, TypedDict
 
 Time: TypeAlias = "str | int | datetime"
 
+
+class Figure(TypedDict):
+    """A number, or null and the reason."""
+
+    value: float | None
+    why: str | None
+
+Figures: TypeAlias = "dict[str, Any]"
+
+Basis: TypeAlias = "Literal['mark', 'realised', 'folds']"
+
+
+class Tearsheet(TypedDict):
+    simulation_id: str
+    run_id: str
+    dataset_id: str
+    basis: Basis
+    why: str | None
+    period: Literal['day', 'fold']
+    periods: int
+    periods_per_year: float | None
+    first_day: str | None
+    last_day: str | None
+    figures: Figures
+    monthly: list[dict[str, Any]]
+    rolling_sharpe: dict[str, Any]
+    drawdowns: list[dict[str, Any]]
+    trades: dict[str, Any]
+    folds: FoldStability
+    days: list[str]
+    returns: list[float]
+
+
+class FoldStability(TypedDict):
+    folds: int
+    profitable_share: Figure
+    worst_fold: Figure
+    longest_losing_streak: int
+    profit_share_of_best_fold: Figure
+
+
+class ComparedRun(TypedDict):
+    run_id: str
+    name: str | None
+    dataset_id: str
+    dataset_slug: str
+    target_column: str
+    search_id: str | None
+    status: str
+    created_at: str
+    simulation_id: str | None
+    basis: Basis
+    why: str | None
+    period: Literal['day', 'fold']
+    periods: int
+    periods_per_year: float | None
+    first_day: str | None
+    last_day: str | None
+    figures: Figures
+    folds: FoldStability
+
+
+class Comparison(TypedDict):
+    runs: list[ComparedRun]
+    count: int
+    baseline: str | None
+    metrics: list[dict[str, Any]]
+    configuration: list[dict[str, Any]]
+    folds: dict[str, Any]
+    differences: list[dict[str, Any]]
+    equity: dict[str, Any]
+    warnings: list[str]
+
+
+class Leaderboard(TypedDict):
+    search: dict[str, Any]
+    metric: str
+    period: Literal['day', 'fold']
+    periods: int
+    periods_per_year: float | None
+    first_day: str | None
+    last_day: str | None
+    block_length: float
+    trials: dict[str, Any]
+    expected_max_sharpe: Figure
+    overfit: dict[str, Any]
+    rows: list[dict[str, Any]]
+    count: int
+    incomparable: list[dict[str, Any]]
+    without_returns: list[dict[str, Any]]
+    warnings: list[str]
+
 Status: TypeAlias = "Literal['PENDING', 'QUEUED', 'RUNNING', 'COMPLETED', 'INCOMPLETE', 'FAILED', 'CANCELLED']"
 
 Mode: TypeAlias = "Literal['long', 'short', 'dual']"
@@ -1261,6 +1353,35 @@ class GetEquityQuery(TypedDict, total=False):
     every: Literal['bar', 'day']
     points: int
     width: int
+
+
+class GetTearsheetQuery(TypedDict, total=False):
+    window: int
+
+
+class CompareRunsQuery(TypedDict, total=False):
+    ids: Sequence[str]
+    baseline: str
+    fold_metric: str
+    points: int
+    dataset_id: Sequence[str]
+    dataset_slug: Sequence[str]
+    symbol: Sequence[str]
+    status: Status | Sequence[Status]
+    measurement: str
+    target_column: str
+    requested_by: str
+    metric: Sequence[str]
+    sort: str
+    limit: int
+    search: str
+
+
+class GetLeaderboardQuery(TypedDict, total=False):
+    dataset: str
+    target: str
+    search_id: str
+    metric: str
 
 
 class ListMeasurementsQuery(TypedDict, total=False):

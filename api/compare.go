@@ -1,0 +1,303 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"foldbook/api/spec"
+	"foldbook/internal/paging"
+	"foldbook/internal/returns"
+	"foldbook/internal/stats"
+)
+
+// mostCompared is how many runs are compared at a time.
+const mostCompared = 100
+
+// comparison is the answer of CompareRuns; lists of values have one for each run.
+type comparison struct {
+	Runs          []comparedRun    `json:"runs"`
+	Count         int              `json:"count"`
+	Baseline      *uuid.UUID       `json:"baseline"`
+	Metrics       []comparedMetric `json:"metrics"`
+	Configuration []setting        `json:"configuration"`
+	Folds         foldTable        `json:"folds"`
+	Differences   []difference     `json:"differences"`
+	Equity        overlay          `json:"equity"`
+	Warnings      []string         `json:"warnings"`
+}
+
+type comparedRun struct {
+	RunID        uuid.UUID               `json:"run_id"`
+	Name         *string                 `json:"name"`
+	DatasetID    uuid.UUID               `json:"dataset_id"`
+	DatasetSlug  string                  `json:"dataset_slug"`
+	TargetColumn string                  `json:"target_column"`
+	SearchID     *string                 `json:"search_id"`
+	Status       string                  `json:"status"`
+	CreatedAt    time.Time               `json:"created_at"`
+	SimulationID *uuid.UUID              `json:"simulation_id"`
+	Basis        string                  `json:"basis"`
+	Why          *string                 `json:"why"`
+	Period       string                  `json:"period"`
+	Periods      int                     `json:"periods"`
+	PerYear      *float64                `json:"periods_per_year"`
+	FirstDay     *string                 `json:"first_day"`
+	LastDay      *string                 `json:"last_day"`
+	Figures      map[string]stats.Figure `json:"figures"`
+	Folds        stats.Stability         `json:"folds"`
+}
+
+type comparedMetric struct {
+	Name   string     `json:"name"`
+	Values []*float64 `json:"values"`
+}
+
+type difference struct {
+	RunID   uuid.UUID        `json:"run_id"`
+	Periods int              `json:"periods"`
+	Sharpe  stats.Difference `json:"sharpe"`
+}
+
+type overlay struct {
+	Days   []string     `json:"days"`
+	Total  int          `json:"total"`
+	Values [][]*float64 `json:"values"`
+}
+
+// CompareRuns serves GET /api/runs/compare: {"runs": […], "metrics": […], "configuration": […], "folds": {…}, …}.
+func (s *Server) CompareRuns(c echo.Context, params spec.CompareRunsParams) error {
+	points := orElse(params.Points, 500)
+	if points < 2 || points > 5000 {
+		return spec.InvalidParameter("points", "is not from 2 to 5000")
+	}
+	ctx := c.Request().Context()
+	ids, err := s.comparedIDs(ctx, params)
+	if err != nil {
+		return err
+	}
+	list, err := s.records(ctx, ids, orElse(params.FoldMetric, ""), true)
+	if err != nil {
+		return err
+	}
+	base, err := baseline(list, params.Baseline)
+	if err != nil {
+		return err
+	}
+	if params.Ids != nil {
+		for _, id := range ids {
+			if !slices.ContainsFunc(list, func(r *record) bool { return r.RunID == id }) {
+				return spec.NoSuch("run", id)
+			}
+		}
+	}
+	answer := comparison{
+		Runs: []comparedRun{}, Count: len(list), Metrics: metricsOf(list), Configuration: configurationOf(list),
+		Folds: foldTableOf(list, params.FoldMetric), Differences: differencesOf(list, base), Equity: overlayOf(list, int(points)),
+		Warnings: comparability(list),
+	}
+	for _, r := range list {
+		answer.Runs = append(answer.Runs, r.compared())
+	}
+	if base != nil {
+		answer.Baseline = &base.RunID
+	}
+	return c.JSON(http.StatusOK, answer)
+}
+
+// comparedIDs are the ids that the request names, or those of the first runs that its filters find.
+func (s *Server) comparedIDs(ctx context.Context, p spec.CompareRunsParams) ([]uuid.UUID, error) {
+	if p.Ids != nil {
+		ids, err := queryIDs("ids", p.Ids)
+		if err == nil && len(ids) > mostCompared {
+			err = spec.InvalidParameter("ids", fmt.Sprintf("names more than %d runs", mostCompared))
+		}
+		return ids, err
+	}
+	q, err := s.runSearchOf(ctx, spec.ListRunsParams{
+		DatasetID: p.DatasetID, DatasetSlug: p.DatasetSlug, Symbol: p.Symbol, Status: p.Status, Measurement: p.Measurement,
+		TargetColumn: p.TargetColumn, RequestedBy: p.RequestedBy, Metric: p.Metric, Sort: p.Sort, Search: p.Search,
+	})
+	if err != nil {
+		return nil, err
+	}
+	size := orElse(p.Limit, mostCompared)
+	if size < 1 || size > mostCompared {
+		return nil, spec.InvalidParameter("limit", fmt.Sprintf("is not from 1 to %d", mostCompared))
+	}
+	found, err := runFinder(ctx, s, q).page(nil, paging.Page{Limit: int32(size)}) //nolint:gosec // it is at most mostCompared
+	if err != nil {
+		return nil, fmt.Errorf("find the runs to compare: %w", err)
+	}
+	ids := []uuid.UUID{}
+	for i := range found.rows {
+		ids = append(ids, found.rows[i].RunID)
+	}
+	return ids, nil
+}
+
+// baseline is the run that the others are compared with; nil of none.
+func baseline(list []*record, named *string) (*record, error) {
+	if named == nil {
+		if len(list) == 0 {
+			return nil, nil
+		}
+		return list[0], nil
+	}
+	id, err := spec.ParseUUID(*named)
+	for _, r := range list {
+		if err == nil && r.RunID == id {
+			return r, nil
+		}
+	}
+	return nil, spec.InvalidParameter("baseline", "is none of the runs")
+}
+
+func (r *record) compared() comparedRun {
+	figures := figuresOf(r.series.Returns, r.period, r.perYear)
+	if r.period == periodDay {
+		dayFigures(figures, &r.series)
+	}
+	return comparedRun{
+		RunID: r.RunID, Name: r.Name, DatasetID: r.DatasetID, DatasetSlug: r.DatasetSlug, TargetColumn: r.TargetColumn,
+		SearchID: r.SearchID, Status: r.Status, CreatedAt: r.CreatedAt.UTC(), SimulationID: r.SimulationID, Basis: r.series.Basis,
+		Why: textOrNull(r.series.Why), Period: r.period, Periods: len(r.series.Returns), PerYear: r.perYear,
+		FirstDay: r.first, LastDay: r.last, Figures: figures, Folds: stats.StabilityOf(foldReturns(r.fold)),
+	}
+}
+
+// metricsOf are the numbers of the runs' summaries.
+func metricsOf(list []*record) []comparedMetric {
+	byName := map[string][]*float64{}
+	for i, r := range list {
+		var summary map[string]json.RawMessage
+		if json.Unmarshal(r.SummaryMetrics, &summary) != nil {
+			continue
+		}
+		for name, text := range summary {
+			var x *float64
+			if json.Unmarshal(text, &x) != nil || x == nil {
+				continue
+			}
+			if byName[name] == nil {
+				byName[name] = make([]*float64, len(list))
+			}
+			byName[name][i] = x
+		}
+	}
+	table := []comparedMetric{}
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		table = append(table, comparedMetric{"summary_metrics." + name, byName[name]})
+	}
+	return table
+}
+
+// differencesOf compares each run with the baseline on the days that both have.
+func differencesOf(list []*record, base *record) []difference {
+	all := []difference{}
+	for _, r := range list {
+		if r == base {
+			continue
+		}
+		a, b := common(&r.series, &base.series)
+		d := difference{RunID: r.RunID, Periods: len(a)}
+		if len(a) == 0 {
+			d.Sharpe = stats.NoDifference(stats.NoCommonPeriods)
+		} else {
+			d.Sharpe = stats.SharpeDifference(a, b, stats.BlockLength(len(a), max(r.holding(), base.holding())))
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+// common are the returns of two series on the days that both have.
+func common(a, b *returns.Series) (x, y []float64) {
+	j := 0
+	for i, day := range a.Days {
+		for j < len(b.Days) && b.Days[j] < day {
+			j++
+		}
+		if j < len(b.Days) && b.Days[j] == day {
+			x, y = append(x, a.Returns[i]), append(y, b.Returns[j])
+		}
+	}
+	return x, y
+}
+
+// overlayOf is the growth of 1 in each run, on the same days, thinned evenly; the first day and the last one stay.
+func overlayOf(list []*record, points int) overlay {
+	o := overlay{Days: []string{}, Values: make([][]*float64, len(list))}
+	var days []int32
+	for i, r := range list {
+		days = append(days, r.series.Days...)
+		o.Values[i] = []*float64{}
+	}
+	slices.Sort(days)
+	days = slices.Compact(days)
+	o.Total = len(days)
+	var kept []int32
+	for i := range min(points, len(days)) {
+		if len(days) > points {
+			kept = append(kept, days[i*(len(days)-1)/(points-1)])
+		} else {
+			kept = append(kept, days[i])
+		}
+	}
+	o.Days = dayTexts(kept)
+	for i, r := range list {
+		equity := stats.Equity(r.series.Returns)[1:]
+		for _, day := range kept {
+			var x *float64
+			if at, ok := slices.BinarySearch(r.series.Days, day); ok {
+				x = &equity[at]
+			}
+			o.Values[i] = append(o.Values[i], x)
+		}
+	}
+	return o
+}
+
+// holding is how many days a return of the run's target spans.
+func (r *record) holding() float64 {
+	bar := r.BarIntervalMS
+	if bar <= 0 || r.TargetHorizonBars == nil {
+		return 1
+	}
+	return float64(*r.TargetHorizonBars) * float64(bar) / dayMS
+}
+
+// alike are what comparable runs have in common, by its name.
+func (r *record) alike() map[string]string {
+	costs, _ := json.Marshal(flatten(r.CostModel))
+	return map[string]string{
+		"dataset": r.DatasetSlug, "target": r.TargetColumn, "bar size": r.Granularity, "period": r.period, "basis": r.series.Basis,
+		"out-of-sample window": orElse(r.first, "unknown") + " to " + orElse(r.last, "unknown"), "cost model": string(costs),
+	}
+}
+
+// comparability says in what runs differ that comparable ones have in common.
+func comparability(list []*record) []string {
+	warnings := []string{}
+	values := map[string][]string{}
+	for _, r := range list {
+		for what, text := range r.alike() {
+			if !slices.Contains(values[what], text) {
+				values[what] = append(values[what], text)
+			}
+		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(values)) {
+		if n := len(values[what]); n > 1 {
+			warnings = append(warnings, fmt.Sprintf("the runs have %d different values of %s, so that they do not compare", n, what))
+		}
+	}
+	return warnings
+}
