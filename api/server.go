@@ -49,6 +49,8 @@ type Options struct {
 	Proxies   access.Proxies // whose word on the address of a client is believed
 	OpenReads []string       // paths of the description that may be read without a credential; OlderReads is the six original ones
 
+	MCP bool // agents may call tools at /mcp
+
 	AllowedHosts   []string // names beside those of the loopback that the service answers to
 	CORSOrigins    []string // origins whose pages may call, and write unless it is "*", which is any
 	BodyCache      int64    // bytes of compressed answers that are kept, 0 for none
@@ -87,6 +89,9 @@ func New(opts Options) *Server {
 	e.IPExtractor = echo.ExtractIPDirect()
 	e.Use(s.retryReads)
 	s.routes()
+	if s.MCP {
+		s.agentRoute()
+	}
 	for _, route := range e.Routes() {
 		if s.needs[route.Method+" "+route.Path].scope == "" {
 			panic(route.Method + " " + route.Path + " has no scope") // registered beside openapi.yaml

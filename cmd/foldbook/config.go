@@ -92,6 +92,7 @@ type config struct {
 	LimitInFlight  int64    `env:"LIMIT_IN_FLIGHT" envDefault:"2000"`
 	TrustedProxies []string `env:"TRUSTED_PROXIES"`
 
+	MCP            bool     `env:"MCP" envDefault:"false"`
 	AllowedHosts   []string `env:"ALLOWED_HOSTS"`
 	CORSOrigins    []string `env:"CORS_ORIGINS" envDefault:"*"`
 	TraderPrefixes []string `env:"TRADER_PREFIXES" envDefault:"/traders/*"`

@@ -117,7 +117,7 @@ func (serveCmd) Run(a *app) error {
 		ReadTimeout: cfg.ReadTimeout, RequestTimeout: cfg.RequestTimeout, WriteTimeout: cfg.WriteTimeout,
 		StreamTimeout: cfg.StreamTimeout, StreamWriteTimeout: cfg.StreamWrite, BodyCache: cfg.BodyCacheMB << 20,
 		Gate: gate, Limits: cfg.limits(), InFlight: cfg.LimitInFlight, Proxies: proxies, OpenReads: cfg.AuthOpenReads,
-		AllowedHosts: cfg.AllowedHosts, CORSOrigins: cfg.CORSOrigins,
+		MCP: cfg.MCP, AllowedHosts: cfg.AllowedHosts, CORSOrigins: cfg.CORSOrigins,
 		TraderPrefixes: cfg.TraderPrefixes,
 	})
 

@@ -1,0 +1,198 @@
+package api
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"foldbook/api/spec"
+)
+
+// tools are what agents can call.
+var tools = []tool{
+	{
+		name:        "describe_schema",
+		description: "What is stored: the datasets, and with record=run, fold, dataset, simulation or trade the members of such a record.",
+		arguments:   map[string]string{"record": "run, fold, dataset, simulation or trade"},
+		read:        describeSchema,
+	},
+	{
+		name: "search_runs",
+		description: "Runs that match all filters, newest first or sorted, as a table. Filters and sorts by a metric use paths such as " +
+			"summary_metrics.pf_long or hyperparameters.max_depth, which get_run shows.",
+		arguments: map[string]string{
+			"dataset": "slug or id; several separated by commas", "target": "target column", "status": "such as COMPLETED", "search_id": "id of a search",
+			"tags": "list: all of them", "search": "text in slug, name, symbol, target", "metric": "list: filters such as summary_metrics.pf_long>=1.2",
+			"sort": "column or path, - in front: descending", "show": "list: more columns, as paths", "limit": "integer: 20 unless given",
+			"cursor": "next of the page before",
+		},
+		read: searchRuns,
+	},
+	{
+		name:        "get_run",
+		description: "One run: configuration, metrics, lineage, and its simulations.",
+		required:    []string{"run"},
+		arguments:   map[string]string{"run": "id or name"},
+		read:        getRun,
+	},
+	{
+		name:        "fold_table",
+		description: "The folds of a run in order, as a table of windows and of the metrics that are named. Without metrics it names those that there are.",
+		required:    []string{"run"},
+		arguments: map[string]string{
+			"run": "id or name", "metrics": "list: names such as hit_rate", "from": "integer: number of folds to skip", "limit": "integer: 100 unless given",
+		},
+		read: foldTable,
+	},
+	{
+		name: "series_summary",
+		description: "A dataset: counts and bounds of its bars and indicators, and its columns; with column the distribution of that indicator " +
+			"or target: count, nulls, min, max, mean, stddev, histogram.",
+		required: []string{"dataset"},
+		arguments: map[string]string{
+			"dataset": "slug or id", "column": "an indicator or target", "start": "time", "end": "time", "bins": "integer: 10 unless given",
+		},
+		read: seriesSummary,
+	},
+	{
+		name: "equity",
+		description: "The curve of a simulation in percent of one position, thinned so that a line looks the same, with total return and worst drawdown. " +
+			"get_run has the ids of simulations.",
+		required: []string{"simulation"},
+		arguments: map[string]string{
+			"simulation": "id", "points": "integer: 60 unless given", "basis": "closed (by trade, the default) or mark (by bar, open trades valued)",
+		},
+		read: equityCurve,
+	},
+}
+
+var runColumns = []string{"run_id", "name", "dataset_slug", "target_column", "status", "fold_count", "created_at"}
+
+func searchRuns(a agentCall) (any, error) {
+	q := a.query("dataset=dataset_id", "target=target_column", "status", "search_id", "tags", "search", "sort", "cursor")
+	q["metric"] = a.list("metric")
+	q.Set("limit", cmp.Or(a.text("limit"), "20"))
+	found, err := a.get("/api/runs", q)
+	if err != nil {
+		return nil, err
+	}
+	paths := slices.Concat(runColumns, a.list("show"))
+	if by := strings.TrimPrefix(a.text("sort"), "-"); strings.Contains(by, ".") && !slices.Contains(paths, by) {
+		paths = append(paths, by)
+	}
+	table := columns(found["runs"], paths)
+	table["total"], table["next"], table["warnings"] = found["total"], found["next"], found["warnings"]
+	return table, nil
+}
+
+func getRun(a agentCall) (any, error) {
+	id, err := a.runID("run")
+	if err != nil {
+		return nil, err
+	}
+	run, err := a.get("/api/runs/"+id, url.Values{"folds": {"none"}})
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"folds", "total_folds", "fold_offset", "has_more_folds", "serialized_config"} {
+		delete(run, name)
+	}
+	below, err := a.get("/api/runs/"+id+"/simulations", url.Values{"limit": {"10"}})
+	if err != nil {
+		return nil, err
+	}
+	run["simulations"] = columns(below["simulations"], []string{"simulation_id", "name", "mode", "status", "summary_metrics"})
+	return run, nil
+}
+
+func foldTable(a agentCall) (any, error) {
+	id, err := a.runID("run")
+	if err != nil {
+		return nil, err
+	}
+	q := a.query("from=offset")
+	q.Set("limit", cmp.Or(a.text("limit"), "100"))
+	found, err := a.get("/api/runs/"+id+"/folds", q)
+	if err != nil {
+		return nil, err
+	}
+	paths := []string{"fold_number", "test_start_idx", "test_end_idx", "test_start_ts_ms", "best_score"}
+	for _, name := range a.list("metrics") {
+		paths = append(paths, "metrics."+name)
+	}
+	table := columns(found["folds"], paths)
+	table["total"] = found["total"]
+	if a.list("metrics") == nil {
+		table["metrics"] = namesOf(found["folds"], "metrics")
+	}
+	return table, nil
+}
+
+func seriesSummary(a agentCall) (any, error) {
+	path := "/api/datasets/" + url.PathEscape(a.text("dataset"))
+	if a.text("column") == "" {
+		dataset, err := a.get(path, nil)
+		if err == nil {
+			delete(dataset, "metadata")
+		}
+		return dataset, err
+	}
+	q := a.query("column", "start=start_ts", "end=end_ts")
+	q.Set("bins", cmp.Or(a.text("bins"), "10"))
+	return a.get(path+"/histogram", q)
+}
+
+func equityCurve(a agentCall) (any, error) {
+	q := a.query("basis")
+	q.Set("points", cmp.Or(a.text("points"), "60"))
+	q.Set("shape", "arrays")
+	return a.get("/api/simulations/"+url.PathEscape(a.text("simulation"))+"/equity", q)
+}
+
+// records are the schemas of openapi.yaml that describe_schema shows.
+var records = map[string]string{
+	"run": "WalkforwardRun", "fold": "WalkforwardFold", "dataset": "DatasetSummary", "simulation": "SimulationSummary", "trade": "SimulationTrade",
+}
+
+func describeSchema(a agentCall) (any, error) {
+	record := a.text("record")
+	if record == "" {
+		found, err := a.get("/api/datasets", url.Values{"limit": {"50"}})
+		if err != nil {
+			return nil, err
+		}
+		table := columns(found["datasets"], []string{"dataset_slug", "symbol", "granularity", "indicator_row_count", "run_count", "simulation_count"})
+		return map[string]any{
+			"datasets": table, "total": found["total"],
+			"about": "A dataset has bars and indicators, targets among them. A run predicts a target in folds, each with a training and a later test window. " +
+				"A simulation trades the predictions of a run. record= shows the members of each.",
+		}, nil
+	}
+	if records[record] == "" {
+		return nil, refusal{fmt.Sprintf("invalid_parameter: %q is none of run, fold, dataset, simulation, trade", record)}
+	}
+	var d struct {
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]struct {
+					Type        any
+					Description string
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(spec.DocumentJSON, &d); err != nil {
+		return nil, fmt.Errorf("read the description: %w", err)
+	}
+	members := map[string]any{}
+	for name, member := range d.Components.Schemas[records[record]].Properties {
+		members[name] = fmt.Sprint(member.Type)
+		if member.Description != "" {
+			members[name] = member.Description
+		}
+	}
+	return map[string]any{"record": record, "members": members}, nil
+}
