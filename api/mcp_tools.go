@@ -45,7 +45,7 @@ var tools = []tool{
 		arguments: map[string]string{
 			"run": "id or name", "metrics": "list: names such as hit_rate", "from": "integer: number of folds to skip", "limit": "integer: 100 unless given",
 		},
-		read: foldTable,
+		read: foldRows,
 	},
 	{
 		name: "series_summary",
@@ -108,7 +108,7 @@ func getRun(a agentCall) (any, error) {
 	return run, nil
 }
 
-func foldTable(a agentCall) (any, error) {
+func foldRows(a agentCall) (any, error) {
 	id, err := a.runID("run")
 	if err != nil {
 		return nil, err
