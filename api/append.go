@@ -227,9 +227,9 @@ func (s *Server) append(c echo.Context, a appendRequest) error {
 			return err
 		}
 		defer lease.Release(ctx)
-		if err := s.stillNamed(ctx, a); err != nil {
-			return err
-		}
+	}
+	if err := s.stillNamed(ctx, a); err != nil {
+		return err
 	}
 	if err := acquire(ctx, s.appends); err != nil {
 		return err
@@ -266,17 +266,23 @@ func (s *Server) append(c echo.Context, a appendRequest) error {
 }
 
 // stillNamed fails when the record was deleted, or got another table, before the lease was taken: then the table may be gone already, and
-// nobody would remove what is written to it. A removal that comes later waits for the lease.
+// nobody would remove what is written to it. A removal that comes later waits for the lease. It also fails when another record names the
+// table, in which nothing tells the rows of both apart.
 func (s *Server) stillNamed(ctx context.Context, a appendRequest) error {
-	var table string
+	var place db.GetPlaceRow
 	err := retry(ctx, transient, func() (err error) {
-		table, err = s.DB.GetPlace(ctx, db.GetPlaceParams{Kind: int32(a.Kind), ID: a.id})
+		place, err = s.DB.GetPlace(ctx, db.GetPlaceParams{Kind: int32(a.Kind), ID: a.id, Shared: a.Place.Shared})
 		return err
 	})
-	if err == nil && table != a.Place.Name {
+	switch {
+	case err != nil:
+		return notFound(err, a.what, a.id)
+	case place.TableName != a.Place.Name:
 		return conflict("the "+a.what+" names another table by now: nothing is stored, repeat the request", nil)
+	case place.Other != "":
+		return tableTakenError{a.Kind, place.TableName, place.Other, place.OtherKind}
 	}
-	return notFound(err, a.what, a.id)
+	return nil
 }
 
 // bytesOfRows is what a byte of rows may take in memory: "0," is a cell of eight bytes.
@@ -304,7 +310,7 @@ func readRows(c echo.Context, d *ingest.Destination, body *httpbody.Body) (*rowr
 			code = spec.ErrorCodeInvalidJSON
 		}
 		return nil, spec.NewProblem(http.StatusBadRequest, code, invalidRow.Error())
-	case errors.As(err, &invalid):
+	case errors.As(err, &invalid), errors.As(err, new(*spec.Problem)):
 		return nil, err
 	}
 	return nil, body.Failure()

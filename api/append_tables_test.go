@@ -171,9 +171,15 @@ func TestAppendTrace(t *testing.T) {
 		{body(row("", 1), row("", 1), row("", 2)), 3}, {body(row("", 1), row("", 1), row("", 2)), 3}, {body(row("", 2), row("", 3)), 4}, {body(row("", 1)), 4},
 		{body(row(`, "extra": 5`, 1)), 5}, {body(row(`, "extra": 5`, 1), row("", 3)), 5},
 	} {
-		if a := h.store(path, c.body, 200); a["row_count"] != c.rows {
-			t.Errorf("shared table, request %d: %v, want %v rows", i, a, c.rows)
+		dry := h.store(path+"?dry_run=true", c.body, 200)
+		a := h.store(path, c.body, 200)
+		if a["row_count"] != c.rows || dry["rows_added"] != a["rows_written"] || dry["rows_written"] != a["rows_written"] ||
+			dry["rows_unchanged"] != float64(strings.Count(c.body, "timestamp\""))-dry["rows_added"].(float64) {
+			t.Errorf("shared table, request %d: %v, want %v rows, and beforehand %v", i, a, c.rows, dry)
 		}
+	}
+	if status, a := h.send(http.MethodPost, path+"?replace=true", body(row("", 1))); status != 400 || !strings.Contains(fmt.Sprint(a["message"]), "table trading_sim_traces has none: rows are only added to it") {
+		t.Errorf("replace=true without a key: %d %v", status, a)
 	}
 	var senders sync.WaitGroup
 	for range 4 {

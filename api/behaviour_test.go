@@ -267,6 +267,8 @@ func TestTooSlow(t *testing.T) {
 		for _, path := range []string{"/api/walkforward/runs", "/api/walkforward/runs/" + fullRun.String(), "/api/tradesim/runs"} {
 			checkError(t, slow.get(path), name+" "+path, 504, "timeout", "the request took too long")
 		}
+		path := "/api/runs/" + fullRun.String() + "/predictions"
+		checkError(t, slow.get(path), name+" "+path, 504, "timeout", "the request took too long: name fewer columns with columns=, or give a shorter range with start_ts= and end_ts=")
 		unlock()
 		began := time.Now() // a busy machine may not answer within 100 ms at once
 		for status := 0; status != 200; {

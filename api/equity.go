@@ -188,14 +188,13 @@ func (s *Server) GetEquity(c echo.Context, simulationID string, params spec.GetE
 		return s.sendMarked(c, clock, &e)
 	}
 	curve := &closedCurve{gains: gains{compounding: isTrue(e.Compounding)}, trades: e.trades}
+	at, by := func(t *earning) int64 { return t.entry }, 0 // the time of a row, and its column
 	if orElse(e.Order, spec.Exit) == spec.Exit {
 		curve.trades = byExit(curve.trades)
+		at, by = (*earning).counts, 1
 	}
-	by := 0 // the column that has the time of a row
-	if n := len(curve.trades); n > 0 && orElse(e.Order, spec.Exit) == spec.Exit {
-		by, e.span = 1, [2]int64{curve.trades[0].counts(), curve.trades[n-1].counts()}
-	} else if n > 0 {
-		e.span = [2]int64{curve.trades[0].entry, curve.trades[n-1].entry}
+	if n := len(curve.trades); n > 0 {
+		e.span = [2]int64{at(&curve.trades[0]), at(&curve.trades[n-1])}
 	}
 	return e.send(s, c, clock, equityFields, curve, by, &curve.gains, nil)
 }

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -63,6 +64,12 @@ func TestFinalRecords(t *testing.T) {
 			t.Errorf("with If-Match: %d %v", status, a)
 		}
 	}
+	nested := strings.Replace(runBody(5), `"pf_long": 1.31`, `"pf_long": 1.31, "long": {"pf": 1, "n": {"a": 1}}`, 1)
+	h.store("/api/runs", nested, 200)
+	if status, a := h.send(http.MethodPost, "/api/runs", strings.Replace(nested, `"n": {"a": 1}`, `"n": 1`, 1)); status != 409 || !strings.Contains(fmt.Sprint(a), "summary_metrics.long.n.a:") {
+		t.Errorf("without a member of an object in an object: %d %v", status, a)
+	}
+	h.store("/api/runs?replace=true", run, 200)
 	// The same again, more of it, and from one final state to another, is no loss.
 	h.store("/api/runs", run, 200)
 	h.store("/api/runs", runBody(6), 200)

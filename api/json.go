@@ -50,11 +50,8 @@ func sendTagged(c echo.Context, v db.Appender, partial bool) error {
 	}
 	header := c.Response().Header()
 	if header.Get("ETag") == "" {
-		var has *string
-		if given := c.Request().Header.Get("If-None-Match"); given != "" {
-			has = &given
-		}
-		if unchanged(c, has, paging.BodyETag(b, header.Get("X-Total-Count"))) {
+		has := c.Request().Header.Get("If-None-Match")
+		if unchanged(c, &has, paging.BodyETag(b, header.Get("X-Total-Count"))) {
 			return nil
 		}
 	}

@@ -114,7 +114,7 @@ func TestDeleteKeepsOthers(t *testing.T) {
 	ids := []string{newRun, strings.Replace(newRun, "0001", "0002", 1), strings.Replace(newRun, "0001", "0003", 1), strings.Replace(newRun, "0001", "0004", 1)}
 	for i, table := range []string{name + "_wf", strings.ToUpper(name) + "_WF", "walkforward_predictions", "walkforward_predictions"} {
 		h.store("/api/runs", body(ids[i], table, name+"_run"), 201)
-		h.store("/api/runs/"+ids[i]+"/predictions", `{"rows": [{"timestamp": 1704067200000, "fold_number": 0, "prediction": 0.5}]}`, 200)
+		h.store("/api/runs/"+ids[i]+"/predictions", `{"rows": [{"timestamp": 1704067200000, "fold_number": 0, "prediction": 0.5}]}`, []int{200, 409, 200, 200}[i])
 	}
 	answer := h.remove("/api/runs/" + ids[0])
 	if diff := cmp.Diff([]any{"table " + name + "_wf is kept: another record names it"}, answer["warnings"]); diff != "" || answer["deleted"].(map[string]any)["tables"] != 0.0 {
@@ -239,6 +239,55 @@ func TestOwnTables(t *testing.T) {
 	h.store("/api/datasets", fmt.Sprintf(`{"dataset_id": %q, "dataset_slug": "%s_b", "indicator_measurement": "%s_b_ind"}`, id(2), name, name), 200)
 	for i := range 2 {
 		h.store("/api/datasets", fmt.Sprintf(`{"dataset_id": %q, "dataset_slug": "%s_s%d", "indicator_measurement": "indicator_bars"}`, id(10+i), name, i), 201)
+	}
+}
+
+// data-rules.md, Tables and names: no record takes the table of one of another kind, and no rows go where nothing tells those of two
+// records apart.
+func TestTablesOfOthers(t *testing.T) {
+	t.Parallel()
+	h := appendHarness(t)
+	name := slug(t)
+	h.newSet(name)
+	inTable := func(body, table string) string {
+		return strings.NewReplacer("btc25_1_wf1767358800", table, "btc25_1_sim1", table).Replace(body)
+	}
+	second := strings.NewReplacer(newRun, strings.Replace(newRun, "0001", "0002", 1), newSim, strings.Replace(newSim, "0001", "0002", 1))
+	for _, table := range []string{name + "_ohlcv", strings.ToUpper(name) + "_IND"} {
+		if status, a := h.send(http.MethodPost, "/api/runs", inTable(runBody(0), table)); status != 409 || a["code"] != "conflict" ||
+			!strings.Contains(fmt.Sprint(a["message"]), "is that of dataset "+name+": name another one as prediction_measurement. Several runs share walkforward_predictions") {
+			t.Errorf("a run in %s: %d %v", table, status, a)
+		}
+	}
+	h.store("/api/runs", inTable(runBody(0), name+"_wf"), 201)
+	h.store("/api/runs", inTable(runBody(0), name+"_wf"), 200)
+	simulation := strings.NewReplacer("btc25_1_sim1", name+"_sim").Replace(simulationBody(1))
+	if status, a := h.send(http.MethodPost, "/api/simulations", inTable(simulationBody(1), name+"_wf")); status != 409 || !strings.Contains(fmt.Sprint(a["message"]), "is that of run "+newRun) {
+		t.Errorf("a simulation in the table of a run: %d %v", status, a)
+	}
+	h.store("/api/simulations", simulation, 201)
+	if status, a := h.send(http.MethodPut, "/api/datasets/"+newDataset, fmt.Sprintf(`{"dataset_id": %q, "dataset_slug": %q, "ohlcv_measurement": "%s_sim"}`, newDataset, name, name)); status != 409 ||
+		!strings.Contains(fmt.Sprint(a["message"]), "is that of simulation "+newSim) {
+		t.Errorf("a dataset in the table of a simulation: %d %v", status, a)
+	}
+	predictions, trace := "/api/runs/"+newRun+"/predictions", "/api/simulations/"+newSim+"/trace"
+	row := `{"rows": [{"timestamp": 1704067200000, "fold_number": 0, "prediction": %d}]}`
+	h.store(predictions, fmt.Sprintf(row, 1), 200)
+	h.store("/api/runs", second.Replace(inTable(runBody(0), name+"_wf")), 201)
+	h.store("/api/simulations", second.Replace(simulation), 201)
+	for _, path := range []string{predictions, second.Replace(predictions), trace, second.Replace(trace)} {
+		body := fmt.Sprintf(row, 2)
+		if strings.HasSuffix(path, "trace") {
+			body = `{"rows": [{"timestamp": 1704067200000, "trade_index": 0, "pnl": 1}]}`
+		}
+		for _, dry := range []string{"", "?dry_run=true"} {
+			if status, a := h.send(http.MethodPost, path+dry, body); status != 409 || a["code"] != "conflict" || !strings.Contains(fmt.Sprint(a["message"]), ": name another one as ") {
+				t.Errorf("%s%s: %d %v", path, dry, status, a)
+			}
+		}
+	}
+	if rows := h.table(name + "_wf"); len(rows) != 1 || rows[0]["prediction"] != 1.0 {
+		t.Errorf("predictions: %v", rows)
 	}
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
@@ -78,8 +79,20 @@ func (r router) add(method, path string, operation spec.Operation, h echo.Handle
 		if err := operation.Check(c.Request()); err != nil {
 			return err
 		}
-		return h(c)
+		return narrower(c, operation.Query, h(c))
 	}, m...)
+}
+
+// narrower says of a request of rows that took too long how to ask for less.
+func narrower(c echo.Context, known spec.Parameters, err error) error {
+	if err == nil || !slices.Contains(known, "start_ts") || classify(c.Request().Context(), err) != errTimeout {
+		return err
+	}
+	way := "give a shorter range with start_ts= and end_ts="
+	if slices.Contains(known, "columns") {
+		way = "name fewer columns with columns=, or " + way
+	}
+	return fmt.Errorf("%w: %w", spec.NewProblem(errTimeout.Status, errTimeout.Code, errTimeout.Message+": "+way), err)
 }
 
 // need is what a request needs to be answered: a scope, which is empty where there is no route, and a place in a budget.

@@ -74,7 +74,7 @@ func (f *finder[T]) walkFirst(w window) (rows []T, tail int, ids []uuid.UUID, er
 	if w.ids, err = f.together(); err != nil || w.ids != nil && len(w.ids) == 0 {
 		return nil, 0, w.ids, err
 	}
-	rows, tail, err = f.walk(w, w.ids == nil)
+	rows, tail, err = f.walk(w, true)
 	return rows, tail, w.ids, err
 }
 

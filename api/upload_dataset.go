@@ -16,7 +16,6 @@ import (
 type datasetUpload struct {
 	db.MergeDatasetParams
 	Warnings []string
-	shared   []string // tables of other datasets that it may share
 }
 
 type datasetFields struct {

@@ -17,6 +17,8 @@ import (
 	"foldbook/api/spec"
 	"foldbook/db"
 	"foldbook/internal/httpbody"
+	"foldbook/internal/series"
+	"foldbook/questdb"
 )
 
 // maxBody is the largest body that is read, after decompression.
@@ -26,7 +28,8 @@ const maxBody = 64 << 20
 type change struct {
 	dryRun  bool
 	ifMatch *string
-	replace bool // of what is final
+	replace bool     // of what is final
+	shared  []string // tables of other datasets in which QuestDB tells the rows of each apart
 }
 
 func isTrue(b *bool) bool { return b != nil && *b }
@@ -52,13 +55,39 @@ func (s *Server) write(c echo.Context, dryRun bool, f func(ctx context.Context, 
 	}
 }
 
-// claim refuses a record while a removal is to be done in one of its tables. It ends the transaction of a write.
-func claim(ctx context.Context, q *db.Queries, id uuid.UUID) error {
-	table, err := q.ClaimPlaces(ctx, id)
-	if err != nil {
+// claim refuses a record while a removal is to be done in one of its tables, or when one that it did not have before is that of a dataset
+// or of another kind of record, unless it is shared. It ends the transaction of a write.
+func (ch change) claim(ctx context.Context, q *db.Queries, kind series.Kind, id uuid.UUID, before ...string) error {
+	free := append(before, ch.shared...)
+	row, err := q.ClaimPlaces(ctx, db.ClaimPlacesParams{ID: id, Kind: int32(kind), Free: append(free, tableUses[kind].shared)})
+	switch {
+	case err != nil:
 		return fmt.Errorf("look for removals: %w", err)
+	case row.Removing == "" && row.Taken != "":
+		return tableTakenError{kind, row.Taken, row.TakenBy, row.TakenKind}
 	}
-	return removalPending(table)
+	return removalPending(row.Removing)
+}
+
+// tableUses are by kind what names a table, and the table that all records of the kind may share.
+var tableUses = [...]struct{ record, field, shared, tag string }{
+	series.Bars:        {"dataset", "indicator_measurement or ohlcv_measurement", questdb.SharedIndicators, "dataset"},
+	series.Indicators:  {"dataset", "indicator_measurement or ohlcv_measurement", questdb.SharedIndicators, "dataset"},
+	series.Predictions: {"run", "prediction_measurement", questdb.SharedPredictions, "run_id"},
+	series.Trace:       {"simulation", "questdb_namespace", questdb.SharedTraces, "simulation_id"},
+}
+
+// tableTakenError is the error of a record of a kind whose table another record has.
+type tableTakenError struct {
+	kind        series.Kind
+	table, name string
+	by          int32 // the kind of the other one
+}
+
+func (t tableTakenError) Error() string {
+	use := tableUses[t.kind]
+	return fmt.Sprintf("table %s is that of %s %s: name another one as %s. Several %ss share %s, or a table that has a SYMBOL column %s",
+		t.table, tableUses[t.by].record, t.name, use.field, use.record, use.shared, use.tag)
 }
 
 // claimTable refuses an import into a table that is still to be removed.

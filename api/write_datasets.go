@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -15,7 +14,6 @@ import (
 	"foldbook/db"
 	"foldbook/internal/paging"
 	"foldbook/internal/series"
-	"foldbook/questdb"
 )
 
 // StoreDataset serves POST /api/datasets: {"success": true, "dataset_id": …, "created": …}.
@@ -45,12 +43,12 @@ func (s *Server) storeDataset(c echo.Context, path *uuid.UUID, ch change) error 
 	answer := spec.DatasetStored{Success: true, DryRun: ch.dryRun, Warnings: orEmpty(up.Warnings)}
 	store := func() error {
 		return s.writeTagged(c, ch.dryRun, func(ctx context.Context, q *db.Queries) (string, error) {
-			return mergeDataset(ctx, q, up, ch.ifMatch, &answer)
+			return mergeDataset(ctx, q, up, ch, &answer)
 		})
 	}
 	err = store()
-	for taken := new(tableTakenError); errors.As(err, taken) && s.isShared(c.Request().Context(), taken.TableName); {
-		up.shared = append(up.shared, taken.TableName)
+	for taken := new(tableTakenError); errors.As(err, taken) && s.isShared(c.Request().Context(), taken); {
+		ch.shared = append(ch.shared, taken.table)
 		err = store()
 	}
 	if err != nil {
@@ -67,17 +65,17 @@ func (s *Server) storeDataset(c echo.Context, path *uuid.UUID, ch change) error 
 }
 
 // mergeDataset stores a dataset, found by its id or else by its slug, and completes the answer. It returns the ETag of the dataset.
-func mergeDataset(ctx context.Context, q *db.Queries, up *datasetUpload, ifMatch *string, answer *spec.DatasetStored) (string, error) {
+func mergeDataset(ctx context.Context, q *db.Queries, up *datasetUpload, ch change, answer *spec.DatasetStored) (string, error) {
 	answer.DatasetID, answer.MatchedBy = up.DatasetID, nil
 	stored, err := q.LockDataset(ctx, db.LockDatasetParams{DatasetID: up.DatasetID, QuestDBTag: up.QuestDBTag})
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		err = paging.CheckAbsent(ifMatch, "dataset")
+		err = paging.CheckAbsent(ch.ifMatch, "dataset")
 	case err == nil:
 		if stored.DatasetID != up.DatasetID {
 			answer.DatasetID, answer.MatchedBy = stored.DatasetID, new(spec.Slug)
 		}
-		if err = paging.CheckMatch(ifMatch, "dataset", paging.ETag(stored.Version, stored.CreatedAt)); err == nil && stored.SlugTaken {
+		if err = paging.CheckMatch(ch.ifMatch, "dataset", paging.ETag(stored.Version, stored.CreatedAt)); err == nil && stored.SlugTaken {
 			err = conflict("dataset_slug: is another one's already", nil)
 		}
 	}
@@ -91,48 +89,16 @@ func mergeDataset(ctx context.Context, q *db.Queries, up *datasetUpload, ifMatch
 		return "", fmt.Errorf("merge dataset %s: %w", answer.DatasetID, err)
 	}
 	answer.Created, answer.Version = row.Created, row.Version
-	if err := checkTables(ctx, q, up, answer.DatasetID, &stored, &row); err != nil {
-		return "", err
-	}
-	return paging.ETag(row.Version, row.CreatedAt), claim(ctx, q, answer.DatasetID)
+	err = ch.claim(ctx, q, series.Indicators, answer.DatasetID, strings.ToLower(stored.QuestDBMeasurement), strings.ToLower(stored.OhlcvMeasurement))
+	return paging.ETag(row.Version, row.CreatedAt), err
 }
 
-// tableTakenError is the error of a dataset whose table another dataset has.
-type tableTakenError db.GetTableOwnerRow
-
-func (t tableTakenError) Error() string {
-	return "table " + t.TableName + " is that of dataset " + t.QuestDBTag + ": name another one as indicator_measurement or " +
-		"ohlcv_measurement. " +
-		"Several datasets share indicator_bars, or a table that has a SYMBOL column dataset"
-}
-
-// checkTables refuses tables that the dataset did not have before and that another dataset has, unless its rows are told apart there.
-func checkTables(
-	ctx context.Context, q *db.Queries, up *datasetUpload, id uuid.UUID, before *db.LockDatasetRow, now *db.MergeDatasetRow,
-) error {
-	tables := []string{strings.ToLower(now.QuestDBMeasurement), strings.ToLower(now.OhlcvMeasurement)}
-	had := append([]string{questdb.SharedIndicators, strings.ToLower(before.QuestDBMeasurement), strings.ToLower(before.OhlcvMeasurement)},
-		up.shared...)
-	tables = slices.DeleteFunc(tables, func(table string) bool { return slices.Contains(had, table) })
-	if len(tables) == 0 {
-		return nil
-	}
-	taken, err := q.GetTableOwner(ctx, db.GetTableOwnerParams{DatasetID: id, Tables: tables})
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return nil
-	case err != nil:
-		return fmt.Errorf("look for others with the tables of dataset %s: %w", id, err)
-	}
-	return tableTakenError(taken)
-}
-
-// isShared tells whether QuestDB has the table, and the dataset of each row in it.
-func (s *Server) isShared(ctx context.Context, table string) bool {
-	if s.QuestDB == nil {
+// isShared tells whether QuestDB has the table of another dataset, and the dataset of each row in it.
+func (s *Server) isShared(ctx context.Context, t *tableTakenError) bool {
+	if s.QuestDB == nil || t.by > int32(series.Indicators) {
 		return false
 	}
-	place, err := series.Find(ctx, s.QuestDB, series.Indicators, table)
+	place, err := series.Find(ctx, s.QuestDB, series.Indicators, t.table)
 	return err == nil && place.Shared
 }
 

@@ -15,11 +15,12 @@ import (
 	"foldbook/api/spec"
 	"foldbook/db"
 	"foldbook/internal/paging"
+	"foldbook/internal/series"
 )
 
 // StoreRun serves POST /api/runs: {"success": true, "run_id": …, "folds_received": …, "folds_stored": …, "created": …}.
 func (s *Server) StoreRun(c echo.Context, params spec.StoreRunParams) error {
-	return s.storeRun(c, nil, change{isTrue(params.DryRun), params.IfMatch, isTrue(params.Replace)})
+	return s.storeRun(c, nil, change{dryRun: isTrue(params.DryRun), ifMatch: params.IfMatch, replace: isTrue(params.Replace)})
 }
 
 // PutRun serves PUT /api/runs/:run_id, with the effect of POST.
@@ -28,7 +29,7 @@ func (s *Server) PutRun(c echo.Context, runID string, params spec.PutRunParams) 
 	if err != nil {
 		return err
 	}
-	return s.storeRun(c, &id, change{isTrue(params.DryRun), params.IfMatch, isTrue(params.Replace)})
+	return s.storeRun(c, &id, change{dryRun: isTrue(params.DryRun), ifMatch: params.IfMatch, replace: isTrue(params.Replace)})
 }
 
 func (s *Server) storeRun(c echo.Context, path *uuid.UUID, ch change) error {
@@ -94,7 +95,7 @@ func upsertRun(ctx context.Context, q *db.Queries, up *runUpload, ch change, ans
 	}
 	after, err := finishRun(ctx, q, id, up.Run.DatasetID, row.FormerDatasetID)
 	if err == nil {
-		err = claim(ctx, q, id)
+		err = ch.claim(ctx, q, series.Predictions, id, row.FormerTable)
 	}
 	answer.Created, answer.Version, answer.FoldsStored = row.Created, row.Version, int(after.Folds)
 	return paging.ETag(row.Version, row.CreatedAt, after.DatasetSlug), err

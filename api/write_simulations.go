@@ -13,12 +13,13 @@ import (
 	"foldbook/api/spec"
 	"foldbook/db"
 	"foldbook/internal/paging"
+	"foldbook/internal/series"
 )
 
 // StoreSimulation serves POST /api/simulations: {"success": true, "simulation_id": …, "buckets_stored": …, "trades_stored":
 // …, "created": …}.
 func (s *Server) StoreSimulation(c echo.Context, params spec.StoreSimulationParams) error {
-	return s.storeSimulation(c, nil, change{isTrue(params.DryRun), params.IfMatch, isTrue(params.Replace)})
+	return s.storeSimulation(c, nil, change{dryRun: isTrue(params.DryRun), ifMatch: params.IfMatch, replace: isTrue(params.Replace)})
 }
 
 // PutSimulation serves PUT /api/simulations/:simulation_id, with the effect of POST.
@@ -27,7 +28,7 @@ func (s *Server) PutSimulation(c echo.Context, simulationID string, params spec.
 	if err != nil {
 		return err
 	}
-	return s.storeSimulation(c, &id, change{isTrue(params.DryRun), params.IfMatch, isTrue(params.Replace)})
+	return s.storeSimulation(c, &id, change{dryRun: isTrue(params.DryRun), ifMatch: params.IfMatch, replace: isTrue(params.Replace)})
 }
 
 func (s *Server) storeSimulation(c echo.Context, path *uuid.UUID, ch change) error {
@@ -88,7 +89,7 @@ func upsertSimulation(ctx context.Context, q *db.Queries, up *simulationUpload, 
 	if err := finishSimulation(ctx, q, id, up.Simulation.DatasetID, row.FormerDatasetID); err != nil {
 		return "", err
 	}
-	return paging.ETag(row.Version, row.CreatedAt), claim(ctx, q, id)
+	return paging.ETag(row.Version, row.CreatedAt), ch.claim(ctx, q, series.Trace, id, row.FormerTable)
 }
 
 // lockSimulation locks an existing simulation and checks that it is in the state that the caller expects.

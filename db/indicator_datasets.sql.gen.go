@@ -364,33 +364,6 @@ func (q *Queries) GetManifest(ctx context.Context, datasetID uuid.UUID) (GetMani
 	return i, err
 }
 
-const getTableOwner = `-- name: GetTableOwner :one
-SELECT questdb_tag, (CASE WHEN lower(questdb_measurement) = ANY($1::text[]) THEN lower(questdb_measurement) ELSE lower(ohlcv_measurement) END)::text AS table_name
-FROM indicator_datasets
-WHERE dataset_id <> $2 AND (lower(questdb_measurement) = ANY($1::text[]) OR lower(ohlcv_measurement) = ANY($1::text[]))
-ORDER BY created_at, dataset_id
-LIMIT 1
-`
-
-type GetTableOwnerParams struct {
-	Tables    []string  `json:"tables"`
-	DatasetID uuid.UUID `json:"dataset_id"`
-}
-
-type GetTableOwnerRow struct {
-	QuestDBTag string `json:"questdb_tag"`
-	TableName  string `json:"table_name"`
-}
-
-// GetTableOwner returns which other dataset names one of these tables. Called by POST and PUT /api/datasets.
-// index: none, it reads them all. cost: one pass over the datasets, of which there are few.
-func (q *Queries) GetTableOwner(ctx context.Context, arg GetTableOwnerParams) (GetTableOwnerRow, error) {
-	row := q.db.QueryRow(ctx, getTableOwner, arg.Tables, arg.DatasetID)
-	var i GetTableOwnerRow
-	err := row.Scan(&i.QuestDBTag, &i.TableName)
-	return i, err
-}
-
 const listDatasetMeasurements = `-- name: ListDatasetMeasurements :many
 SELECT dataset_id, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema, row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts, bar_interval_ms, lookback_rows, metadata, created_at, updated_at, version, search_text
 FROM indicator_datasets

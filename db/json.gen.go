@@ -3,6 +3,56 @@
 package db
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *ClaimPlacesRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *ClaimPlacesRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"removing":`...)
+		b = appendString(b, r.Removing)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"taken":`...)
+		b = appendString(b, r.Taken)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"taken_kind":`...)
+		b = appendInt(b, r.TakenKind)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"taken_by":`...)
+		b = appendString(b, r.TakenBy)
+	}
+	return object(b, start)
+}
+
+var claimPlacesRowColumns = []Column{
+	{"removing", TextColumn},
+	{"taken", TextColumn},
+	{"taken_kind", IntColumn},
+	{"taken_by", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*ClaimPlacesRow) Columns() []Column { return claimPlacesRowColumns }
+
+// Cell is the value of a member.
+func (r *ClaimPlacesRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return textCell(r.Removing)
+	case 1:
+		return textCell(r.Taken)
+	case 2:
+		return intCell(r.TakenKind)
+	case 3:
+		return textCell(r.TakenBy)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *CountDatasetChildrenRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
 
 // AppendFields appends an object of the wanted members to b.
@@ -679,6 +729,49 @@ func (r *GetManifestRow) Cell(i int) Cell {
 		return intCell(r.Version)
 	case 2:
 		return timeCell(r.CreatedAt)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetPlaceRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *GetPlaceRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"table_name":`...)
+		b = appendString(b, r.TableName)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"other_kind":`...)
+		b = appendInt(b, r.OtherKind)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"other":`...)
+		b = appendString(b, r.Other)
+	}
+	return object(b, start)
+}
+
+var getPlaceRowColumns = []Column{
+	{"table_name", TextColumn},
+	{"other_kind", IntColumn},
+	{"other", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*GetPlaceRow) Columns() []Column { return getPlaceRowColumns }
+
+// Cell is the value of a member.
+func (r *GetPlaceRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return textCell(r.TableName)
+	case 1:
+		return intCell(r.OtherKind)
+	case 2:
+		return textCell(r.Other)
 	}
 	return Cell{}
 }
@@ -1491,42 +1584,6 @@ func (r *GetSimulationVersionRow) Cell(i int) Cell {
 		return intCell(r.Version)
 	case 1:
 		return timeCell(r.CreatedAt)
-	}
-	return Cell{}
-}
-
-// AppendJSON appends the row as a JSON object to b.
-func (r *GetTableOwnerRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
-
-// AppendFields appends an object of the wanted members to b.
-func (r *GetTableOwnerRow) AppendFields(b []byte, wanted Fields) []byte {
-	start := len(b)
-	if wanted&(1<<0) != 0 {
-		b = append(b, `,"questdb_tag":`...)
-		b = appendString(b, r.QuestDBTag)
-	}
-	if wanted&(1<<1) != 0 {
-		b = append(b, `,"table_name":`...)
-		b = appendString(b, r.TableName)
-	}
-	return object(b, start)
-}
-
-var getTableOwnerRowColumns = []Column{
-	{"questdb_tag", TextColumn},
-	{"table_name", TextColumn},
-}
-
-// Columns are the members of the row.
-func (*GetTableOwnerRow) Columns() []Column { return getTableOwnerRowColumns }
-
-// Cell is the value of a member.
-func (r *GetTableOwnerRow) Cell(i int) Cell {
-	switch i {
-	case 0:
-		return textCell(r.QuestDBTag)
-	case 1:
-		return textCell(r.TableName)
 	}
 	return Cell{}
 }
@@ -5197,10 +5254,14 @@ func (r *UpsertRunRow) AppendFields(b []byte, wanted Fields) []byte {
 		b = appendUUID(b, r.FormerDatasetID)
 	}
 	if wanted&(1<<4) != 0 {
+		b = append(b, `,"former_table":`...)
+		b = appendString(b, r.FormerTable)
+	}
+	if wanted&(1<<5) != 0 {
 		b = append(b, `,"former_status":`...)
 		b = appendString(b, r.FormerStatus)
 	}
-	if wanted&(1<<5) != 0 {
+	if wanted&(1<<6) != 0 {
 		b = append(b, `,"lost":`...)
 		b = appendString(b, r.Lost)
 	}
@@ -5212,6 +5273,7 @@ var upsertRunRowColumns = []Column{
 	{"version", IntColumn},
 	{"created_at", TimeColumn},
 	{"former_dataset_id", TextColumn},
+	{"former_table", TextColumn},
 	{"former_status", TextColumn},
 	{"lost", TextColumn},
 }
@@ -5231,8 +5293,10 @@ func (r *UpsertRunRow) Cell(i int) Cell {
 	case 3:
 		return uuidCell(r.FormerDatasetID)
 	case 4:
-		return textCell(r.FormerStatus)
+		return textCell(r.FormerTable)
 	case 5:
+		return textCell(r.FormerStatus)
+	case 6:
 		return textCell(r.Lost)
 	}
 	return Cell{}
@@ -5261,10 +5325,14 @@ func (r *UpsertSimulationRow) AppendFields(b []byte, wanted Fields) []byte {
 		b = appendUUID(b, r.FormerDatasetID)
 	}
 	if wanted&(1<<4) != 0 {
+		b = append(b, `,"former_table":`...)
+		b = appendString(b, r.FormerTable)
+	}
+	if wanted&(1<<5) != 0 {
 		b = append(b, `,"former_status":`...)
 		b = appendString(b, r.FormerStatus)
 	}
-	if wanted&(1<<5) != 0 {
+	if wanted&(1<<6) != 0 {
 		b = append(b, `,"lost":`...)
 		b = appendString(b, r.Lost)
 	}
@@ -5276,6 +5344,7 @@ var upsertSimulationRowColumns = []Column{
 	{"version", IntColumn},
 	{"created_at", TimeColumn},
 	{"former_dataset_id", TextColumn},
+	{"former_table", TextColumn},
 	{"former_status", TextColumn},
 	{"lost", TextColumn},
 }
@@ -5295,8 +5364,10 @@ func (r *UpsertSimulationRow) Cell(i int) Cell {
 	case 3:
 		return uuidCell(r.FormerDatasetID)
 	case 4:
-		return textCell(r.FormerStatus)
+		return textCell(r.FormerTable)
 	case 5:
+		return textCell(r.FormerStatus)
+	case 6:
 		return textCell(r.Lost)
 	}
 	return Cell{}

@@ -6,6 +6,7 @@ import "foldbook/db"
 
 // rowTypes is one of each row type that encodes itself.
 var rowTypes = []db.Record{
+	&db.ClaimPlacesRow{},
 	&db.CountDatasetChildrenRow{},
 	&db.CountRemovalsRow{},
 	&db.CountRunChildrenRow{},
@@ -16,6 +17,7 @@ var rowTypes = []db.Record{
 	&db.GetDatasetSeriesRow{},
 	&db.GetDatasetVersionRow{},
 	&db.GetManifestRow{},
+	&db.GetPlaceRow{},
 	&db.GetRunDestinationRow{},
 	&db.GetRunRow{},
 	&db.GetRunSeriesRow{},
@@ -26,7 +28,6 @@ var rowTypes = []db.Record{
 	&db.GetSimulationSortKeyRow{},
 	&db.GetSimulationSummaryRow{},
 	&db.GetSimulationVersionRow{},
-	&db.GetTableOwnerRow{},
 	&db.IndicatorDataset{},
 	&db.Job{},
 	&db.JobDetail{},

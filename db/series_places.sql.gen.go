@@ -13,20 +13,61 @@ import (
 )
 
 const claimPlaces = `-- name: ClaimPlaces :one
-SELECT coalesce(claim_tables(array_agg(table_name), array_agg(owner)), '')::text AS removing
-FROM series_places
-WHERE (kind <= 1 AND dataset_id = $1) OR (kind = 2 AND run_id = $1) OR (kind = 3 AND simulation_id = $1)
+WITH own AS MATERIALIZED (
+    SELECT
+        p.table_name,
+        p.owner
+    FROM series_places AS p
+    WHERE (p.kind <= 1 AND p.dataset_id = $2) OR (p.kind = 2 AND p.run_id = $2) OR (p.kind = 3 AND p.simulation_id = $2)
+)
+SELECT
+    coalesce((SELECT claim_tables(array_agg(own.table_name), array_agg(own.owner)) FROM own), '')::text AS removing,
+    coalesce(o.table_name, '')::text AS taken,
+    coalesce(o.kind, 0)::int AS taken_kind,
+    coalesce(o.name, '')::text AS taken_by
+FROM (SELECT count(*) FROM own) AS one
+LEFT JOIN LATERAL (
+    SELECT
+        p.table_name,
+        p.kind,
+        coalesce(p.simulation_id::text, p.run_id::text, p.owner) AS name
+    FROM series_places AS p
+    WHERE
+        p.table_name = ANY(ARRAY(SELECT own.table_name FROM own WHERE own.table_name <> ALL($1::text[])))
+        AND CASE WHEN p.kind <= 1 THEN p.dataset_id <> $2::uuid ELSE p.kind <> $3::int END
+    LIMIT 1
+) AS o ON true
 `
 
+type ClaimPlacesParams struct {
+	Free []string  `json:"free"`
+	ID   uuid.UUID `json:"id"`
+	Kind int32     `json:"kind"`
+}
+
+type ClaimPlacesRow struct {
+	Removing  string `json:"removing"`
+	Taken     string `json:"taken"`
+	TakenKind int32  `json:"taken_kind"`
+	TakenBy   string `json:"taken_by"`
+}
+
 // ClaimPlaces returns a table of a dataset, run or simulation whose removal, or that of rows which the record would take for its own, is
-// still to be done, or else an empty text: then no such removal is stored until the transaction ends. Called at the end of every
-// POST and PUT of one, which locks nothing after it.
-// index: indicator_datasets_pkey, walkforward_runs_pkey, simulation_runs_pkey. cost: the record and the jobs that are open.
-func (q *Queries) ClaimPlaces(ctx context.Context, id uuid.UUID) (string, error) {
-	row := q.db.QueryRow(ctx, claimPlaces, id)
-	var removing string
-	err := row.Scan(&removing)
-	return removing, err
+// still to be done, or else an empty text: then no such removal is stored until the transaction ends. taken is a table of the record
+// that a dataset, or a record of another kind, names too, except for those in free. Called at the end of every POST and PUT of one,
+// which locks nothing after it.
+// index: indicator_datasets_pkey, walkforward_runs_pkey, simulation_runs_pkey, walkforward_runs_table_idx, simulation_runs_table_idx.
+// cost: the record, one other, the datasets, of which there are few, and the jobs that are open.
+func (q *Queries) ClaimPlaces(ctx context.Context, arg ClaimPlacesParams) (ClaimPlacesRow, error) {
+	row := q.db.QueryRow(ctx, claimPlaces, arg.Free, arg.ID, arg.Kind)
+	var i ClaimPlacesRow
+	err := row.Scan(
+		&i.Removing,
+		&i.Taken,
+		&i.TakenKind,
+		&i.TakenBy,
+	)
+	return i, err
 }
 
 const claimTable = `-- name: ClaimTable :one
@@ -67,25 +108,48 @@ func (q *Queries) CountRemovals(ctx context.Context) (CountRemovalsRow, error) {
 }
 
 const getPlace = `-- name: GetPlace :one
-SELECT table_name
-FROM series_places
-WHERE kind = $1 AND ((kind <= 1 AND dataset_id = $2) OR (kind = 2 AND run_id = $2) OR (kind = 3 AND simulation_id = $2))
+SELECT
+    p.table_name,
+    coalesce(o.kind, 0)::int AS other_kind,
+    coalesce(o.simulation_id::text, o.run_id::text, o.owner, '')::text AS other
+FROM series_places AS p
+LEFT JOIN LATERAL (
+    SELECT
+        a.kind,
+        a.run_id,
+        a.simulation_id,
+        a.owner
+    FROM series_places AS a
+    WHERE
+        NOT $1::boolean AND a.table_name = p.table_name
+        AND CASE a.kind WHEN 3 THEN a.simulation_id WHEN 2 THEN a.run_id ELSE a.dataset_id END <> $2::uuid
+    LIMIT 1
+) AS o ON true
+WHERE p.kind = $3 AND ((p.kind <= 1 AND p.dataset_id = $2) OR (p.kind = 2 AND p.run_id = $2) OR (p.kind = 3 AND p.simulation_id = $2))
 LIMIT 1
 `
 
 type GetPlaceParams struct {
-	Kind int32     `json:"kind"`
-	ID   uuid.UUID `json:"id"`
+	Shared bool      `json:"shared"`
+	ID     uuid.UUID `json:"id"`
+	Kind   int32     `json:"kind"`
 }
 
-// GetPlace returns the table that a dataset, run or simulation names for rows of a kind. Called by those who add rows, once they have the
-// lease of the table. The plan of a run or simulation has the primary key of that.
-// index: indicator_datasets_pkey. cost: the record.
-func (q *Queries) GetPlace(ctx context.Context, arg GetPlaceParams) (string, error) {
-	row := q.db.QueryRow(ctx, getPlace, arg.Kind, arg.ID)
-	var table_name string
-	err := row.Scan(&table_name)
-	return table_name, err
+type GetPlaceRow struct {
+	TableName string `json:"table_name"`
+	OtherKind int32  `json:"other_kind"`
+	Other     string `json:"other"`
+}
+
+// GetPlace returns the table that a dataset, run or simulation names for rows of a kind, and unless it is shared, which other record names
+// it. Called by those who add rows, once they have the lease of the table. The plan of a run or simulation has the primary key of that.
+// index: indicator_datasets_pkey, walkforward_runs_table_idx, simulation_runs_table_idx.
+// cost: the record, another one, and the datasets, of which there are few.
+func (q *Queries) GetPlace(ctx context.Context, arg GetPlaceParams) (GetPlaceRow, error) {
+	row := q.db.QueryRow(ctx, getPlace, arg.Shared, arg.ID, arg.Kind)
+	var i GetPlaceRow
+	err := row.Scan(&i.TableName, &i.OtherKind, &i.Other)
+	return i, err
 }
 
 const listOtherPlaces = `-- name: ListOtherPlaces :many

@@ -1215,6 +1215,7 @@ const upsertSimulation = `-- name: UpsertSimulation :one
 WITH former AS MATERIALIZED (
     SELECT
         s.dataset_id,
+        s.questdb_namespace,
         s.status,
         lost_keys(
             jsonb_build_object(
@@ -1264,6 +1265,7 @@ RETURNING
     version,
     created_at,
     coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id,
+    coalesce((SELECT lower(f.questdb_namespace) FROM former AS f), '')::text AS former_table,
     coalesce((SELECT f.status FROM former AS f), '')::text AS former_status,
     coalesce((SELECT array_to_string(f.lost, ', ') FROM former AS f), '')::text AS lost
 `
@@ -1294,6 +1296,7 @@ type UpsertSimulationRow struct {
 	Version         int64     `json:"version"`
 	CreatedAt       time.Time `json:"created_at"`
 	FormerDatasetID uuid.UUID `json:"former_dataset_id"`
+	FormerTable     string    `json:"former_table"`
 	FormerStatus    string    `json:"former_status"`
 	Lost            string    `json:"lost"`
 }
@@ -1328,6 +1331,7 @@ func (q *Queries) UpsertSimulation(ctx context.Context, arg UpsertSimulationPara
 		&i.Version,
 		&i.CreatedAt,
 		&i.FormerDatasetID,
+		&i.FormerTable,
 		&i.FormerStatus,
 		&i.Lost,
 	)

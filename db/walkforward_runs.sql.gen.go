@@ -1596,6 +1596,7 @@ const upsertRun = `-- name: UpsertRun :one
 WITH former AS MATERIALIZED (
     SELECT
         r.dataset_id,
+        r.prediction_measurement,
         r.status,
         lost_keys(
             jsonb_build_object(
@@ -1658,6 +1659,7 @@ RETURNING
     version,
     created_at,
     coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id,
+    coalesce((SELECT lower(f.prediction_measurement) FROM former AS f), '')::text AS former_table,
     coalesce((SELECT f.status FROM former AS f), '')::text AS former_status,
     coalesce((SELECT array_to_string(f.lost, ', ') FROM former AS f), '')::text AS lost
 `
@@ -1694,6 +1696,7 @@ type UpsertRunRow struct {
 	Version         int64     `json:"version"`
 	CreatedAt       time.Time `json:"created_at"`
 	FormerDatasetID uuid.UUID `json:"former_dataset_id"`
+	FormerTable     string    `json:"former_table"`
 	FormerStatus    string    `json:"former_status"`
 	Lost            string    `json:"lost"`
 }
@@ -1701,7 +1704,7 @@ type UpsertRunRow struct {
 // UpsertRun creates a run or replaces all of it but created_at and what people call it or searches say of it (name to cost_model), which
 // stays where it is not given: a client that stores the run again and knows nothing of it does not erase it. It keeps others from writing it until the transaction ends.
 // created tells which of both it did, former_dataset_id the dataset that the run was in, or zeros: a run that was there and has those was
-// created by another transaction meanwhile. former_status and lost tell what it was and what of it the new one does not have.
+// created by another transaction meanwhile. former_table, former_status and lost tell what it was and what of it the new one does not have.
 // Called by POST and PUT /api/runs and by the seed.
 // index: walkforward_runs_pkey. cost: 1 row.
 func (q *Queries) UpsertRun(ctx context.Context, arg UpsertRunParams) (UpsertRunRow, error) {
@@ -1737,6 +1740,7 @@ func (q *Queries) UpsertRun(ctx context.Context, arg UpsertRunParams) (UpsertRun
 		&i.Version,
 		&i.CreatedAt,
 		&i.FormerDatasetID,
+		&i.FormerTable,
 		&i.FormerStatus,
 		&i.Lost,
 	)

@@ -163,23 +163,45 @@ func summary(list []Between) *statement {
 	return st.add(" from ").table(list[0].Table).where(list[0].Selection)
 }
 
-// Bins counts values in n equally wide bins between the bounds, which have to be finite; the last one includes its end.
-// Errors as Scan.
-func (c *Client) Bins(ctx context.Context, b Between, n int) ([]int64, error) {
-	width := b.High/float64(n) - b.Low/float64(n)
+// binned is how many columns one statement counts in bins: QuestDB takes half as long for ten at a time as for one after the other.
+const binned = 10
+
+// Bins counts the values of each column in n equally wide bins between its bounds, which have to be finite; the last one includes its
+// end. Errors as Scan.
+func (c *Client) Bins(ctx context.Context, list []Between, n int) (all [][]int64, err error) {
+	for part := range slices.Chunk(list, binned) {
+		counts := make([][]int64, len(part))
+		for i := range counts {
+			counts[i] = make([]int64, n)
+		}
+		rows, err := c.query(ctx, binsOf(part, n))
+		err = each(rows, err, func(r *Rows) {
+			i, _ := r.Int(0)
+			bin, _ := r.Int(1)
+			count, _ := r.Int(2)
+			counts[i][min(max(bin, 0), int64(n-1))] += count
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, counts...)
+	}
+	return all, nil
+}
+
+func binsOf(list []Between, n int) *statement {
 	st := new(statement)
-	st.add("select bin, count() n from (select floor((").column(b.Table, b.Column).add(" - ").value(b.Low).
-		add(") / ").value(width).add(")::long bin from ").table(b.Table).where(b.Selection, func() {
-		st.column(b.Table, b.Column).add(" >= ").value(b.Low).add(" and ").column(b.Table, b.Column).add(" <= ").value(b.High)
-	}).add(")")
-	counts := make([]int64, n)
-	rows, err := c.query(ctx, st)
-	err = each(rows, err, func(r *Rows) {
-		bin, _ := r.Int(0)
-		count, _ := r.Int(1)
-		counts[min(max(bin, 0), int64(n-1))] += count
-	})
-	return counts, err
+	for i, b := range list {
+		if i > 0 {
+			st.add(" union all ")
+		}
+		width := b.High/float64(n) - b.Low/float64(n)
+		st.add("select ").add(constant(strconv.Itoa(i))).add(" i, bin, n from (select floor((").column(b.Table, b.Column).add(" - ").value(b.Low).
+			add(") / ").value(width).add(")::long bin, count() n from ").table(b.Table).where(b.Selection, func() {
+			st.column(b.Table, b.Column).add(" >= ").value(b.Low).add(" and ").column(b.Table, b.Column).add(" <= ").value(b.High)
+		}).add(" group by bin)")
+	}
+	return st
 }
 
 // MedianStep is the median distance of the first rows of a selection, 0 when there are fewer than two. Errors as Scan.

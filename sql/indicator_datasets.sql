@@ -126,15 +126,6 @@ SELECT
 FROM indicator_datasets AS d
 WHERE d.dataset_id = @dataset_id;
 
--- name: GetTableOwner :one
--- GetTableOwner returns which other dataset names one of these tables. Called by POST and PUT /api/datasets.
--- index: none, it reads them all. cost: one pass over the datasets, of which there are few.
-SELECT questdb_tag, (CASE WHEN lower(questdb_measurement) = ANY(@tables::text[]) THEN lower(questdb_measurement) ELSE lower(ohlcv_measurement) END)::text AS table_name
-FROM indicator_datasets
-WHERE dataset_id <> @dataset_id AND (lower(questdb_measurement) = ANY(@tables::text[]) OR lower(ohlcv_measurement) = ANY(@tables::text[]))
-ORDER BY created_at, dataset_id
-LIMIT 1;
-
 -- name: ListDatasetMeasurements :many
 -- ListDatasetMeasurements returns what datasets say of their rows in QuestDB, in the order of their ids. Called by foldbook doctor.
 -- index: indicator_datasets_pkey. cost: page_size rows.

@@ -464,6 +464,7 @@ LIMIT @page_size::int OFFSET @page_offset::bigint;
 WITH former AS MATERIALIZED (
     SELECT
         s.dataset_id,
+        s.questdb_namespace,
         s.status,
         lost_keys(
             jsonb_build_object(
@@ -513,5 +514,6 @@ RETURNING
     version,
     created_at,
     coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id,
+    coalesce((SELECT lower(f.questdb_namespace) FROM former AS f), '')::text AS former_table,
     coalesce((SELECT f.status FROM former AS f), '')::text AS former_status,
     coalesce((SELECT array_to_string(f.lost, ', ') FROM former AS f), '')::text AS lost;

@@ -534,12 +534,13 @@ LIMIT @page_size::int OFFSET @page_offset::bigint;
 -- UpsertRun creates a run or replaces all of it but created_at and what people call it or searches say of it (name to cost_model), which
 -- stays where it is not given: a client that stores the run again and knows nothing of it does not erase it. It keeps others from writing it until the transaction ends.
 -- created tells which of both it did, former_dataset_id the dataset that the run was in, or zeros: a run that was there and has those was
--- created by another transaction meanwhile. former_status and lost tell what it was and what of it the new one does not have.
+-- created by another transaction meanwhile. former_table, former_status and lost tell what it was and what of it the new one does not have.
 -- Called by POST and PUT /api/runs and by the seed.
 -- index: walkforward_runs_pkey. cost: 1 row.
 WITH former AS MATERIALIZED (
     SELECT
         r.dataset_id,
+        r.prediction_measurement,
         r.status,
         lost_keys(
             jsonb_build_object(
@@ -602,5 +603,6 @@ RETURNING
     version,
     created_at,
     coalesce((SELECT f.dataset_id FROM former AS f), '00000000-0000-0000-0000-000000000000')::uuid AS former_dataset_id,
+    coalesce((SELECT lower(f.prediction_measurement) FROM former AS f), '')::text AS former_table,
     coalesce((SELECT f.status FROM former AS f), '')::text AS former_status,
     coalesce((SELECT array_to_string(f.lost, ', ') FROM former AS f), '')::text AS lost;

@@ -22,21 +22,37 @@ func Histograms(ctx context.Context, client *questdb.Client, list []questdb.Betw
 		return nil, fmt.Errorf("summarize columns of %s: %w", list[0].Table.Name, err)
 	}
 	all := make([]spec.Histogram, len(summaries))
+	var several []questdb.Between // those of more than one bin
+	var at []int
 	for i, summary := range summaries {
-		if all[i], err = histogram(ctx, client, list[i], summary, bins); err != nil {
-			return nil, fmt.Errorf("count the bins of %s of %s: %w", list[i].Column, list[i].Table.Name, err)
+		all[i] = summarized(&list[i], summary)
+		if bins > 1 && summary.Count > 0 && list[i].Low < list[i].High {
+			several, at = append(several, list[i]), append(at, i)
+		} else if summary.Count > 0 {
+			all[i].Bins = []spec.HistogramBin{{Lo: list[i].Low, Hi: list[i].High, Count: summary.Count}}
+		}
+	}
+	counts, err := client.Bins(ctx, several, bins)
+	if err != nil {
+		return nil, fmt.Errorf("count the bins of columns of %s: %w", list[0].Table.Name, err)
+	}
+	for i, column := range counts {
+		h, between := &all[at[i]], several[i]
+		h.Count = 0 // that of the same moment as the bins
+		for bin, n := range column {
+			h.Bins = append(h.Bins, spec.HistogramBin{Lo: edge(between, bin, bins), Hi: edge(between, bin+1, bins), Count: n})
+			h.Count += n
 		}
 	}
 	return all, nil
 }
 
-func histogram(
-	ctx context.Context, client *questdb.Client, between questdb.Between, summary questdb.Summary, bins int,
-) (h spec.Histogram, err error) {
+// summarized is a histogram without its bins, whose bounds it sets where they are not given.
+func summarized(between *questdb.Between, summary questdb.Summary) (h spec.Histogram) {
 	h.Column, h.Count, h.Nulls = between.Column, summary.Count, summary.Nulls
-	h.Bins = h.Bins[:0:0]
+	h.Bins = []spec.HistogramBin{}
 	if summary.Count == 0 {
-		return h, nil
+		return h
 	}
 	h.Min, h.Max, h.Mean = &summary.Min, &summary.Max, &summary.Mean
 	if summary.HasSpread {
@@ -48,21 +64,7 @@ func histogram(
 	if math.IsInf(between.High, 1) {
 		between.High = summary.Max
 	}
-	counts := []int64{summary.Count} // of a single bin
-	if between.Low == between.High {
-		bins = 1
-	}
-	if bins > 1 {
-		if counts, err = client.Bins(ctx, between, bins); err != nil {
-			return h, err
-		}
-	}
-	h.Count = 0 // that of the same moment as the bins
-	for i, n := range counts {
-		h.Bins = append(h.Bins, spec.HistogramBin{Lo: edge(between, i, bins), Hi: edge(between, i+1, bins), Count: n})
-		h.Count += n
-	}
-	return h, nil
+	return h
 }
 
 func edge(b questdb.Between, i, bins int) float64 {

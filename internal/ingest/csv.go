@@ -187,9 +187,6 @@ func readHeader(text string) (names []string, body string, err error) {
 
 // name finds the time and the columns.
 func (p *Plan) name(header []string) error {
-	if len(header) > maxColumns {
-		return fileErrorf("the file has %d columns, more than %d", len(header), maxColumns)
-	}
 	for _, name := range timeColumns {
 		if p.Time = slices.IndexFunc(header, func(s string) bool { return strings.EqualFold(s, name) }); p.Time >= 0 {
 			break
@@ -212,6 +209,9 @@ func (p *Plan) name(header []string) error {
 			return fileErrorf("the first line names a column %s: letters, digits, _ and blanks inside are taken", shown(name))
 		}
 		p.Columns = append(p.Columns, Column{Cell: i, Name: name})
+	}
+	if len(p.Columns) > maxColumns {
+		return fileErrorf("the file has %d columns beside the time, more than %d", len(p.Columns), maxColumns)
 	}
 	if len(p.Columns) == 0 {
 		return fileErrorf("the first line names no column beside the time")

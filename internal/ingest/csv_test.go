@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -68,12 +69,28 @@ func TestReadFaults(t *testing.T) {
 		"timestamp_ms,a\"b\n":              `the first line is not CSV: bare " in non-quoted-field`,
 		"timestamp_ms,a-b\n":               `the first line names a column "a-b": letters, digits, _ and blanks inside are taken`,
 		"timestamp_ms," + strings.Repeat("x", 300) + "\n": `the first line names a column "` + strings.Repeat("x", 40) + `…": letters, digits, _ and blanks inside are taken`,
-		"timestamp_ms" + strings.Repeat(",x", 4096):       "the file has 4097 columns, more than 4096",
+		wide(4097): "the file has 4097 columns beside the time, more than 4096",
 	} {
 		_, _, err := ReadCSV("m", text)
 		if bad := new(FileError); !errors.As(err, &bad) || bad.What != want {
 			t.Errorf("%.30q: %v, want %s", text, err, want)
 		}
+	}
+}
+
+// wide is the header of a file with n columns beside the time.
+func wide(n int) string {
+	header := "timestamp_ms"
+	for i := range n {
+		header += ",c" + strconv.Itoa(i)
+	}
+	return header + "\n"
+}
+
+func TestReadsAsManyColumnsAsATableTakes(t *testing.T) {
+	t.Parallel()
+	if plan, _, err := ReadCSV("m", wide(4096)); err != nil || len(plan.Columns) != 4096 {
+		t.Errorf("%d columns: %v", len(plan.Columns), err)
 	}
 }
 

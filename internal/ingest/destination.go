@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"foldbook/api/spec"
 	"foldbook/internal/httpbody"
 	"foldbook/internal/rowread"
 	"foldbook/internal/series"
@@ -54,6 +55,11 @@ func (d *Destination) base(interval time.Duration) (table questdb.Spec) {
 	}
 	table.Name = d.Place.Name
 	return table
+}
+
+// keyed tells whether rows with the same key are one in the table, or nil for one that is still to be made.
+func (d *Destination) keyed(table *questdb.Table) bool {
+	return d.base(0).Dedup && (table == nil || table.WAL) || table != nil && table.Dedup
 }
 
 // synonyms are the names that mean one column, of which this is one; nil for most.
@@ -176,9 +182,13 @@ func hasFraction(c *rowread.Column, rows int) bool {
 	return false
 }
 
-// complete checks that each row of a simulation's own table has its key.
+// complete checks that rows can be replaced where that is asked for, and that each row of a simulation's own table has its key.
 func (d *Destination) complete(batch *rowread.Batch) error {
 	const needed = "trade_index"
+	if d.Replace && !d.keyed(d.Place.Table) {
+		return spec.InvalidParameter("replace", "is for rows that have a key, and table "+d.Place.Name+" has none: rows are only added to it. "+
+			"A simulation with a questdb_namespace of its own has one")
+	}
 	if d.Kind != series.Trace || d.Place.Shared {
 		return nil
 	}

@@ -279,9 +279,20 @@ func (d *Destination) Compare(ctx context.Context, client *questdb.Client, batch
 			return Stored{}, err
 		}
 	}
-	if d.Place.Table == nil || !w.dedup {
+	isNew := func(c *rowread.Column) bool { _, ok := table.Column(c.Name); return !ok && !c.Empty(len(batch.Times)) }
+	switch {
+	case d.Place.Table == nil, !w.dedup && slices.ContainsFunc(batch.Columns, isNew):
 		s.Added = s.Rows
 		return s, nil
+	case !w.dedup:
+		missing, err := w.missing(ctx)
+		if err == nil {
+			for range missing {
+				s.Added++
+			}
+		}
+		s.Rows, s.Unchanged = s.Added, s.Rows-s.Added
+		return s, err
 	}
 	c, err := w.open(ctx, w.fields)
 	if err != nil {

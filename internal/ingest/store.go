@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"net/http"
 	"slices"
@@ -92,7 +93,7 @@ var derived = map[string]func(micros int64) int64{
 
 func newTableWriter(client *questdb.Client, table *questdb.Table, d *Destination, batch *rowread.Batch) *tableWriter {
 	w := &tableWriter{
-		Destination: d, client: client, table: table, batch: batch, dedup: table.Dedup || table.WAL && d.base(0).Dedup, replace: d.Replace,
+		Destination: d, client: client, table: table, batch: batch, dedup: d.keyed(table), replace: d.Replace,
 	}
 	known := map[string]*rowread.Column{}
 	for _, c := range batch.Columns {
@@ -153,10 +154,24 @@ func (w *tableWriter) merge(ctx context.Context) error {
 
 // add writes the rows that are not stored yet, and counts them.
 func (w *tableWriter) add(ctx context.Context) (rows int64, err error) {
+	missing, err := w.missing(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return w.client.Write(ctx, w.table, func(out *questdb.Writer) error {
+		for row := range missing {
+			w.row(out, w.fields, group{row}, nil)
+		}
+		return nil
+	})
+}
+
+// missing are the rows of the request that are not stored yet. A row that is there twice, and stored once, is missing once.
+func (w *tableWriter) missing(ctx context.Context) (iter.Seq[int], error) {
 	compared := slices.DeleteFunc(slices.Clone(w.fields), func(f *field) bool { return f.always || f.of != nil })
 	c, err := w.open(ctx, compared)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	stored := map[string]int{}
 	if c != nil {
@@ -167,20 +182,19 @@ func (w *tableWriter) add(ctx context.Context) (rows int64, err error) {
 			stored[keyOf(micros, compared, func(f *field) cell { return cells[f.stored] })]++
 		}
 		if err := c.rows.Err(); err != nil {
-			return 0, fmt.Errorf("read %s: %w", w.table.Name, err)
+			return nil, fmt.Errorf("read %s: %w", w.table.Name, err)
 		}
 	}
-	return w.client.Write(ctx, w.table, func(out *questdb.Writer) error {
+	return func(yield func(int) bool) {
 		there := maps.Clone(stored)
 		for row, micros := range w.batch.Times {
 			if key := keyOf(micros, compared, func(f *field) cell { return f.at(row) }); there[key] > 0 {
 				there[key]--
-				continue
+			} else if !yield(row) {
+				return
 			}
-			w.row(out, w.fields, group{row}, nil)
 		}
-		return nil
-	})
+	}, nil
 }
 
 // keyOf is a row as a text, to be compared.

@@ -88,7 +88,7 @@ func (r *arrowReader) begin() error {
 	}
 	r.reader = reader
 	fields := reader.Schema().Fields()
-	if len(fields) > MaxColumns {
+	if len(fields) > maxNames {
 		return &ValidationError{Row: -1, What: fmt.Sprintf("has %d columns: %d are taken", len(fields), MaxColumns)}
 	}
 	names := r.fieldNames(fields)

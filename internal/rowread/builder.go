@@ -244,7 +244,7 @@ func (b *builder) must(c *Column, found string) error {
 		wanted = "a time: milliseconds since 1970 or a text such as 2025-11-10T01:30:00Z"
 	case c.Kind == Int && !c.open:
 		wanted = "a whole number"
-	case c.Kind == Text && c.open:
+	case c.Kind == Text && c.open, c.Kind == Any && c.all.texts:
 		wanted = "a text, as the cells above it are"
 	case c.Kind == Text:
 		wanted = "a text"
@@ -260,7 +260,7 @@ func (b *builder) setTextCell(c *Column, value []byte) error {
 	case c.time:
 		t, err := b.clock.Text(string(value))
 		return b.setTime(c.Name, t, err)
-	case c.Kind == Any && b.o.Texts:
+	case c.Kind == Any && b.o.Texts && !c.all.numbers: // of an earlier batch
 		c.Kind, c.open, c.all.texts = Text, true, true
 	case c.Kind != Text:
 		return b.must(c, strconv.Quote(string(value)))
@@ -293,7 +293,7 @@ func (b *builder) setNumber(c *Column, n Number) error {
 			return b.setText(c, strconv.AppendInt(nil, n.Int, 10))
 		}
 		return b.setInt(c, n.Int)
-	case c.Kind == Text:
+	case c.Kind == Text, c.Kind == Any && c.all.texts:
 		return b.must(c, n.String())
 	case c.Kind == Any:
 		c.open, c.exact, c.all.numbers, c.Kind = true, true, true, Float

@@ -57,7 +57,7 @@ func (r *csvReader) begin() error {
 		return r.wrong(err)
 	}
 	names := slices.Clone(record)
-	if len(names) > MaxColumns {
+	if len(names) > maxNames {
 		return &ValidationError{Row: -1, What: fmt.Sprintf("has %d columns: %d are taken", len(names), MaxColumns)}
 	}
 	for i, name := range names {

@@ -103,21 +103,51 @@ func TestKinds(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		"timestamp,a,b,c,d\n1704067200000,1,,,\n1704067200000,9007199254740993,2,x,\n": "map[a:2 b:1 c:3 d:0]",
-		"timestamp,a\n1704067200000,1\n1704067200000,x\n":                              "column a: has texts in some rows and numbers in others",
+		"timestamp,a\n1704067200000,1\n1704067200000,x\n":                              "rows[1].a: must be a number, and is \"x\"",
+		"timestamp,a\n1704067200000,x\n1704067200000,1\n":                              "rows[1].a: must be a text, as the cells above it are, and is 1",
 		"timestamp,a\n1704067200000,0.5\n1704067200000,9007199254740993\n":             "column a: has whole numbers of more digits than a DOUBLE keeps, and numbers that are not whole",
 	} {
 		o := file()
 		o.Rows = 1
 		r := New(CSV, strings.NewReader(in), o)
-		for _, err := r.Next(); err == nil; _, err = r.Next() {
+		_, err := r.Next()
+		for err == nil {
+			_, err = r.Next()
 		}
-		kinds, err := r.Kinds()
+		var kinds map[string]Kind
+		if errors.Is(err, io.EOF) {
+			kinds, err = r.Kinds()
+		}
 		got := fmt.Sprint(kinds)
 		if err != nil {
 			got = err.Error()
 		}
 		if got != want {
 			t.Errorf("%q: %s, want %s", in, got, want)
+		}
+	}
+}
+
+// data-rules.md, Tables and names: as many columns in each format, beside the time and an index.
+func TestMostColumns(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{MaxColumns: "", MaxColumns + 1: "c4096: is one column too many: 4096 are taken"} {
+		header, cells, object := "timestamp,Unnamed: 0", "2024-01-01,0", `{"timestamp": "2024-01-01"`
+		fields := []arrow.Field{{Name: "timestamp", Type: arrow.PrimitiveTypes.Int64}, {Name: "__index_level_0__", Type: arrow.PrimitiveTypes.Int64}}
+		for i := range n {
+			name := fmt.Sprintf("c%d", i)
+			header, cells, object = header+","+name, cells+",1", object+`,"`+name+`":1`
+			fields = append(fields, arrow.Field{Name: name, Type: arrow.PrimitiveTypes.Float64})
+		}
+		var stream bytes.Buffer
+		if err := ipc.NewWriter(&stream, ipc.WithSchema(arrow.NewSchema(fields, nil))).Close(); err != nil {
+			t.Fatal(err)
+		}
+		for format, in := range map[Format]string{CSV: header + "\n" + cells + "\n", NDJSON: object + "}\n", Arrow: stream.String()} {
+			_, err := New(format, strings.NewReader(in), service()).Next()
+			if want == "" && err != nil && !errors.Is(err, io.EOF) || want != "" && (err == nil || !strings.HasSuffix(err.Error(), want)) {
+				t.Errorf("format %d, %d columns: %v", format, n, err)
+			}
 		}
 	}
 }

@@ -56,8 +56,11 @@ type Options struct {
 	Clock   moment.Reader // how times are read, but for the unit
 }
 
-// MaxColumns is the most columns of a batch.
-const MaxColumns = 4096
+// MaxColumns is the most columns of a batch, beside the time; a header may name others that are left out, such as indices.
+const (
+	MaxColumns = 4096
+	maxNames   = MaxColumns + 8
+)
 
 // maxMessage is more than a body of the service has.
 const maxMessage = 128 << 20
@@ -283,8 +286,6 @@ func (r *Reader) Kinds() (map[string]Kind, error) {
 	kinds := map[string]Kind{}
 	for _, c := range r.b.columns {
 		switch all := c.all; {
-		case all.texts && all.numbers:
-			return nil, &ValidationError{Row: -1, Column: c.Name, What: "has texts in some rows and numbers in others"}
 		case all.inexact && all.fractions:
 			return nil, &ValidationError{Row: -1, Column: c.Name,
 				What: "has whole numbers of more digits than a DOUBLE keeps, and numbers that are not whole"}
