@@ -271,7 +271,7 @@ func (s *Server) append(c echo.Context, a appendRequest) error {
 func (s *Server) stillNamed(ctx context.Context, a appendRequest) error {
 	var place db.GetPlaceRow
 	err := retry(ctx, transient, func() (err error) {
-		place, err = s.DB.GetPlace(ctx, db.GetPlaceParams{Kind: int32(a.Kind), ID: a.id, Shared: a.Place.Shared})
+		place, err = s.DB.GetPlace(ctx, db.GetPlaceParams{Kind: int32(a.Kind), ID: a.id, Alone: !a.Place.Shared})
 		return err
 	})
 	switch {

@@ -121,7 +121,7 @@ LEFT JOIN LATERAL (
         a.owner
     FROM series_places AS a
     WHERE
-        NOT $1::boolean AND a.table_name = p.table_name
+        $1::boolean AND a.table_name = p.table_name
         AND CASE a.kind WHEN 3 THEN a.simulation_id WHEN 2 THEN a.run_id ELSE a.dataset_id END <> $2::uuid
     LIMIT 1
 ) AS o ON true
@@ -130,9 +130,9 @@ LIMIT 1
 `
 
 type GetPlaceParams struct {
-	Shared bool      `json:"shared"`
-	ID     uuid.UUID `json:"id"`
-	Kind   int32     `json:"kind"`
+	Alone bool      `json:"alone"`
+	ID    uuid.UUID `json:"id"`
+	Kind  int32     `json:"kind"`
 }
 
 type GetPlaceRow struct {
@@ -141,12 +141,12 @@ type GetPlaceRow struct {
 	Other     string `json:"other"`
 }
 
-// GetPlace returns the table that a dataset, run or simulation names for rows of a kind, and unless it is shared, which other record names
+// GetPlace returns the table that a dataset, run or simulation names for rows of a kind, and if that is to be its alone, which other record names
 // it. Called by those who add rows, once they have the lease of the table. The plan of a run or simulation has the primary key of that.
 // index: indicator_datasets_pkey, walkforward_runs_table_idx, simulation_runs_table_idx.
 // cost: the record, another one, and the datasets, of which there are few.
 func (q *Queries) GetPlace(ctx context.Context, arg GetPlaceParams) (GetPlaceRow, error) {
-	row := q.db.QueryRow(ctx, getPlace, arg.Shared, arg.ID, arg.Kind)
+	row := q.db.QueryRow(ctx, getPlace, arg.Alone, arg.ID, arg.Kind)
 	var i GetPlaceRow
 	err := row.Scan(&i.TableName, &i.OtherKind, &i.Other)
 	return i, err

@@ -46,7 +46,7 @@ FROM river.river_job
 WHERE state IN ('available', 'pending', 'retryable', 'running', 'scheduled') AND kind = 'questdb_removal';
 
 -- name: GetPlace :one
--- GetPlace returns the table that a dataset, run or simulation names for rows of a kind, and unless it is shared, which other record names
+-- GetPlace returns the table that a dataset, run or simulation names for rows of a kind, and if that is to be its alone, which other record names
 -- it. Called by those who add rows, once they have the lease of the table. The plan of a run or simulation has the primary key of that.
 -- index: indicator_datasets_pkey, walkforward_runs_table_idx, simulation_runs_table_idx.
 -- cost: the record, another one, and the datasets, of which there are few.
@@ -63,7 +63,7 @@ LEFT JOIN LATERAL (
         a.owner
     FROM series_places AS a
     WHERE
-        NOT @shared::boolean AND a.table_name = p.table_name
+        @alone::boolean AND a.table_name = p.table_name
         AND CASE a.kind WHEN 3 THEN a.simulation_id WHEN 2 THEN a.run_id ELSE a.dataset_id END <> @id::uuid
     LIMIT 1
 ) AS o ON true
