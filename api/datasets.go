@@ -61,7 +61,7 @@ func (s *Server) GetIndicatorDataset(c echo.Context, datasetID string, params sp
 func (s *Server) ListDatasets(c echo.Context, params spec.ListDatasetsParams) error {
 	columns := (*db.ListDatasetSummariesRow)(nil).Columns()
 	q, err := pageLimits.Request(paging.Params{
-		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count), Fields: params.Fields,
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count), Fields: params.Fields, Format: params.Format,
 	}, paging.Scope("/api/datasets", c.QueryParams()), columns)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"foldbook/api/spec"
 	"foldbook/internal/httpbody"
 	"foldbook/internal/paging"
+	"foldbook/internal/rowstream"
 	"foldbook/internal/series"
 )
 
@@ -175,11 +176,19 @@ func writeList[T any, P paging.Row[T]](
 func writeEnvelope[T any, P paging.Row[T]](
 	c echo.Context, list *paging.List[T, P], count func(ctx context.Context, most int64) (int64, error),
 ) error {
+	c.Response().Header().Add("Vary", "Accept")
+	format, err := rowstream.FormatOf(list.Request().Format, c.Request(), spec.JSON)
+	if err != nil {
+		return err
+	}
 	if err := list.SetTotal(c.Request().Context(), count); err != nil {
 		return err
 	}
 	if link := list.Link(c.Request().URL); link != "" {
 		c.Response().Header().Set("Link", link)
+	}
+	if format != spec.JSON {
+		return sendTable(c, list, format)
 	}
 	return sendTagged(c, list, list.Partial())
 }

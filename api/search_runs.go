@@ -101,7 +101,7 @@ func (s *Server) ListDatasetRuns(c echo.Context, datasetID string, params spec.L
 		RequestedBy: params.RequestedBy, Name: params.Name, Tags: params.Tags, SearchID: params.SearchID, ParentRunID: params.ParentRunID,
 		Search: params.Search, Metric: params.Metric, Sort: params.Sort,
 		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*spec.ListRunsParamsCount)(params.Count),
-		Fields: params.Fields,
+		Fields: params.Fields, Format: params.Format,
 	}
 	q, err := s.runSearchOf(c.Request().Context(), search)
 	if err != nil {
@@ -120,7 +120,7 @@ func (s *Server) ListDatasetRuns(c echo.Context, datasetID string, params spec.L
 
 func (s *Server) writeRuns(c echo.Context, route string, q search, params spec.ListRunsParams) error {
 	page, err := pageLimits.Request(paging.Params{
-		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count), Fields: params.Fields,
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count), Fields: params.Fields, Format: params.Format,
 	}, paging.Scope(route, c.QueryParams()), (*db.SearchRunsRow)(nil).Columns())
 	if err != nil {
 		return err

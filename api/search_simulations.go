@@ -106,7 +106,7 @@ func (s *Server) ListRunSimulations(c echo.Context, runID string, params spec.Li
 		Mode: params.Mode, Measurement: params.Measurement, Namespace: params.Namespace,
 		Search: params.Search, Metric: params.Metric, Sort: params.Sort,
 		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*spec.ListSimulationsParamsCount)(params.Count),
-		Fields: params.Fields,
+		Fields: params.Fields, Format: params.Format,
 	}
 	ctx := c.Request().Context()
 	q, err := s.simulationSearchOf(ctx, search)
@@ -121,7 +121,7 @@ func (s *Server) ListRunSimulations(c echo.Context, runID string, params spec.Li
 
 func (s *Server) writeSimulations(c echo.Context, route string, q search, params spec.ListSimulationsParams) error {
 	page, err := pageLimits.Request(paging.Params{
-		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count), Fields: params.Fields,
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count), Fields: params.Fields, Format: params.Format,
 	}, paging.Scope(route, c.QueryParams()), (*db.SimulationRun)(nil).Columns())
 	if err != nil {
 		return err

@@ -1557,6 +1557,9 @@ type ParentFilter = []string
 // Points defines model for Points.
 type Points = int64
 
+// RecordFormat A format of rows: `arrow` is the Arrow IPC file that `pd.read_feather` and `pl.read_ipc` read, `arrows` the Arrow IPC stream.
+type RecordFormat = Format
+
 // Replace defines model for Replace.
 type Replace = bool
 
@@ -1737,6 +1740,9 @@ type ListDatasetsParams struct {
 
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
 	Fields *DatasetFields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// Format The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+	Format *RecordFormat `form:"format,omitempty" json:"format,omitempty"`
 
 	// Include `column_schema`, which the list leaves out otherwise: it is most of what a dataset has.
 	Include *ListDatasetsParamsInclude `form:"include,omitempty" json:"include,omitempty"`
@@ -2051,6 +2057,9 @@ type ListDatasetRunsParams struct {
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
 	Fields *RunFields `form:"fields,omitempty" json:"fields,omitempty"`
 
+	// Format The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+	Format *RecordFormat `form:"format,omitempty" json:"format,omitempty"`
+
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
@@ -2162,6 +2171,9 @@ type ListJobsParams struct {
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
 	Fields *JobFields `form:"fields,omitempty" json:"fields,omitempty"`
 
+	// Format The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+	Format *RecordFormat `form:"format,omitempty" json:"format,omitempty"`
+
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
@@ -2258,6 +2270,9 @@ type ListRunsParams struct {
 
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
 	Fields *RunFields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// Format The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+	Format *RecordFormat `form:"format,omitempty" json:"format,omitempty"`
 
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -2422,6 +2437,9 @@ type ListFoldsParams struct {
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
 	Fields *FoldFields `form:"fields,omitempty" json:"fields,omitempty"`
 
+	// Format The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+	Format *RecordFormat `form:"format,omitempty" json:"format,omitempty"`
+
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
@@ -2579,6 +2597,9 @@ type ListRunSimulationsParams struct {
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
 	Fields *SimulationFields `form:"fields,omitempty" json:"fields,omitempty"`
 
+	// Format The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+	Format *RecordFormat `form:"format,omitempty" json:"format,omitempty"`
+
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
@@ -2648,6 +2669,9 @@ type ListSimulationsParams struct {
 
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
 	Fields *SimulationFields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// Format The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+	Format *RecordFormat `form:"format,omitempty" json:"format,omitempty"`
 
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -2858,6 +2882,9 @@ type ListTradesParams struct {
 
 	// Fields Only these members of each record, separated by commas; the answer is then an `application/vnd.foldbook.fields+json`. An unknown one is 400.
 	Fields *TradeFields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// Format The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+	Format *RecordFormat `form:"format,omitempty" json:"format,omitempty"`
 
 	// IfNoneMatch Answer 304 if this is the ETag.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -3939,6 +3966,13 @@ func (w *ServerInterfaceWrapper) ListDatasets(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
 	}
 
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
 	// ------------- Optional query parameter "include" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "include", ctx.QueryParams(), &params.Include, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -4807,6 +4841,13 @@ func (w *ServerInterfaceWrapper) ListDatasetRuns(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
 	}
 
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
@@ -5177,6 +5218,13 @@ func (w *ServerInterfaceWrapper) ListJobs(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
 	}
 
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
@@ -5484,6 +5532,13 @@ func (w *ServerInterfaceWrapper) ListRuns(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", false, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
 	}
 
 	headers := ctx.Request().Header
@@ -5938,6 +5993,13 @@ func (w *ServerInterfaceWrapper) ListFolds(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
 	}
 
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
@@ -6324,6 +6386,13 @@ func (w *ServerInterfaceWrapper) ListRunSimulations(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
 	}
 
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
@@ -6494,6 +6563,13 @@ func (w *ServerInterfaceWrapper) ListSimulations(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", false, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
 	}
 
 	headers := ctx.Request().Header
@@ -7085,6 +7161,13 @@ func (w *ServerInterfaceWrapper) ListTrades(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", false, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
 	}
 
 	headers := ctx.Request().Header

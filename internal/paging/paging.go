@@ -76,20 +76,22 @@ type Params struct {
 	Limit, Offset *int64
 	Cursor, Count *string
 	Fields        *[]string
+	Format        *spec.Format
 }
 
 // Request is a checked request for one page of an envelope.
 type Request struct {
 	Page
 	Shown
-	Count Count
-	After *Cursor // the page begins behind it; nil: at the offset
-	Scope string  // that cursors belong to
+	Count  Count
+	After  *Cursor      // the page begins behind it; nil: at the offset
+	Scope  string       // that cursors belong to
+	Format *spec.Format // nil: what Accept says
 }
 
 // Request checks the parameters of a list with this scope, whose rows have these columns.
 func (l Limits) Request(p Params, scope string, columns []db.Column) (r Request, err error) {
-	r.Scope, r.Count = scope, Exact
+	r.Scope, r.Count, r.Format = scope, Exact, p.Format
 	if r.Shown, err = ShownOf(p.Fields, columns); err != nil {
 		return r, err
 	}
@@ -118,7 +120,7 @@ func Scope(route string, query url.Values) string {
 	keys := make([]string, 0, len(query))
 	for key := range query {
 		switch key {
-		case "cursor", "limit", "offset", "count", "fields", "include", "_": // which rows there are does not depend on these
+		case "cursor", "limit", "offset", "count", "fields", "format", "include", "_": // which rows there are does not depend on these
 		default:
 			keys = append(keys, key)
 		}
@@ -218,6 +220,26 @@ func (l *List[T, P]) Link(u *url.URL) string {
 	query.Set("cursor", l.next)
 	return "<?" + query.Encode() + `>; rel="next"`
 }
+
+// Key is what the records are called.
+func (l *List[T, P]) Key() string { return l.key }
+
+// Rows are the records of the page.
+func (l *List[T, P]) Rows() []T { return l.rows }
+
+// Next is the cursor of the next page, empty on the last.
+func (l *List[T, P]) Next() string { return l.next }
+
+// Total is how many records match; ok is false when that was not counted to the end.
+func (l *List[T, P]) Total() (n int64, ok bool) {
+	if l.total == nil || l.estimate {
+		return 0, false
+	}
+	return *l.total, true
+}
+
+// Request is what the caller asked for.
+func (l *List[T, P]) Request() Request { return l.request }
 
 // Partial tells that the caller named the members of the rows.
 func (l *List[T, P]) Partial() bool { return l.request.Partial }

@@ -15,12 +15,11 @@ import (
 // arrowEncoder writes an Arrow IPC file, which is a stream with a table of contents, or a stream, with a record batch
 // for so many rows. Its columns are kept as Arrow lays them out: through Arrow's builders a million rows take a third longer.
 type arrowEncoder struct {
-	atOnce  int
-	held    int // rows in the columns
-	columns []arrowColumn
-	schema  *arrow.Schema
-	out     appender
-	writer  interface {
+	heldColumns
+	atOnce int
+	schema *arrow.Schema
+	out    appender
+	writer interface {
 		Write(record arrow.RecordBatch) error
 		Close() error
 	}
@@ -45,10 +44,9 @@ type arrowColumn struct {
 }
 
 func newArrowEncoder(fields []Field, atOnce int, file bool) *arrowEncoder {
-	e := &arrowEncoder{atOnce: atOnce, columns: make([]arrowColumn, len(fields))}
+	e := &arrowEncoder{atOnce: atOnce, heldColumns: hold(fields)}
 	list := make([]arrow.Field, len(fields))
 	for i, f := range fields {
-		e.columns[i].Field = f
 		list[i] = arrow.Field{Name: f.Name, Type: arrowType(f), Nullable: !f.Millis}
 	}
 	e.schema = arrow.NewSchema(list, nil)
@@ -83,8 +81,27 @@ func (e *arrowEncoder) row(b []byte, rows Rows, _ int64) []byte {
 	if e.held == e.atOnce {
 		b = e.flush(b)
 	}
-	for i := range e.columns {
-		c := &e.columns[i]
+	e.add(rows)
+	return b
+}
+
+// heldColumns are the cells of some rows.
+type heldColumns struct {
+	columns []arrowColumn
+	held    int // rows
+}
+
+func hold(fields []Field) heldColumns {
+	h := heldColumns{columns: make([]arrowColumn, len(fields))}
+	for i, f := range fields {
+		h.columns[i].Field = f
+	}
+	return h
+}
+
+func (h *heldColumns) add(rows Rows) {
+	for i := range h.columns {
+		c := &h.columns[i]
 		var ok bool
 		switch c.Kind {
 		case questdb.Float:
@@ -105,11 +122,19 @@ func (e *arrowEncoder) row(b []byte, rows Rows, _ int64) []byte {
 			c.ints = append(c.ints, n)
 		}
 		if !ok {
-			c.nulls = append(c.nulls, e.held)
+			c.nulls = append(c.nulls, h.held)
 		}
 	}
-	e.held++
-	return b
+	h.held++
+}
+
+// clear lets the columns hold the rows that follow.
+func (h *heldColumns) clear() {
+	for i := range h.columns {
+		c := &h.columns[i]
+		c.floats, c.ints, c.text, c.ends, c.nulls = c.floats[:0], c.ints[:0], c.text[:0], c.ends[:0], c.nulls[:0]
+	}
+	h.held = 0
 }
 
 // flush appends the rows that are held as a record batch.
@@ -124,11 +149,7 @@ func (e *arrowEncoder) flush(b []byte) []byte {
 	if err := e.writer.Write(array.NewRecordBatch(e.schema, arrays, int64(e.held))); err != nil {
 		panic(err) // it goes into memory, and the schema is its own
 	}
-	for i := range e.columns {
-		c := &e.columns[i]
-		c.floats, c.ints, c.text, c.ends, c.nulls = c.floats[:0], c.ints[:0], c.text[:0], c.ends[:0], c.nulls[:0]
-	}
-	e.held = 0
+	e.clear()
 	return e.out
 }
 
@@ -137,11 +158,7 @@ func (e *arrowEncoder) flush(b []byte) []byte {
 func (c *arrowColumn) buffers(n int) []*memory.Buffer {
 	var valid *memory.Buffer
 	if len(c.nulls) > 0 {
-		bits := bytes.Repeat([]byte{0xff}, (n+7)/8)
-		for _, row := range c.nulls {
-			bits[row>>3] &^= 1 << (row & 7)
-		}
-		valid = memory.NewBufferBytes(bits)
+		valid = memory.NewBufferBytes(c.valid(n))
 	}
 	switch c.Kind {
 	case questdb.Float:
@@ -157,6 +174,15 @@ func (c *arrowColumn) buffers(n int) []*memory.Buffer {
 		return []*memory.Buffer{valid, memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(ends)), memory.NewBufferBytes(c.text)}
 	}
 	return []*memory.Buffer{valid, memory.NewBufferBytes(arrow.Int64Traits.CastToBytes(c.ints))}
+}
+
+// valid has a bit for each row: whether its cell is there.
+func (c *arrowColumn) valid(n int) []byte {
+	bits := bytes.Repeat([]byte{0xff}, (n+7)/8)
+	for _, row := range c.nulls {
+		bits[row>>3] &^= 1 << (row & 7)
+	}
+	return bits
 }
 
 func (e *arrowEncoder) end(b []byte, _ int64, _ End) []byte {

@@ -1,4 +1,4 @@
-// Package rowstream answers rows over HTTP as JSON, NDJSON, CSV or Arrow, one row after the other: a long answer takes no
+// Package rowstream answers rows over HTTP as JSON, NDJSON, CSV, Arrow or Parquet, one row after the other: a long answer takes no
 // more memory than a short one.
 package rowstream
 
@@ -35,6 +35,7 @@ type Answer struct {
 	Format spec.Format
 	File   string                         // what it is saved as, without its ending
 	Layout Layout                         // JSON
+	Record func(b []byte) []byte          // NDJSON: appends the row in place of its cells; nil for the cells
 	Head   func(b []byte) []byte          // JSON: members before the columns, each followed by a comma
 	End    func(count int64) (End, error) // called behind the last row
 }
@@ -87,7 +88,8 @@ func giveBuffer(b []byte) {
 }
 
 func (a *Answer) wholeRows() int64 {
-	if a.Format == spec.Arrow || a.Format == spec.Arrows {
+	switch a.Format {
+	case spec.Arrow, spec.Arrows, spec.Parquet:
 		return int64(min(max(wholeArrowCells/len(a.Fields), 256), 16384))
 	}
 	return int64(min(max(wholeTextCells/len(a.Fields), 16), 4096))
@@ -97,6 +99,12 @@ func (a *Answer) encoder() encoder {
 	switch a.Format {
 	case spec.Arrow, spec.Arrows:
 		return newArrowEncoder(a.Fields, int(a.wholeRows()), a.Format == spec.Arrow)
+	case spec.Parquet:
+		return newParquetEncoder(a.Fields, int(a.wholeRows()))
+	case spec.Ndjson:
+		if a.Record != nil {
+			return &recordEncoder{a.Record}
+		}
 	case spec.JSON:
 		return &envelope{newTextEncoder(a.Fields, spec.JSON, a.Layout.Shape == spec.ShapeArrays), a}
 	}
@@ -187,6 +195,13 @@ func (a *Answer) setCounts(header http.Header, count int64, end End) {
 		header.Set("X-Next-Cursor", end.Next)
 	}
 }
+
+// recordEncoder writes a line for each row.
+type recordEncoder struct{ append func(b []byte) []byte }
+
+func (e *recordEncoder) begin(b []byte) []byte                { return b }
+func (e *recordEncoder) row(b []byte, _ Rows, _ int64) []byte { return append(e.append(b), '\n') }
+func (e *recordEncoder) end(b []byte, _ int64, _ End) []byte  { return b }
 
 // envelope is a JSON object around the rows.
 type envelope struct {

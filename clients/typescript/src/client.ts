@@ -41,7 +41,7 @@ type Item<T> = T extends (infer I)[] ? I : never;
 export type Listed<P extends PagedPath, K extends Member<P>> = Item<Json<P>[K]>;
 
 /** Paths of rows in QuestDB. */
-export type RowsPath = { [P in keyof paths]: Content<P> extends { "application/x-ndjson": unknown } ? P : never }[keyof paths];
+export type RowsPath = { [P in keyof paths]: Content<P> extends { "application/vnd.foldbook.rows+json": unknown } ? P : never }[keyof paths];
 /** A row of QuestDB: a number for most columns, text for symbols and for times other than `timestamp_ms`. */
 export type Row = { timestamp_ms: number; [column: string]: number | string | boolean | null };
 

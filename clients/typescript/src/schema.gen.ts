@@ -3958,6 +3958,11 @@ export interface components {
          */
         Format: components["schemas"]["Format"];
         /**
+         * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+         * @example csv
+         */
+        RecordFormat: components["schemas"]["Format"];
+        /**
          * @description JSON only. The shape of `rows` whatever the route's own is: `objects` (one object a row), `arrays` (one array a row, in the order of `columns`) or `columns` (an object with an array of all values for each column, for at most 64 MiB of them). The answer is an `application/vnd.foldbook.rows+json`.
          * @example columns
          */
@@ -4808,6 +4813,11 @@ export interface operations {
                  */
                 fields?: components["parameters"]["DatasetFields"];
                 /**
+                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+                 * @example csv
+                 */
+                format?: components["parameters"]["RecordFormat"];
+                /**
                  * @description `column_schema`, which the list leaves out otherwise: it is most of what a dataset has.
                  * @example column_schema
                  */
@@ -4829,16 +4839,34 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
+                    "X-Row-Count": components["headers"]["RowCount"];
+                    "X-Total-Count": components["headers"]["TotalCount"];
+                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DatasetList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
+                    /**
+                     * @example run_id,status
+                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
+                     */
+                    "text/csv": string;
+                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
+                    "application/x-ndjson": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.file": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.stream": string;
+                    /** @example  */
+                    "application/vnd.apache.parquet": string;
                 };
             };
+            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
+            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -5163,6 +5191,11 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["RunFields"];
+                /**
+                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+                 * @example csv
+                 */
+                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -5186,17 +5219,35 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
+                    "X-Row-Count": components["headers"]["RowCount"];
+                    "X-Total-Count": components["headers"]["TotalCount"];
+                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RunList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
+                    /**
+                     * @example run_id,status
+                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
+                     */
+                    "text/csv": string;
+                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
+                    "application/x-ndjson": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.file": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.stream": string;
+                    /** @example  */
+                    "application/vnd.apache.parquet": string;
                 };
             };
+            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
+            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -6018,6 +6069,11 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["RunFields"];
+                /**
+                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+                 * @example csv
+                 */
+                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -6035,16 +6091,34 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
+                    "X-Row-Count": components["headers"]["RowCount"];
+                    "X-Total-Count": components["headers"]["TotalCount"];
+                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RunList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
+                    /**
+                     * @example run_id,status
+                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
+                     */
+                    "text/csv": string;
+                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
+                    "application/x-ndjson": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.file": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.stream": string;
+                    /** @example  */
+                    "application/vnd.apache.parquet": string;
                 };
             };
+            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
+            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -6378,6 +6452,11 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["FoldFields"];
+                /**
+                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+                 * @example csv
+                 */
+                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -6401,17 +6480,35 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
+                    "X-Row-Count": components["headers"]["RowCount"];
+                    "X-Total-Count": components["headers"]["TotalCount"];
+                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["FoldList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
+                    /**
+                     * @example run_id,status
+                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
+                     */
+                    "text/csv": string;
+                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
+                    "application/x-ndjson": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.file": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.stream": string;
+                    /** @example  */
+                    "application/vnd.apache.parquet": string;
                 };
             };
+            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
+            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -6648,6 +6745,11 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["SimulationFields"];
+                /**
+                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+                 * @example csv
+                 */
+                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -6671,17 +6773,35 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
+                    "X-Row-Count": components["headers"]["RowCount"];
+                    "X-Total-Count": components["headers"]["TotalCount"];
+                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SimulationList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
+                    /**
+                     * @example run_id,status
+                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
+                     */
+                    "text/csv": string;
+                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
+                    "application/x-ndjson": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.file": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.stream": string;
+                    /** @example  */
+                    "application/vnd.apache.parquet": string;
                 };
             };
+            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
+            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -7066,6 +7186,11 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["SimulationFields"];
+                /**
+                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+                 * @example csv
+                 */
+                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -7083,16 +7208,34 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
+                    "X-Row-Count": components["headers"]["RowCount"];
+                    "X-Total-Count": components["headers"]["TotalCount"];
+                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SimulationList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
+                    /**
+                     * @example run_id,status
+                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
+                     */
+                    "text/csv": string;
+                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
+                    "application/x-ndjson": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.file": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.stream": string;
+                    /** @example  */
+                    "application/vnd.apache.parquet": string;
                 };
             };
+            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
+            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -7415,6 +7558,11 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["TradeFields"];
+                /**
+                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+                 * @example csv
+                 */
+                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -7438,17 +7586,35 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
+                    "X-Row-Count": components["headers"]["RowCount"];
+                    "X-Total-Count": components["headers"]["TotalCount"];
+                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TradeList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
+                    /**
+                     * @example run_id,status
+                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
+                     */
+                    "text/csv": string;
+                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
+                    "application/x-ndjson": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.file": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.stream": string;
+                    /** @example  */
+                    "application/vnd.apache.parquet": string;
                 };
             };
+            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
+            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
@@ -8623,6 +8789,11 @@ export interface operations {
                  *     ]
                  */
                 fields?: components["parameters"]["JobFields"];
+                /**
+                 * @description The format of the page, whatever Accept says. Other than in JSON, a record is a row with a column for each of its members, and JSON in it a text (in NDJSON the members are as in JSON). `X-Next-Cursor` has the `cursor` of the next page, `X-Total-Count` the total unless it is an estimate.
+                 * @example csv
+                 */
+                format?: components["parameters"]["RecordFormat"];
             };
             header?: {
                 /**
@@ -8640,17 +8811,35 @@ export interface operations {
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
+                    "X-Row-Count": components["headers"]["RowCount"];
+                    "X-Total-Count": components["headers"]["TotalCount"];
+                    "X-Next-Cursor": components["headers"]["NextCursor"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["JobList"];
                     "application/vnd.foldbook.fields+json": components["schemas"]["ListOfFields"];
+                    /**
+                     * @example run_id,status
+                     *     2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e,COMPLETED
+                     */
+                    "text/csv": string;
+                    /** @example {"run_id":"2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e","status":"COMPLETED"} */
+                    "application/x-ndjson": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.file": string;
+                    /** @example  */
+                    "application/vnd.apache.arrow.stream": string;
+                    /** @example  */
+                    "application/vnd.apache.parquet": string;
                 };
             };
+            206: components["responses"]["RowsPart"];
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
+            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
