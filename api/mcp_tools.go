@@ -152,8 +152,8 @@ func equityCurve(a agentCall) (any, error) {
 	return a.get("/api/simulations/"+url.PathEscape(a.text("simulation"))+"/equity", q)
 }
 
-// records are the schemas of openapi.yaml that describe_schema shows.
-var records = map[string]string{
+// described are the schemas of openapi.yaml that describe_schema shows.
+var described = map[string]string{
 	"run": "WalkforwardRun", "fold": "WalkforwardFold", "dataset": "DatasetSummary", "simulation": "SimulationSummary", "trade": "SimulationTrade",
 }
 
@@ -171,7 +171,7 @@ func describeSchema(a agentCall) (any, error) {
 				"A simulation trades the predictions of a run. record= shows the members of each.",
 		}, nil
 	}
-	if records[record] == "" {
+	if described[record] == "" {
 		return nil, refusal{fmt.Sprintf("invalid_parameter: %q is none of run, fold, dataset, simulation, trade", record)}
 	}
 	var d struct {
@@ -188,7 +188,7 @@ func describeSchema(a agentCall) (any, error) {
 		return nil, fmt.Errorf("read the description: %w", err)
 	}
 	members := map[string]any{}
-	for name, member := range d.Components.Schemas[records[record]].Properties {
+	for name, member := range d.Components.Schemas[described[record]].Properties {
 		members[name] = fmt.Sprint(member.Type)
 		if member.Description != "" {
 			members[name] = member.Description
