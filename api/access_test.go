@@ -95,6 +95,7 @@ var includes = map[string]string{
 func TestAccessMatrix(t *testing.T) {
 	t.Parallel()
 	h, keys := guarded(t)
+	h.api.Drain() // or who listens to events would get no end
 	scopes := scopesOf(t)
 	ids := strings.NewReplacer(":dataset_id", newDataset, ":run_id", newRun, ":simulation_id", newSim, ":job_id", newRun, ":name", "x", ":trader", "kraken")
 	asked := 0

@@ -105,11 +105,11 @@ func TestPreflightAndOrigins(t *testing.T) {
 		res := open.do(http.MethodOptions, path, "Origin", "https://any.example", "Access-Control-Request-Method", "GET")
 		if res.StatusCode != http.StatusNoContent || res.Header.Get("Access-Control-Allow-Origin") != "*" ||
 			res.Header.Get("Access-Control-Allow-Methods") != "GET, POST, PUT, PATCH, DELETE, OPTIONS" ||
-			res.Header.Get("Access-Control-Allow-Headers") != "Content-Type, X-Stage1-Token, Authorization, If-Match, If-None-Match, X-API-Key" || res.Header.Get("Access-Control-Max-Age") == "" {
+			res.Header.Get("Access-Control-Allow-Headers") != "Content-Type, X-Stage1-Token, Authorization, If-Match, If-None-Match, X-API-Key, Last-Event-ID" || res.Header.Get("Access-Control-Max-Age") == "" {
 			t.Errorf("OPTIONS %s: %d %v", path, res.StatusCode, res.Header)
 		}
 	}
-	if got := open.get("/healthz").Header.Get("Access-Control-Expose-Headers"); got != "X-Total-Count, X-Request-Id, Content-Disposition, Retry-After, ETag, Link, X-Row-Count, X-Next-Cursor" {
+	if got := open.get("/healthz").Header.Get("Access-Control-Expose-Headers"); got != "X-Total-Count, X-Request-Id, Content-Disposition, Retry-After, ETag, Link, X-Row-Count, X-Next-Cursor, X-Event-Seq" {
 		t.Errorf("exposed headers: %q", got)
 	}
 	for origin, want := range map[string]string{"https://b.example": "https://b.example", "https://c.example": "", "": ""} {

@@ -59,6 +59,7 @@ func (s *Server) GetIndicatorDataset(c echo.Context, datasetID string, params sp
 
 // ListDatasets serves GET /api/datasets: {"datasets": […], "count": …, "total": …, "next": …}.
 func (s *Server) ListDatasets(c echo.Context, params spec.ListDatasetsParams) error {
+	s.tellEvents(c)
 	columns := (*db.ListDatasetSummariesRow)(nil).Columns()
 	q, err := pageLimits.Request(paging.Params{
 		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count), Fields: params.Fields, Format: params.Format,

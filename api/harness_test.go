@@ -18,6 +18,7 @@ import (
 
 	"foldbook/api"
 	"foldbook/db"
+	"foldbook/internal/events"
 	"foldbook/internal/observe"
 	"foldbook/internal/testdb"
 )
@@ -58,6 +59,7 @@ func harnessOn(t testing.TB, url string, change ...func(*api.Options)) *harness 
 		DB:             store,
 		Log:            testdb.Log(t),
 		Metrics:        observe.New("test"),
+		Events:         events.New(&events.Hub{Store: store, Log: testdb.Log(t), Keep: time.Hour, Most: 2000, Pages: 8}),
 		Version:        "test",
 		Schema:         func(ctx context.Context) (int64, int64, error) { return 6, 6, store.Pool.Ping(ctx) },
 		ReadTimeout:    10 * time.Second,

@@ -150,6 +150,7 @@ func (u *upload) store(ctx context.Context, client *questdb.Client) (ingest.Resu
 
 // ListJobs serves GET /api/jobs: {"jobs": […], "count": …, "total": …, "next": …}.
 func (s *Server) ListJobs(c echo.Context, params spec.ListJobsParams) error {
+	s.tellEvents(c)
 	if err := s.imports(); err != nil {
 		return err
 	}

@@ -83,6 +83,7 @@ func converted[T, U any](rows []T, err error, convert func(T) U) ([]U, error) {
 
 // ListRuns serves GET /api/runs: {"runs": […], "count": …, "total": …, "next": …}.
 func (s *Server) ListRuns(c echo.Context, params spec.ListRunsParams) error {
+	s.tellEvents(c)
 	q, err := s.runSearchOf(c.Request().Context(), params)
 	if err != nil {
 		return err
@@ -92,6 +93,7 @@ func (s *Server) ListRuns(c echo.Context, params spec.ListRunsParams) error {
 
 // ListDatasetRuns serves GET /api/datasets/:dataset_id/runs in the shape of GET /api/runs.
 func (s *Server) ListDatasetRuns(c echo.Context, datasetID string, params spec.ListDatasetRunsParams) error {
+	s.tellEvents(c)
 	id, err := s.datasetID(c, datasetID)
 	if err != nil {
 		return err

@@ -87,6 +87,7 @@ func simulationFinder(ctx context.Context, s *Server, search search) *finder[db.
 
 // ListSimulations serves GET /api/simulations: {"simulations": […], "count": …, "total": …, "next": …}.
 func (s *Server) ListSimulations(c echo.Context, params spec.ListSimulationsParams) error {
+	s.tellEvents(c)
 	q, err := s.simulationSearchOf(c.Request().Context(), params)
 	if err != nil {
 		return err

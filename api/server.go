@@ -17,6 +17,7 @@ import (
 	"foldbook/api/spec"
 	"foldbook/db"
 	"foldbook/internal/access"
+	"foldbook/internal/events"
 	"foldbook/internal/httpbody"
 	"foldbook/internal/observe"
 	"foldbook/questdb"
@@ -26,6 +27,7 @@ import (
 type Options struct {
 	DB      *db.DB
 	QuestDB *questdb.Client // nil: none is configured
+	Events  *events.Hub
 	Import  bool            // imports and jobs are enabled
 	Log     *slog.Logger
 	Metrics *observe.Metrics
@@ -63,6 +65,7 @@ type Server struct {
 	echo     *echo.Echo
 	started  time.Time
 	draining atomic.Bool
+	drained  chan struct{} // closed once draining is true
 	cache    *answerCache
 	browsers *access.Browsers
 	running  sync.Map // callers whose statement QuestDB works on
@@ -78,7 +81,7 @@ type Server struct {
 func New(opts Options) *Server {
 	e := echo.New()
 	s := &Server{
-		Options: opts, echo: e, started: time.Now(), cache: newAnswerCache(opts.BodyCache),
+		Options: opts, echo: e, started: time.Now(), drained: make(chan struct{}), cache: newAnswerCache(opts.BodyCache),
 		needs: map[string]need{}, browsers: access.NewBrowsers(opts.AllowedHosts, opts.CORSOrigins),
 		receiver: httpbody.NewReceiver(opts.ReadTimeout, opts.WriteTimeout),
 		writes:   semaphore.NewWeighted(max(1, int64(opts.DB.Pool.Config().MaxConns)-1)),
@@ -104,4 +107,9 @@ func New(opts Options) *Server {
 func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 
 // Drain announces the end: from now on the service is not ready, and every answer closes its connection.
-func (s *Server) Drain() { s.draining.Store(true) }
+// Those who listen to events are sent away.
+func (s *Server) Drain() {
+	if !s.draining.Swap(true) {
+		close(s.drained)
+	}
+}

@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"testing"
@@ -15,10 +14,9 @@ func TestTypeScriptClient(t *testing.T) {
 	t.Parallel()
 	const client = "../clients/typescript"
 	testdb.Program(t, client+"/node_modules/.bin/tsc") // make client installs it
-	server := httptest.NewServer(appendHarness(t).http)
-	defer server.Close()
+	url := live(t, appendHarness(t))
 	cmd := exec.CommandContext(t.Context(), "npm", "test", "--silent")
-	cmd.Dir, cmd.Env = client, append(os.Environ(), "FOLDBOOK_URL="+server.URL)
+	cmd.Dir, cmd.Env = client, append(os.Environ(), "FOLDBOOK_URL="+url)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("npm test: %v\n%s", err, out)
 	}

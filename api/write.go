@@ -153,9 +153,13 @@ func (s *Server) transact(ctx context.Context, dryRun bool, f func(ctx context.C
 	defer cancel()
 	began := time.Now()
 	again := func(err error) bool { return repeatable(err) && time.Since(began) <= s.RequestTimeout }
-	return retry(ctx, again, func() error {
+	err := retry(ctx, again, func() error {
 		return s.DB.InTx(ctx, dryRun, func(q *db.Queries) error { return f(ctx, q) })
 	})
+	if err == nil {
+		s.Events.Wake()
+	}
+	return err
 }
 
 // errRaced is the error of a write that found no row to lock, but then one to replace: another transaction created it meanwhile.

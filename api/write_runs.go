@@ -170,6 +170,9 @@ func patchRun(
 	return paging.ETag(row.Version, row.CreatedAt, stored.DatasetSlug), err
 }
 
+// mostToldFolds is how many folds an event names.
+const mostToldFolds = 1000
+
 // AppendFolds serves POST /api/runs/:run_id/folds: {"success": true, "folds_received": …, "folds_stored": …}.
 func (s *Server) AppendFolds(c echo.Context, runID string, params spec.AppendFoldsParams) error {
 	id, err := pathID("run_id", runID)
@@ -218,7 +221,10 @@ func appendFolds(
 	if err != nil {
 		return "", fmt.Errorf("raise the version of run %s: %w", id, err)
 	}
-	after, err := finishRun(ctx, q, id, stored.DatasetID)
+	numbers := slices.Sorted(maps.Keys(folds.numbers))
+	after, err := q.FinishRun(ctx, db.FinishRunParams{
+		RunID: id, DatasetIds: []uuid.UUID{stored.DatasetID}, FoldNumbers: numbers[:min(len(numbers), mostToldFolds)],
+	})
 	answer.Version, answer.FoldsStored = row.Version, int(after.Folds)
 	return paging.ETag(row.Version, row.CreatedAt, stored.DatasetSlug), err
 }

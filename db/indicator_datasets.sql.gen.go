@@ -112,12 +112,28 @@ func (q *Queries) CountDatasets(ctx context.Context, arg CountDatasetsParams) (i
 }
 
 const deleteDataset = `-- name: DeleteDataset :execrows
-DELETE FROM indicator_datasets
-WHERE dataset_id = $1
+WITH runs AS (
+    INSERT INTO events (topic, kind, subject_id, run_id, dataset_id)
+    SELECT 'runs', 'deleted', r.run_id, r.run_id, r.dataset_id
+    FROM walkforward_runs AS r
+    WHERE r.dataset_id = $1
+), simulations AS (
+    INSERT INTO events (topic, kind, subject_id, run_id, dataset_id)
+    SELECT 'simulations', 'deleted', s.simulation_id, s.run_id, s.dataset_id
+    FROM simulation_runs AS s
+    WHERE s.dataset_id = $1
+), gone AS (
+    DELETE FROM indicator_datasets
+    WHERE indicator_datasets.dataset_id = $1
+    RETURNING indicator_datasets.dataset_id, indicator_datasets.questdb_tag
+)
+INSERT INTO events (topic, kind, subject_id, dataset_id, data)
+SELECT 'datasets', 'deleted', gone.dataset_id, gone.dataset_id, jsonb_build_object('dataset_slug', gone.questdb_tag)
+FROM gone
 `
 
 // DeleteDataset removes a dataset with all below it. Called by DELETE /api/datasets/{id}.
-// index: indicator_datasets_pkey. cost: the dataset and all below it.
+// index: indicator_datasets_pkey, walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx. cost: the dataset and all below it.
 func (q *Queries) DeleteDataset(ctx context.Context, datasetID uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteDataset, datasetID)
 	if err != nil {
@@ -762,6 +778,13 @@ func (q *Queries) LockDataset(ctx context.Context, arg LockDatasetParams) (LockD
 }
 
 const mergeDataset = `-- name: MergeDataset :one
+WITH event AS (
+    INSERT INTO events (topic, kind, subject_id, dataset_id, data)
+    SELECT
+        'datasets',
+        CASE WHEN EXISTS (SELECT FROM indicator_datasets AS d WHERE d.dataset_id = $1) THEN 'changed' ELSE 'created' END,
+        $1::uuid, $1::uuid, jsonb_build_object('dataset_slug', $6::text)
+)
 INSERT INTO indicator_datasets (
     dataset_id, created_at, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema,
     row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts,
@@ -872,6 +895,14 @@ func (q *Queries) MergeDataset(ctx context.Context, arg MergeDatasetParams) (Mer
 }
 
 const refreshBars = `-- name: RefreshBars :one
+WITH event AS (
+    INSERT INTO events (topic, kind, subject_id, dataset_id, data)
+    SELECT
+        'datasets', 'rows', d.dataset_id, d.dataset_id,
+        jsonb_build_object('dataset_slug', d.questdb_tag, 'series', 'ohlcv', 'row_count', $1::bigint)
+    FROM indicator_datasets AS d
+    WHERE d.dataset_id = $4 AND d.ohlcv_measurement = $5
+)
 UPDATE indicator_datasets SET
     ohlcv_row_count = $1,
     ohlcv_first_ts = $2,
@@ -882,7 +913,7 @@ UPDATE indicator_datasets SET
         'last_ohlcv_timestamp_ms', epoch_ms($3::timestamptz)
     ),
     version = version + 1
-WHERE dataset_id = $4 AND ohlcv_measurement = $5
+WHERE indicator_datasets.dataset_id = $4 AND indicator_datasets.ohlcv_measurement = $5
 RETURNING version, created_at
 `
 
@@ -916,6 +947,14 @@ func (q *Queries) RefreshBars(ctx context.Context, arg RefreshBarsParams) (Refre
 }
 
 const refreshIndicators = `-- name: RefreshIndicators :one
+WITH event AS (
+    INSERT INTO events (topic, kind, subject_id, dataset_id, data)
+    SELECT
+        'datasets', 'rows', d.dataset_id, d.dataset_id,
+        jsonb_build_object('dataset_slug', d.questdb_tag, 'series', 'indicators', 'row_count', $1::bigint)
+    FROM indicator_datasets AS d
+    WHERE d.dataset_id = $5 AND d.questdb_measurement = $6
+)
 UPDATE indicator_datasets SET
     row_count = $1,
     first_bar_ts = $2,
@@ -927,7 +966,7 @@ UPDATE indicator_datasets SET
         'last_indicator_timestamp_ms', epoch_ms($3::timestamptz)
     ),
     version = version + 1
-WHERE dataset_id = $5 AND questdb_measurement = $6
+WHERE indicator_datasets.dataset_id = $5 AND indicator_datasets.questdb_measurement = $6
 RETURNING version, created_at
 `
 

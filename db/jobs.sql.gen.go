@@ -14,6 +14,12 @@ import (
 )
 
 const cancelJob = `-- name: CancelJob :one
+WITH event AS (
+    INSERT INTO events (topic, kind, subject_id, data)
+    SELECT 'jobs', 'cancelled', j.job_id, '{}'
+    FROM jobs AS j
+    WHERE j.job_id = $1 AND j.completed_at IS NULL
+)
 UPDATE jobs AS j SET
     message = 'cancelled',
     updated_at = now(),
@@ -77,13 +83,19 @@ func (q *Queries) DeleteImportParts(ctx context.Context, jobID uuid.UUID) (int64
 }
 
 const endJob = `-- name: EndJob :execrows
+WITH event AS (
+    INSERT INTO events (topic, kind, subject_id, data)
+    SELECT 'jobs', CASE WHEN $2::text IS NULL THEN 'completed' ELSE 'failed' END, j.job_id, jsonb_build_object('message', $1::text)
+    FROM jobs AS j
+    WHERE j.job_id = $4 AND j.completed_at IS NULL
+)
 UPDATE jobs SET
     message = $1,
     error = $2,
     result = $3,
     updated_at = now(),
     completed_at = now()
-WHERE job_id = $4 AND completed_at IS NULL
+WHERE jobs.job_id = $4 AND jobs.completed_at IS NULL
 `
 
 type EndJobParams struct {
@@ -118,6 +130,10 @@ WITH lost AS (
     FROM river.river_job AS r
     WHERE r.id = j.river_id AND r.state = 'discarded' AND j.completed_at IS NULL
     RETURNING j.job_id
+), event AS (
+    INSERT INTO events (topic, kind, subject_id)
+    SELECT 'jobs', 'failed', lost.job_id
+    FROM lost
 )
 
 DELETE FROM import_parts AS p
@@ -141,6 +157,12 @@ WITH done AS (
     DELETE FROM import_parts
     WHERE import_parts.job_id = $4 AND import_parts.part = $5
     RETURNING import_parts.job_id
+), event AS (
+    INSERT INTO events (topic, kind, subject_id, data)
+    SELECT 'jobs', 'changed', j.job_id, jsonb_build_object('progress', j.progress + $1::bigint, 'total', j.total)
+    FROM jobs AS j
+    INNER JOIN done ON j.job_id = done.job_id
+    WHERE j.completed_at IS NULL
 )
 
 UPDATE jobs AS j SET
@@ -255,6 +277,11 @@ func (q *Queries) GetNextImportPart(ctx context.Context, jobID uuid.UUID) (GetNe
 }
 
 const insertJob = `-- name: InsertJob :one
+WITH event AS (
+    INSERT INTO events (topic, kind, subject_id, data)
+    SELECT 'jobs', 'created', $1::uuid, jsonb_build_object('job_type', $2::text, 'total', $3::bigint)
+    WHERE NOT EXISTS (SELECT FROM jobs AS j WHERE j.job_id = $1)
+)
 INSERT INTO jobs (job_id, job_type, total, message, payload, state, river_id)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (job_id) DO NOTHING
@@ -368,10 +395,16 @@ func (q *Queries) ListJobs(ctx context.Context, arg ListJobsParams) ([]JobDetail
 }
 
 const noteJob = `-- name: NoteJob :execrows
+WITH event AS (
+    INSERT INTO events (topic, kind, subject_id, data)
+    SELECT 'jobs', 'changed', j.job_id, jsonb_build_object('message', $1::text)
+    FROM jobs AS j
+    WHERE j.job_id = $2 AND j.completed_at IS NULL
+)
 UPDATE jobs SET
     message = $1,
     updated_at = now()
-WHERE job_id = $2 AND completed_at IS NULL
+WHERE jobs.job_id = $2 AND jobs.completed_at IS NULL
 `
 
 type NoteJobParams struct {
@@ -390,10 +423,16 @@ func (q *Queries) NoteJob(ctx context.Context, arg NoteJobParams) (int64, error)
 }
 
 const startJob = `-- name: StartJob :one
+WITH event AS (
+    INSERT INTO events (topic, kind, subject_id, data)
+    SELECT 'jobs', 'started', j.job_id, '{}'
+    FROM jobs AS j
+    WHERE j.job_id = $1 AND j.completed_at IS NULL
+)
 UPDATE jobs SET
     updated_at = now(),
     started_at = coalesce(started_at, now())
-WHERE job_id = $1 AND completed_at IS NULL
+WHERE jobs.job_id = $1 AND jobs.completed_at IS NULL
 RETURNING job_id, job_type, progress, total, message, error, payload, result, created_at, updated_at, started_at, completed_at, state, river_id
 `
 

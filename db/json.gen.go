@@ -691,6 +691,42 @@ func (r *GetDatasetVersionRow) Cell(i int) Cell {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *GetEventPositionRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *GetEventPositionRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"seq":`...)
+		b = appendInt(b, r.Seq)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"next":`...)
+		b = appendInt(b, r.Next)
+	}
+	return object(b, start)
+}
+
+var getEventPositionRowColumns = []Column{
+	{"seq", IntColumn},
+	{"next", IntColumn},
+}
+
+// Columns are the members of the row.
+func (*GetEventPositionRow) Columns() []Column { return getEventPositionRowColumns }
+
+// Cell is the value of a member.
+func (r *GetEventPositionRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.Seq)
+	case 1:
+		return intCell(r.Next)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *GetManifestRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
 
 // AppendFields appends an object of the wanted members to b.
@@ -2490,6 +2526,92 @@ func (r *ListDeletedReturnsRow) Cell(i int) Cell {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *ListEventsRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *ListEventsRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"seq":`...)
+		b = appendInt(b, r.Seq)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"topic":`...)
+		b = appendString(b, r.Topic)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"kind":`...)
+		b = appendString(b, r.Kind)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"subject_id":`...)
+		b = appendUUID(b, r.SubjectID)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"run_id":`...)
+		if r.RunID == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendUUID(b, *r.RunID)
+		}
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"dataset_id":`...)
+		if r.DatasetID == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendUUID(b, *r.DatasetID)
+		}
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"data":`...)
+		b = appendRaw(b, r.Data)
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"at":`...)
+		b = appendTime(b, r.At)
+	}
+	return object(b, start)
+}
+
+var listEventsRowColumns = []Column{
+	{"seq", IntColumn},
+	{"topic", TextColumn},
+	{"kind", TextColumn},
+	{"subject_id", TextColumn},
+	{"run_id", TextColumn},
+	{"dataset_id", TextColumn},
+	{"data", TextColumn},
+	{"at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*ListEventsRow) Columns() []Column { return listEventsRowColumns }
+
+// Cell is the value of a member.
+func (r *ListEventsRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.Seq)
+	case 1:
+		return textCell(r.Topic)
+	case 2:
+		return textCell(r.Kind)
+	case 3:
+		return uuidCell(r.SubjectID)
+	case 4:
+		return cellOf(r.RunID, uuidCell)
+	case 5:
+		return cellOf(r.DatasetID, uuidCell)
+	case 6:
+		return jsonCell(r.Data)
+	case 7:
+		return timeCell(r.At)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *ListFoldBoundsRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
 
 // AppendFields appends an object of the wanted members to b.
@@ -3580,6 +3702,42 @@ func (r *MergeDatasetRow) Cell(i int) Cell {
 		return textCell(r.QuestDBMeasurement)
 	case 4:
 		return textCell(r.OhlcvMeasurement)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *NumberEventsRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *NumberEventsRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"numbered":`...)
+		b = appendInt(b, r.Numbered)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"told":`...)
+		b = appendString(b, r.Told)
+	}
+	return object(b, start)
+}
+
+var numberEventsRowColumns = []Column{
+	{"numbered", IntColumn},
+	{"told", TextColumn},
+}
+
+// Columns are the members of the row.
+func (*NumberEventsRow) Columns() []Column { return numberEventsRowColumns }
+
+// Cell is the value of a member.
+func (r *NumberEventsRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.Numbered)
+	case 1:
+		return textCell(r.Told)
 	}
 	return Cell{}
 }

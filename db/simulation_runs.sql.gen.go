@@ -179,8 +179,14 @@ func (q *Queries) CountSimulationsByMetrics(ctx context.Context, arg CountSimula
 }
 
 const deleteSimulation = `-- name: DeleteSimulation :execrows
-DELETE FROM simulation_runs
-WHERE simulation_id = $1
+WITH gone AS (
+    DELETE FROM simulation_runs AS s
+    WHERE s.simulation_id = $1
+    RETURNING s.simulation_id, s.run_id, s.dataset_id
+)
+INSERT INTO events (topic, kind, subject_id, run_id, dataset_id)
+SELECT 'simulations', 'deleted', gone.simulation_id, gone.run_id, gone.dataset_id
+FROM gone
 `
 
 // DeleteSimulation removes a simulation with its buckets and trades. Called by DELETE /api/simulations/{id}.
@@ -198,7 +204,11 @@ WITH gone AS (
     DELETE FROM simulation_runs AS s
     USING walkforward_runs AS r
     WHERE s.run_id = r.run_id AND r.dataset_id = $1
-    RETURNING s.dataset_id
+    RETURNING s.simulation_id, s.run_id, s.dataset_id
+), event AS (
+    INSERT INTO events (topic, kind, subject_id, run_id, dataset_id)
+    SELECT 'simulations', 'deleted', gone.simulation_id, gone.run_id, gone.dataset_id
+    FROM gone
 )
 SELECT DISTINCT gone.dataset_id
 FROM gone
@@ -232,9 +242,13 @@ func (q *Queries) DeleteSimulationsByDataset(ctx context.Context, datasetID uuid
 
 const deleteSimulationsByRun = `-- name: DeleteSimulationsByRun :many
 WITH gone AS (
-    DELETE FROM simulation_runs
-    WHERE run_id = $1
-    RETURNING dataset_id
+    DELETE FROM simulation_runs AS s
+    WHERE s.run_id = $1
+    RETURNING s.simulation_id, s.run_id, s.dataset_id
+), event AS (
+    INSERT INTO events (topic, kind, subject_id, run_id, dataset_id)
+    SELECT 'simulations', 'deleted', gone.simulation_id, gone.run_id, gone.dataset_id
+    FROM gone
 )
 SELECT DISTINCT gone.dataset_id
 FROM gone
@@ -303,6 +317,14 @@ WITH numbers AS (
     INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
     WHERE s.simulation_id = $2
     ON CONFLICT DO NOTHING
+), event AS (
+    INSERT INTO events (topic, kind, subject_id, run_id, dataset_id, data)
+    SELECT
+        'simulations', CASE WHEN s.version = 1 THEN 'created' ELSE 'changed' END, s.simulation_id, s.run_id, s.dataset_id,
+        jsonb_strip_nulls(jsonb_build_object('dataset_slug', d.questdb_tag, 'status', s.status, 'version', s.version, 'name', s.name))
+    FROM simulation_runs AS s
+    INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
+    WHERE s.simulation_id = $2
 )
 UPDATE indicator_datasets AS d
 SET version = d.version + 1

@@ -186,8 +186,14 @@ func (q *Queries) CountSearchedRuns(ctx context.Context, arg CountSearchedRunsPa
 }
 
 const deleteRun = `-- name: DeleteRun :execrows
-DELETE FROM walkforward_runs
-WHERE run_id = $1
+WITH gone AS (
+    DELETE FROM walkforward_runs AS r
+    WHERE r.run_id = $1
+    RETURNING r.run_id, r.dataset_id
+)
+INSERT INTO events (topic, kind, subject_id, run_id, dataset_id)
+SELECT 'runs', 'deleted', gone.run_id, gone.run_id, gone.dataset_id
+FROM gone
 `
 
 // DeleteRun removes a run with its folds; its simulations have to be gone. Called by DELETE /api/runs/{id}.
@@ -251,6 +257,19 @@ WITH numbers AS (
     FROM walkforward_runs AS s
     WHERE s.run_id = $1
     ON CONFLICT DO NOTHING
+), event AS (
+    INSERT INTO events (topic, kind, subject_id, run_id, dataset_id, data)
+    SELECT
+        'runs',
+        CASE WHEN $3::int[] IS NOT NULL THEN 'folds' WHEN s.version = 1 THEN 'created' ELSE 'changed' END,
+        s.run_id, s.run_id, s.dataset_id,
+        jsonb_strip_nulls(jsonb_build_object(
+            'dataset_slug', d.questdb_tag, 'status', s.status, 'version', s.version, 'fold_count', s.fold_count, 'name', s.name,
+            'folds', to_jsonb($3::int[])
+        ))
+    FROM walkforward_runs AS s
+    INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
+    WHERE s.run_id = $1
 )
 SELECT
     d.questdb_tag AS dataset_slug,
@@ -261,8 +280,9 @@ WHERE s.run_id = $1
 `
 
 type FinishRunParams struct {
-	RunID      uuid.UUID   `json:"run_id"`
-	DatasetIds []uuid.UUID `json:"dataset_ids"`
+	RunID       uuid.UUID   `json:"run_id"`
+	DatasetIds  []uuid.UUID `json:"dataset_ids"`
+	FoldNumbers []int32     `json:"fold_numbers"`
 }
 
 type FinishRunRow struct {
@@ -271,13 +291,14 @@ type FinishRunRow struct {
 }
 
 // FinishRun ends a write of a run: it brings what a search compares of the run up to date, of which those that did not change are not
-// written, notes its configuration among the trials, and raises the versions of the datasets that it is in and was in. Those are locked in one order, so that two writers
-// cannot wait for each other, and last, because other writers of the dataset wait for them.
+// written, notes its configuration among the trials, and raises the versions of the datasets that it is in and was in. Those are locked
+// in one order, so that two writers cannot wait for each other, and last, because other writers of the dataset wait for them. The event
+// that it adds names the folds of a write that brought some to a stored run.
 // Called by every write of a run and by the seed.
 // index: walkforward_runs_pkey, walkforward_run_metrics_pkey, indicator_datasets_pkey.
 // cost: the metrics of the run.
 func (q *Queries) FinishRun(ctx context.Context, arg FinishRunParams) (FinishRunRow, error) {
-	row := q.db.QueryRow(ctx, finishRun, arg.RunID, arg.DatasetIds)
+	row := q.db.QueryRow(ctx, finishRun, arg.RunID, arg.DatasetIds, arg.FoldNumbers)
 	var i FinishRunRow
 	err := row.Scan(&i.DatasetSlug, &i.Folds)
 	return i, err

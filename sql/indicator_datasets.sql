@@ -42,9 +42,25 @@ WHERE
 
 -- name: DeleteDataset :execrows
 -- DeleteDataset removes a dataset with all below it. Called by DELETE /api/datasets/{id}.
--- index: indicator_datasets_pkey. cost: the dataset and all below it.
-DELETE FROM indicator_datasets
-WHERE dataset_id = @dataset_id;
+-- index: indicator_datasets_pkey, walkforward_runs_dataset_id_idx, simulation_runs_dataset_id_idx. cost: the dataset and all below it.
+WITH runs AS (
+    INSERT INTO events (topic, kind, subject_id, run_id, dataset_id)
+    SELECT 'runs', 'deleted', r.run_id, r.run_id, r.dataset_id
+    FROM walkforward_runs AS r
+    WHERE r.dataset_id = @dataset_id
+), simulations AS (
+    INSERT INTO events (topic, kind, subject_id, run_id, dataset_id)
+    SELECT 'simulations', 'deleted', s.simulation_id, s.run_id, s.dataset_id
+    FROM simulation_runs AS s
+    WHERE s.dataset_id = @dataset_id
+), gone AS (
+    DELETE FROM indicator_datasets
+    WHERE indicator_datasets.dataset_id = @dataset_id
+    RETURNING indicator_datasets.dataset_id, indicator_datasets.questdb_tag
+)
+INSERT INTO events (topic, kind, subject_id, dataset_id, data)
+SELECT 'datasets', 'deleted', gone.dataset_id, gone.dataset_id, jsonb_build_object('dataset_slug', gone.questdb_tag)
+FROM gone;
 
 -- name: GetDataset :one
 -- GetDataset returns one dataset. Called by GET /api/indicators/datasets/{id}.
@@ -216,6 +232,13 @@ LIMIT 10000;
 -- MergeDataset creates a dataset or merges what is given into the stored one: what is null is kept, metadata is merged
 -- by top-level key. created_at is that of a dataset which is imported, and stays. Called by POST and PUT /api/datasets.
 -- index: indicator_datasets_pkey. cost: 1 row.
+WITH event AS (
+    INSERT INTO events (topic, kind, subject_id, dataset_id, data)
+    SELECT
+        'datasets',
+        CASE WHEN EXISTS (SELECT FROM indicator_datasets AS d WHERE d.dataset_id = @dataset_id) THEN 'changed' ELSE 'created' END,
+        @dataset_id::uuid, @dataset_id::uuid, jsonb_build_object('dataset_slug', @questdb_tag::text)
+)
 INSERT INTO indicator_datasets (
     dataset_id, created_at, symbol, granularity, source, questdb_tag, questdb_measurement, column_schema,
     row_count, first_bar_ts, last_bar_ts, ohlcv_measurement, ohlcv_row_count, ohlcv_first_ts, ohlcv_last_ts,
@@ -264,6 +287,14 @@ RETURNING (xmax = 0)::boolean AS created, version, created_at, questdb_measureme
 -- RefreshBars notes what was counted of the bars of a dataset, in its metadata too, if it still names the table that was counted.
 -- Called after bars were added.
 -- index: indicator_datasets_pkey. cost: 1 row.
+WITH event AS (
+    INSERT INTO events (topic, kind, subject_id, dataset_id, data)
+    SELECT
+        'datasets', 'rows', d.dataset_id, d.dataset_id,
+        jsonb_build_object('dataset_slug', d.questdb_tag, 'series', 'ohlcv', 'row_count', @ohlcv_row_count::bigint)
+    FROM indicator_datasets AS d
+    WHERE d.dataset_id = @dataset_id AND d.ohlcv_measurement = @counted
+)
 UPDATE indicator_datasets SET
     ohlcv_row_count = @ohlcv_row_count,
     ohlcv_first_ts = sqlc.narg('ohlcv_first_ts'),
@@ -274,13 +305,21 @@ UPDATE indicator_datasets SET
         'last_ohlcv_timestamp_ms', epoch_ms(sqlc.narg('ohlcv_last_ts')::timestamptz)
     ),
     version = version + 1
-WHERE dataset_id = @dataset_id AND ohlcv_measurement = @counted
+WHERE indicator_datasets.dataset_id = @dataset_id AND indicator_datasets.ohlcv_measurement = @counted
 RETURNING version, created_at;
 
 -- name: RefreshIndicators :one
 -- RefreshIndicators notes what was counted of the indicator rows of a dataset, in its metadata too, if it still names the table
 -- that was counted. Called after rows were added.
 -- index: indicator_datasets_pkey. cost: 1 row.
+WITH event AS (
+    INSERT INTO events (topic, kind, subject_id, dataset_id, data)
+    SELECT
+        'datasets', 'rows', d.dataset_id, d.dataset_id,
+        jsonb_build_object('dataset_slug', d.questdb_tag, 'series', 'indicators', 'row_count', @row_count::bigint)
+    FROM indicator_datasets AS d
+    WHERE d.dataset_id = @dataset_id AND d.questdb_measurement = @counted
+)
 UPDATE indicator_datasets SET
     row_count = @row_count,
     first_bar_ts = sqlc.narg('first_bar_ts'),
@@ -292,7 +331,7 @@ UPDATE indicator_datasets SET
         'last_indicator_timestamp_ms', epoch_ms(sqlc.narg('last_bar_ts')::timestamptz)
     ),
     version = version + 1
-WHERE dataset_id = @dataset_id AND questdb_measurement = @counted
+WHERE indicator_datasets.dataset_id = @dataset_id AND indicator_datasets.questdb_measurement = @counted
 RETURNING version, created_at;
 
 -- name: TouchDatasets :execrows

@@ -1,6 +1,12 @@
 -- name: CancelJob :one
 -- CancelJob ends a job that has not ended, and returns River's number of it. Called by POST /api/jobs/{id}/cancel.
 -- index: jobs_pkey, river_job_pkey. cost: 1 row.
+WITH event AS (
+    INSERT INTO events (topic, kind, subject_id, data)
+    SELECT 'jobs', 'cancelled', j.job_id, '{}'
+    FROM jobs AS j
+    WHERE j.job_id = @job_id AND j.completed_at IS NULL
+)
 UPDATE jobs AS j SET
     message = 'cancelled',
     updated_at = now(),
@@ -32,13 +38,19 @@ WHERE job_id = @job_id;
 -- name: EndJob :execrows
 -- EndJob says what has come of a job that is being worked. Called by the worker.
 -- index: jobs_pkey. cost: 1 row.
+WITH event AS (
+    INSERT INTO events (topic, kind, subject_id, data)
+    SELECT 'jobs', CASE WHEN sqlc.narg('error')::text IS NULL THEN 'completed' ELSE 'failed' END, j.job_id, jsonb_build_object('message', @message::text)
+    FROM jobs AS j
+    WHERE j.job_id = @job_id AND j.completed_at IS NULL
+)
 UPDATE jobs SET
     message = @message,
     error = sqlc.narg('error'),
     result = sqlc.narg('result'),
     updated_at = now(),
     completed_at = now()
-WHERE job_id = @job_id AND completed_at IS NULL;
+WHERE jobs.job_id = @job_id AND jobs.completed_at IS NULL;
 
 -- name: FailLostJobs :execrows
 -- FailLostJobs says of jobs that River has given up why, and removes what is left of their uploads. Called by the workers once
@@ -53,6 +65,10 @@ WITH lost AS (
     FROM river.river_job AS r
     WHERE r.id = j.river_id AND r.state = 'discarded' AND j.completed_at IS NULL
     RETURNING j.job_id
+), event AS (
+    INSERT INTO events (topic, kind, subject_id)
+    SELECT 'jobs', 'failed', lost.job_id
+    FROM lost
 )
 
 DELETE FROM import_parts AS p
@@ -67,6 +83,12 @@ WITH done AS (
     DELETE FROM import_parts
     WHERE import_parts.job_id = @job_id AND import_parts.part = @part
     RETURNING import_parts.job_id
+), event AS (
+    INSERT INTO events (topic, kind, subject_id, data)
+    SELECT 'jobs', 'changed', j.job_id, jsonb_build_object('progress', j.progress + @row_count::bigint, 'total', j.total)
+    FROM jobs AS j
+    INNER JOIN done ON j.job_id = done.job_id
+    WHERE j.completed_at IS NULL
 )
 
 UPDATE jobs AS j SET
@@ -108,6 +130,11 @@ LIMIT 1;
 -- name: InsertJob :one
 -- InsertJob stores a new job. Called by POST /api/questdb/import/async.
 -- index: jobs_pkey. cost: 1 row.
+WITH event AS (
+    INSERT INTO events (topic, kind, subject_id, data)
+    SELECT 'jobs', 'created', @job_id::uuid, jsonb_build_object('job_type', @job_type::text, 'total', @total::bigint)
+    WHERE NOT EXISTS (SELECT FROM jobs AS j WHERE j.job_id = @job_id)
+)
 INSERT INTO jobs (job_id, job_type, total, message, payload, state, river_id)
 VALUES (@job_id, @job_type, @total, @message, @payload, @state, @river_id)
 ON CONFLICT (job_id) DO NOTHING
@@ -129,16 +156,28 @@ LIMIT @page_size::int OFFSET @page_offset::bigint;
 -- name: NoteJob :execrows
 -- NoteJob says what a job that is being worked waits for. Called by the worker.
 -- index: jobs_pkey. cost: 1 row.
+WITH event AS (
+    INSERT INTO events (topic, kind, subject_id, data)
+    SELECT 'jobs', 'changed', j.job_id, jsonb_build_object('message', @message::text)
+    FROM jobs AS j
+    WHERE j.job_id = @job_id AND j.completed_at IS NULL
+)
 UPDATE jobs SET
     message = @message,
     updated_at = now()
-WHERE job_id = @job_id AND completed_at IS NULL;
+WHERE jobs.job_id = @job_id AND jobs.completed_at IS NULL;
 
 -- name: StartJob :one
 -- StartJob returns a job that has not ended, as one that is being worked. Called by the worker.
 -- index: jobs_pkey. cost: 1 row.
+WITH event AS (
+    INSERT INTO events (topic, kind, subject_id, data)
+    SELECT 'jobs', 'started', j.job_id, '{}'
+    FROM jobs AS j
+    WHERE j.job_id = @job_id AND j.completed_at IS NULL
+)
 UPDATE jobs SET
     updated_at = now(),
     started_at = coalesce(started_at, now())
-WHERE job_id = @job_id AND completed_at IS NULL
+WHERE jobs.job_id = @job_id AND jobs.completed_at IS NULL
 RETURNING *;

@@ -75,8 +75,14 @@ FROM (
 -- name: DeleteSimulation :execrows
 -- DeleteSimulation removes a simulation with its buckets and trades. Called by DELETE /api/simulations/{id}.
 -- index: simulation_runs_pkey. cost: the simulation and all below it.
-DELETE FROM simulation_runs
-WHERE simulation_id = @simulation_id;
+WITH gone AS (
+    DELETE FROM simulation_runs AS s
+    WHERE s.simulation_id = @simulation_id
+    RETURNING s.simulation_id, s.run_id, s.dataset_id
+)
+INSERT INTO events (topic, kind, subject_id, run_id, dataset_id)
+SELECT 'simulations', 'deleted', gone.simulation_id, gone.run_id, gone.dataset_id
+FROM gone;
 
 -- name: DeleteSimulationsByDataset :many
 -- DeleteSimulationsByDataset removes the simulations of the runs of a dataset with all below them, and returns the datasets
@@ -88,7 +94,11 @@ WITH gone AS (
     DELETE FROM simulation_runs AS s
     USING walkforward_runs AS r
     WHERE s.run_id = r.run_id AND r.dataset_id = @dataset_id
-    RETURNING s.dataset_id
+    RETURNING s.simulation_id, s.run_id, s.dataset_id
+), event AS (
+    INSERT INTO events (topic, kind, subject_id, run_id, dataset_id)
+    SELECT 'simulations', 'deleted', gone.simulation_id, gone.run_id, gone.dataset_id
+    FROM gone
 )
 SELECT DISTINCT gone.dataset_id
 FROM gone
@@ -100,9 +110,13 @@ ORDER BY gone.dataset_id;
 -- index: simulation_runs_run_id_idx. cost: the simulations and all below them.
 -- @sqlc-vet-disable list-has-limit
 WITH gone AS (
-    DELETE FROM simulation_runs
-    WHERE run_id = @run_id
-    RETURNING dataset_id
+    DELETE FROM simulation_runs AS s
+    WHERE s.run_id = @run_id
+    RETURNING s.simulation_id, s.run_id, s.dataset_id
+), event AS (
+    INSERT INTO events (topic, kind, subject_id, run_id, dataset_id)
+    SELECT 'simulations', 'deleted', gone.simulation_id, gone.run_id, gone.dataset_id
+    FROM gone
 )
 SELECT DISTINCT gone.dataset_id
 FROM gone
@@ -148,6 +162,14 @@ WITH numbers AS (
     INNER JOIN walkforward_runs AS r ON s.run_id = r.run_id
     WHERE s.simulation_id = @simulation_id
     ON CONFLICT DO NOTHING
+), event AS (
+    INSERT INTO events (topic, kind, subject_id, run_id, dataset_id, data)
+    SELECT
+        'simulations', CASE WHEN s.version = 1 THEN 'created' ELSE 'changed' END, s.simulation_id, s.run_id, s.dataset_id,
+        jsonb_strip_nulls(jsonb_build_object('dataset_slug', d.questdb_tag, 'status', s.status, 'version', s.version, 'name', s.name))
+    FROM simulation_runs AS s
+    INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
+    WHERE s.simulation_id = @simulation_id
 )
 UPDATE indicator_datasets AS d
 SET version = d.version + 1

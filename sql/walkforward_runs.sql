@@ -75,13 +75,20 @@ FROM (
 -- name: DeleteRun :execrows
 -- DeleteRun removes a run with its folds; its simulations have to be gone. Called by DELETE /api/runs/{id}.
 -- index: walkforward_runs_pkey. cost: the run and its folds.
-DELETE FROM walkforward_runs
-WHERE run_id = @run_id;
+WITH gone AS (
+    DELETE FROM walkforward_runs AS r
+    WHERE r.run_id = @run_id
+    RETURNING r.run_id, r.dataset_id
+)
+INSERT INTO events (topic, kind, subject_id, run_id, dataset_id)
+SELECT 'runs', 'deleted', gone.run_id, gone.run_id, gone.dataset_id
+FROM gone;
 
 -- name: FinishRun :one
 -- FinishRun ends a write of a run: it brings what a search compares of the run up to date, of which those that did not change are not
--- written, notes its configuration among the trials, and raises the versions of the datasets that it is in and was in. Those are locked in one order, so that two writers
--- cannot wait for each other, and last, because other writers of the dataset wait for them.
+-- written, notes its configuration among the trials, and raises the versions of the datasets that it is in and was in. Those are locked
+-- in one order, so that two writers cannot wait for each other, and last, because other writers of the dataset wait for them. The event
+-- that it adds names the folds of a write that brought some to a stored run.
 -- Called by every write of a run and by the seed.
 -- index: walkforward_runs_pkey, walkforward_run_metrics_pkey, indicator_datasets_pkey.
 -- cost: the metrics of the run.
@@ -135,6 +142,19 @@ WITH numbers AS (
     FROM walkforward_runs AS s
     WHERE s.run_id = @run_id
     ON CONFLICT DO NOTHING
+), event AS (
+    INSERT INTO events (topic, kind, subject_id, run_id, dataset_id, data)
+    SELECT
+        'runs',
+        CASE WHEN sqlc.narg('fold_numbers')::int[] IS NOT NULL THEN 'folds' WHEN s.version = 1 THEN 'created' ELSE 'changed' END,
+        s.run_id, s.run_id, s.dataset_id,
+        jsonb_strip_nulls(jsonb_build_object(
+            'dataset_slug', d.questdb_tag, 'status', s.status, 'version', s.version, 'fold_count', s.fold_count, 'name', s.name,
+            'folds', to_jsonb(sqlc.narg('fold_numbers')::int[])
+        ))
+    FROM walkforward_runs AS s
+    INNER JOIN indicator_datasets AS d ON s.dataset_id = d.dataset_id
+    WHERE s.run_id = @run_id
 )
 SELECT
     d.questdb_tag AS dataset_slug,

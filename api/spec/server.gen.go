@@ -137,6 +137,33 @@ func (e ErrorCode) Valid() bool {
 	}
 }
 
+// Defines values for EventTopic.
+const (
+	TopicAnnotations EventTopic = "annotations"
+	TopicDatasets    EventTopic = "datasets"
+	TopicJobs        EventTopic = "jobs"
+	TopicRuns        EventTopic = "runs"
+	TopicSimulations EventTopic = "simulations"
+)
+
+// Valid indicates whether the value is a known member of the EventTopic enum.
+func (e EventTopic) Valid() bool {
+	switch e {
+	case TopicAnnotations:
+		return true
+	case TopicDatasets:
+		return true
+	case TopicJobs:
+		return true
+	case TopicRuns:
+		return true
+	case TopicSimulations:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Format.
 const (
 	Arrow   Format = "arrow"
@@ -1035,6 +1062,9 @@ type Error struct {
 
 // ErrorCode What is wrong, for a program.
 type ErrorCode string
+
+// EventTopic The kind of record that an event is about.
+type EventTopic string
 
 // Features defines model for Features.
 type Features struct {
@@ -2116,6 +2146,18 @@ type ListSeriesParams struct {
 
 	// Format The format of the rows, whatever Accept says.
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// ListenEventsParams defines parameters for ListenEvents.
+type ListenEventsParams struct {
+	// Topic Only events of these topics, separated by commas.
+	Topic *[]EventTopic `form:"topic,omitempty" json:"topic,omitempty"`
+
+	// ID Only events of these records and of what belongs to these runs and datasets, ids separated by commas.
+	ID *[]string `form:"id,omitempty" json:"id,omitempty"`
+
+	// LastEventID Goes on after this event: the last one that was received, or the X-Event-Seq of a list.
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
 // ListIndicatorDatasetsParams defines parameters for ListIndicatorDatasets.
@@ -3671,6 +3713,9 @@ type ServerInterface interface {
 	// ListTargets The targets of a dataset
 	// (GET /api/datasets/{dataset_id}/targets)
 	ListTargets(ctx echo.Context, datasetID string) error
+	// ListenEvents What changes, as it changes
+	// (GET /api/events)
+	ListenEvents(ctx echo.Context, params ListenEventsParams) error
 	// GetHealth The state of the service and its databases
 	// (GET /api/health)
 	GetHealth(ctx echo.Context) error
@@ -5013,6 +5058,48 @@ func (w *ServerInterfaceWrapper) ListTargets(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListTargets(ctx, datasetID)
+	return err
+}
+
+// ListenEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListenEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListenEventsParams
+	// ------------- Optional query parameter "topic" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "topic", ctx.QueryParams(), &params.Topic, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter topic: %s", err))
+	}
+
+	// ------------- Optional query parameter "id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "id", ctx.QueryParams(), &params.ID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = &LastEventID
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListenEvents(ctx, params)
 	return err
 }
 
@@ -8200,6 +8287,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/questdb/measurement/:name", wrapper.GetMeasurement, options.OperationMiddlewares["GetMeasurement"]...)
 	router.POST(options.BaseURL+"/api/questdb/import/async", wrapper.ImportSeriesAsync, options.OperationMiddlewares["ImportSeriesAsync"]...)
 	router.POST(options.BaseURL+"/api/questdb/import", wrapper.ImportSeries, options.OperationMiddlewares["ImportSeries"]...)
+	router.GET(options.BaseURL+"/api/events", wrapper.ListenEvents, options.OperationMiddlewares["ListenEvents"]...)
 	router.GET(options.BaseURL+"/api/jobs", wrapper.ListJobs, options.OperationMiddlewares["ListJobs"]...)
 	router.GET(options.BaseURL+"/api/jobs/:job_id", wrapper.GetJob, options.OperationMiddlewares["GetJob"]...)
 	router.POST(options.BaseURL+"/api/jobs/:job_id/cancel", wrapper.CancelJob, options.OperationMiddlewares["CancelJob"]...)

@@ -73,7 +73,7 @@ func TestCanary(t *testing.T) {
 	seeded(t, database)
 	paths := routesThatRead(t)
 	values := map[string]string{ // the rest gets the canary itself
-		"POSTGRES_URL": database, "QDB_HTTP_URL": "http://x:" + canary + "@127.0.0.1:1", "QDB_PG_URL": "postgres://x:" + canary + "@127.0.0.1:1/qdb?password=" + canary,
+		"POSTGRES_URL": database, "EVENTS_POSTGRES_URL": "postgres://x:" + canary + "@127.0.0.1:1/x", "QDB_HTTP_URL": "http://x:" + canary + "@127.0.0.1:1", "QDB_PG_URL": "postgres://x:" + canary + "@127.0.0.1:1/qdb?password=" + canary,
 		"AUTH_JWT_JWKS_URL": "http://127.0.0.1:1/" + "jwks?token=" + canary, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://x:" + canary + "@127.0.0.1:1",
 	}
 	away := map[string]string{"POSTGRES_URL": "postgres://x:" + canary + "@127.0.0.1:1/x?sslpassword=" + canary + "&secret=" + canary}

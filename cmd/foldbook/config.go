@@ -33,12 +33,15 @@ type config struct {
 	PGPassword  string `env:"PGPASSWORD" secret:"all"`
 	PGSSLMode   string `env:"PGSSLMODE"`
 
-	PoolSize         int32         `env:"POSTGRES_POOL_SIZE" envDefault:"16"`
-	ConnectTimeout   time.Duration `env:"POSTGRES_CONNECT_TIMEOUT" envDefault:"1s"`
-	AcquireTimeout   time.Duration `env:"POSTGRES_ACQUIRE_TIMEOUT" envDefault:"2s"`
-	StatementTimeout time.Duration `env:"POSTGRES_STATEMENT_TIMEOUT" envDefault:"2500ms"`
-	Pooler           string        `env:"POSTGRES_POOLER" envDefault:"none"`
-	MigrateOnStart   bool          `env:"MIGRATE_ON_START" envDefault:"false"`
+	PoolSize          int32         `env:"POSTGRES_POOL_SIZE" envDefault:"16"`
+	ConnectTimeout    time.Duration `env:"POSTGRES_CONNECT_TIMEOUT" envDefault:"1s"`
+	AcquireTimeout    time.Duration `env:"POSTGRES_ACQUIRE_TIMEOUT" envDefault:"2s"`
+	StatementTimeout  time.Duration `env:"POSTGRES_STATEMENT_TIMEOUT" envDefault:"2500ms"`
+	Pooler            string        `env:"POSTGRES_POOLER" envDefault:"none"`
+	EventsPostgresURL string        `env:"EVENTS_POSTGRES_URL" secret:"url"`
+	EventsKeep        time.Duration `env:"EVENTS_KEEP" envDefault:"72h"`
+	EventsListeners   int           `env:"EVENTS_LISTENERS" envDefault:"1000"`
+	MigrateOnStart    bool          `env:"MIGRATE_ON_START" envDefault:"false"`
 
 	QDBHTTPURL  string `env:"QDB_HTTP_URL" envDefault:"http://127.0.0.1:9000" secret:"url"`
 	QDBUser     string `env:"QDB_USER"`
@@ -178,6 +181,10 @@ func (c config) check() (bad []string) {
 				"(a port is 1 to 65535, an sslmode one of disable, allow, prefer, require, verify-ca, verify-full)")
 		}
 	}
+	if _, err := pgx.ParseConfig(c.EventsPostgresURL); err != nil {
+		add(false, "EVENTS_POSTGRES_URL is not a PostgreSQL URL: write postgres://user:password@host:5432/database, with %%XX for special characters")
+	}
+	add(c.EventsListeners >= 0 && c.EventsListeners <= 100_000, "EVENTS_LISTENERS=%d is outside 0 to 100000", c.EventsListeners)
 	add(c.Pooler == "none" || c.Pooler == "transaction", "POSTGRES_POOLER=%q is neither none nor transaction", c.Pooler)
 	add(c.QDBRead == string(questdb.PG) || c.QDBRead == string(questdb.HTTP), "QDB_READ=%q is neither pg nor http", c.QDBRead)
 	add(c.LogFormat == "text" || c.LogFormat == "json", "LOG_FORMAT=%q is neither text nor json", c.LogFormat)

@@ -18,6 +18,7 @@ import (
 	"foldbook/api"
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/events"
 	"foldbook/internal/ingest"
 	"foldbook/internal/migrator"
 	"foldbook/internal/observe"
@@ -111,8 +112,11 @@ func (serveCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	hub := events.New(&events.Hub{
+		Store: store, Log: log, ListenURL: cfg.EventsPostgresURL, Keep: cfg.EventsKeep, Most: cfg.EventsListeners, Pages: 256,
+	})
 	server := api.New(api.Options{
-		DB: store, QuestDB: series, Import: cfg.Import, Log: log, Metrics: metrics, Version: buildVersion(), Schema: schema,
+		DB: store, Events: hub, QuestDB: series, Import: cfg.Import, Log: log, Metrics: metrics, Version: buildVersion(), Schema: schema,
 		Passthrough: api.Passthrough{On: cfg.Passthrough, Rows: cfg.PassthroughRows, Timeout: cfg.PassthroughTimeout},
 		ReadTimeout: cfg.ReadTimeout, RequestTimeout: cfg.RequestTimeout, WriteTimeout: cfg.WriteTimeout,
 		StreamTimeout: cfg.StreamTimeout, StreamWriteTimeout: cfg.StreamWrite, BodyCache: cfg.BodyCacheMB << 20,
@@ -138,6 +142,7 @@ func (serveCmd) Run(a *app) error {
 	if !ready {
 		background.Go(func() { start.keepTrying(ctx) })
 	}
+	background.Go(func() { hub.Run(ctx) })
 	if cfg.JobWorkers > 0 && series != nil {
 		workers := ingest.Workers{Store: store, Series: series, Log: log, Count: cfg.JobWorkers, Ready: func(ctx context.Context) bool {
 			have, want, err := schema(ctx)

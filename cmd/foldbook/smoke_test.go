@@ -142,7 +142,10 @@ func TestSmoke(t *testing.T) {
 			queries = []string{""}
 		}
 		for _, query := range queries {
-			if isRead {
+			if path == "/api/events" { // which has no end
+				s.ask(http.MethodHead, path, query, "")
+				s.asked[operation] = true
+			} else if isRead {
 				s.ask(http.MethodGet, path, query, "")
 			}
 		}

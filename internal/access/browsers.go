@@ -89,7 +89,7 @@ func (b *Browsers) Allow(header http.Header, r *http.Request) {
 		header.Set("Access-Control-Allow-Origin", origin)
 	}
 	header.Set("Access-Control-Expose-Headers",
-		"X-Total-Count, X-Request-Id, Content-Disposition, Retry-After, ETag, Link, X-Row-Count, X-Next-Cursor")
+		"X-Total-Count, X-Request-Id, Content-Disposition, Retry-After, ETag, Link, X-Row-Count, X-Next-Cursor, X-Event-Seq")
 }
 
 // Preflight sets the headers by which a browser lets a page send a request. A page that may not write is told so when it asks.
@@ -100,6 +100,6 @@ func (b *Browsers) Preflight(header http.Header, r *http.Request) {
 		methods = "GET, HEAD, OPTIONS"
 	}
 	header.Set("Access-Control-Allow-Methods", methods)
-	header.Set("Access-Control-Allow-Headers", "Content-Type, X-Stage1-Token, Authorization, If-Match, If-None-Match, X-API-Key")
+	header.Set("Access-Control-Allow-Headers", "Content-Type, X-Stage1-Token, Authorization, If-Match, If-None-Match, X-API-Key, Last-Event-ID")
 	header.Set("Access-Control-Max-Age", "7200")
 }

@@ -29,6 +29,7 @@ var rows = []row{
 	{"SimulationSummary", "GetSimulationSummary", "GetSimulationSummaryRow", "", "simulationFlat", ""},
 	{"SimulationTrade", "ListTradePage", "ListTradePageRow", "trade", "", ""},
 	{"Job", "GetJob", "JobDetail", "job", "", ""},
+	{"Event", "ListEvents", "ListEventsRow", "event", "", ""},
 }
 
 // The rows' schemas are between these lines of the description.

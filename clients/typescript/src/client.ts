@@ -2,6 +2,7 @@ import createFetchClient from "openapi-fetch";
 import type { FetchResponse, MaybeOptionalInit } from "openapi-fetch";
 import type { HttpMethod, MediaType, PathsWithMethod, RequiredKeysOf } from "openapi-typescript-helpers";
 import { FoldbookError } from "./errors.js";
+import { messages, type Message, type Subscription } from "./events.js";
 import { lines } from "./lines.js";
 import { retrying, type Retries } from "./retry.js";
 import type { paths } from "./schema.gen.js";
@@ -62,6 +63,8 @@ export interface Client {
   each<P extends PagedPath, K extends Member<P>>(path: P, member: K, params?: Params<P>): AsyncGenerator<Listed<P, K>, void, undefined>;
   /** The rows of a series, one by one as they arrive: `rows("/api/datasets/{dataset_id}/ohlcv", {path: {dataset_id: "demo"}})`. */
   rows<P extends RowsPath>(path: P, params: Params<P>): AsyncGenerator<Row, void, undefined>;
+  /** What changes, as it changes, without a hole when the connection is lost: docs/events.md. */
+  events(subscription?: Subscription): AsyncGenerator<Message, void, undefined>;
 }
 
 export function createClient({ baseUrl, token, retries, fetch = (request) => globalThis.fetch(request) }: Options): Client {
@@ -100,9 +103,19 @@ export function createClient({ baseUrl, token, retries, fetch = (request) => glo
     for await (const line of lines(data as ReadableStream<Uint8Array>)) yield JSON.parse(line) as Row;
   }
 
+  function events(subscription: Subscription = {}) {
+    const { topic, id, signal } = subscription;
+    const connect = async (last: string | undefined) => {
+      const header = last === undefined ? {} : { "Last-Event-ID": last };
+      const init = { params: { query: { topic, id }, header }, parseAs: "stream", signal };
+      return ((await client.GET("/api/events", init as never)) as { response: Response }).response;
+    };
+    return messages(connect, subscription);
+  }
+
   const { GET, POST, PUT, PATCH, DELETE } = client;
   return {
-    GET, POST, PUT, PATCH, DELETE, each, rows,
+    GET, POST, PUT, PATCH, DELETE, each, rows, events,
     datasets: (query?: object) => each("/api/datasets", "datasets", { query: { ...query } }),
     runs: (query?: object) => each("/api/runs", "runs", { query: { ...query } }),
     simulations: (query?: object) => each("/api/simulations", "simulations", { query: { ...query } }),

@@ -1224,6 +1224,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What changes, as it changes
+         * @description Server-sent events, until the client leaves. The first event is `hello`; each has as its id a number without gaps, and as its name the topic. A client
+         *     that comes again with the last id as `Last-Event-ID` gets all that it missed, or, when that is not kept any more, `reset`: then it reads the lists anew.
+         *     A comment is sent every 15 s. A client that is too slow is disconnected, and comes again.
+         */
+        get: operations["ListenEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs": {
         parameters: {
             query?: never;
@@ -1528,6 +1550,15 @@ export interface components {
          *     ]
          */
         Tags: string[];
+        /**
+         * @description The kind of record that an event is about.
+         * @enum {string}
+         */
+        EventTopic: "datasets" | "runs" | "simulations" | "jobs" | "annotations";
+        /** @description What is worth knowing before the record is read again: status, version and fold_count of a run, the numbers of its new folds. */
+        EventData: {
+            [key: string]: unknown;
+        };
         /**
          * @description Fees and slippage. The service keeps any names and values.
          * @example {
@@ -2590,7 +2621,7 @@ export interface components {
             name?: string | null;
             /**
              * @description Words that people group simulations by, each once.
-             * @example {}
+             * @example []
              */
             tags?: components["schemas"]["Tags"] | null;
             /** @description What a person wrote about the simulation, in Markdown. */
@@ -2813,7 +2844,7 @@ export interface components {
             name?: string;
             /**
              * @description Words that people group simulations by, each once.
-             * @example {}
+             * @example []
              */
             tags?: components["schemas"]["Tags"];
             /** @description What a person wrote about the simulation, in Markdown. */
@@ -3619,6 +3650,36 @@ export interface components {
             /** Format: date-time */
             completed_at: string | null;
         };
+        Event: {
+            /** Format: int64 */
+            seq: number;
+            /** @description The kind of record: datasets, runs, simulations, jobs or annotations. */
+            topic: components["schemas"]["EventTopic"];
+            /** @description What happened: created, changed, deleted; folds of a run, rows of a dataset. */
+            kind: string;
+            /**
+             * Format: uuid
+             * @description The record.
+             */
+            subject_id: string;
+            /**
+             * Format: uuid
+             * @description The run that the record belongs to.
+             */
+            run_id: string | null;
+            /**
+             * Format: uuid
+             * @description The dataset that the record belongs to.
+             */
+            dataset_id: string | null;
+            /** @description What is worth knowing before the record is read again. */
+            data: components["schemas"]["EventData"];
+            /**
+             * Format: date-time
+             * @description When it was written.
+             */
+            at: string;
+        };
     };
     responses: {
         /** @description The caller has the current version. */
@@ -4264,6 +4325,11 @@ export interface components {
          */
         Link: string;
         /**
+         * @description The number of an event before this list was read: as Last-Event-ID of /api/events it leaves no hole between the two.
+         * @example 41
+         */
+        EventSeq: number;
+        /**
          * @description Items that match; the answer may be one page of them.
          * @example 200
          */
@@ -4838,6 +4904,7 @@ export interface operations {
             /** @description The datasets. */
             200: {
                 headers: {
+                    "X-Event-Seq": components["headers"]["EventSeq"];
                     Link: components["headers"]["Link"];
                     "X-Row-Count": components["headers"]["RowCount"];
                     "X-Total-Count": components["headers"]["TotalCount"];
@@ -5218,6 +5285,7 @@ export interface operations {
             /** @description The runs. */
             200: {
                 headers: {
+                    "X-Event-Seq": components["headers"]["EventSeq"];
                     Link: components["headers"]["Link"];
                     "X-Row-Count": components["headers"]["RowCount"];
                     "X-Total-Count": components["headers"]["TotalCount"];
@@ -6090,6 +6158,7 @@ export interface operations {
             /** @description The runs. */
             200: {
                 headers: {
+                    "X-Event-Seq": components["headers"]["EventSeq"];
                     Link: components["headers"]["Link"];
                     "X-Row-Count": components["headers"]["RowCount"];
                     "X-Total-Count": components["headers"]["TotalCount"];
@@ -7207,6 +7276,7 @@ export interface operations {
             /** @description The simulations. */
             200: {
                 headers: {
+                    "X-Event-Seq": components["headers"]["EventSeq"];
                     Link: components["headers"]["Link"];
                     "X-Row-Count": components["headers"]["RowCount"];
                     "X-Total-Count": components["headers"]["TotalCount"];
@@ -8748,6 +8818,50 @@ export interface operations {
             default: components["responses"]["Failed"];
         };
     };
+    ListenEvents: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only events of these topics, separated by commas.
+                 * @example [
+                 *       "runs"
+                 *     ]
+                 */
+                topic?: components["schemas"]["EventTopic"][];
+                /**
+                 * @description Only events of these records and of what belongs to these runs and datasets, ids separated by commas.
+                 * @example [
+                 *       "2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e"
+                 *     ]
+                 */
+                id?: string[];
+            };
+            header?: {
+                /**
+                 * @description Goes on after this event: the last one that was received, or the X-Event-Seq of a list.
+                 * @example 41
+                 */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failed"];
+        };
+    };
     ListJobs: {
         parameters: {
             query?: {
@@ -8810,6 +8924,7 @@ export interface operations {
             /** @description The jobs. */
             200: {
                 headers: {
+                    "X-Event-Seq": components["headers"]["EventSeq"];
                     Link: components["headers"]["Link"];
                     "X-Row-Count": components["headers"]["RowCount"];
                     "X-Total-Count": components["headers"]["TotalCount"];

@@ -48,6 +48,21 @@ test("rows that were stored are read one by one", async () => {
   }
 });
 
+test("changes arrive, and none is missed between a list and the subscription", async () => {
+  const { response } = await foldbook.GET("/api/datasets");
+  const id = randomUUID();
+  const stop = new AbortController();
+  const body = { dataset_id: id, dataset_slug: `live_${id.slice(0, 8)}`, symbol, granularity: "1h" };
+  await foldbook.POST("/api/datasets", { body });
+  const seen = [];
+  for await (const message of foldbook.events({ id: [id], after: Number(response.headers.get("X-Event-Seq")), signal: stop.signal })) {
+    seen.push(message.type === "event" ? message.event.kind : message.type);
+    if (message.type === "hello") await foldbook.POST("/api/datasets", { body });
+    if (seen.length === 3) stop.abort();
+  }
+  assert.deepEqual(seen, ["hello", "created", "changed"]);
+});
+
 test("an error has the code, the message and the id of the service", async () => {
   const run_id = randomUUID();
   await assert.rejects(foldbook.GET("/api/runs/{run_id}", { params: { path: { run_id } }, headers: { "X-Request-Id": "mine" } }), (error) => {

@@ -112,6 +112,10 @@ FeatureColumns: TypeAlias = "list[str]"
 
 Tags: TypeAlias = "list[str]"
 
+EventTopic: TypeAlias = "Literal['datasets', 'runs', 'simulations', 'jobs', 'annotations']"
+
+EventData: TypeAlias = "dict[str, Any]"
+
 CostModel: TypeAlias = "dict[str, Any]"
 
 ColumnSchema: TypeAlias = "list[dict[str, Any]]"
@@ -1027,6 +1031,17 @@ class Job(TypedDict):
     completed_at: str | None
 
 
+class Event(TypedDict):
+    seq: int
+    topic: EventTopic
+    kind: str
+    subject_id: str
+    run_id: str | None
+    dataset_id: str | None
+    data: EventData
+    at: str
+
+
 class ListIndicatorDatasetsQuery(TypedDict, total=False):
     symbol: str
     granularity: str
@@ -1386,6 +1401,11 @@ class GetLeaderboardQuery(TypedDict, total=False):
 
 class ListMeasurementsQuery(TypedDict, total=False):
     prefix: str
+
+
+class ListenEventsQuery(TypedDict, total=False):
+    topic: EventTopic | Sequence[EventTopic]
+    id: Sequence[str]
 
 
 class ListJobsQuery(TypedDict, total=False):
