@@ -32,6 +32,7 @@ type exporter struct {
 	fresh    bool // nothing of it is stored yet
 	series   bool // the rows are exported too
 	requests int
+	checked  int // bodies
 }
 
 const (
@@ -71,6 +72,7 @@ func (e *exporter) call(method, path string, body any, notFound bool) (status in
 	if err := d.Decode(&answer); err != nil {
 		e.t.Fatalf("%s %s: %d, %v", method, path, res.StatusCode, err)
 	}
+	e.described(method, path, body)
 	if res.StatusCode/100 != 2 && (!notFound || res.StatusCode != http.StatusNotFound) {
 		e.t.Fatalf("%s %s: %d %v", method, path, res.StatusCode, answer)
 	}
@@ -399,5 +401,8 @@ func TestExporter(t *testing.T) {
 		e.saveSimulation(simulation, small, 128)
 		e.lists(map[string]int{small: 312, large: 1000}, simulation)
 		e.fresh = false
+	}
+	if e.checked < 10 {
+		t.Errorf("only %d bodies were held to openapi.yaml", e.checked)
 	}
 }
