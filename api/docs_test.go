@@ -79,9 +79,34 @@ func TestErrorCodesAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	described := document.Components.Schemas.Error.Properties.Code.Enum
+	if *update {
+		text = withErrorCodes(text, described, documented)
+		if err := os.WriteFile("../docs/errors.md", text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
 	slices.Sort(documented)
 	slices.Sort(described)
 	if diff := cmp.Diff(described, documented); diff != "" {
-		t.Errorf("(-openapi.yaml +errors.md):\n%s", diff)
+		t.Errorf("-update writes them (-openapi.yaml +errors.md):\n%s", diff)
 	}
+}
+
+// withErrorCodes is the table with a line for each code that is described, to be completed, and without those that are not.
+func withErrorCodes(text []byte, described, documented []string) []byte {
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		code, _, _ := strings.Cut(strings.TrimPrefix(line, "| `"), "`")
+		if slices.Contains(documented, code) && !slices.Contains(described, code) && strings.HasPrefix(line, "| `"+code+"` |") {
+			continue
+		}
+		lines = append(lines, line)
+	}
+	for _, code := range described {
+		if !slices.Contains(documented, code) {
+			lines = append(lines, "| `"+code+"` | | | |\n")
+		}
+	}
+	return []byte(strings.Join(lines, ""))
 }

@@ -16,6 +16,10 @@ func TestRecordsAsTables(t *testing.T) {
 	seedFixture(t, h)
 	server := httptest.NewServer(h.http)
 	defer server.Close()
+	other := newHarness(t)
+	other.storeAll(1, 3)
+	traded := httptest.NewServer(other.http)
+	defer traded.Close()
 	script := `
 import datetime, io, json, sys, urllib.request
 import polars as pl, pyarrow as pa, pyarrow.ipc, pyarrow.parquet
@@ -33,8 +37,8 @@ def check(frame, records, where):
         assert [c for c in row if c in record] == list(record), (where, list(row), list(record))
         for name in row: # the JSON of a fold leaves its times out when they are not known
             same(row[name], record.get(name), (where, name))
-for path in sys.argv[2:]:
-    url, key = sys.argv[1] + path, path.split("?")[0].split("/")[-1]
+for url in sys.argv[1:]:
+    path, key = url, url.split("?")[0].split("/")[-1]
     and_ = "&" if "?" in path else "?"
     want = json.load(get(url))[key]
     for read, format in ((pl.read_ipc, "arrow"), (pl.read_parquet, "parquet")):
@@ -47,9 +51,14 @@ for path in sys.argv[2:]:
     empty = pa.parquet.read_table(io.BytesIO(get(url + and_ + "format=parquet&limit=0").read()))
     assert empty.num_rows == 0 and empty.schema == table.schema, path
 `
-	out, err := exec.CommandContext(t.Context(), python, "-c", script, server.URL, "/api/datasets", "/api/datasets?include=column_schema", "/api/runs",
-		"/api/runs?fields=status,run_id", "/api/simulations", "/api/datasets/"+fullDataset.String()+"/runs", "/api/runs/"+fullRun.String()+"/folds",
-		"/api/runs/"+fullRun.String()+"/simulations", "/api/simulations/"+fullSim.String()+"/trades").CombinedOutput()
+	args := []string{"-c", script, traded.URL + "/api/simulations/" + newSim + "/trades"}
+	for _, path := range []string{
+		"/api/datasets", "/api/datasets?include=column_schema", "/api/runs", "/api/runs?fields=status,run_id", "/api/simulations",
+		"/api/datasets/" + fullDataset.String() + "/runs", "/api/runs/" + fullRun.String() + "/folds", "/api/runs/" + fullRun.String() + "/simulations",
+	} {
+		args = append(args, server.URL+path)
+	}
+	out, err := exec.CommandContext(t.Context(), python, args...).CombinedOutput()
 	if err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
