@@ -128,7 +128,7 @@ func longest(v any, path string) (best part) {
 	return best
 }
 
-// short is a value with numbers of six digits, and without what is null.
+// short is a value with numbers of six digits, and without what is null; a figure is its number, or why there is none.
 func short(v any) any {
 	switch v := v.(type) {
 	case json.Number:
@@ -140,6 +140,12 @@ func short(v any) any {
 			v[i] = short(v[i])
 		}
 	case map[string]any:
+		if why, ok := v["why"]; ok && len(v) == 2 {
+			if v["value"] == nil {
+				return why
+			}
+			return short(v["value"])
+		}
 		for name, member := range v {
 			if member == nil {
 				delete(v, name)

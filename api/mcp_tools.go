@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"foldbook/api/spec"
@@ -46,6 +47,26 @@ var tools = []tool{
 			"run": "id or name", "metrics": "list: names such as hit_rate", "from": "integer: number of folds to skip", "limit": "integer: 100 unless given",
 		},
 		read: foldRows,
+	},
+	{
+		name: "compare_runs",
+		description: "Runs side by side: figures of their returns, metrics, differing configuration, differences of the Sharpe ratio to the baseline " +
+			"with intervals, and warnings why they do not compare.",
+		required: []string{"runs"},
+		arguments: map[string]string{
+			"runs": "list: ids, 2 to 100", "baseline": "id; the first unless given", "folds": "yes: with the folds, aligned", "points": "integer: days of equity, none unless given",
+		},
+		read: compareRuns,
+	},
+	{
+		name: "leaderboard",
+		description: "The runs of a search, ranked, with p-values and deflated Sharpe ratios that count every trial, and the probability that the " +
+			"search is overfit. A run with a p_value above 0.05 has shown no skill, whatever its Sharpe ratio.",
+		arguments: map[string]string{
+			"dataset": "slug or id, with target", "target": "target column", "search_id": "id of a search", "metric": "figure to rank by; sharpe unless given",
+			"limit": "integer: 10 unless given",
+		},
+		read: rankedRuns,
 	},
 	{
 		name: "series_summary",
@@ -129,6 +150,39 @@ func foldRows(a agentCall) (any, error) {
 		table["metrics"] = namesOf(found["folds"], "metrics")
 	}
 	return table, nil
+}
+
+func compareRuns(a agentCall) (any, error) {
+	q := a.query("runs=ids", "baseline", "points")
+	found, err := a.get("/api/runs/compare", q)
+	if err != nil {
+		return nil, err
+	}
+	if a.text("folds") != "yes" {
+		delete(found, "folds")
+	}
+	if q.Get("points") == "" {
+		delete(found, "equity")
+	}
+	return found, nil
+}
+
+func rankedRuns(a agentCall) (any, error) {
+	found, err := a.get("/api/leaderboard", a.query("dataset", "target", "search_id", "metric"))
+	if err != nil {
+		return nil, err
+	}
+	paths := []string{"rank", "run_id", "name"}
+	for _, name := range []string{"sharpe", "sharpe_per_year", "p_value", "dsr", "min_trl"} {
+		paths = append(paths, "figures."+name)
+	}
+	rows, _ := found["rows"].([]any)
+	limit, err := strconv.Atoi(cmp.Or(a.text("limit"), "10"))
+	if err != nil {
+		return nil, refusal{"invalid_parameter: limit is no whole number"}
+	}
+	found["rows"] = columns(rows[:min(max(limit, 0), len(rows))], paths)
+	return found, nil
 }
 
 func seriesSummary(a agentCall) (any, error) {

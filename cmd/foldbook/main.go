@@ -60,6 +60,10 @@ type cli struct {
 	Export  exportCmd  `cmd:"" help:"Write what a server has as files that import takes back."`
 	Ls      lsCmd      `cmd:"" help:"List runs, datasets or simulations of a server."`
 	Show    showCmd    `cmd:"" help:"Show one of them."`
+	Compare compareCmd `cmd:"" help:"Compare runs, side by side."`
+
+	Leaderboard leaderboardCmd `cmd:"" help:"Rank the runs of a search, with what is left after so many trials."`
+
 	Rm      rmCmd      `cmd:"" help:"Remove one of them, with its rows."`
 	Doctor  doctorCmd  `cmd:"" help:"Find what PostgreSQL and QuestDB do not agree about, and repair it."`
 	Grants  grantsCmd  `cmd:"" help:"Print the SQL that gives a role the rights that the service needs."`

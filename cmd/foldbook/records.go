@@ -113,9 +113,7 @@ func (c lsCmd) Run(a *app) error {
 		if total := cell(answer["total"]); total != cell(json.Number(strconv.Itoa(len(rows)))) {
 			_, _ = fmt.Fprintf(a.err, "%d of %s; -n N shows more\n", len(rows), total)
 		}
-		for _, warning := range texts(answer["warnings"]) {
-			_, _ = fmt.Fprintln(a.err, "warning:", warning)
-		}
+		warn(a, answer)
 	})
 }
 

@@ -19,15 +19,19 @@ func TestRecords(t *testing.T) {
 		"dataset.json": datasetFile(), "run.json": strings.Replace(runFile(), `"target_column"`, named+`"target_column"`, 1), "sim.json": simulationFile(20),
 	})
 	must(t, exitOK, environ, "import", dir)
+	const other = "2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4f"
+	write(t, dir, map[string]string{"other.json": strings.NewReplacer(runID, other, `"target_column"`, `"name":"plain","target_column"`, `"max_depth":4`, `"max_depth":5`).Replace(runFile())})
+	must(t, exitOK, environ, "import", dir)
 	run := "ridge\x1b[2J, 14 days"
 
 	out, _ := must(t, exitOK, environ, "ls")
 	var list struct{ Runs []map[string]any }
-	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list.Runs) != 1 || list.Runs[0]["run_id"] != runID {
+	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list.Runs) != 2 {
 		t.Errorf("ls: %v\n%s", err, out)
 	}
 	for _, tc := range []struct{ args, says string }{
-		{"ls --table", "RUN_ID NAME DATASET_SLUG TARGET_COLUMN STATUS FOLD_COUNT CREATED_AT " + runID + " ridge·[2J, 14 days btc25_1 TGT_315 COMPLETED 312 "},
+		{"ls --table", "RUN_ID NAME DATASET_SLUG TARGET_COLUMN STATUS FOLD_COUNT CREATED_AT "},
+		{"ls --table", runID + " ridge·[2J, 14 days btc25_1 TGT_315 COMPLETED 312 "},
 		{"ls datasets --table --search btc", datasetID + " btc25_1 "},
 		{"ls simulations --table -c summary_metrics.total_return_pct", " dual COMPLETED "},
 		{"ls simulations --table -c summary_metrics.total_return_pct", " 8.2"},
@@ -37,6 +41,11 @@ func TestRecords(t *testing.T) {
 		{"show --table " + simulationID, "SIDE TRADE_COUNT WIN_COUNT PROFIT_FACTOR AVG_RETURN_PCT MAX_DRAWDOWN_PCT dual 2000 73 1.31 long 1 0"},
 		{"show --table " + runID, "311 7464 8114 8118 8142 311"},
 		{"show --json " + runID, `"learning_rate": 0.010000000000000002`},
+		{"compare --table " + runID + " " + other, "ridge·[2J, 14 days plain dataset_slug btc25_1 btc25_1 target_column TGT_315 TGT_315"},
+		{"compare --table " + runID + " " + other, "hyperparameters.max_depth 4 5"},
+		{"compare --json " + runID + " " + other, `"configuration":[{"path":"hyperparameters.max_depth"`},
+		{"leaderboard --table --dataset btc25_1 --target TGT_315", "RANK NAME RUN_ID SHARPE P_VALUE DSR MIN_TRL"},
+		{"leaderboard --table --dataset btc25_1 --target TGT_315", "2 trials are recorded; probability of overfitting"},
 		{"rm --dry-run --cascade --table " + simulationID, "would remove simulation " + simulationID + ": buckets 2, simulations 1, trades 20"},
 	} {
 		out, _ := must(t, exitOK, environ, strings.Fields(tc.args)...)
@@ -50,6 +59,8 @@ func TestRecords(t *testing.T) {
 		says string
 	}{
 		{exitFailed, []string{"show", "nothing"}, `has no run, dataset or simulation "nothing"`},
+		{exitFailed, []string{"compare", runID, "btc25_1"}, "runs are compared"},
+		{exitFailed, []string{"leaderboard"}, "invalid_parameter"},
 		{exitFailed, []string{"ls", "datasets", "--status", "COMPLETED"}, "unknown query parameter status"},
 		{exitUsage, []string{"rm", run}, "--yes"},
 		{exitFailed, []string{"rm", "--yes", run}, "the run has others below it"},
@@ -62,7 +73,7 @@ func TestRecords(t *testing.T) {
 	if !strings.Contains(out, `"runs":1`) || !strings.Contains(out, `"simulations":1`) {
 		t.Errorf("rm: %s", out)
 	}
-	if out, _ = must(t, exitOK, environ, "ls", "--table"); strings.Count(out, "\n") != 1 {
+	if out, _ = must(t, exitOK, environ, "ls", "--table"); strings.Count(out, "\n") != 2 {
 		t.Errorf("afterwards: %s", out)
 	}
 }

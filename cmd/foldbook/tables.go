@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,17 +28,21 @@ func (t *tables) printf(format string, args ...any) {
 
 // table prints what rows have at paths, a row a line.
 func (t *tables) table(paths []string, rows []map[string]any) {
-	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
-	heads := make([]string, len(paths))
+	heads, lines := make([]string, len(paths)), make([][]string, len(rows))
 	for i, path := range paths {
 		heads[i] = strings.ToUpper(path[strings.LastIndexByte(path, '.')+1:])
 	}
-	_, _ = fmt.Fprintln(w, strings.Join(heads, "\t"))
-	for _, row := range rows {
-		cells := make([]string, len(paths))
-		for i, path := range paths {
-			cells[i] = cell(at(row, path))
+	for i, row := range rows {
+		for _, path := range paths {
+			lines[i] = append(lines[i], cell(at(row, path)))
 		}
+	}
+	t.grid(heads, lines)
+}
+
+func (t *tables) grid(heads []string, lines [][]string) {
+	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+	for _, cells := range append([][]string{heads}, lines...) {
 		_, _ = fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}
 	t.err = errors.Join(t.err, w.Flush())
@@ -117,6 +122,10 @@ func cell(v any) string {
 			parts[i] = cell(one)
 		}
 		return strings.Join(parts, ",")
+	case map[string]any: // a figure: a number, or why there is none
+		if why, ok := v["why"]; ok {
+			return cmp.Or(cell(v["value"]), cell(why))
+		}
 	}
 	return "{…}"
 }

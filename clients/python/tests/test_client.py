@@ -137,7 +137,7 @@ class Series(unittest.TestCase):
     def test_a_run_with_predictions_and_a_simulation(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            run_id = client.log_run(self.slug, status="COMPLETED", folds=[fold(0)])["run_id"]
+            run_id = client.log_run(self.slug, target_column="TGT_3", status="COMPLETED", folds=[fold(0)])["run_id"]
             rows = {"timestamp_ms": self.times[:2], "fold_number": [0, 0], "prediction": [0.5, 0.25]}
             self.assertEqual(client.log_predictions(run_id, rows), 2)
             self.assertEqual(client.predictions(run_id, columns=["fold_number", "prediction"]).table.to_pydict(), rows)
@@ -151,6 +151,10 @@ class Series(unittest.TestCase):
         equity = client.equity(simulation).polars()
         self.assertEqual(equity["exit_timestamp_ms"].to_list(), self.times[1:3])
         self.assertEqual(equity["cumulative_return_pct"].to_list(), [1.0, 0.5])
+        compared = client.compare([run_id], points=10)
+        self.assertEqual([run["simulation_id"] for run in compared["runs"]], [simulation])
+        board = client.leaderboard(dataset=self.slug, target="TGT_3")
+        self.assertEqual([row["run_id"] for row in board["rows"]], [run_id])
 
 
 class Repeats(unittest.TestCase):

@@ -135,6 +135,14 @@ class Client:
     def simulation(self, simulation_id: str) -> m.SimulationFlat:
         return cast(m.SimulationFlat, self.request("GET", f"/api/simulations/{simulation_id}"))
 
+    def compare(self, runs: Iterable[str], **query: Unpack[m.CompareRunsQuery]) -> m.Comparison:
+        """Runs side by side: figures, metrics, what differs in the configuration, folds, equity."""
+        return cast(m.Comparison, self.request("GET", "/api/runs/compare", {**query, "ids": list(runs)}))
+
+    def leaderboard(self, **query: Unpack[m.GetLeaderboardQuery]) -> m.Leaderboard:
+        """The runs of a `search_id`, or of a `dataset` and `target`, ranked, with p-values that count every trial."""
+        return cast(m.Leaderboard, self.request("GET", "/api/leaderboard", query))
+
     # Series
 
     def ohlcv(self, dataset: str, **query: Unpack[m.ListOhlcvQuery]) -> Frame:
