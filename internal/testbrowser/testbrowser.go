@@ -14,7 +14,7 @@ import (
 )
 
 // patience is for each step: the machine may be a busy one.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // New starts a headless Chromium of the test's own and returns the context of a tab, for chromedp.Run. It ends with the test. It
 // resolves no name but localhost and what rules say, such as "MAP evil.example 127.0.0.1". The test is skipped without Chromium.
