@@ -40,6 +40,16 @@ export const shown = signal<readonly Shown[]>([]);
 /** Whether the service asks for a key that this page does not have, and why. */
 export const locked = signal<string | null>(null);
 
+/** Whether this browser was let in by a key. Its cookie is not for scripts to read, so the page notes that there is one. */
+export const session = signal(localStorage.getItem("foldbook-session") !== null);
+session.subscribe((on) => (on ? localStorage.setItem("foldbook-session", "on") : localStorage.removeItem("foldbook-session")));
+
+export async function logOut(): Promise<void> {
+  await send("DELETE", "api/session");
+  session.value = false;
+  locked.value = "You are logged out.";
+}
+
 /** The address of a request, below the address of the page. Several values are separated by commas; each metric is one of its own. */
 export function address(path: string, params: { path?: Record<string, string>; query?: Record<string, unknown> } = {}): string {
   const query = new URLSearchParams();
@@ -49,7 +59,7 @@ export function address(path: string, params: { path?: Record<string, string>; q
     else query.append(name, Array.isArray(value) ? value.join(",") : String(value));
   }
   const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params.path?.[name] ?? ""));
-  return filled.slice(1) + (query.size ? `?${query}` : "");
+  return filled.slice(1) + (query.size ? `?${query.toString().replaceAll("%2C", ",")}` : "");
 }
 
 /** Sends a request; what it throws is an ApiError, unless it was aborted. */

@@ -16,7 +16,7 @@ const lengths: [string, number][] = [["1m", 1], ["5m", 5], ["15m", 15], ["30m", 
   ["1d", 1440], ["2d", 2880], ["1w", 10_080], ["1M", 43_200], ["3M", 131_400]];
 
 /** The length of candles by which a range has at most so many of them; undefined: the bars as they are. */
-export function interval(from: number, to: number, bar: number | null, most = 300): string | undefined {
+export function interval(from: number, to: number, bar: number | null, most = 450): string | undefined {
   const wanted = (to - from) / most;
   if (bar && bar >= wanted) return undefined;
   return (lengths.find(([, minutes]) => minutes * 60_000 >= wanted) ?? lengths.at(-1)!)[0];

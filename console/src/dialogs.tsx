@@ -1,6 +1,6 @@
 // The dialogs that every view has: the keys, and the way in.
 import { useState } from "preact/hooks";
-import { ApiError, locked, send } from "./api";
+import { ApiError, locked, send, session } from "./api";
 import { Dialog } from "./ui";
 
 const keys = [
@@ -33,6 +33,7 @@ export function Login() {
     const key = new FormData(event.currentTarget as HTMLFormElement).get("key") as string;
     try {
       await send("POST", "api/session", { headers: { Authorization: `Bearer ${key.trim()}` } });
+      session.value = true;
       locked.value = null;
     } catch (refused) {
       setError((refused as ApiError).message);

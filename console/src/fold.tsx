@@ -21,7 +21,7 @@ export function FoldDetail({ run, simulation }: { run: Run; simulation: string |
     <section class="fold" aria-label={`Fold ${number}`}>
       <div class="heading">
         <h2>Fold {number}</h2>
-        <span class="quiet">tested {minute(fold.test_start_ts_ms)} – {minute(fold.test_end_ts_ms)} UTC, after {fold.samples_train?.toLocaleString("en")} rows of training</span>
+        <span class="quiet">{fold.test_start_ts_ms == null ? "tested" : `tested ${minute(fold.test_start_ts_ms)} – ${minute(fold.test_end_ts_ms)} UTC,`} after {fold.samples_train?.toLocaleString("en")} rows of training</span>
         <span class="end">{beside(at - 1, "← Before")}{beside(at + 1, "Next →")}<a href={changed({ fold: null })}>Close</a></span>
       </div>
       {fold.test_start_ts_ms == null || fold.test_end_ts_ms == null ? (

@@ -38,7 +38,7 @@ export function Folds({ folds }: { folds: readonly Fold[] }) {
                 <th scope="row" class="number">
                   <a href={changed({ fold: String(fold.fold_number) === open ? null : fold.fold_number })}>{fold.fold_number}</a>
                 </th>
-                <td class="quiet">{day(fold.test_start_ts_ms)} – {day(fold.test_end_ts_ms)}</td>
+                <td class="quiet">{fold.test_start_ts_ms == null ? "unknown" : `${day(fold.test_start_ts_ms)} – ${day(fold.test_end_ts_ms)}`}</td>
                 <td class="number quiet">{fold.samples_test?.toLocaleString("en") ?? "–"}</td>
                 {heads.map(({ name, values, write, shade }) => (
                   <td key={name} class={`number ${shade(values[i])}`}>{write(values[i])}</td>

@@ -26,6 +26,12 @@ function minus(text: string): string {
   return /^-[0.,]*$/.test(text) ? text.slice(1) : text.replace("-", "−");
 }
 
+/** A member of a JSON column: whole numbers by a name that says so are times. */
+export function member(name: string, value: unknown): string {
+  if (typeof value === "number" && value > 1e11 && value < 1e14 && /_(ms|ts)$/.test(name)) return `${minute(value)} UTC`;
+  return write(value);
+}
+
 /** A time in UTC: its day, or the minute where that says more. */
 export function day(time: string | number | null | undefined): string {
   return time === null || time === undefined ? "–" : new Date(time).toISOString().slice(0, 10);
@@ -47,7 +53,8 @@ export function lasted(ms: number | null | undefined): string {
   const seconds = ms / 1000;
   if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
-  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+  const minutes = Math.round((seconds % 3600) / 60);
+  return `${Math.floor(seconds / 3600)} h${minutes ? ` ${minutes} min` : ""}`;
 }
 
 /** The value at summary_metrics.long.pf of a record. */

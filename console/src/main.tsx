@@ -1,13 +1,18 @@
 // The frame of the page: what is above each view, the keys, and which view is shown.
 import { render } from "preact";
 import { signal } from "@preact/signals";
-import { locked, useGet } from "./api";
+import { locked, logOut, session, useGet } from "./api";
+import { CopyAs } from "./copyas";
+import { DatasetPage, Datasets } from "./datasets";
 import { Help, Login } from "./dialogs";
+import { Health } from "./health";
 import { link, route } from "./route";
 import { RunPage } from "./run";
 import { Runs, select } from "./runs";
 
 const help = signal(false);
+const copying = signal(false);
+const screens = [["runs", "Runs"], ["datasets", "Datasets"], ["health", "Health"]] as const;
 
 function Page() {
   const [screen = "runs"] = route.value.parts;
@@ -22,10 +27,12 @@ function Page() {
           foldbook
         </a>
         <nav aria-label="Screens">
-          <a href={link(["runs"])} aria-current={screen === "runs" ? "page" : undefined}>Runs</a>
+          {screens.map(([name, title]) => <a key={name} href={link([name])} aria-current={screen === name ? "page" : undefined}>{title}</a>)}
         </nav>
         <span class="end">
           <Stores />
+          <button class="small" onClick={() => (copying.value = true)}>Copy as…</button>
+          {session.value && <button class="small" onClick={logOut}>Log out</button>}
           <a href="docs">API</a>
           <button class="plain" aria-label="Keys" title="Keys (?)" onClick={() => (help.value = true)}>?</button>
         </span>
@@ -34,6 +41,7 @@ function Page() {
         <Screen />
       </div>
       {locked.value !== null && <Login />}
+      {copying.value && <CopyAs onClose={() => (copying.value = false)} />}
       {help.value && <Help onClose={() => (help.value = false)} />}
     </>
   );
@@ -42,6 +50,8 @@ function Page() {
 function Screen() {
   const [screen = "runs", id] = route.value.parts;
   if (screen === "runs") return id ? <RunPage key={id} id={id} /> : <Runs />;
+  if (screen === "datasets") return id ? <DatasetPage key={id} id={id} /> : <Datasets />;
+  if (screen === "health") return <Health />;
   return <main><p class="notice">There is no such view. <a href={link(["runs"])}>To the runs</a></p></main>;
 }
 

@@ -6,7 +6,7 @@ import { times } from "./candles";
 import { Delete, Edit } from "./edit";
 import { FoldDetail } from "./fold";
 import { Folds } from "./foldtable";
-import { day, label, lasted, minute, write } from "./format";
+import { label, lasted, minute, write } from "./format";
 import { change, link, route } from "./route";
 import { nameOf } from "./runs";
 import { Badge, Figure, Members, Notice } from "./ui";
@@ -136,4 +136,3 @@ function equityLines(data: Columns | undefined): { x: number[]; equity: Line[]; 
   };
 }
 
-export const spanOf = (from: number | null | undefined, to: number | null | undefined): string => `${day(from)} – ${day(to)}`;

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, type Loaded } from "./api";
-import { write } from "./format";
+import { member } from "./format";
 
 /** What is shown while there is nothing to show, or in place of what could not be read. */
 export function Notice({ of, children }: { of: Loaded<unknown>; children?: ComponentChildren }) {
@@ -50,7 +50,7 @@ export function Members({ of }: { of: unknown }) {
       {members.map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>
-          <dd title={typeof value === "number" ? String(value) : undefined}>{write(value)}</dd>
+          <dd title={typeof value === "number" ? String(value) : undefined}>{member(name, value)}</dd>
         </div>
       ))}
     </dl>
