@@ -52,7 +52,7 @@ func (p prefix) sum(s span) float64 { return p[s.first+s.length] - p[s.first] }
 
 // Survivor is a trial after the search for the best was accounted for.
 type Survivor struct {
-	T float64 // the mean by its standard error without autocorrelation, which the resamples have
+	T float64 // the mean by its standard error, with the autocorrelation of AR(1)
 	P float64 // of the hypothesis that the mean is not above 0, adjusted for all trials
 }
 
@@ -69,12 +69,12 @@ func MaxT(trials [][]float64, block float64, lost int) []Survivor {
 	for i, d := range draws {
 		order[i] = i
 		m := MomentsOf(trials[i])
-		mean, se := m.Mean, m.SD/math.Sqrt(float64(m.N))
-		shrunk := math.Sqrt(1 - min(0.5, (2*block-1)/float64(m.N))) // blocks take their mean from the same few returns
-		if m.why() != "" {                                          // it does not vary, and is no evidence
+		if m.why() != "" { // it does not vary, and is no evidence
 			clear(d)
 			continue
 		}
+		mean, se := m.Mean, m.SD*math.Sqrt((1+m.rho())/(1-m.rho())/float64(m.N))
+		shrunk := math.Sqrt(1 - min(0.5, (2*block-1)/float64(m.N))) // blocks take their mean from the same few returns
 		all[i].T = mean / se
 		for b := range d {
 			d[b] = (d[b] - mean) / (se * shrunk)
