@@ -58,8 +58,8 @@ func (s *Server) write(c echo.Context, dryRun bool, f func(ctx context.Context, 
 // claim refuses a record while a removal is to be done in one of its tables, or when one that it did not have before is that of a dataset
 // or of another kind of record, unless it is shared. It ends the transaction of a write.
 func (ch change) claim(ctx context.Context, q *db.Queries, kind series.Kind, id uuid.UUID, before ...string) error {
-	free := append(before, ch.shared...)
-	row, err := q.ClaimPlaces(ctx, db.ClaimPlacesParams{ID: id, Kind: int32(kind), Free: append(free, tableUses[kind].shared)})
+	free := slices.Concat(before, ch.shared, []string{tableUses[kind].shared})
+	row, err := q.ClaimPlaces(ctx, db.ClaimPlacesParams{ID: id, Kind: int32(kind), Free: free})
 	switch {
 	case err != nil:
 		return fmt.Errorf("look for removals: %w", err)

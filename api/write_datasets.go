@@ -89,7 +89,8 @@ func mergeDataset(ctx context.Context, q *db.Queries, up *datasetUpload, ch chan
 		return "", fmt.Errorf("merge dataset %s: %w", answer.DatasetID, err)
 	}
 	answer.Created, answer.Version = row.Created, row.Version
-	err = ch.claim(ctx, q, series.Indicators, answer.DatasetID, strings.ToLower(stored.QuestDBMeasurement), strings.ToLower(stored.OhlcvMeasurement))
+	err = ch.claim(ctx, q, series.Indicators, answer.DatasetID,
+		strings.ToLower(stored.QuestDBMeasurement), strings.ToLower(stored.OhlcvMeasurement))
 	return paging.ETag(row.Version, row.CreatedAt), err
 }
 
