@@ -2,17 +2,19 @@
 import { render } from "preact";
 import { signal } from "@preact/signals";
 import { locked, logOut, session, useGet } from "./api";
+import { Compare } from "./compare";
 import { CopyAs } from "./copyas";
 import { DatasetPage, Datasets } from "./datasets";
 import { Help, Login } from "./dialogs";
 import { Health } from "./health";
+import { Leaderboard } from "./leaderboard";
 import { link, route } from "./route";
 import { RunPage } from "./run";
-import { Runs, select } from "./runs";
+import { Runs, select, selection } from "./runs";
 
 const help = signal(false);
 const copying = signal(false);
-const screens = [["runs", "Runs"], ["datasets", "Datasets"], ["health", "Health"]] as const;
+const screens = [["runs", "Runs"], ["leaderboard", "Leaderboard"], ["datasets", "Datasets"], ["health", "Health"]] as const;
 
 function Page() {
   const [screen = "runs"] = route.value.parts;
@@ -51,6 +53,8 @@ function Screen() {
   const [screen = "runs", id] = route.value.parts;
   if (screen === "runs") return id ? <RunPage key={id} id={id} /> : <Runs />;
   if (screen === "datasets") return id ? <DatasetPage key={id} id={id} /> : <Datasets />;
+  if (screen === "compare") return <Compare />;
+  if (screen === "leaderboard") return <Leaderboard />;
   if (screen === "health") return <Health />;
   return <main><p class="notice">There is no such view. <a href={link(["runs"])}>To the runs</a></p></main>;
 }
@@ -71,6 +75,7 @@ addEventListener("keydown", (event) => {
     "/": () => document.querySelector<HTMLElement>("#search")?.focus(),
     j: () => rows[Math.min(now + 1, rows.length - 1)]?.focus(),
     k: () => rows[Math.max(now - 1, 0)]?.focus(),
+    c: () => selection().length > 0 && (location.hash = link(["compare"], { runs: selection().join(",") })),
     x: () => now >= 0 && select(rows[now]!.dataset.row!),
     Enter: () => rows[now] === at && at.querySelector<HTMLElement>("a")?.click(),
     "?": () => (help.value = true),

@@ -63,6 +63,11 @@ export function Runs() {
         <h1>Runs</h1>
         {list.data && <span class="quiet">{total.toLocaleString("en")}{filtered ? " match" : ""}</span>}
       </div>
+      {selection().length > 0 && (
+        <p class="notice">
+          {selection().length} selected. <a href={link(["compare"], { runs: selection().join(",") })}>Compare</a> · <a href={changed({ sel: null })}>Clear</a>
+        </p>
+      )}
       <Filters paths={pathsOf(runs)} columns={columns} />
       {(list.data?.warnings ?? []).map((text) => <p class="notice quiet" key={text}>{text}</p>)}
       {list.error && <Notice of={list} />}
