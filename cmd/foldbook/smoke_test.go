@@ -79,7 +79,7 @@ var smokeQueries = map[string][]string{
 	"/api/datasets/{dataset_id}/histogram":    {"?column=rsi_14"},
 	"/api/datasets/{dataset_id}/runs":         {"", "?search=wf&sort=-summary_metrics.pf_long&metric=summary_metrics.folds%3E%3D1"},
 	"/api/runs":                               {"", "?search=wf1767", "?search=wf&metric=summary_metrics.folds%3E%3D1&sort=-summary_metrics.pf_long", "?status=COMPLETED&count=exact"},
-	"/api/leaderboard":                        {"?search_id=x", "?dataset=btc&target=y"},
+	"/api/leaderboard":                        {"?search_id=x"},
 	"/api/simulations":                        {"", "?search=wf1767", "?search=wf&metric=summary_metrics.total_return_pct%3E1&sort=summary_metrics.total_return_pct", "?mode=dual&count=exact"},
 	"/api/simulations/{simulation_id}/equity": {"?source=trades", "?source=trace"},
 }
