@@ -28,7 +28,7 @@ type Options struct {
 	DB      *db.DB
 	QuestDB *questdb.Client // nil: none is configured
 	Events  *events.Hub
-	Import  bool            // imports and jobs are enabled
+	Import  bool // imports and jobs are enabled
 	Log     *slog.Logger
 	Metrics *observe.Metrics
 	Version string // of the build, as /api/health shows it

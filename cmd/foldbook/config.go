@@ -181,7 +181,7 @@ func (c config) check() (bad []string) {
 				"(a port is 1 to 65535, an sslmode one of disable, allow, prefer, require, verify-ca, verify-full)")
 		}
 	}
-	if _, err := pgx.ParseConfig(c.EventsPostgresURL); err != nil {
+	if _, err := pgx.ParseConfig(c.EventsPostgresURL); c.EventsPostgresURL != "" && err != nil {
 		add(false, "EVENTS_POSTGRES_URL is not a PostgreSQL URL: write postgres://user:password@host:5432/database, with %%XX for special characters")
 	}
 	add(c.EventsListeners >= 0 && c.EventsListeners <= 100_000, "EVENTS_LISTENERS=%d is outside 0 to 100000", c.EventsListeners)

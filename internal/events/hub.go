@@ -21,9 +21,9 @@ const (
 	restEvery  = 10 * time.Millisecond  // between two batches, so that a burst of writes is numbered together
 	sweepEvery = time.Minute
 	pingEvery  = 10 * time.Second // a connection that listens and is dead would be silent
-	batch      = 2000            // events that are numbered at once
-	page       = 500             // and read
-	lookEvery  = 1 * time.Second // for the number that lists tell
+	batch      = 2000             // events that are numbered at once
+	page       = 500              // and read
+	lookEvery  = 1 * time.Second  // for the number that lists tell
 )
 
 // Event is one change.
