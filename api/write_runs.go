@@ -245,6 +245,11 @@ func (s *Server) DeleteRun(c echo.Context, runID string, params spec.DeleteRunPa
 			return gone, fmt.Errorf("count what is below: %w", err)
 		}
 		gone.below = map[string]int64{"folds": n.Folds, "simulations": n.Simulations, "buckets": n.Buckets, "trades": n.Trades}
+		for kind, count := range map[string]int64{"annotations": n.Annotations, "artifacts": n.Artifacts} {
+			if count > 0 {
+				gone.below[kind] = count
+			}
+		}
 		if err := dependants("run", params.Cascade, gone.below); err != nil {
 			return gone, err
 		}

@@ -3,6 +3,92 @@
 package db
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *Annotation) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *Annotation) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"annotation_id":`...)
+		b = appendUUID(b, r.AnnotationID)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"run_id":`...)
+		b = appendUUID(b, r.RunID)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"fold_number":`...)
+		if r.FoldNumber == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendInt(b, *r.FoldNumber)
+		}
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"body":`...)
+		b = appendString(b, r.Body)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"author":`...)
+		if r.Author == nil {
+			b = append(b, `null`...)
+		} else {
+			b = appendString(b, *r.Author)
+		}
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<7) != 0 {
+		b = append(b, `,"updated_at":`...)
+		b = appendTime(b, r.UpdatedAt)
+	}
+	return object(b, start)
+}
+
+var annotationColumns = []Column{
+	{"annotation_id", TextColumn},
+	{"run_id", TextColumn},
+	{"fold_number", IntColumn},
+	{"body", TextColumn},
+	{"author", TextColumn},
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+	{"updated_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*Annotation) Columns() []Column { return annotationColumns }
+
+// Cell is the value of a member.
+func (r *Annotation) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.AnnotationID)
+	case 1:
+		return uuidCell(r.RunID)
+	case 2:
+		return cellOf(r.FoldNumber, intCell)
+	case 3:
+		return textCell(r.Body)
+	case 4:
+		return cellOf(r.Author, textCell)
+	case 5:
+		return intCell(r.Version)
+	case 6:
+		return timeCell(r.CreatedAt)
+	case 7:
+		return timeCell(r.UpdatedAt)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *ClaimPlacesRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
 
 // AppendFields appends an object of the wanted members to b.
@@ -48,6 +134,77 @@ func (r *ClaimPlacesRow) Cell(i int) Cell {
 		return intCell(r.TakenKind)
 	case 3:
 		return textCell(r.TakenBy)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *Comparison) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *Comparison) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"comparison_id":`...)
+		b = appendUUID(b, r.ComparisonID)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"name":`...)
+		b = appendString(b, r.Name)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"run_ids":`...)
+		b = appendRaw(b, r.RunIds)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"settings":`...)
+		b = appendRaw(b, r.Settings)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	if wanted&(1<<6) != 0 {
+		b = append(b, `,"updated_at":`...)
+		b = appendTime(b, r.UpdatedAt)
+	}
+	return object(b, start)
+}
+
+var comparisonColumns = []Column{
+	{"comparison_id", TextColumn},
+	{"name", TextColumn},
+	{"run_ids", TextColumn},
+	{"settings", TextColumn},
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+	{"updated_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*Comparison) Columns() []Column { return comparisonColumns }
+
+// Cell is the value of a member.
+func (r *Comparison) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.ComparisonID)
+	case 1:
+		return textCell(r.Name)
+	case 2:
+		return jsonCell(r.RunIds)
+	case 3:
+		return jsonCell(r.Settings)
+	case 4:
+		return intCell(r.Version)
+	case 5:
+		return timeCell(r.CreatedAt)
+	case 6:
+		return timeCell(r.UpdatedAt)
 	}
 	return Cell{}
 }
@@ -163,14 +320,22 @@ func (r *CountRunChildrenRow) AppendFields(b []byte, wanted Fields) []byte {
 		b = appendInt(b, r.Folds)
 	}
 	if wanted&(1<<1) != 0 {
+		b = append(b, `,"annotations":`...)
+		b = appendInt(b, r.Annotations)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"artifacts":`...)
+		b = appendInt(b, r.Artifacts)
+	}
+	if wanted&(1<<3) != 0 {
 		b = append(b, `,"simulations":`...)
 		b = appendInt(b, r.Simulations)
 	}
-	if wanted&(1<<2) != 0 {
+	if wanted&(1<<4) != 0 {
 		b = append(b, `,"buckets":`...)
 		b = appendInt(b, r.Buckets)
 	}
-	if wanted&(1<<3) != 0 {
+	if wanted&(1<<5) != 0 {
 		b = append(b, `,"trades":`...)
 		b = appendInt(b, r.Trades)
 	}
@@ -179,6 +344,8 @@ func (r *CountRunChildrenRow) AppendFields(b []byte, wanted Fields) []byte {
 
 var countRunChildrenRowColumns = []Column{
 	{"folds", IntColumn},
+	{"annotations", IntColumn},
+	{"artifacts", IntColumn},
 	{"simulations", IntColumn},
 	{"buckets", IntColumn},
 	{"trades", IntColumn},
@@ -193,10 +360,14 @@ func (r *CountRunChildrenRow) Cell(i int) Cell {
 	case 0:
 		return intCell(r.Folds)
 	case 1:
-		return intCell(r.Simulations)
+		return intCell(r.Annotations)
 	case 2:
-		return intCell(r.Buckets)
+		return intCell(r.Artifacts)
 	case 3:
+		return intCell(r.Simulations)
+	case 4:
+		return intCell(r.Buckets)
+	case 5:
 		return intCell(r.Trades)
 	}
 	return Cell{}
@@ -353,6 +524,49 @@ func (r *FinishRunRow) Cell(i int) Cell {
 		return textCell(r.DatasetSlug)
 	case 1:
 		return intCell(r.Folds)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *GetArtifactRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *GetArtifactRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"media_type":`...)
+		b = appendString(b, r.MediaType)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"sha256":`...)
+		b = appendString(b, r.Sha256)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	return object(b, start)
+}
+
+var getArtifactRowColumns = []Column{
+	{"media_type", TextColumn},
+	{"sha256", TextColumn},
+	{"created_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*GetArtifactRow) Columns() []Column { return getArtifactRowColumns }
+
+// Cell is the value of a member.
+func (r *GetArtifactRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return textCell(r.MediaType)
+	case 1:
+		return textCell(r.Sha256)
+	case 2:
+		return timeCell(r.CreatedAt)
 	}
 	return Cell{}
 }
@@ -2129,6 +2343,70 @@ func (r *ListAccessKeysRow) Cell(i int) Cell {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *ListArtifactsRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *ListArtifactsRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"run_id":`...)
+		b = appendUUID(b, r.RunID)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"name":`...)
+		b = appendString(b, r.Name)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"media_type":`...)
+		b = appendString(b, r.MediaType)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"size":`...)
+		b = appendInt(b, r.Size)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"sha256":`...)
+		b = appendString(b, r.Sha256)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	return object(b, start)
+}
+
+var listArtifactsRowColumns = []Column{
+	{"run_id", TextColumn},
+	{"name", TextColumn},
+	{"media_type", TextColumn},
+	{"size", IntColumn},
+	{"sha256", TextColumn},
+	{"created_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*ListArtifactsRow) Columns() []Column { return listArtifactsRowColumns }
+
+// Cell is the value of a member.
+func (r *ListArtifactsRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.RunID)
+	case 1:
+		return textCell(r.Name)
+	case 2:
+		return textCell(r.MediaType)
+	case 3:
+		return intCell(r.Size)
+	case 4:
+		return textCell(r.Sha256)
+	case 5:
+		return timeCell(r.CreatedAt)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *ListComparedRunsRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
 
 // AppendFields appends an object of the wanted members to b.
@@ -3467,6 +3745,78 @@ func (r *ListTradeReturnsRow) Cell(i int) Cell {
 		return floatCell(r.EntryPrice)
 	case 4:
 		return floatCell(r.Percent)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *LockAnnotationRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *LockAnnotationRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	return object(b, start)
+}
+
+var lockAnnotationRowColumns = []Column{
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*LockAnnotationRow) Columns() []Column { return lockAnnotationRowColumns }
+
+// Cell is the value of a member.
+func (r *LockAnnotationRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.Version)
+	case 1:
+		return timeCell(r.CreatedAt)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *LockComparisonRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *LockComparisonRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"version":`...)
+		b = appendInt(b, r.Version)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	return object(b, start)
+}
+
+var lockComparisonRowColumns = []Column{
+	{"version", IntColumn},
+	{"created_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*LockComparisonRow) Columns() []Column { return lockComparisonRowColumns }
+
+// Cell is the value of a member.
+func (r *LockComparisonRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.Version)
+	case 1:
+		return timeCell(r.CreatedAt)
 	}
 	return Cell{}
 }
@@ -5385,6 +5735,70 @@ func (r *SortRunsByMetricRow) Cell(i int) Cell {
 		return jsonCell(r.CostModel)
 	case 26:
 		return textCell(r.DatasetSlug)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
+func (r *StoreArtifactRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *StoreArtifactRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"run_id":`...)
+		b = appendUUID(b, r.RunID)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"name":`...)
+		b = appendString(b, r.Name)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"media_type":`...)
+		b = appendString(b, r.MediaType)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"size":`...)
+		b = appendInt(b, r.Size)
+	}
+	if wanted&(1<<4) != 0 {
+		b = append(b, `,"sha256":`...)
+		b = appendString(b, r.Sha256)
+	}
+	if wanted&(1<<5) != 0 {
+		b = append(b, `,"created_at":`...)
+		b = appendTime(b, r.CreatedAt)
+	}
+	return object(b, start)
+}
+
+var storeArtifactRowColumns = []Column{
+	{"run_id", TextColumn},
+	{"name", TextColumn},
+	{"media_type", TextColumn},
+	{"size", IntColumn},
+	{"sha256", TextColumn},
+	{"created_at", TimeColumn},
+}
+
+// Columns are the members of the row.
+func (*StoreArtifactRow) Columns() []Column { return storeArtifactRowColumns }
+
+// Cell is the value of a member.
+func (r *StoreArtifactRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return uuidCell(r.RunID)
+	case 1:
+		return textCell(r.Name)
+	case 2:
+		return textCell(r.MediaType)
+	case 3:
+		return intCell(r.Size)
+	case 4:
+		return textCell(r.Sha256)
+	case 5:
+		return timeCell(r.CreatedAt)
 	}
 	return Cell{}
 }

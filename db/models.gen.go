@@ -11,6 +11,34 @@ import (
 	"github.com/google/uuid"
 )
 
+// A note on a fold of a run, or on the run.
+type Annotation struct {
+	AnnotationID uuid.UUID `json:"annotation_id"`
+	RunID        uuid.UUID `json:"run_id"`
+	// The fold that the note is on; null: the run. A fold that is replaced keeps its notes.
+	FoldNumber *int32 `json:"fold_number"`
+	// The note, in Markdown.
+	Body string `json:"body"`
+	// Who wrote it, as the client says.
+	Author    *string   `json:"author"`
+	Version   int64     `json:"version"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// A comparison of runs that a person has saved.
+type Comparison struct {
+	ComparisonID uuid.UUID `json:"comparison_id"`
+	Name         string    `json:"name"`
+	// The runs, in the order in which they are shown; some may be gone.
+	RunIds json.RawMessage `json:"run_ids"`
+	// How they are shown; names are the client's.
+	Settings  json.RawMessage `json:"settings"`
+	Version   int64           `json:"version"`
+	CreatedAt time.Time       `json:"created_at"`
+	UpdatedAt time.Time       `json:"updated_at"`
+}
+
 // An indicator dataset: where its rows are in QuestDB, how many there are and what they span.
 type IndicatorDataset struct {
 	DatasetID uuid.UUID `json:"dataset_id"`

@@ -16,6 +16,8 @@ import (
 const countRunChildren = `-- name: CountRunChildren :one
 SELECT
     (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = $1)::bigint AS folds,
+    (SELECT count(*) FROM annotations AS a WHERE a.run_id = $1)::bigint AS annotations,
+    (SELECT count(*) FROM artifacts AS a WHERE a.run_id = $1)::bigint AS artifacts,
     (SELECT count(*) FROM simulation_runs AS s WHERE s.run_id = $1)::bigint AS simulations,
     (SELECT count(*) FROM simulation_trade_buckets AS b INNER JOIN simulation_runs AS s ON b.simulation_id = s.simulation_id WHERE s.run_id = $1)::bigint AS buckets,
     (SELECT count(*) FROM simulation_trades AS t INNER JOIN simulation_runs AS s ON t.simulation_id = s.simulation_id WHERE s.run_id = $1)::bigint AS trades
@@ -23,19 +25,23 @@ SELECT
 
 type CountRunChildrenRow struct {
 	Folds       int64 `json:"folds"`
+	Annotations int64 `json:"annotations"`
+	Artifacts   int64 `json:"artifacts"`
 	Simulations int64 `json:"simulations"`
 	Buckets     int64 `json:"buckets"`
 	Trades      int64 `json:"trades"`
 }
 
 // CountRunChildren counts what goes with a run. Called by DELETE /api/runs/{id}.
-// index: walkforward_folds_pkey, simulation_runs_run_id_idx, simulation_trade_buckets_pkey, any of simulation_trades.
+// index: walkforward_folds_pkey, annotations_run_id_idx, artifacts_pkey, simulation_runs_run_id_idx, simulation_trade_buckets_pkey, any of simulation_trades.
 // cost: index scans of all below the run.
 func (q *Queries) CountRunChildren(ctx context.Context, runID uuid.UUID) (CountRunChildrenRow, error) {
 	row := q.db.QueryRow(ctx, countRunChildren, runID)
 	var i CountRunChildrenRow
 	err := row.Scan(
 		&i.Folds,
+		&i.Annotations,
+		&i.Artifacts,
 		&i.Simulations,
 		&i.Buckets,
 		&i.Trades,

@@ -1,9 +1,11 @@
 -- name: CountRunChildren :one
 -- CountRunChildren counts what goes with a run. Called by DELETE /api/runs/{id}.
--- index: walkforward_folds_pkey, simulation_runs_run_id_idx, simulation_trade_buckets_pkey, any of simulation_trades.
+-- index: walkforward_folds_pkey, annotations_run_id_idx, artifacts_pkey, simulation_runs_run_id_idx, simulation_trade_buckets_pkey, any of simulation_trades.
 -- cost: index scans of all below the run.
 SELECT
     (SELECT count(*) FROM walkforward_folds AS f WHERE f.run_id = @run_id)::bigint AS folds,
+    (SELECT count(*) FROM annotations AS a WHERE a.run_id = @run_id)::bigint AS annotations,
+    (SELECT count(*) FROM artifacts AS a WHERE a.run_id = @run_id)::bigint AS artifacts,
     (SELECT count(*) FROM simulation_runs AS s WHERE s.run_id = @run_id)::bigint AS simulations,
     (SELECT count(*) FROM simulation_trade_buckets AS b INNER JOIN simulation_runs AS s ON b.simulation_id = s.simulation_id WHERE s.run_id = @run_id)::bigint AS buckets,
     (SELECT count(*) FROM simulation_trades AS t INNER JOIN simulation_runs AS s ON t.simulation_id = s.simulation_id WHERE s.run_id = @run_id)::bigint AS trades;

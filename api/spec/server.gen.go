@@ -1742,6 +1742,42 @@ type GetHomeParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// DeleteAnnotationParams defines parameters for DeleteAnnotation.
+type DeleteAnnotationParams struct {
+	// IfMatch Write only if this is the ETag.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetAnnotationParams defines parameters for GetAnnotation.
+type GetAnnotationParams struct {
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PatchAnnotationParams defines parameters for PatchAnnotation.
+type PatchAnnotationParams struct {
+	// IfMatch Write only if this is the ETag.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// DeleteComparisonParams defines parameters for DeleteComparison.
+type DeleteComparisonParams struct {
+	// IfMatch Write only if this is the ETag.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetComparisonParams defines parameters for GetComparison.
+type GetComparisonParams struct {
+	// IfNoneMatch Answer 304 if this is the ETag.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PatchComparisonParams defines parameters for PatchComparison.
+type PatchComparisonParams struct {
+	// IfMatch Write only if this is the ETag.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ListDatasetsParams defines parameters for ListDatasets.
 type ListDatasetsParams struct {
 	// Symbol Only this symbol.
@@ -2461,6 +2497,18 @@ type PutRunParams struct {
 
 // PutRunParamsNonfinite defines parameters for PutRun.
 type PutRunParamsNonfinite string
+
+// ListAnnotationsParams defines parameters for ListAnnotations.
+type ListAnnotationsParams struct {
+	// FoldNumber Only notes on this fold.
+	FoldNumber *int32 `form:"fold_number,omitempty" json:"fold_number,omitempty"`
+}
+
+// GetArtifactParams defines parameters for GetArtifact.
+type GetArtifactParams struct {
+	// Range A part of it.
+	Range *string `json:"Range,omitempty"`
+}
 
 // ListFoldsParams defines parameters for ListFolds.
 type ListFoldsParams struct {
@@ -3665,6 +3713,30 @@ type ServerInterface interface {
 	// GetHome The console, for browsers
 	// (GET /)
 	GetHome(ctx echo.Context, params GetHomeParams) error
+	// DeleteAnnotation Delete a note
+	// (DELETE /api/annotations/{annotation_id})
+	DeleteAnnotation(ctx echo.Context, annotationID string, params DeleteAnnotationParams) error
+	// GetAnnotation A note
+	// (GET /api/annotations/{annotation_id})
+	GetAnnotation(ctx echo.Context, annotationID string, params GetAnnotationParams) error
+	// PatchAnnotation Change a note
+	// (PATCH /api/annotations/{annotation_id})
+	PatchAnnotation(ctx echo.Context, annotationID string, params PatchAnnotationParams) error
+	// ListComparisons Saved comparisons of runs, newest first
+	// (GET /api/comparisons)
+	ListComparisons(ctx echo.Context) error
+	// CreateComparison Save a comparison of runs
+	// (POST /api/comparisons)
+	CreateComparison(ctx echo.Context) error
+	// DeleteComparison Delete a saved comparison
+	// (DELETE /api/comparisons/{comparison_id})
+	DeleteComparison(ctx echo.Context, comparisonID string, params DeleteComparisonParams) error
+	// GetComparison A saved comparison
+	// (GET /api/comparisons/{comparison_id})
+	GetComparison(ctx echo.Context, comparisonID string, params GetComparisonParams) error
+	// PatchComparison Change a saved comparison
+	// (PATCH /api/comparisons/{comparison_id})
+	PatchComparison(ctx echo.Context, comparisonID string, params PatchComparisonParams) error
 	// ListDatasets Datasets that match all filters, newest first
 	// (GET /api/datasets)
 	ListDatasets(ctx echo.Context, params ListDatasetsParams) error
@@ -3790,6 +3862,24 @@ type ServerInterface interface {
 	// PutRun Store the run of this id
 	// (PUT /api/runs/{run_id})
 	PutRun(ctx echo.Context, runID string, params PutRunParams) error
+	// ListAnnotations The notes on a run and its folds, oldest first
+	// (GET /api/runs/{run_id}/annotations)
+	ListAnnotations(ctx echo.Context, runID string, params ListAnnotationsParams) error
+	// CreateAnnotation Write a note on a run or a fold
+	// (POST /api/runs/{run_id}/annotations)
+	CreateAnnotation(ctx echo.Context, runID string) error
+	// ListArtifacts The artifacts of a run by name
+	// (GET /api/runs/{run_id}/artifacts)
+	ListArtifacts(ctx echo.Context, runID string) error
+	// DeleteArtifact Delete an artifact
+	// (DELETE /api/runs/{run_id}/artifacts/{name})
+	DeleteArtifact(ctx echo.Context, runID string, name string) error
+	// GetArtifact An artifact itself
+	// (GET /api/runs/{run_id}/artifacts/{name})
+	GetArtifact(ctx echo.Context, runID string, name string, params GetArtifactParams) error
+	// StoreArtifact Store an artifact
+	// (POST /api/runs/{run_id}/artifacts/{name})
+	StoreArtifact(ctx echo.Context, runID string, name string) error
 	// ListFolds The folds of a run by number
 	// (GET /api/runs/{run_id}/folds)
 	ListFolds(ctx echo.Context, runID string, params ListFoldsParams) error
@@ -3939,6 +4029,240 @@ func (w *ServerInterfaceWrapper) GetHome(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetHome(ctx, params)
+	return err
+}
+
+// DeleteAnnotation converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteAnnotation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "annotation_id" -------------
+	var annotationID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "annotation_id", ctx.Param("annotation_id"), &annotationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter annotation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteAnnotationParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteAnnotation(ctx, annotationID, params)
+	return err
+}
+
+// GetAnnotation converts echo context to params.
+func (w *ServerInterfaceWrapper) GetAnnotation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "annotation_id" -------------
+	var annotationID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "annotation_id", ctx.Param("annotation_id"), &annotationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter annotation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetAnnotationParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetAnnotation(ctx, annotationID, params)
+	return err
+}
+
+// PatchAnnotation converts echo context to params.
+func (w *ServerInterfaceWrapper) PatchAnnotation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "annotation_id" -------------
+	var annotationID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "annotation_id", ctx.Param("annotation_id"), &annotationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter annotation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PatchAnnotationParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PatchAnnotation(ctx, annotationID, params)
+	return err
+}
+
+// ListComparisons converts echo context to params.
+func (w *ServerInterfaceWrapper) ListComparisons(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListComparisons(ctx)
+	return err
+}
+
+// CreateComparison converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateComparison(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateComparison(ctx)
+	return err
+}
+
+// DeleteComparison converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteComparison(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "comparison_id" -------------
+	var comparisonID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "comparison_id", ctx.Param("comparison_id"), &comparisonID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter comparison_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteComparisonParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteComparison(ctx, comparisonID, params)
+	return err
+}
+
+// GetComparison converts echo context to params.
+func (w *ServerInterfaceWrapper) GetComparison(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "comparison_id" -------------
+	var comparisonID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "comparison_id", ctx.Param("comparison_id"), &comparisonID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter comparison_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetComparisonParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetComparison(ctx, comparisonID, params)
+	return err
+}
+
+// PatchComparison converts echo context to params.
+func (w *ServerInterfaceWrapper) PatchComparison(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "comparison_id" -------------
+	var comparisonID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "comparison_id", ctx.Param("comparison_id"), &comparisonID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter comparison_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PatchComparisonParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PatchComparison(ctx, comparisonID, params)
 	return err
 }
 
@@ -6029,6 +6353,155 @@ func (w *ServerInterfaceWrapper) PutRun(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PutRun(ctx, runID, params)
+	return err
+}
+
+// ListAnnotations converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAnnotations(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAnnotationsParams
+	// ------------- Optional query parameter "fold_number" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fold_number", ctx.QueryParams(), &params.FoldNumber, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fold_number: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAnnotations(ctx, runID, params)
+	return err
+}
+
+// CreateAnnotation converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateAnnotation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateAnnotation(ctx, runID)
+	return err
+}
+
+// ListArtifacts converts echo context to params.
+func (w *ServerInterfaceWrapper) ListArtifacts(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListArtifacts(ctx, runID)
+	return err
+}
+
+// DeleteArtifact converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteArtifact(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteArtifact(ctx, runID, name)
+	return err
+}
+
+// GetArtifact converts echo context to params.
+func (w *ServerInterfaceWrapper) GetArtifact(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetArtifactParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Range")]; found {
+		var Range string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Range, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Range", valueList[0], &Range, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Range: %s", err))
+		}
+
+		params.Range = &Range
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetArtifact(ctx, runID, name, params)
+	return err
+}
+
+// StoreArtifact converts echo context to params.
+func (w *ServerInterfaceWrapper) StoreArtifact(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StoreArtifact(ctx, runID, name)
 	return err
 }
 
@@ -8287,6 +8760,20 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/questdb/measurement/:name", wrapper.GetMeasurement, options.OperationMiddlewares["GetMeasurement"]...)
 	router.POST(options.BaseURL+"/api/questdb/import/async", wrapper.ImportSeriesAsync, options.OperationMiddlewares["ImportSeriesAsync"]...)
 	router.POST(options.BaseURL+"/api/questdb/import", wrapper.ImportSeries, options.OperationMiddlewares["ImportSeries"]...)
+	router.GET(options.BaseURL+"/api/runs/:run_id/annotations", wrapper.ListAnnotations, options.OperationMiddlewares["ListAnnotations"]...)
+	router.POST(options.BaseURL+"/api/runs/:run_id/annotations", wrapper.CreateAnnotation, options.OperationMiddlewares["CreateAnnotation"]...)
+	router.DELETE(options.BaseURL+"/api/annotations/:annotation_id", wrapper.DeleteAnnotation, options.OperationMiddlewares["DeleteAnnotation"]...)
+	router.GET(options.BaseURL+"/api/annotations/:annotation_id", wrapper.GetAnnotation, options.OperationMiddlewares["GetAnnotation"]...)
+	router.PATCH(options.BaseURL+"/api/annotations/:annotation_id", wrapper.PatchAnnotation, options.OperationMiddlewares["PatchAnnotation"]...)
+	router.GET(options.BaseURL+"/api/comparisons", wrapper.ListComparisons, options.OperationMiddlewares["ListComparisons"]...)
+	router.POST(options.BaseURL+"/api/comparisons", wrapper.CreateComparison, options.OperationMiddlewares["CreateComparison"]...)
+	router.DELETE(options.BaseURL+"/api/comparisons/:comparison_id", wrapper.DeleteComparison, options.OperationMiddlewares["DeleteComparison"]...)
+	router.GET(options.BaseURL+"/api/comparisons/:comparison_id", wrapper.GetComparison, options.OperationMiddlewares["GetComparison"]...)
+	router.PATCH(options.BaseURL+"/api/comparisons/:comparison_id", wrapper.PatchComparison, options.OperationMiddlewares["PatchComparison"]...)
+	router.GET(options.BaseURL+"/api/runs/:run_id/artifacts", wrapper.ListArtifacts, options.OperationMiddlewares["ListArtifacts"]...)
+	router.DELETE(options.BaseURL+"/api/runs/:run_id/artifacts/:name", wrapper.DeleteArtifact, options.OperationMiddlewares["DeleteArtifact"]...)
+	router.GET(options.BaseURL+"/api/runs/:run_id/artifacts/:name", wrapper.GetArtifact, options.OperationMiddlewares["GetArtifact"]...)
+	router.POST(options.BaseURL+"/api/runs/:run_id/artifacts/:name", wrapper.StoreArtifact, options.OperationMiddlewares["StoreArtifact"]...)
 	router.GET(options.BaseURL+"/api/events", wrapper.ListenEvents, options.OperationMiddlewares["ListenEvents"]...)
 	router.GET(options.BaseURL+"/api/jobs", wrapper.ListJobs, options.OperationMiddlewares["ListJobs"]...)
 	router.GET(options.BaseURL+"/api/jobs/:job_id", wrapper.GetJob, options.OperationMiddlewares["GetJob"]...)

@@ -151,6 +151,9 @@ func TestSmoke(t *testing.T) {
 		}
 	}
 	s.checkMetrics("http://" + metrics + "/metrics")
+	for _, path := range []string{"/api/runs/{run_id}/artifacts/{name}", "/api/annotations/{annotation_id}", "/api/comparisons/{comparison_id}"} {
+		s.ask(http.MethodDelete, path, "", "")
+	}
 	for _, path := range []string{"/api/simulations/{simulation_id}", "/api/runs/{run_id}", "/api/datasets/{dataset_id}"} {
 		s.ask(http.MethodDelete, path, "?cascade=true", "")
 	}
@@ -198,7 +201,22 @@ func (s *smoke) write() {
 		s.t.Fatal(err)
 	}
 	s.service.waitForJob(s.t, accepted.ID, "is completed", 20*time.Second, func(j job) bool { return j.is("COMPLETED") })
-	s.ids = strings.NewReplacer("{dataset_id}", datasetID, "{run_id}", runID, "{simulation_id}", simulationID, "{job_id}", accepted.ID, "{name}", "smoke", "{file}", "page.js")
+	var note struct {
+		ID string `json:"annotation_id"`
+	}
+	if err := json.Unmarshal([]byte(s.ask(http.MethodPost, "/api/runs/{run_id}/annotations", "", `{"body":"x"}`)), &note); err != nil {
+		s.t.Fatal(err)
+	}
+	var saved struct {
+		ID string `json:"comparison_id"`
+	}
+	if err := json.Unmarshal([]byte(s.ask(http.MethodPost, "/api/comparisons", "", `{"name":"x"}`)), &saved); err != nil {
+		s.t.Fatal(err)
+	}
+	s.ids = strings.NewReplacer("{annotation_id}", note.ID, "{comparison_id}", saved.ID, "{dataset_id}", datasetID, "{run_id}", runID, "{simulation_id}", simulationID, "{job_id}", accepted.ID, "{name}", "smoke", "{file}", "page.js")
+	s.ask(http.MethodPost, "/api/runs/{run_id}/artifacts/{name}", "", "x")
+	s.ask(http.MethodPatch, "/api/annotations/{annotation_id}", "", `{"body":"y"}`)
+	s.ask(http.MethodPatch, "/api/comparisons/{comparison_id}", "", `{"name":"y"}`)
 	s.asked["POST /api/jobs/{job_id}/cancel"] = true // of a completed job it is refused, below
 	if res, err := http.Post(s.service.url+"/api/jobs/"+accepted.ID+"/cancel", "", nil); err != nil || res.StatusCode != http.StatusConflict {
 		s.t.Errorf("cancelling a completed job answers %v, %v; want 409", res, err)

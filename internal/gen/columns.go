@@ -30,6 +30,8 @@ var described = map[string]string{
 	"simulation_trade_buckets.side":    "BucketSide",
 	"simulation_trades.side":           "TradeSide",
 	"simulation_trades.metadata":       "TradeMetadata",
+	"comparisons.run_ids":             "RunIDList",
+	"comparisons.settings":            "ComparisonSettings",
 	"events.topic":                    "EventTopic",
 	"events.data":                     "EventData",
 	"job_details.status":               "JobStatus",

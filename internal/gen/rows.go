@@ -30,6 +30,9 @@ var rows = []row{
 	{"SimulationTrade", "ListTradePage", "ListTradePageRow", "trade", "", ""},
 	{"Job", "GetJob", "JobDetail", "job", "", ""},
 	{"Event", "ListEvents", "ListEventsRow", "event", "", ""},
+	{"Annotation", "GetAnnotation", "Annotation", "annotation", "", ""},
+	{"SavedComparison", "GetComparison", "Comparison", "savedComparison", "", ""},
+	{"Artifact", "ListArtifacts", "ListArtifactsRow", "artifact", "", ""},
 }
 
 // The rows' schemas are between these lines of the description.

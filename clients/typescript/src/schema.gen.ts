@@ -1224,6 +1224,158 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/runs/{run_id}/annotations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The notes on a run and its folds, oldest first
+         * @description At most 1000; `fold_number` leaves those of one fold.
+         */
+        get: operations["ListAnnotations"];
+        put?: never;
+        /**
+         * Write a note on a run or a fold
+         * @description Each request stores one more.
+         */
+        post: operations["CreateAnnotation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/annotations/{annotation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A note
+         * @description With its ETag.
+         */
+        get: operations["GetAnnotation"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a note
+         * @description It is gone.
+         */
+        delete: operations["DeleteAnnotation"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a note
+         * @description Only the fields that are given change.
+         */
+        patch: operations["PatchAnnotation"];
+        trace?: never;
+    };
+    "/api/comparisons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Saved comparisons of runs, newest first
+         * @description At most 1000.
+         */
+        get: operations["ListComparisons"];
+        put?: never;
+        /**
+         * Save a comparison of runs
+         * @description Each request stores one more.
+         */
+        post: operations["CreateComparison"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/comparisons/{comparison_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A saved comparison
+         * @description With its ETag.
+         */
+        get: operations["GetComparison"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a saved comparison
+         * @description Its runs stay.
+         */
+        delete: operations["DeleteComparison"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a saved comparison
+         * @description Only the fields that are given change.
+         */
+        patch: operations["PatchComparison"];
+        trace?: never;
+    };
+    "/api/runs/{run_id}/artifacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The artifacts of a run by name
+         * @description Without their bytes, at most 1000.
+         */
+        get: operations["ListArtifacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{run_id}/artifacts/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * An artifact itself
+         * @description As an attachment, with the media type that it was stored with; the ETag is its SHA-256. A browser runs nothing of it.
+         */
+        get: operations["GetArtifact"];
+        put?: never;
+        /**
+         * Store an artifact
+         * @description The body is the artifact, at most 16 MiB, and its Content-Type is kept. One of the same name is replaced.
+         */
+        post: operations["StoreArtifact"];
+        /**
+         * Delete an artifact
+         * @description It is gone.
+         */
+        delete: operations["DeleteArtifact"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/events": {
         parameters: {
             query?: never;
@@ -1550,6 +1702,41 @@ export interface components {
          *     ]
          */
         Tags: string[];
+        /** @description Runs. */
+        RunIDList: string[];
+        /** @description Any names and values. */
+        ComparisonSettings: {
+            [key: string]: unknown;
+        };
+        AnnotationUpload: {
+            /** @description The note, in Markdown. */
+            body: string;
+            /**
+             * Format: int32
+             * @description The fold; without it the note is on the run.
+             */
+            fold_number?: number | null;
+            /** @description Who wrote it. */
+            author?: string | null;
+        };
+        AnnotationPatch: {
+            /** @description The note, in Markdown. */
+            body?: string;
+            /** @description Who wrote it. */
+            author?: string;
+        };
+        ComparisonUpload: {
+            /** @description What people call it. */
+            name: string;
+            run_ids?: components["schemas"]["RunIDList"];
+            settings?: components["schemas"]["ComparisonSettings"];
+        };
+        ComparisonPatch: {
+            /** @description What people call it. */
+            name?: string;
+            run_ids?: components["schemas"]["RunIDList"];
+            settings?: components["schemas"]["ComparisonSettings"];
+        };
         /**
          * @description The kind of record that an event is about.
          * @enum {string}
@@ -3679,6 +3866,60 @@ export interface components {
              * @description When it was written.
              */
             at: string;
+        };
+        /** @description A note on a fold of a run, or on the run. */
+        Annotation: {
+            /** Format: uuid */
+            annotation_id: string;
+            /** Format: uuid */
+            run_id: string;
+            /**
+             * Format: int32
+             * @description The fold that the note is on; null: the run. A fold that is replaced keeps its notes.
+             */
+            fold_number: number | null;
+            /** @description The note, in Markdown. */
+            body: string;
+            /** @description Who wrote it, as the client says. */
+            author: string | null;
+            /** Format: int64 */
+            version: number;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** @description A comparison of runs that a person has saved. */
+        SavedComparison: {
+            /** Format: uuid */
+            comparison_id: string;
+            name: string;
+            /** @description The runs, in the order in which they are shown; some may be gone. */
+            run_ids: components["schemas"]["RunIDList"];
+            /** @description How they are shown; names are the client's. */
+            settings: components["schemas"]["ComparisonSettings"];
+            /** Format: int64 */
+            version: number;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** @description A file that is kept with a run, such as a plot, a model or a configuration. */
+        Artifact: {
+            /** Format: uuid */
+            run_id: string;
+            name: string;
+            media_type: string;
+            /**
+             * Format: int64
+             * @description Its length in bytes.
+             */
+            size: number;
+            /** @description The SHA-256 of its bytes, in hexadecimal digits. */
+            sha256: string;
+            /** Format: date-time */
+            created_at: string;
         };
     };
     responses: {
@@ -8814,6 +9055,515 @@ export interface operations {
             404: components["responses"]["NotFound"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedEncoding"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    ListAnnotations: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only notes on this fold.
+                 * @example 11
+                 */
+                fold_number?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description A UUID.
+                 * @example 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e
+                 */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The notes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Annotation"][];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    CreateAnnotation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A UUID.
+                 * @example 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e
+                 */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnnotationUpload"];
+            };
+        };
+        responses: {
+            /** @description The note. */
+            201: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Annotation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    GetAnnotation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Answer 304 if this is the ETag.
+                 * @example "1-1k3f"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description A UUID.
+                 * @example 0d9f0c1e-2a3b-4c5d-8e6f-00112233cc01
+                 */
+                annotation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The note. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Annotation"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    DeleteAnnotation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Write only if this is the ETag.
+                 * @example "1-1k3f"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description A UUID.
+                 * @example 0d9f0c1e-2a3b-4c5d-8e6f-00112233cc01
+                 */
+                annotation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    PatchAnnotation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Write only if this is the ETag.
+                 * @example "1-1k3f"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description A UUID.
+                 * @example 0d9f0c1e-2a3b-4c5d-8e6f-00112233cc01
+                 */
+                annotation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnnotationPatch"];
+            };
+        };
+        responses: {
+            /** @description The note as it is then. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Annotation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    ListComparisons: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The comparisons. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedComparison"][];
+                };
+            };
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    CreateComparison: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ComparisonUpload"];
+            };
+        };
+        responses: {
+            /** @description The comparison. */
+            201: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedComparison"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    GetComparison: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Answer 304 if this is the ETag.
+                 * @example "1-1k3f"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description A UUID.
+                 * @example 0c9f0c1e-2a3b-4c5d-8e6f-00112233cc01
+                 */
+                comparison_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The comparison. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedComparison"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    DeleteComparison: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Write only if this is the ETag.
+                 * @example "1-1k3f"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description A UUID.
+                 * @example 0c9f0c1e-2a3b-4c5d-8e6f-00112233cc01
+                 */
+                comparison_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    PatchComparison: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Write only if this is the ETag.
+                 * @example "1-1k3f"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description A UUID.
+                 * @example 0c9f0c1e-2a3b-4c5d-8e6f-00112233cc01
+                 */
+                comparison_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ComparisonPatch"];
+            };
+        };
+        responses: {
+            /** @description The comparison as it is then. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedComparison"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    ListArtifacts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A UUID.
+                 * @example 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e
+                 */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What there is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Artifact"][];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    GetArtifact: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A part of it.
+                 * @example bytes=0-99
+                 */
+                Range?: string;
+            };
+            path: {
+                /**
+                 * @description A UUID.
+                 * @example 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e
+                 */
+                run_id: string;
+                /**
+                 * @description Its name.
+                 * @example equity.png
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The artifact. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": unknown;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    StoreArtifact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A UUID.
+                 * @example 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e
+                 */
+                run_id: string;
+                /**
+                 * @description Its name.
+                 * @example equity.png
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "*/*": unknown;
+            };
+        };
+        responses: {
+            /** @description What is stored. */
+            201: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Artifact"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failed"];
+        };
+    };
+    DeleteArtifact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A UUID.
+                 * @example 2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e
+                 */
+                run_id: string;
+                /**
+                 * @description Its name.
+                 * @example equity.png
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };

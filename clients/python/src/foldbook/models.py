@@ -112,6 +112,39 @@ FeatureColumns: TypeAlias = "list[str]"
 
 Tags: TypeAlias = "list[str]"
 
+RunIDList: TypeAlias = "list[str]"
+
+ComparisonSettings: TypeAlias = "dict[str, Any]"
+
+
+class OptionalAnnotationUpload(TypedDict, total=False):
+    fold_number: int | None
+    author: str | None
+
+
+class AnnotationUpload(OptionalAnnotationUpload):
+    body: str
+
+
+class AnnotationPatch(TypedDict, total=False):
+    body: str
+    author: str
+
+
+class OptionalComparisonUpload(TypedDict, total=False):
+    run_ids: RunIDList
+    settings: ComparisonSettings
+
+
+class ComparisonUpload(OptionalComparisonUpload):
+    name: str
+
+
+class ComparisonPatch(TypedDict, total=False):
+    name: str
+    run_ids: RunIDList
+    settings: ComparisonSettings
+
 EventTopic: TypeAlias = "Literal['datasets', 'runs', 'simulations', 'jobs', 'annotations']"
 
 EventData: TypeAlias = "dict[str, Any]"
@@ -1042,6 +1075,42 @@ class Event(TypedDict):
     at: str
 
 
+class Annotation(TypedDict):
+    """A note on a fold of a run, or on the run."""
+
+    annotation_id: str
+    run_id: str
+    fold_number: int | None
+    body: str
+    author: str | None
+    version: int
+    created_at: str
+    updated_at: str
+
+
+class SavedComparison(TypedDict):
+    """A comparison of runs that a person has saved."""
+
+    comparison_id: str
+    name: str
+    run_ids: RunIDList
+    settings: ComparisonSettings
+    version: int
+    created_at: str
+    updated_at: str
+
+
+class Artifact(TypedDict):
+    """A file that is kept with a run, such as a plot, a model or a configuration."""
+
+    run_id: str
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    created_at: str
+
+
 class ListIndicatorDatasetsQuery(TypedDict, total=False):
     symbol: str
     granularity: str
@@ -1401,6 +1470,10 @@ class GetLeaderboardQuery(TypedDict, total=False):
 
 class ListMeasurementsQuery(TypedDict, total=False):
     prefix: str
+
+
+class ListAnnotationsQuery(TypedDict, total=False):
+    fold_number: int
 
 
 class ListenEventsQuery(TypedDict, total=False):

@@ -1,0 +1,118 @@
+package api_test
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// docs/research.md: notes and comparisons are stored, changed only as they were read, and removed.
+func TestAnnotations(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.storeAll(1, 1)
+	for _, k := range []struct{ list, one, id, body, patch, changed string }{
+		{"/api/runs/" + newRun + "/annotations", "/api/annotations/", "annotation_id", `{"body": "*late*", "fold_number": 0, "author": "me"}`, `{"body": "early"}`, `"body":"early"`},
+		{"/api/comparisons", "/api/comparisons/", "comparison_id", `{"name": "n", "run_ids": ["` + newRun + `"], "settings": {"a": 1}}`, `{"settings": {}}`, `"settings":{}`},
+	} {
+		status, a := h.send("POST", k.list, k.body)
+		if status != 201 {
+			t.Fatalf("%d %v", status, a)
+		}
+		path := k.one + a[k.id].(string)
+		if text := readBody(t, h.get(k.list)); !strings.Contains(text, a[k.id].(string)) {
+			t.Errorf("the list is %s", text)
+		}
+		if res := h.get(path, "If-None-Match", a["ETag"].(string)); res.StatusCode != http.StatusNotModified {
+			t.Errorf("unchanged: %d", res.StatusCode)
+		}
+		if status, _ := h.send("PATCH", path, k.patch, "If-Match", `"another"`); status != 412 {
+			t.Errorf("a PATCH of another state: %d", status)
+		}
+		if status, _ := h.send("PATCH", path, k.patch, "If-Match", a["ETag"].(string)); status != 200 {
+			t.Errorf("PATCH: %d", status)
+		}
+		if text := readBody(t, h.get(path)); !strings.Contains(text, k.changed) || !strings.Contains(text, `"version":2`) {
+			t.Errorf("after PATCH: %s", text)
+		}
+		for _, bad := range []string{`{}`, `{"x": 1}`, `[]`} {
+			if status, _ := h.send("PATCH", path, bad); status != 400 {
+				t.Errorf("PATCH of %s: %d", bad, status)
+			}
+		}
+		if status, _ := h.send("DELETE", path, ""); status != 200 {
+			t.Errorf("DELETE: %d", status)
+		}
+		if status, _ := h.send("DELETE", path, ""); status != 404 {
+			t.Errorf("a second DELETE: %d", status)
+		}
+	}
+	if status, _ := h.send("POST", "/api/runs/"+newSim+"/annotations", `{"body": "x"}`); status != 404 {
+		t.Errorf("a note on no run: %d", status)
+	}
+}
+
+// docs/research.md: an artifact comes back byte for byte, in ranges, as what a browser saves and does not run, and goes with its run.
+func TestArtifacts(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.storeAll(1, 1)
+	path := "/api/runs/" + newRun + "/artifacts/page.html"
+	post := func(path string, body []byte) *httptest.ResponseRecorder {
+		req, w := httptest.NewRequest(http.MethodPost, path, bytes.NewReader(body)), httptest.NewRecorder()
+		req.Header.Set("Content-Type", "text/html; charset=utf-8")
+		h.http.ServeHTTP(w, req)
+		return w
+	}
+	content := []byte("<script>\x00\xff</script>")
+	if w := post(path, content); w.Code != 201 || !strings.Contains(w.Body.String(), `"size":19`) {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	get := func(header ...string) *httptest.ResponseRecorder {
+		req, w := httptest.NewRequest(http.MethodGet, path, nil), httptest.NewRecorder()
+		for i := 0; i < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
+		h.http.ServeHTTP(w, req)
+		return w
+	}
+	w := get()
+	for name, want := range map[string]string{
+		"Content-Type": "text/html", "Content-Disposition": "attachment; filename=page.html", "Content-Security-Policy": "sandbox; default-src 'none'", "X-Content-Type-Options": "nosniff",
+	} {
+		if got := w.Header().Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if w.Code != 200 || !bytes.Equal(w.Body.Bytes(), content) {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
+	if w := get("Range", "bytes=1-3"); w.Code != http.StatusPartialContent || w.Body.String() != "scr" {
+		t.Errorf("a range: %d %q", w.Code, w.Body)
+	}
+	if w := get("If-None-Match", w.Header().Get("ETag")); w.Code != http.StatusNotModified {
+		t.Errorf("unchanged: %d", w.Code)
+	}
+	if w := post("/api/runs/"+newRun+"/artifacts/big", make([]byte, 16<<20+1)); w.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("a byte too many: %d", w.Code)
+	}
+	for _, name := range []string{".x", "a%2fb", "a%22b", strings.Repeat("n", 201)} {
+		if w := post("/api/runs/"+newRun+"/artifacts/"+name, content); w.Code != 400 && w.Code != 404 {
+			t.Errorf("%s: %d", name, w.Code)
+		}
+	}
+	if w := post("/api/runs/"+newSim+"/artifacts/x", content); w.Code != 404 {
+		t.Errorf("of no run: %d", w.Code)
+	}
+	if text := readBody(t, h.get("/api/runs/"+newRun+"/artifacts")); !strings.Contains(text, `"name":"page.html"`) || strings.Contains(text, "script") {
+		t.Errorf("the list is %s", text)
+	}
+	if status, a := h.send("DELETE", "/api/runs/"+newRun+"?cascade=true", ""); status != 200 || a["deleted"].(map[string]any)["artifacts"] != 1.0 {
+		t.Errorf("DELETE of the run: %d %v", status, a)
+	}
+	if w := get(); w.Code != 404 {
+		t.Errorf("after it: %d", w.Code)
+	}
+}
