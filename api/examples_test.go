@@ -102,6 +102,9 @@ func (d *documentOf) requests(t *testing.T) (list []*http.Request) {
 	t.Helper()
 	for path, item := range d.Paths {
 		for method, text := range item {
+			if path == "/api/events" { // it does not end
+				continue
+			}
 			if !slices.Contains([]string{"get", "post", "put", "patch", "delete"}, method) {
 				continue
 			}
