@@ -93,6 +93,8 @@ func TestConsole(t *testing.T) {
 		{"fold", "runs/" + run + "?fold=1", "document.querySelectorAll('.plot canvas').length === 4 && document.querySelector('[aria-label=\"Trades of the fold\"] td')"},
 		{"datasets", "datasets", "document.querySelectorAll('tbody tr').length === 2"},
 		{"dataset", "datasets/btc19_1?column=rsi_42", "document.querySelectorAll('.plot canvas').length === 2 && document.querySelector('.histogram rect')"},
+		{"compare", "compare?runs=" + run + ",cd7953e2-5259-5336-806e-5b0f79f6a959", "document.querySelectorAll('.plot canvas').length === 1 && document.querySelectorAll('.heat').length === 4"},
+		{"leaderboard", "leaderboard?dataset=btc19_1&target=TGT_6", "document.querySelectorAll('tbody tr').length === 2"},
 		{"health", "health", "document.querySelectorAll('.figure .healthy').length === 2"},
 	} {
 		for _, look := range []struct {
