@@ -56,7 +56,7 @@ func routesThatRead(t *testing.T) []string {
 	ids := strings.NewReplacer("{simulation_id}", seed.BenchSimulationID.String(), "{run_id}", seed.BenchRunID.String(), "{dataset_id}", "x", "{job_id}", seed.BenchRunID.String(), "{name}", "x")
 	paths := []string{"/nope", "/api/runs?dataset_id=%00", "/api/datasets/x/ohlcv?limit=-1"}
 	for path, methods := range document.Paths {
-		if methods["get"] != nil {
+		if methods["get"] != nil && path != "/api/events" { // which has no end
 			paths = append(paths, ids.Replace(path))
 		}
 	}
