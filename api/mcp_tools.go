@@ -25,9 +25,11 @@ var tools = []tool{
 		description: "Runs that match all filters, newest first or sorted, as a table. Filters and sorts by a metric use paths such as " +
 			"summary_metrics.pf_long or hyperparameters.max_depth, which get_run shows.",
 		arguments: map[string]string{
-			"dataset": "slug or id; several separated by commas", "target": "target column", "status": "such as COMPLETED", "search_id": "id of a search",
-			"tags": "list: all of them", "search": "text in slug, name, symbol, target", "metric": "list: filters such as summary_metrics.pf_long>=1.2",
-			"sort": "column or path, - in front: descending", "show": "list: more columns, as paths", "limit": "integer: 20 unless given",
+			"dataset": "slug or id; several separated by commas", "target": "target column", "status": "such as COMPLETED",
+			"search_id": "id of a search",
+			"tags":      "list: all of them", "search": "text in slug, name, symbol, target",
+			"metric": "list: filters such as summary_metrics.pf_long>=1.2",
+			"sort":   "column or path, - in front: descending", "show": "list: more columns, as paths", "limit": "integer: 20 unless given",
 			"cursor": "next of the page before",
 		},
 		read: searchRuns,
@@ -40,31 +42,35 @@ var tools = []tool{
 		read:        getRun,
 	},
 	{
-		name:        "fold_table",
-		description: "The folds of a run in order, as a table of windows and of the metrics that are named. Without metrics it names those that there are.",
-		required:    []string{"run"},
+		name: "fold_table",
+		description: "The folds of a run in order, as a table of windows and of the metrics that are named. Without metrics it names those " +
+			"that there are.",
+		required: []string{"run"},
 		arguments: map[string]string{
-			"run": "id or name", "metrics": "list: names such as hit_rate", "from": "integer: number of folds to skip", "limit": "integer: 100 unless given",
+			"run": "id or name", "metrics": "list: names such as hit_rate", "from": "integer: number of folds to skip",
+			"limit": "integer: 100 unless given",
 		},
 		read: foldRows,
 	},
 	{
 		name: "compare_runs",
-		description: "Runs side by side: figures of their returns, metrics, differing configuration, differences of the Sharpe ratio to the baseline " +
-			"with intervals, and warnings why they do not compare.",
+		description: "Runs side by side: figures of their returns, metrics, differing configuration, differences of the Sharpe ratio to the " +
+			"baseline with intervals, and warnings why they do not compare.",
 		required: []string{"runs"},
 		arguments: map[string]string{
-			"runs": "list: ids, 2 to 100", "baseline": "id; the first unless given", "folds": "yes: with the folds, aligned", "points": "integer: days of equity, none unless given",
+			"runs": "list: ids, 2 to 100", "baseline": "id; the first unless given", "folds": "yes: with the folds, aligned",
+			"points": "integer: days of equity, none unless given",
 		},
 		read: compareRuns,
 	},
 	{
 		name: "leaderboard",
-		description: "The runs of a search, ranked, with p-values and deflated Sharpe ratios that count every trial, and the probability that the " +
-			"search is overfit. A run with a p_value above 0.05 has shown no skill, whatever its Sharpe ratio.",
+		description: "The runs of a search, ranked, with p-values and deflated Sharpe ratios that count every trial, and the probability " +
+			"that the search is overfit. A run with a p_value above 0.05 has shown no skill, whatever its Sharpe ratio.",
 		arguments: map[string]string{
-			"dataset": "slug or id, with target", "target": "target column", "search_id": "id of a search", "metric": "figure to rank by; sharpe unless given",
-			"limit": "integer: 10 unless given",
+			"dataset": "slug or id, with target", "target": "target column", "search_id": "id of a search",
+			"metric": "figure to rank by; sharpe unless given",
+			"limit":  "integer: 10 unless given",
 		},
 		read: rankedRuns,
 	},
@@ -80,8 +86,8 @@ var tools = []tool{
 	},
 	{
 		name: "equity",
-		description: "The curve of a simulation in percent of one position, thinned so that a line looks the same, with total return and worst drawdown. " +
-			"get_run has the ids of simulations.",
+		description: "The curve of a simulation in percent of one position, thinned so that a line looks the same, with total return and worst " +
+			"drawdown. get_run has the ids of simulations.",
 		required: []string{"simulation"},
 		arguments: map[string]string{
 			"simulation": "id", "points": "integer: 60 unless given", "basis": "closed (by trade, the default) or mark (by bar, open trades valued)",
@@ -208,7 +214,8 @@ func equityCurve(a agentCall) (any, error) {
 
 // described are the schemas of openapi.yaml that describe_schema shows.
 var described = map[string]string{
-	"run": "WalkforwardRun", "fold": "WalkforwardFold", "dataset": "DatasetSummary", "simulation": "SimulationSummary", "trade": "SimulationTrade",
+	"run": "WalkforwardRun", "fold": "WalkforwardFold", "dataset": "DatasetSummary", "simulation": "SimulationSummary",
+	"trade": "SimulationTrade",
 }
 
 func describeSchema(a agentCall) (any, error) {
@@ -218,11 +225,12 @@ func describeSchema(a agentCall) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		table := columns(found["datasets"], []string{"dataset_slug", "symbol", "granularity", "indicator_row_count", "run_count", "simulation_count"})
+		paths := []string{"dataset_slug", "symbol", "granularity", "indicator_row_count", "run_count", "simulation_count"}
+		table := columns(found["datasets"], paths)
 		return map[string]any{
 			"datasets": table, "total": found["total"],
-			"about": "A dataset has bars and indicators, targets among them. A run predicts a target in folds, each with a training and a later test window. " +
-				"A simulation trades the predictions of a run. record= shows the members of each.",
+			"about": "A dataset has bars and indicators, targets among them. A run predicts a target in folds, each with a training and a later " +
+				"test window. A simulation trades the predictions of a run. record= shows the members of each.",
 		}, nil
 	}
 	if described[record] == "" {

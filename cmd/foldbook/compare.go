@@ -86,7 +86,8 @@ func (t *tables) comparison(answer map[string]any) {
 			names["figures."+name] = true
 		}
 	}
-	for _, name := range append([]string{"dataset_slug", "target_column", "basis", "first_day", "last_day"}, slices.Sorted(maps.Keys(names))...) {
+	general := []string{"dataset_slug", "target_column", "basis", "first_day", "last_day"}
+	for _, name := range append(general, slices.Sorted(maps.Keys(names))...) {
 		of(name)
 	}
 	for _, part := range []struct{ list, name string }{{"metrics", "name"}, {"configuration", "path"}} {
@@ -116,8 +117,8 @@ type leaderboardCmd struct {
 
 // Help is the text below the summary.
 func (leaderboardCmd) Help() string {
-	return `P_VALUE is how often the best of as many trials without skill does as well. Every configuration that was ever stored counts as a trial,
-deleted and failed ones too.
+	return `P_VALUE is how often the best of as many trials without skill does as well. Every configuration that was ever stored counts
+as a trial, deleted and failed ones too.
 
 Examples:
 
@@ -147,7 +148,8 @@ func (c leaderboardCmd) Run(a *app) error {
 	}
 	return c.print(a, body, func(w *tables) {
 		rows := objects(answer["rows"])
-		w.table([]string{"rank", "name", "run_id", "figures.sharpe", "figures.p_value", "figures.dsr", "figures.min_trl"}, rows[:min(len(rows), c.Limit)])
+		paths := []string{"rank", "name", "run_id", "figures.sharpe", "figures.p_value", "figures.dsr", "figures.min_trl"}
+		w.table(paths, rows[:min(len(rows), max(c.Limit, 0))])
 		w.printf("\n%s trials are recorded; probability of overfitting %s; the best of them without skill would have a Sharpe ratio of %s a %s\n",
 			cell(at(answer, "trials.recorded")), cell(at(answer, "overfit.pbo")), cell(answer["expected_max_sharpe"]), cell(answer["period"]))
 		for _, run := range objects(answer["incomparable"]) {

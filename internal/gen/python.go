@@ -231,13 +231,17 @@ func pythonType(s schema) string {
 				kinds[i] = "list[" + pythonType(*s.Items) + "]"
 			}
 		default:
-			kinds[i] = map[string]string{"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None", "object": "dict[str, Any]"}[kind]
+			kinds[i] = plainTypes[kind]
 		}
 	}
 	if len(kinds) == 0 {
 		return "Any"
 	}
 	return strings.Join(kinds, " | ")
+}
+
+var plainTypes = map[string]string{
+	"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None", "object": "dict[str, Any]",
 }
 
 // open tells whether an object has more members than are described.
