@@ -45,7 +45,7 @@ func (s *Server) StoreArtifact(c echo.Context, runID, name string) error {
 		return err
 	}
 	media, _, err := mime.ParseMediaType(c.Request().Header.Get(echo.HeaderContentType))
-	if err != nil || !strings.Contains(media, "/") {
+	if err != nil || !strings.Contains(media, "/") || strings.Contains(media, "*") {
 		media = echo.MIMEOctetStream
 	}
 	if err := acquire(c.Request().Context(), s.appends); err != nil {
@@ -85,13 +85,14 @@ func artifactOf(runID, name string) (uuid.UUID, string, error) {
 	}
 	odd := func(r rune) bool { return r < ' ' || strings.ContainsRune("/\\\"\x7f", r) }
 	if name == "" || len(name) > mostName || name[0] == '.' || !utf8.ValidString(name) || strings.ContainsFunc(name, odd) {
-		return id, "", spec.InvalidParameter("name", "is not the name of a file: at most 200 bytes without /, \\, quotes and control characters, "+
-			"and no dot at its beginning")
+		return id, "", spec.InvalidParameter("name", "is not the name of a file: at most 200 bytes without /, \\, quotes and "+
+			"control characters, and no dot at its beginning")
 	}
 	return id, name, nil
 }
 
-// GetArtifact serves GET /api/runs/:run_id/artifacts/:name: the artifact itself, also in ranges. A browser saves it, and runs nothing of it.
+// GetArtifact serves GET /api/runs/:run_id/artifacts/:name: the artifact itself, also in ranges. A browser saves it, and runs nothing
+// of it.
 func (s *Server) GetArtifact(c echo.Context, runID, name string, _ spec.GetArtifactParams) error {
 	id, name, err := artifactOf(runID, name)
 	if err != nil {

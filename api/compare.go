@@ -132,7 +132,7 @@ func (s *Server) comparedIDs(ctx context.Context, p spec.CompareRunsParams) ([]u
 	if size < 1 || size > mostCompared {
 		return nil, spec.InvalidParameter("limit", fmt.Sprintf("is not from 1 to %d", mostCompared))
 	}
-	found, err := runFinder(ctx, s, q).page(nil, paging.Page{Limit: int32(size)}) //nolint:gosec // it is at most mostCompared
+	found, err := runFinder(ctx, s, q).page(nil, paging.Page{Limit: int32(size)})
 	if err != nil {
 		return nil, fmt.Errorf("find the runs to compare: %w", err)
 	}

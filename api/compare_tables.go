@@ -89,7 +89,7 @@ func featuresApart(list []*record) [][]string {
 	for i, r := range list {
 		sets[i] = map[string]bool{}
 		var features []any
-		_ = json.Unmarshal(r.FeatureColumns, &features) //nolint:errcheck // the column has an array
+		_ = json.Unmarshal(r.FeatureColumns, &features) // the column has an array
 		for _, f := range features {
 			name, ok := f.(string)
 			if !ok {

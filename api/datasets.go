@@ -62,7 +62,8 @@ func (s *Server) ListDatasets(c echo.Context, params spec.ListDatasetsParams) er
 	s.tellEvents(c)
 	columns := (*db.ListDatasetSummariesRow)(nil).Columns()
 	q, err := pageLimits.Request(paging.Params{
-		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count), Fields: params.Fields, Format: params.Format,
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor,
+		Count: (*string)(params.Count), Fields: params.Fields, Format: params.Format,
 	}, paging.Scope("/api/datasets", c.QueryParams()), columns)
 	if err != nil {
 		return err

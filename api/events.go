@@ -87,7 +87,7 @@ func (s *Server) follow(ctx context.Context, out eventWriter, l *events.Listener
 			err = out.events(page, wants)
 		}
 		if err != nil {
-			return nil //nolint:nilerr // the client has left
+			return nil // the client has left
 		}
 	}
 }
@@ -105,7 +105,8 @@ func (s *Server) replay(ctx context.Context, out eventWriter, until, after int64
 		return out.write(fmt.Sprintf("id: %d\nevent: reset\ndata: {\"seq\":%d}\n\n", until, until))
 	}
 	for after < until {
-		rows, err := s.DB.ListEvents(ctx, db.ListEventsParams{After: after, PageSize: int32(min(eventPage, until-after))}) //nolint:gosec // bounded
+		size := int32(min(eventPage, until-after)) //nolint:gosec // bounded
+		rows, err := s.DB.ListEvents(ctx, db.ListEventsParams{After: after, PageSize: size})
 		if err != nil || len(rows) == 0 {
 			return cut(err)
 		}
@@ -132,7 +133,9 @@ func eventFilter(params spec.ListenEventsParams) (func(*events.Event) bool, erro
 		topics = *params.Topic
 	}
 	for _, topic := range topics {
-		if !slices.Contains([]spec.EventTopic{spec.TopicDatasets, spec.TopicRuns, spec.TopicSimulations, spec.TopicJobs, spec.TopicAnnotations}, topic) {
+		switch topic {
+		case spec.TopicDatasets, spec.TopicRuns, spec.TopicSimulations, spec.TopicJobs, spec.TopicAnnotations:
+		default:
 			return nil, spec.InvalidParameter("topic", "is not datasets, runs, simulations, jobs or annotations")
 		}
 	}

@@ -52,7 +52,7 @@ func last(ref string) string { return ref[strings.LastIndex(ref, "/")+1:] }
 
 // beside are the parameters that another one needs beside it, on a route whose path ends so.
 var beside = map[string]url.Values{
-	"/histogram": {"column": {"rsi_14"}}, "/index_map": {"start_idx": {"520"}, "end_idx": {"523"}},
+	"/histogram": {"column": {"rsi_14"}}, "/leaderboard": {"search_id": {"a search"}}, "target": {"dataset": {"none"}}, "/index_map": {"start_idx": {"520"}, "end_idx": {"523"}},
 	"tz": {"interval": {"1d"}}, "partial": {"interval": {"1d"}}, "every": {"basis": {"mark"}},
 }
 

@@ -42,8 +42,8 @@ func (b identity) given() bool {
 
 func (b lineage) given() bool { return b != lineage{} }
 
-// read checks the name and the notes, and the tags, of which each is kept once.
-func (b identity) read(f *httpbody.Fields) (tags []byte) {
+// readTags checks the name and the notes, and the tags, of which each is kept once.
+func (b identity) readTags(f *httpbody.Fields) (tags []byte) {
 	atMost(f, "name", b.Name, mostName)
 	atMost(f, "notes", b.Notes, mostNotes)
 	if b.InitialCapital != nil && *b.InitialCapital < 0 {
@@ -74,8 +74,8 @@ func (b identity) read(f *httpbody.Fields) (tags []byte) {
 	return tags
 }
 
-// read checks the lineage. It returns the parent: the nil UUID for an empty text.
-func (b lineage) read(f *httpbody.Fields) (parent *uuid.UUID) {
+// readParent checks the lineage. It returns the parent: the nil UUID for an empty text.
+func (b lineage) readParent(f *httpbody.Fields) (parent *uuid.UUID) {
 	atMost(f, "search_id", b.SearchID, mostName)
 	atMost(f, "git_commit", b.GitCommit, mostName)
 	f.Count("target_horizon_bars", b.TargetHorizonBars)

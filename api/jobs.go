@@ -155,7 +155,8 @@ func (s *Server) ListJobs(c echo.Context, params spec.ListJobsParams) error {
 		return err
 	}
 	q, err := pageLimits.Request(paging.Params{
-		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count), Fields: params.Fields, Format: params.Format,
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor,
+		Count: (*string)(params.Count), Fields: params.Fields, Format: params.Format,
 	}, paging.Scope("/api/jobs", c.QueryParams()), (*db.JobDetail)(nil).Columns())
 	if err != nil {
 		return err

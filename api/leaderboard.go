@@ -124,7 +124,8 @@ func (s *Server) family(ctx context.Context, b *leaderboard) ([]*record, error) 
 	}
 	if len(ids) > mostRanked {
 		ids = ids[:mostRanked]
-		b.Warnings = append(b.Warnings, fmt.Sprintf("the search has more than %d runs: only the newest are ranked, all count as trials", mostRanked))
+		b.Warnings = append(b.Warnings,
+			fmt.Sprintf("the search has more than %d runs: only the newest are ranked, all count as trials", mostRanked))
 	}
 	b.Trials.Recorded, err = s.DB.CountTrials(ctx, db.CountTrialsParams{
 		SearchID: b.Search.SearchID, DatasetID: b.Search.DatasetID, TargetColumn: b.Search.Target,

@@ -33,7 +33,7 @@ func (t tool) handler(call agentCall) mcp.ToolHandler {
 		}()
 		if len(r.Params.Arguments) > 0 {
 			if call.arguments, err = decodeNumbers(r.Params.Arguments); err != nil {
-				return say("invalid_json: the arguments are no JSON object", true), nil //nolint:nilerr // the agent is told
+				return say("invalid_json: the arguments are no JSON object", true), nil // the agent is told
 			}
 		}
 		tokens := usualTokens

@@ -28,7 +28,7 @@ func (s *Server) GetHome(c echo.Context, params spec.GetHomeParams) error {
 	if !strings.Contains(c.Request().Header.Get("Accept"), echo.MIMETextHTML) {
 		return echo.ErrNotFound
 	}
-	return s.GetConsoleFile(c, "index.html", spec.GetConsoleFileParams{IfNoneMatch: params.IfNoneMatch})
+	return s.GetConsoleFile(c, "index.html", spec.GetConsoleFileParams(params))
 }
 
 // GetConsoleFile serves GET /console/:file: what the console consists of.

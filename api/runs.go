@@ -54,7 +54,8 @@ func (s *Server) ListFolds(c echo.Context, runID string, params spec.ListFoldsPa
 		return err
 	}
 	q, err := foldPageLimits.Request(paging.Params{
-		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count), Fields: params.Fields, Format: params.Format,
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor,
+		Count: (*string)(params.Count), Fields: params.Fields, Format: params.Format,
 	}, paging.Scope("/api/runs/"+id.String()+"/folds", c.QueryParams()), (*db.WalkforwardFold)(nil).Columns())
 	if err != nil {
 		return err

@@ -100,7 +100,8 @@ func (s *Server) ListDatasetRuns(c echo.Context, datasetID string, params spec.L
 	}
 	search := spec.ListRunsParams{
 		RunID: params.RunID, Status: params.Status, Measurement: params.Measurement, TargetColumn: params.TargetColumn,
-		RequestedBy: params.RequestedBy, Name: params.Name, Tags: params.Tags, SearchID: params.SearchID, ParentRunID: params.ParentRunID,
+		RequestedBy: params.RequestedBy, Name: params.Name, Tags: params.Tags,
+		SearchID: params.SearchID, ParentRunID: params.ParentRunID,
 		Search: params.Search, Metric: params.Metric, Sort: params.Sort,
 		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*spec.ListRunsParamsCount)(params.Count),
 		Fields: params.Fields, Format: params.Format,
@@ -122,7 +123,8 @@ func (s *Server) ListDatasetRuns(c echo.Context, datasetID string, params spec.L
 
 func (s *Server) writeRuns(c echo.Context, route string, q search, params spec.ListRunsParams) error {
 	page, err := pageLimits.Request(paging.Params{
-		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count), Fields: params.Fields, Format: params.Format,
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor,
+		Count: (*string)(params.Count), Fields: params.Fields, Format: params.Format,
 	}, paging.Scope(route, c.QueryParams()), (*db.SearchRunsRow)(nil).Columns())
 	if err != nil {
 		return err
@@ -140,7 +142,8 @@ func (s *Server) ListWalkforwardRuns(c echo.Context, params spec.ListWalkforward
 	q, err := s.runSearchOf(ctx, spec.ListRunsParams{
 		RunID: params.RunID, DatasetID: params.DatasetID, DatasetSlug: params.DatasetSlug, Symbol: params.Symbol, Status: params.Status,
 		Measurement: params.Measurement, TargetColumn: params.TargetColumn, RequestedBy: params.RequestedBy, Search: params.Search,
-		Metric: params.Metric, Sort: params.Sort, Name: params.Name, Tags: params.Tags, SearchID: params.SearchID, ParentRunID: params.ParentRunID,
+		Metric: params.Metric, Sort: params.Sort, Name: params.Name, Tags: params.Tags,
+		SearchID: params.SearchID, ParentRunID: params.ParentRunID,
 	})
 	if err != nil {
 		return err

@@ -122,7 +122,8 @@ func (s *Server) ListRunSimulations(c echo.Context, runID string, params spec.Li
 
 func (s *Server) writeSimulations(c echo.Context, route string, q search, params spec.ListSimulationsParams) error {
 	page, err := pageLimits.Request(paging.Params{
-		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count), Fields: params.Fields, Format: params.Format,
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor,
+		Count: (*string)(params.Count), Fields: params.Fields, Format: params.Format,
 	}, paging.Scope(route, c.QueryParams()), (*db.SimulationRun)(nil).Columns())
 	if err != nil {
 		return err

@@ -19,7 +19,8 @@ func (s *Server) ListTrades(c echo.Context, simulationID string, params spec.Lis
 		return err
 	}
 	q, err := tradeLimits.Request(paging.Params{
-		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor, Count: (*string)(params.Count), Fields: params.Fields, Format: params.Format,
+		Limit: params.Limit, Offset: params.Offset, Cursor: params.Cursor,
+		Count: (*string)(params.Count), Fields: params.Fields, Format: params.Format,
 	}, paging.Scope("/api/simulations/"+id.String()+"/trades", c.QueryParams()), (*db.ListTradePageRow)(nil).Columns())
 	if err != nil {
 		return err

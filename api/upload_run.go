@@ -81,7 +81,7 @@ func (b *runFields) row(f *httpbody.Fields) db.UpsertRunParams {
 	if features == nil {
 		features = httpbody.Raw(f.Array("features", b.Features, jsontext.KindString, "texts"))
 	}
-	tags, parent := b.identity.read(f), b.lineage.read(f)
+	tags, parent := b.readTags(f), b.readParent(f)
 	return db.UpsertRunParams{
 		Name: b.Name, Tags: tags, Notes: b.Notes, InitialCapital: b.InitialCapital, CostModel: []byte(b.CostModel),
 		ParentRunID: parent, SearchID: b.SearchID, GitCommit: b.GitCommit, TargetHorizonBars: b.TargetHorizonBars,
@@ -272,7 +272,7 @@ func readRunPatch(body *httpbody.Body) (*db.PatchRunParams, error) {
 	var f httpbody.Fields
 	p := b.patch(&f)
 	p.DurationMS = f.Count("duration_ms", b.DurationMS.Value)
-	p.ParentRunID = b.lineage.read(&f)
+	p.ParentRunID = b.readParent(&f)
 	p.SearchID, p.GitCommit, p.TargetHorizonBars = b.SearchID, b.GitCommit, b.TargetHorizonBars
 	if !b.patchFields.given() && !b.lineage.given() && p.DurationMS == nil && f.Err() == nil {
 		return nil, httpbody.Invalid("", "changes nothing: it takes status, started_at, completed_at, duration_ms, summary_metrics, name, tags, "+
@@ -298,7 +298,8 @@ func readSimulationPatch(body *httpbody.Body) (*db.PatchSimulationParams, error)
 }
 
 func (b *patchFields) given() bool {
-	return b.Status.Value != nil || b.StartedAt.Value != nil || b.CompletedAt.Value != nil || b.SummaryMetrics.Value != nil || b.identity.given()
+	return b.Status.Value != nil || b.StartedAt.Value != nil || b.CompletedAt.Value != nil ||
+		b.SummaryMetrics.Value != nil || b.identity.given()
 }
 
 // patch checks the fields.
@@ -308,6 +309,6 @@ func (b *patchFields) patch(f *httpbody.Fields) db.PatchRunParams {
 		StartedAt:      f.Time("started_at", f.NotEmpty("started_at", b.StartedAt)),
 		CompletedAt:    f.Time("completed_at", f.NotEmpty("completed_at", b.CompletedAt)),
 		SummaryMetrics: f.Object("summary_metrics", orElse(b.SummaryMetrics.Value, nil)),
-		Name:           b.Name, Tags: b.identity.read(f), Notes: b.Notes, InitialCapital: b.InitialCapital, CostModel: []byte(b.CostModel),
+		Name:           b.Name, Tags: b.readTags(f), Notes: b.Notes, InitialCapital: b.InitialCapital, CostModel: []byte(b.CostModel),
 	}
 }

@@ -87,7 +87,7 @@ func readSimulation(body *httpbody.Body) (*simulationUpload, error) {
 }
 
 func (b *simulationFields) row(f *httpbody.Fields) db.UpsertSimulationParams {
-	tags := b.read(f)
+	tags := b.readTags(f)
 	return db.UpsertSimulationParams{
 		Name: b.Name, Tags: tags, Notes: b.Notes, InitialCapital: b.InitialCapital, CostModel: []byte(b.CostModel),
 		SimulationID:        f.RequiredID("simulation_id", b.SimulationID),

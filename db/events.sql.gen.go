@@ -49,7 +49,7 @@ type GetEventPositionRow struct {
 
 // GetEventPosition returns the number of the last event, and of the first one that is kept after a number; 0 if there is none.
 // Called by GET /api/events, by the lists, and by the reader of events.
-// index: any of event_counter, events_seq_idx. cost: 2 rows.
+// index: events_seq_idx. cost: 2 rows.
 func (q *Queries) GetEventPosition(ctx context.Context, after int64) (GetEventPositionRow, error) {
 	row := q.db.QueryRow(ctx, getEventPosition, after)
 	var i GetEventPositionRow
@@ -140,7 +140,7 @@ WITH batch AS MATERIALIZED (
     SET seq = c.seq - (SELECT count(*) FROM batch) + b.place
     FROM batch AS b
     CROSS JOIN counted AS c
-    WHERE e.id = b.id
+    WHERE e.id = b.id AND e.seq IS NULL
     RETURNING e.id
 )
 SELECT
@@ -155,7 +155,7 @@ type NumberEventsRow struct {
 }
 
 // NumberEvents gives at most page_size committed events their numbers, and wakes the readers of all instances. Called while LockEvents holds.
-// index: events_unnumbered_idx, events_pkey, any of event_counter. cost: page_size rows.
+// index: events_unnumbered_idx. cost: page_size rows.
 func (q *Queries) NumberEvents(ctx context.Context, pageSize int32) (NumberEventsRow, error) {
 	row := q.db.QueryRow(ctx, numberEvents, pageSize)
 	var i NumberEventsRow

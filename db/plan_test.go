@@ -147,7 +147,7 @@ func TestPlans(t *testing.T) {
 		"ohlcv_measurement": "'m'", "ohlcv_row_count": "1000", "ohlcv_first_ts": "'2024-01-01'", "ohlcv_last_ts": "'2024-01-01'", "row_count": "1000", "first_bar_ts": "'2024-01-01'",
 		"last_bar_ts": "'2024-01-01'", "column_schema": "'[]'", "train_starts": "'{1,2}'", "train_ends": "'{1,2}'", "test_starts": "'{1,2}'", "test_ends": "'{1,2}'",
 		"part": "3", "message": "'importing'", "state": "'{}'", "before_at": "'2100-01-01'", "error": "'x'", "result": "'{}'",
-		"alone": "true", "counted": "'m'", "place": "'m'", "holder": "'" + uuid.Nil.String() + "'", "seconds": "10", "kind": "1", "key_id": "'abcdefgh'", "secret_hash": `'\x00'`, "id": "'" + uuid.Nil.String() + "'",
+		"max_seconds": "86400", "body": "'note'", "author": "'me'", "fold_number": "1", "name": "'plot.png'", "payload": "'{}'", "river_id": "1", "alone": "true", "counted": "'m'", "place": "'m'", "holder": "'" + uuid.Nil.String() + "'", "seconds": "10", "kind": "1", "key_id": "'abcdefgh'", "secret_hash": `'\x00'`, "id": "'" + uuid.Nil.String() + "'",
 	}
 	for name, sql := range map[string]string{
 		"dataset_id":    "SELECT dataset_id::text FROM indicator_datasets ORDER BY created_at LIMIT 1",
@@ -156,6 +156,8 @@ func TestPlans(t *testing.T) {
 		"symbol":        "SELECT symbol FROM indicator_datasets ORDER BY created_at LIMIT 1",
 		"questdb_tag":   "SELECT questdb_tag FROM indicator_datasets ORDER BY created_at LIMIT 1",
 		"status":        "SELECT 'RUNNING'",
+		"annotation_id": "SELECT annotation_id::text FROM annotations ORDER BY created_at LIMIT 1",
+		"comparison_id": "SELECT comparison_id::text FROM comparisons ORDER BY created_at LIMIT 1",
 		"job_id":        "SELECT job_id::text FROM import_parts ORDER BY job_id LIMIT 1",
 	} {
 		values[name] = "'" + lines(t, store, sql)[0] + "'"
@@ -276,5 +278,10 @@ func grow(t *testing.T, store *db.DB) {
 	exec(t, store, `INSERT INTO import_parts (job_id, part, first_row, data)
 		SELECT job_id, n, n * 1000, '\x00' FROM jobs, generate_series(1, 60) AS n WHERE completed_at IS NULL`)
 	exec(t, store, `INSERT INTO row_leases SELECT 'table_' || n, gen_random_uuid(), now() FROM generate_series(1, 2000) AS n`)
+	exec(t, store, `INSERT INTO annotations (run_id, body, created_at) SELECT run_id, 'note', created_at FROM walkforward_runs, generate_series(1, 3)`)
+	exec(t, store, `INSERT INTO comparisons (name, created_at) SELECT n, timestamptz '2024-01-01' + n * interval '1 hour' FROM generate_series(1, 5000) AS n`)
+	exec(t, store, `INSERT INTO artifacts (run_id, name, media_type, size, sha256, data) SELECT run_id, 'plot.png', 'image/png', 0, '', '' FROM walkforward_runs`)
+	// Most events have their numbers, and are not old enough to go.
+	exec(t, store, `INSERT INTO events (topic, kind, subject_id, seq) SELECT 'runs', 'changed', gen_random_uuid(), CASE WHEN n < 19990 THEN n END FROM generate_series(1, 20000) AS n`)
 	exec(t, store, "VACUUM ANALYZE") // as autovacuum does on a server in use
 }

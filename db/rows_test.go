@@ -97,6 +97,9 @@ func TestRowsEncode(t *testing.T) {
 			time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), time.Date(2026, 1, 2, 3, 4, 5, 120e6, time.UTC), time.Date(1969, 1, 2, 3, 4, 5, 123456e3, time.UTC),
 		},
 		reflect.TypeFor[uuid.UUID](): {uuid.Nil, uuid.MustParse("f81d4fae-7dec-11d0-a765-00a0c91e6bf6")},
+		reflect.TypeFor[[]byte]():    {[]byte(nil), []byte{0, 0xff}},
+		reflect.TypeFor[[]int32]():   {[]int32(nil), []int32{1, -2}},
+		reflect.TypeFor[[]float64](): {[]float64(nil), []float64{1.5, -0.25}},
 		reflect.TypeFor[json.RawMessage](): {
 			json.RawMessage(nil), json.RawMessage(`{}`), json.RawMessage(`{"n": 123456789012345678901234567890, "f": 0.10000000000000000000001, "s": "\u0001😀"}`),
 			json.RawMessage(`[null, true, {"a": [1, 2.50, -0]}]`),

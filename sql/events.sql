@@ -8,7 +8,7 @@ WHERE e.id IN (SELECT o.id FROM events AS o ORDER BY o.id LIMIT @page_size::int)
 -- name: GetEventPosition :one
 -- GetEventPosition returns the number of the last event, and of the first one that is kept after a number; 0 if there is none.
 -- Called by GET /api/events, by the lists, and by the reader of events.
--- index: any of event_counter, events_seq_idx. cost: 2 rows.
+-- index: events_seq_idx. cost: 2 rows.
 SELECT
     c.seq,
     coalesce((SELECT e.seq FROM events AS e WHERE e.seq > @after::bigint ORDER BY e.seq LIMIT 1), 0)::bigint AS next
@@ -32,7 +32,7 @@ SELECT pg_try_advisory_xact_lock(7237135628934241399)::boolean AS locked;
 
 -- name: NumberEvents :one
 -- NumberEvents gives at most page_size committed events their numbers, and wakes the readers of all instances. Called while LockEvents holds.
--- index: events_unnumbered_idx, events_pkey, any of event_counter. cost: page_size rows.
+-- index: events_unnumbered_idx. cost: page_size rows.
 WITH batch AS MATERIALIZED (
     SELECT u.id, row_number() OVER (ORDER BY u.id) AS place
     FROM (SELECT e.id FROM events AS e WHERE e.seq IS NULL ORDER BY e.id LIMIT @page_size::int) AS u
@@ -46,7 +46,7 @@ WITH batch AS MATERIALIZED (
     SET seq = c.seq - (SELECT count(*) FROM batch) + b.place
     FROM batch AS b
     CROSS JOIN counted AS c
-    WHERE e.id = b.id
+    WHERE e.id = b.id AND e.seq IS NULL
     RETURNING e.id
 )
 SELECT

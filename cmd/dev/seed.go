@@ -14,8 +14,8 @@ import (
 )
 
 type seedCmd struct {
-	Scale  int  `placeholder:"N" help:"Store random rows instead: N times 50 datasets, 200 runs, 200 simulations, and N million rows of series."`
-	Search bool `help:"Store a search of 60 trials instead: mostly noise, one weak true effect, and one winner that was fitted to its returns."`
+	Scale  int  `placeholder:"N" help:"Store random rows instead: N times 50 datasets, 200 runs, 200 simulations, N million rows of series."`
+	Search bool `help:"Store a search of 60 trials instead: mostly noise, one true effect, one winner that was fitted to its returns."`
 }
 
 // Help is the text below the summary.

@@ -182,7 +182,8 @@ func (c config) check() (bad []string) {
 		}
 	}
 	if _, err := pgx.ParseConfig(c.EventsPostgresURL); c.EventsPostgresURL != "" && err != nil {
-		add(false, "EVENTS_POSTGRES_URL is not a PostgreSQL URL: write postgres://user:password@host:5432/database, with %%XX for special characters")
+		add(false, "EVENTS_POSTGRES_URL is not a PostgreSQL URL: "+
+			"write postgres://user:password@host:5432/database, with %%XX for special characters")
 	}
 	add(c.EventsListeners >= 0 && c.EventsListeners <= 100_000, "EVENTS_LISTENERS=%d is outside 0 to 100000", c.EventsListeners)
 	add(c.Pooler == "none" || c.Pooler == "transaction", "POSTGRES_POOLER=%q is neither none nor transaction", c.Pooler)

@@ -151,7 +151,7 @@ func TestSmoke(t *testing.T) {
 		}
 	}
 	s.checkMetrics("http://" + metrics + "/metrics")
-	for _, path := range []string{"/api/runs/{run_id}/artifacts/{name}", "/api/annotations/{annotation_id}", "/api/comparisons/{comparison_id}"} {
+	for _, path := range []string{"/api/session", "/api/runs/{run_id}/artifacts/{name}", "/api/annotations/{annotation_id}", "/api/comparisons/{comparison_id}"} {
 		s.ask(http.MethodDelete, path, "", "")
 	}
 	for _, path := range []string{"/api/simulations/{simulation_id}", "/api/runs/{run_id}", "/api/datasets/{dataset_id}"} {
@@ -213,7 +213,8 @@ func (s *smoke) write() {
 	if err := json.Unmarshal([]byte(s.ask(http.MethodPost, "/api/comparisons", "", `{"name":"x"}`)), &saved); err != nil {
 		s.t.Fatal(err)
 	}
-	s.ids = strings.NewReplacer("{annotation_id}", note.ID, "{comparison_id}", saved.ID, "{dataset_id}", datasetID, "{run_id}", runID, "{simulation_id}", simulationID, "{job_id}", accepted.ID, "{name}", "smoke", "{file}", "page.js")
+	s.ids = strings.NewReplacer("{annotation_id}", note.ID, "{comparison_id}", saved.ID, "{dataset_id}", datasetID, "{run_id}", runID, "{simulation_id}", simulationID, "{job_id}", accepted.ID, "{name}", "smoke",
+		"/console/{file}", "/console/console.js", "{file}", "page.js")
 	s.ask(http.MethodPost, "/api/runs/{run_id}/artifacts/{name}", "", "x")
 	s.ask(http.MethodPatch, "/api/annotations/{annotation_id}", "", `{"body":"y"}`)
 	s.ask(http.MethodPatch, "/api/comparisons/{comparison_id}", "", `{"name":"y"}`)

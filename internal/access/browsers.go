@@ -100,6 +100,7 @@ func (b *Browsers) Preflight(header http.Header, r *http.Request) {
 		methods = "GET, HEAD, OPTIONS"
 	}
 	header.Set("Access-Control-Allow-Methods", methods)
-	header.Set("Access-Control-Allow-Headers", "Content-Type, X-Stage1-Token, Authorization, If-Match, If-None-Match, X-API-Key, Last-Event-ID")
+	header.Set("Access-Control-Allow-Headers",
+		"Content-Type, X-Stage1-Token, Authorization, If-Match, If-None-Match, X-API-Key, Last-Event-ID")
 	header.Set("Access-Control-Max-Age", "7200")
 }

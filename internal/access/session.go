@@ -25,6 +25,7 @@ func EndSession(r *http.Request) *http.Cookie { return session(r, "", -1) }
 
 func session(r *http.Request, value string, maxAge int) *http.Cookie {
 	secure := r.TLS != nil || strings.HasPrefix(r.Header.Get("Origin"), "https://") // a proxy may have the certificate
+	//nolint:gosec // Secure is as said above
 	return &http.Cookie{Name: sessionCookie, Value: value, MaxAge: maxAge, Secure: secure, HttpOnly: true, SameSite: http.SameSiteStrictMode}
 }
 

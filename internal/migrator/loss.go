@@ -41,15 +41,18 @@ LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisd
 WHERE c.relkind = 'r'
   AND c.relpersistence <> 't'
   AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-  AND c.relname <> $1
+  AND c.relname <> ALL ($1)
   AND pg_has_role(c.relowner, 'USAGE')
 GROUP BY c.oid, n.nspname, c.relname
 ORDER BY n.nspname, c.relname`
 
-// countTables counts rows and values of every user table but the version table. With freeze it first keeps writers
+// bookkeeping has the tables whose rows nobody stored: the versions of the schema, and the number of the last event.
+var bookkeeping = []string{goose.DefaultTablename, "event_counter"}
+
+// countTables counts rows and values of every user table but those of bookkeeping. With freeze it first keeps writers
 // out until the transaction ends: a row written after the count would be lost unseen.
 func countTables(ctx context.Context, conn *pgx.Conn, freeze bool) ([]table, error) {
-	rows, err := conn.Query(ctx, userTables, goose.DefaultTablename)
+	rows, err := conn.Query(ctx, userTables, bookkeeping)
 	if err != nil {
 		return nil, fmt.Errorf("list tables: %w", err)
 	}

@@ -74,7 +74,8 @@ func (w Window) covering(trades []Trade) Window {
 	return w
 }
 
-// Of values trades, in the order of their entries, at the end of each UTC day of a window that has a bar: the whole equity is in each trade.
+// Of values trades, in the order of their entries, at the end of each UTC day of a window that has a bar: the whole equity is in each
+// trade.
 // Without bars, or where they do not reach from the first entry to the last exit, trades count on the day on which they end.
 func Of(trades []Trade, bars []Bar, tested Window, why string) Series {
 	w := tested.covering(trades)

@@ -178,10 +178,10 @@ func (c *compact) text(number byte, s string) *compact {
 func (c *compact) list(number, kind byte, n int) *compact {
 	c.field(number, compactList)
 	if n < 15 {
-		c.b = append(c.b, byte(n)<<4|kind)
+		c.b = append(c.b, byte(n)<<4|kind) //nolint:gosec // it is below 15
 		return c
 	}
-	c.b = binary.AppendUvarint(append(c.b, 0xf0|kind), uint64(n)) //nolint:gosec // a length
+	c.b = binary.AppendUvarint(append(c.b, 0xf0|kind), uint64(n))
 	return c
 }
 

@@ -68,7 +68,7 @@ func trialTrades(trial int) []object {
 
 // trialReturns are the daily returns of a trial in percent.
 func trialReturns(trial int) []float64 {
-	rng := rand.New(rand.NewPCG(60, uint64(trial))) //nolint:gosec // the same numbers each time
+	rng := rand.New(rand.NewPCG(60, uint64(trial))) // the same numbers each time
 	if trial != OverfitWins {
 		mean := 0.0
 		if trial == TrueTrial {

@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -80,7 +81,7 @@ func MaxT(trials [][]float64, block float64, lost int) []Survivor {
 			d[b] = (d[b] - mean) / (se * shrunk)
 		}
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return int(math.Copysign(1, all[a].T-all[b].T)) })
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(all[a].T, all[b].T) })
 	largest := slices.Repeat([]float64{math.Inf(-1)}, resamples)
 	for _, i := range order { // from the worst, so that the maximum is of it and those below
 		above := 1

@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -50,7 +51,7 @@ func Drawdowns(r []float64) (all []Drawdown) {
 	if open != nil {
 		all = append(all, *open)
 	}
-	slices.SortStableFunc(all, func(a, b Drawdown) int { return int(math.Copysign(1, a.Depth-b.Depth)) })
+	slices.SortStableFunc(all, func(a, b Drawdown) int { return cmp.Compare(a.Depth, b.Depth) })
 	return all
 }
 
@@ -73,7 +74,7 @@ func Ulcer(r []float64) Figure {
 	sum, peak := 0.0, 1.0
 	for _, e := range Equity(r)[1:] {
 		peak = max(peak, e)
-		sum += math.Pow(e/peak-1, 2)
+		sum += (e/peak - 1) * (e/peak - 1)
 	}
 	return Of(math.Sqrt(sum / float64(len(r))))
 }

@@ -86,7 +86,7 @@ func logits(trials [][]Block, count int) (list []float64) {
 		}
 	}
 	outside := make([]float64, len(trials))
-	for half := uint(0); half < 1<<count; half++ {
+	for half := range uint(1) << count {
 		if bits.OnesCount(half) != count/2 {
 			continue
 		}

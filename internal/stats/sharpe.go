@@ -28,12 +28,11 @@ func MomentsOf(r []float64) Moments {
 		m.Mean += x / n
 	}
 	var s2, s3, s4, lagged float64
-	for i, x := range r {
+	before := 0.0
+	for _, x := range r {
 		d := x - m.Mean
-		s2, s3, s4 = s2+d*d, s3+d*d*d, s4+d*d*d*d
-		if i > 0 {
-			lagged += d * (r[i-1] - m.Mean)
-		}
+		s2, s3, s4, lagged = s2+d*d, s3+d*d*d, s4+d*d*d*d, lagged+d*before
+		before = d
 	}
 	if m.N > 1 {
 		m.SD = math.Sqrt(s2 / (n - 1))

@@ -88,7 +88,8 @@ func Look(tab context.Context, t testing.TB, width, height int64, scheme string)
 // Wait returns once an expression of JavaScript is true in the tab's page.
 func Wait(tab context.Context, t testing.TB, expression string) {
 	t.Helper()
-	Evaluate[bool](tab, t, fmt.Sprintf("new Promise(done => { const look = () => { if (%s) done(true); else setTimeout(look, 20) }; look() })", expression))
+	Evaluate[bool](tab, t, fmt.Sprintf(
+		"new Promise(done => { const look = () => { if (%s) done(true); else setTimeout(look, 20) }; look() })", expression))
 }
 
 // Keys presses keys, one after the other: texts, or those of package kb.

@@ -9486,8 +9486,20 @@ export interface operations {
                     "*/*": unknown;
                 };
             };
+            /** @description The part. */
+            206: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": unknown;
+                };
+            };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
+            416: components["responses"]["RangeRefused"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
