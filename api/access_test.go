@@ -128,6 +128,10 @@ func TestAccessMatrix(t *testing.T) {
 					req.Header.Set([]string{"X-API-Key", "X-Stage1-Token"}[asked%2], key)
 				}
 				h.http.ServeHTTP(w, req)
+				for strings.Contains(w.Body.String(), "the database, which has the keys, cannot be reached") { // within a second, on a busy machine
+					w = httptest.NewRecorder()
+					h.http.ServeHTTP(w, req)
+				}
 				where := route.Method + " " + path + " (" + variant + ", " + kind + ")"
 				refused := w.Code == http.StatusUnauthorized || w.Code == http.StatusForbidden
 				switch valid := includes[kind] != ""; {

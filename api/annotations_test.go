@@ -92,6 +92,10 @@ func TestArtifacts(t *testing.T) {
 	if w := get("Range", "bytes=1-3"); w.Code != http.StatusPartialContent || w.Body.String() != "scr" {
 		t.Errorf("a range: %d %q", w.Code, w.Body)
 	}
+	if w := get("Range", "bytes=100-"); w.Code != http.StatusRequestedRangeNotSatisfiable || !strings.Contains(w.Body.String(), `"code":"invalid_parameter"`) ||
+		w.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("a range behind the end: %d %v %s", w.Code, w.Header(), w.Body)
+	}
 	if w := get("If-None-Match", w.Header().Get("ETag")); w.Code != http.StatusNotModified {
 		t.Errorf("unchanged: %d", w.Code)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/rowstream"
 )
 
 const (
@@ -108,8 +109,7 @@ func (s *Server) GetArtifact(c echo.Context, runID, name string, _ spec.GetArtif
 	header.Set(echo.HeaderContentSecurityPolicy, "sandbox; default-src 'none'")
 	header.Set(echo.HeaderXContentTypeOptions, "nosniff")
 	header.Set("ETag", `"`+row.Sha256+`"`)
-	http.ServeContent(c.Response(), c.Request(), "", row.CreatedAt, bytes.NewReader(row.Data))
-	return nil
+	return rowstream.ServeContent(c.Response(), c.Request(), row.CreatedAt, bytes.NewReader(row.Data))
 }
 
 type artifactName string

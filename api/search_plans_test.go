@@ -118,7 +118,7 @@ func TestBadSearches(t *testing.T) {
 		{"metric", `summary_metrics."a>1`, 17}, {"metric", `summary_metrics."a"b>1`, 20}, {"metric", `summary_metrics."\x">1`, 17}, {"metric", `summary_metrics."">1`, 17},
 		{"metric", "summary_metrics." + strings.Repeat("k", 1001) + ">1", 17}, {"metric", "summary_metrics.\xff>1", 17}, {"metric", "summary_metrics.\x00>1", 17},
 		{"metric", "summary_metrics.a>1;DROP", 19},
-		{"sort", "summary_metrics", 1}, {"sort", "-", 2}, {"sort", "--created_at", 2}, {"sort", "name", 1}, {"sort", "-summary_metrics.", 18}, {"sort", `summary_metrics."a"x`, 20},
+		{"sort", "summary_metrics", 1}, {"sort", "-", 2}, {"sort", "--created_at", 2}, {"sort", "nothing", 1}, {"sort", "-summary_metrics.", 18}, {"sort", `summary_metrics."a"x`, 20},
 		{"sort", "created_at,run_id", 11}, {"metric", "summary_metrics.a=1,2", 19}, {"metric", `summary_metrics.a="x" y`, 23}, {"metric", `summary_metrics.a="x`, 19}, {"sort", "summary_metrics.\x00", 17},
 	} {
 		for _, path := range []string{"/api/runs", "/api/walkforward/runs", "/api/simulations", "/api/tradesim/runs", "/api/datasets/" + newDataset + "/runs"} {

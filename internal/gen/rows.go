@@ -29,7 +29,7 @@ var rows = []row{
 	{"SimulationSummary", "GetSimulationSummary", "GetSimulationSummaryRow", "", "simulationFlat", ""},
 	{"SimulationTrade", "ListTradePage", "ListTradePageRow", "trade", "", ""},
 	{"Job", "GetJob", "JobDetail", "job", "", ""},
-	{"Event", "ListEvents", "ListEventsRow", "event", "", ""},
+	{"Event", "ListEvents", "ListEventsRow", "", "", ""},
 	{"Annotation", "GetAnnotation", "Annotation", "annotation", "", ""},
 	{"SavedComparison", "GetComparison", "Comparison", "savedComparison", "", ""},
 	{"Artifact", "ListArtifacts", "ListArtifactsRow", "artifact", "", ""},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"time"
 
 	"foldbook/api/spec"
 )
@@ -51,8 +52,13 @@ func (w *Writer) wantsLength() bool {
 // serve sends the wanted part. The ETag lets a caller notice that the rows are others than in its last request.
 func (w *Writer) serve(content io.ReadSeeker, sum hash.Hash) error {
 	w.Header().Set("ETag", `"`+base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:15])+`"`)
-	part := &partWriter{ResponseWriter: w.ResponseWriter}
-	http.ServeContent(part, w.Request, "", noTime, content)
+	return ServeContent(w.ResponseWriter, w.Request, noTime, content)
+}
+
+// ServeContent is http.ServeContent with the refusal of a range as an error, for the shape of all errors.
+func ServeContent(w http.ResponseWriter, r *http.Request, modified time.Time, content io.ReadSeeker) error {
+	part := &partWriter{ResponseWriter: w}
+	http.ServeContent(part, r, "", modified, content)
 	if part.refused {
 		w.Header().Del("Content-Disposition")
 		return spec.NewProblem(http.StatusRequestedRangeNotSatisfiable, spec.ErrorCodeInvalidParameter,

@@ -9268,6 +9268,7 @@ export interface operations {
                     "application/json": components["schemas"]["SavedComparison"][];
                 };
             };
+            400: components["responses"]["BadRequest"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];
         };
