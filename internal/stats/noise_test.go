@@ -58,6 +58,9 @@ func declared(rng *rand.Rand, searches, trials, periods int, rho float64, overla
 }
 
 func TestNoiseIsNotDeclaredReal(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hundreds of searches, by one goroutine")
+	}
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, c := range []struct {
@@ -83,6 +86,9 @@ func TestNoiseIsNotDeclaredReal(t *testing.T) {
 
 // A true yearly Sharpe ratio of 2.5 and 3.5 among 49 trials without skill.
 func TestPlantedSkillIsFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hundreds of searches, by one goroutine")
+	}
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, c := range []struct{ yearly, maxT, dsr float64 }{{2.5, 0.70, 0.25}, {3.5, 0.97, 0.85}} {
@@ -96,6 +102,9 @@ func TestPlantedSkillIsFound(t *testing.T) {
 
 // The interval of a difference holds the true one in about 95 of 100 cases.
 func TestSharpeDifferenceCovers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hundreds of searches, by one goroutine")
+	}
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(5, 6))
 	const cases = 100
@@ -114,6 +123,9 @@ func TestSharpeDifferenceCovers(t *testing.T) {
 
 // Trials whose returns are gone raise the bar.
 func TestLostTrialsCount(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hundreds of searches, by one goroutine")
+	}
 	t.Parallel()
 	all := search(rand.New(rand.NewPCG(7, 8)), 20, 300, 0, 1)
 	for i := range all[0] {
