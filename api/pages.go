@@ -5,7 +5,6 @@ import (
 	"embed"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"mime"
 	"net/http"
 	"path"
@@ -85,30 +84,45 @@ func sendPage(c echo.Context, file string, ifNoneMatch *string) error {
 	if err != nil {
 		return echo.ErrNotFound
 	}
-	unpacked, err := gzip.NewReader(bytes.NewReader(packed))
+	if pageUnchanged(c, pagePolicy, packed, ifNoneMatch) {
+		return nil
+	}
+	media := mime.TypeByExtension(path.Ext(file))
+	if takesGzip(c) {
+		c.Response().Header().Set("Content-Encoding", "gzip")
+		return c.Blob(http.StatusOK, media, packed)
+	}
+	plain, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		return err
 	}
-	if data, err = io.ReadAll(unpacked); err != nil {
-		return err
-	}
-	return sendFile(c, pagePolicy, file, data, ifNoneMatch)
+	return c.Stream(http.StatusOK, media, plain)
 }
 
-func sendFile(c echo.Context, policy, file string, data []byte, ifNoneMatch *string) error {
+// pageUnchanged sets the headers of a file, and answers 304 to who has it.
+func pageUnchanged(c echo.Context, policy string, data []byte, ifNoneMatch *string) bool {
 	header := c.Response().Header()
 	header.Set("Content-Security-Policy", policy)
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cache-Control", "no-cache") // asks each time whether it is the same
 	header.Set("Vary", "Accept, Accept-Encoding")
-	if unchanged(c, ifNoneMatch, fmt.Sprintf(`"%08x"`, crc32.ChecksumIEEE(data))) {
+	return unchanged(c, ifNoneMatch, fmt.Sprintf(`"%08x"`, crc32.ChecksumIEEE(data)))
+}
+
+func takesGzip(c echo.Context) bool {
+	return strings.Contains(c.Request().Header.Get("Accept-Encoding"), "gzip")
+}
+
+func sendFile(c echo.Context, policy, file string, data []byte, ifNoneMatch *string) error {
+	if pageUnchanged(c, policy, data, ifNoneMatch) {
 		return nil
 	}
 	media := mime.TypeByExtension(path.Ext(file))
-	if !strings.Contains(c.Request().Header.Get("Accept-Encoding"), "gzip") {
+	if !takesGzip(c) {
 		return c.Blob(http.StatusOK, media, data)
 	}
+	header := c.Response().Header()
 	header.Set("Content-Encoding", "gzip")
 	header.Set("Content-Type", media)
 	packed := gzip.NewWriter(c.Response())
