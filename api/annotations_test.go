@@ -2,10 +2,13 @@ package api_test
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 // docs/research.md: notes and comparisons are stored, changed only as they were read, and removed.
@@ -110,6 +113,22 @@ func TestArtifacts(t *testing.T) {
 	if w := post("/api/runs/"+newSim+"/artifacts/x", content); w.Code != 404 {
 		t.Errorf("of no run: %d", w.Code)
 	}
+	const artifactPart = 1 << 20 // that is read at a time
+	long := make([]byte, 2*artifactPart+artifactPart/2)
+	for i := range long {
+		long[i] = byte(i % 251)
+	}
+	if w := post(path, long); w.Code != 201 {
+		t.Fatalf("in the place of the first: %d %s", w.Code, w.Body)
+	}
+	if w := get("If-Modified-Since", time.Now().UTC().Format(http.TimeFormat)); w.Code != 200 || !bytes.Equal(w.Body.Bytes(), long) {
+		t.Errorf("after the second: %d and %d bytes", w.Code, w.Body.Len())
+	}
+	for _, part := range [][2]int{{artifactPart - 2, artifactPart + 1}, {len(long) - 1, len(long) - 1}, {1, 2*artifactPart + 1}} {
+		if w := get("Range", fmt.Sprintf("bytes=%d-%d", part[0], part[1])); w.Code != 206 || !bytes.Equal(w.Body.Bytes(), long[part[0]:part[1]+1]) {
+			t.Errorf("bytes %d to %d: %d and %d bytes", part[0], part[1], w.Code, w.Body.Len())
+		}
+	}
 	if text := readBody(t, h.get("/api/runs/"+newRun+"/artifacts")); !strings.Contains(text, `"name":"page.html"`) || strings.Contains(text, "script") {
 		t.Errorf("the list is %s", text)
 	}
@@ -118,5 +137,33 @@ func TestArtifacts(t *testing.T) {
 	}
 	if w := get(); w.Code != 404 {
 		t.Errorf("after it: %d", w.Code)
+	}
+}
+
+// An artifact that is replaced while somebody reads it breaks off there: no file is made of two.
+func TestArtifactReplacedMeanwhile(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.storeAll(1, 1)
+	server := httptest.NewServer(h.http)
+	t.Cleanup(server.Close)
+	address := server.URL + "/api/runs/" + newRun + "/artifacts/model"
+	post := func(content []byte) {
+		res, err := server.Client().Post(address, "application/octet-stream", bytes.NewReader(content))
+		if err != nil || res.StatusCode != 201 {
+			t.Fatalf("%v %v", res, err)
+		}
+		res.Body.Close()
+	}
+	const maxArtifact = 16 << 20
+	post(make([]byte, maxArtifact)) // more than the buffers of a connection hold
+	res, err := server.Client().Get(address)
+	if err != nil || res.StatusCode != 200 || res.ContentLength != maxArtifact {
+		t.Fatalf("%v %v", res, err)
+	}
+	defer res.Body.Close()
+	post(bytes.Repeat([]byte("x"), maxArtifact))
+	if got, err := io.ReadAll(res.Body); err == nil || bytes.ContainsRune(got, 'x') {
+		t.Errorf("%d bytes and %v, want an answer that breaks off", len(got), err)
 	}
 }

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -24,6 +24,7 @@ import (
 const (
 	maxArtifact   = 16 << 20
 	mostArtifacts = 1000 // that are listed
+	artifactPart  = 1 << 20
 )
 
 // ListArtifacts serves GET /api/runs/:run_id/artifacts: [{…}], without the bytes.
@@ -108,8 +109,44 @@ func (s *Server) GetArtifact(c echo.Context, runID, name string, _ spec.GetArtif
 	header.Set(echo.HeaderContentDisposition, mime.FormatMediaType("attachment", map[string]string{"filename": name}))
 	header.Set(echo.HeaderContentSecurityPolicy, "sandbox; default-src 'none'")
 	header.Set(echo.HeaderXContentTypeOptions, "nosniff")
-	header.Set("ETag", `"`+row.Sha256+`"`)
-	return rowstream.ServeContent(c.Response(), c.Request(), row.CreatedAt, bytes.NewReader(row.Data))
+	header.Set("ETag", `"`+row.Sha256+`"`) // and no Last-Modified: two may be stored in one second
+	file := &artifactFile{of: db.GetArtifactPartParams{RunID: id, Name: name, Sha256: row.Sha256, PartSize: artifactPart}, size: row.Size,
+		next: func(p db.GetArtifactPartParams) ([]byte, error) {
+			return s.DB.GetArtifactPart(c.Request().Context(), p)
+		}}
+	if err := rowstream.ServeContent(c.Response(), c.Request(), time.Time{}, io.NewSectionReader(file, 0, row.Size)); err != nil {
+		return err
+	}
+	return file.err
+}
+
+// artifactFile reads an artifact a part at a time, so that those who download have a part each in memory. When the artifact is
+// replaced or deleted meanwhile, reading fails.
+type artifactFile struct {
+	of   db.GetArtifactPartParams
+	size int64
+	next func(db.GetArtifactPartParams) ([]byte, error)
+	from int64 // where part begins
+	part []byte
+	err  error
+}
+
+// ReadAt implements io.ReaderAt, for one reader.
+func (f *artifactFile) ReadAt(p []byte, at int64) (n int, err error) {
+	for ; n < len(p) && at < f.size; at = f.from + int64(len(f.part)) {
+		if at < f.from || at >= f.from+int64(len(f.part)) {
+			f.of.Begin = int32(at) + 1
+			if f.part, f.err = f.next(f.of); f.err != nil {
+				return n, fmt.Errorf("read %s from byte %d: %w", f.of.Name, at, f.err)
+			}
+			f.from = at
+		}
+		n += copy(p[n:], f.part[at-f.from:])
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
 }
 
 type artifactName string

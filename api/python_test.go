@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"foldbook/internal/devstack"
+	"foldbook/internal/testdb"
 )
 
 // The Python client's own tests hold on the service with PostgreSQL and QuestDB, and it is built with its types.
@@ -18,7 +19,11 @@ func TestPythonClient(t *testing.T) {
 	program := python(t)
 	server := httptest.NewServer(appendHarness(t).http)
 	defer server.Close()
-	tests := exec.CommandContext(t.Context(), program, "-W", "error::SyntaxWarning", "-m", "unittest", "discover", "--start-directory", "tests")
+	tests := exec.CommandContext(t.Context(), program, "-W", "error::SyntaxWarning", "-c", `
+import sys, unittest
+run = unittest.main(module=None, argv=["unittest", "discover", "--start-directory", "tests"], exit=False)
+if not run.result.wasSuccessful():
+    sys.exit(1)`+pythonEnd)
 	wheel := exec.CommandContext(t.Context(), program, "-c", `
 import glob, sys, zipfile, hatchling.build
 name = hatchling.build.build_wheel(sys.argv[1])
@@ -59,9 +64,14 @@ var pythonOnce = sync.OnceValues(func() (program string, err error) {
 	return program, os.WriteFile(installed, text, 0o600)
 })
 
+// pythonEnd ends a script that has succeeded without ending the threads of pyarrow and polars, which now and then abort the process
+// there: "terminate called without an active exception".
+const pythonEnd = "\nimport os\nsys.stdout.flush()\nsys.stderr.flush()\nos._exit(0)\n"
+
 // python is a Python with what clients/python/requirements.txt pins, in an environment of its own below .dev.
 func python(t *testing.T) string {
 	t.Helper()
+	testdb.Slow(t)
 	program, err := pythonOnce()
 	switch {
 	case err != nil && os.Getenv("CI") != "":
@@ -93,7 +103,7 @@ for code, want in cells:
         value = eval(compile(ast.Expression(last.value), "cell", "eval"), names) if isinstance(last, ast.Expr) else None
         if value is not None:
             print(value)
-    assert out.getvalue() == want, f"{code}\nprints\n{out.getvalue()}not\n{want}"`, server.URL, slug(t))
+    assert out.getvalue() == want, f"{code}\nprints\n{out.getvalue()}not\n{want}"`+pythonEnd, server.URL, slug(t))
 	cmd.Env = append(os.Environ(), "PYTHONPATH=../clients/python/src")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)

@@ -234,7 +234,7 @@ rows = sum(b.num_rows for b in big)
 assert rows == 50000, rows
 `
 	long := h.longRowsAs("more", 50_000)
-	out, err := exec.CommandContext(t.Context(), python, "-c", script, listening.URL+own+"/indicators", listening.URL+long+"/indicators").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), python, "-c", script+pythonEnd, listening.URL+own+"/indicators", listening.URL+long+"/indicators").CombinedOutput()
 	if err != nil {
 		t.Errorf("%v: %s", err, out)
 	}

@@ -51,7 +51,7 @@ for url in sys.argv[1:]:
     empty = pa.parquet.read_table(io.BytesIO(get(url + and_ + "format=parquet&limit=0").read()))
     assert empty.num_rows == 0 and empty.schema == table.schema, path
 `
-	args := []string{"-c", script, traded.URL + "/api/simulations/" + newSim + "/trades"}
+	args := []string{"-c", script + pythonEnd, traded.URL + "/api/simulations/" + newSim + "/trades"}
 	for _, path := range []string{
 		"/api/datasets", "/api/datasets?include=column_schema", "/api/runs", "/api/runs?fields=status,run_id", "/api/simulations",
 		"/api/datasets/" + fullDataset.String() + "/runs", "/api/runs/" + fullRun.String() + "/folds", "/api/runs/" + fullRun.String() + "/simulations",

@@ -33,7 +33,7 @@ func (q *Queries) DeleteArtifact(ctx context.Context, arg DeleteArtifactParams) 
 }
 
 const getArtifact = `-- name: GetArtifact :one
-SELECT media_type, sha256, data, created_at
+SELECT media_type, size, sha256
 FROM artifacts
 WHERE run_id = $1 AND name = $2
 `
@@ -44,24 +44,48 @@ type GetArtifactParams struct {
 }
 
 type GetArtifactRow struct {
-	MediaType string    `json:"media_type"`
-	Sha256    string    `json:"sha256"`
-	Data      []byte    `json:"-"`
-	CreatedAt time.Time `json:"created_at"`
+	MediaType string `json:"media_type"`
+	Size      int64  `json:"size"`
+	Sha256    string `json:"sha256"`
 }
 
-// GetArtifact returns an artifact with its bytes. Called by GET /api/runs/{id}/artifacts/{name}.
-// index: artifacts_pkey. cost: 1 row of at most 16 MiB.
+// GetArtifact returns an artifact without its bytes. Called by GET /api/runs/{id}/artifacts/{name}.
+// index: artifacts_pkey. cost: 1 row.
 func (q *Queries) GetArtifact(ctx context.Context, arg GetArtifactParams) (GetArtifactRow, error) {
 	row := q.db.QueryRow(ctx, getArtifact, arg.RunID, arg.Name)
 	var i GetArtifactRow
-	err := row.Scan(
-		&i.MediaType,
-		&i.Sha256,
-		&i.Data,
-		&i.CreatedAt,
-	)
+	err := row.Scan(&i.MediaType, &i.Size, &i.Sha256)
 	return i, err
+}
+
+const getArtifactPart = `-- name: GetArtifactPart :one
+SELECT substring(data FROM $1::int FOR $2::int)::bytea AS part
+FROM artifacts
+WHERE run_id = $3 AND name = $4 AND sha256 = $5
+`
+
+type GetArtifactPartParams struct {
+	Begin    int32     `json:"begin"`
+	PartSize int32     `json:"part_size"`
+	RunID    uuid.UUID `json:"run_id"`
+	Name     string    `json:"name"`
+	Sha256   string    `json:"sha256"`
+}
+
+// GetArtifactPart returns the bytes of an artifact from begin, which counts from 1, while it is the one of that digest. Called by GET
+// /api/runs/{id}/artifacts/{name}.
+// index: artifacts_pkey. cost: 1 row of at most part_size bytes: what is not compressed is read from the middle.
+func (q *Queries) GetArtifactPart(ctx context.Context, arg GetArtifactPartParams) ([]byte, error) {
+	row := q.db.QueryRow(ctx, getArtifactPart,
+		arg.Begin,
+		arg.PartSize,
+		arg.RunID,
+		arg.Name,
+		arg.Sha256,
+	)
+	var part []byte
+	err := row.Scan(&part)
+	return part, err
 }
 
 const listArtifacts = `-- name: ListArtifacts :many
@@ -122,7 +146,8 @@ ON CONFLICT (run_id, name) DO UPDATE SET
     media_type = excluded.media_type,
     size = excluded.size,
     sha256 = excluded.sha256,
-    data = excluded.data
+    data = excluded.data,
+    created_at = excluded.created_at
 RETURNING run_id, name, media_type, size, sha256, created_at
 `
 

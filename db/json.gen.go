@@ -539,20 +539,20 @@ func (r *GetArtifactRow) AppendFields(b []byte, wanted Fields) []byte {
 		b = appendString(b, r.MediaType)
 	}
 	if wanted&(1<<1) != 0 {
-		b = append(b, `,"sha256":`...)
-		b = appendString(b, r.Sha256)
+		b = append(b, `,"size":`...)
+		b = appendInt(b, r.Size)
 	}
 	if wanted&(1<<2) != 0 {
-		b = append(b, `,"created_at":`...)
-		b = appendTime(b, r.CreatedAt)
+		b = append(b, `,"sha256":`...)
+		b = appendString(b, r.Sha256)
 	}
 	return object(b, start)
 }
 
 var getArtifactRowColumns = []Column{
 	{"media_type", TextColumn},
+	{"size", IntColumn},
 	{"sha256", TextColumn},
-	{"created_at", TimeColumn},
 }
 
 // Columns are the members of the row.
@@ -564,9 +564,9 @@ func (r *GetArtifactRow) Cell(i int) Cell {
 	case 0:
 		return textCell(r.MediaType)
 	case 1:
-		return textCell(r.Sha256)
+		return intCell(r.Size)
 	case 2:
-		return timeCell(r.CreatedAt)
+		return textCell(r.Sha256)
 	}
 	return Cell{}
 }

@@ -5,11 +5,19 @@ DELETE FROM artifacts
 WHERE run_id = @run_id AND name = @name;
 
 -- name: GetArtifact :one
--- GetArtifact returns an artifact with its bytes. Called by GET /api/runs/{id}/artifacts/{name}.
--- index: artifacts_pkey. cost: 1 row of at most 16 MiB.
-SELECT media_type, sha256, data, created_at
+-- GetArtifact returns an artifact without its bytes. Called by GET /api/runs/{id}/artifacts/{name}.
+-- index: artifacts_pkey. cost: 1 row.
+SELECT media_type, size, sha256
 FROM artifacts
 WHERE run_id = @run_id AND name = @name;
+
+-- name: GetArtifactPart :one
+-- GetArtifactPart returns the bytes of an artifact from begin, which counts from 1, while it is the one of that digest. Called by GET
+-- /api/runs/{id}/artifacts/{name}.
+-- index: artifacts_pkey. cost: 1 row of at most part_size bytes: what is not compressed is read from the middle.
+SELECT substring(data FROM @begin::int FOR @part_size::int)::bytea AS part
+FROM artifacts
+WHERE run_id = @run_id AND name = @name AND sha256 = @sha256;
 
 -- name: ListArtifacts :many
 -- ListArtifacts returns what artifacts a run has, without their bytes, by name. Called by GET /api/runs/{id}/artifacts.
@@ -29,5 +37,6 @@ ON CONFLICT (run_id, name) DO UPDATE SET
     media_type = excluded.media_type,
     size = excluded.size,
     sha256 = excluded.sha256,
-    data = excluded.data
+    data = excluded.data,
+    created_at = excluded.created_at
 RETURNING run_id, name, media_type, size, sha256, created_at;
