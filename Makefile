@@ -13,7 +13,7 @@ OASDIFF       := $(TOOLS)/oasdiff-v1.38.0
 ESBUILD       := $(TOOLS)/esbuild-v0.28.2
 
 .DEFAULT_GOAL := help
-.PHONY: console contract breaking lint-spec help run dev test test-quick check generated vet lint vuln unit race race-short vet-sql loop-test pgbouncer smoke versions alerts build quick seed generate generate-go types client python tools tools-built vet-queries bench load reset clean-tools
+.PHONY: console contract breaking lint-spec help run dev test test-quick check generated vet lint vuln unit race race-short vet-sql loop-test loop-time pgbouncer smoke versions alerts build quick seed generate generate-go types client python tools tools-built vet-queries bench load reset clean-tools
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -52,10 +52,13 @@ race: ## Run all tests with the race detector, which takes half an hour.
 	go test -race -timeout 60m ./...
 
 race-short: ## The same without the slow tests, and through PgBouncer in transaction mode, which has to be installed.
-	TEST_PGBOUNCER=1 go test -race -short -timeout 30m ./...
+	TEST_PGBOUNCER=1 go test -race -short -vet=off -timeout 30m ./...
 
-loop-test: build tools ## Edit a copy of the repository beside make dev: mutations, the recipes of the docs, the time to an answer.
-	LOOP_TEST=1 go test ./cmd/dev -count=1 -v -timeout 30m -run 'TestLoop|TestClientTypes'
+loop-test: build tools ## Edit a copy of the repository beside make dev: mutations, and the recipes of the docs.
+	LOOP_TEST=1 go test ./cmd/dev -count=1 -v -vet=off -timeout 30m -run 'TestLoop|TestClientTypes' -skip TestLoop/edits
+
+loop-time: build tools ## Print the time from an edit of a query to its answer, of twenty edits beside make dev.
+	LOOP_TEST=1 go test ./cmd/dev -count=1 -v -vet=off -timeout 30m -run TestLoop/edits
 
 pgbouncer: ## Run the tests of the API through PgBouncer in transaction mode, which has to be installed.
 	TEST_PGBOUNCER=1 go test -short ./api ./db
@@ -129,7 +132,7 @@ versions: build tools ## Prepare every query, migrate up, down and up, and ask e
 	@for version in 14 15 16 17 18; do \
 		echo "PostgreSQL $$version"; export DEV_POSTGRES_VERSION=$$version; \
 		timeout 120 .dev/bin/dev with -- $(GEN) -vet && \
-		go test -count=1 -timeout 3m -run '^(TestSmoke|TestUpDownUp)$$' ./cmd/foldbook ./internal/migrator || exit 1; \
+		go test -count=1 -vet=off -timeout 3m -run '^(TestSmoke|TestUpDownUp)$$' ./cmd/foldbook ./internal/migrator || exit 1; \
 	done
 
 lint: $(GOLANGCI_LINT) ## Run golangci-lint.

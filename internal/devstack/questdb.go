@@ -135,7 +135,8 @@ func (q *QuestDB) javaOptions() []string {
 		"-XX:+UseParallelGC")
 }
 
-// settings are QuestDB's defaults but for where it listens, what it logs, and the disk that each column takes in advance.
+// settings are QuestDB's defaults but for where it listens, what it logs, how long its workers look for work before they sleep, and the
+// disk that each column takes in advance.
 func (q *QuestDB) settings() []string {
 	settings := []string{
 		fmt.Sprintf("QDB_HTTP_NET_BIND_TO=127.0.0.1:%d", q.httpPort),
@@ -146,6 +147,11 @@ func (q *QuestDB) settings() []string {
 		"QDB_LOG_W_STDOUT_LEVEL=ERROR", // at INFO, three lines for each query are more work than a small query itself
 		"QDB_CAIRO_WRITER_DATA_APPEND_PAGE_SIZE=128k", "QDB_CAIRO_WAL_WRITER_DATA_APPEND_PAGE_SIZE=64k",
 		"QDB_CAIRO_O3_COLUMN_MEMORY_SIZE=64k", "QDB_CAIRO_WAL_PURGE_INTERVAL=5s",
+	}
+	// By default a worker yields 7,000 times before it naps, which is a fifth of what it takes of two cores in the tests, and more time when they are busy.
+	for _, workers := range []string{"SHARED", "HTTP", "WAL_APPLY", "MAT_VIEW_REFRESH", "VIEW_COMPILER", "EXPORT"} {
+		name := "QDB_" + workers + "_WORKER_"
+		settings = append(settings, name+"YIELD_THRESHOLD=10", name+"NAP_THRESHOLD=100", name+"SLEEP_THRESHOLD=1000")
 	}
 	if q.quick {
 		settings = append(settings,
