@@ -5,9 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http/httptest"
 	"os"
-	"path/filepath"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -32,10 +31,15 @@ type console struct {
 
 func openConsole(t *testing.T, h *harness) *console {
 	t.Helper()
-	server := httptest.NewServer(h.http)
-	t.Cleanup(server.Close)
+	url := live(t, h)
 	tab := testbrowser.New(t)
-	return &console{t: t, tab: tab, url: server.URL, faults: testbrowser.Watch(tab, t, server.URL)}
+	return &console{t: t, tab: tab, url: url, faults: testbrowser.Watch(tab, t, url)}
+}
+
+// click presses the button of a name within what a selector finds.
+func (c *console) click(within, name string) {
+	c.t.Helper()
+	testbrowser.Evaluate[bool](c.tab, c.t, fmt.Sprintf("[...document.querySelectorAll(%q)].find(b => b.textContent === %q).click() ?? true", within+" button", name))
 }
 
 // show opens a view by its address and waits until what is to be there is.
@@ -76,8 +80,26 @@ func (c *console) accessible(where string) {
 	}
 }
 
+const sampleRun = "66b5d59c-8f07-529c-acda-01d1b462a04e"
+
+// screens are the views on the samples of make run, and what is there once they are drawn.
+var screens = []struct {
+	name, view, ready string
+	whole             bool // axe looks at it: the others are made of the same parts
+}{
+	{"runs", "runs", "document.querySelectorAll('svg.spark').length === 3", true},
+	{"run", "runs/" + sampleRun, "document.querySelectorAll('.plot canvas').length >= 2 && document.querySelectorAll('.heat tbody tr').length === 3 && document.querySelector('.months td')", false},
+	{"fold", "runs/" + sampleRun + "?fold=1", "document.querySelectorAll('.plot canvas').length >= 4 && document.querySelector('[aria-label=\"Trades of the fold\"] td') && " +
+		"document.querySelector('section.fold .note') && document.querySelector('.months td') && document.querySelector('a[download]')", true},
+	{"datasets", "datasets", "document.querySelectorAll('tbody tr').length === 2", false},
+	{"dataset", "datasets/btc19_1?column=rsi_42", "document.querySelectorAll('.plot canvas').length === 2 && document.querySelector('.histogram rect')", true},
+	{"compare", "compare?runs=" + sampleRun + ",cd7953e2-5259-5336-806e-5b0f79f6a959", "document.querySelectorAll('.plot canvas').length === 1 && document.querySelectorAll('.heat').length === 4", true},
+	{"leaderboard", "leaderboard?dataset=btc19_1&target=TGT_6", "document.querySelectorAll('tbody tr').length === 2", true},
+	{"health", "health", "document.querySelectorAll('.figure .healthy').length === 2", false},
+}
+
 // Every screen on the samples of make run, wide and narrow, light and dark: it shows what it is for, nothing fails, nothing goes
-// elsewhere, nothing is wider than the screen, and axe has nothing to say. SCREENSHOTS=1 makes the pictures of docs/images.
+// elsewhere, nothing is wider than the screen, and axe has nothing to say.
 func TestConsole(t *testing.T) {
 	t.Parallel()
 	testdb.Slow(t)
@@ -86,40 +108,28 @@ func TestConsole(t *testing.T) {
 	if err := seed.Run(t.Context(), c.url, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	const run = "66b5d59c-8f07-529c-acda-01d1b462a04e"
-	for _, screen := range []struct{ name, view, ready string }{
-		{"runs", "runs", "document.querySelectorAll('svg.spark').length === 3"},
-		{"run", "runs/" + run, "document.querySelectorAll('.plot canvas').length === 2 && document.querySelectorAll('.heat tbody tr').length === 3"},
-		{"fold", "runs/" + run + "?fold=1", "document.querySelectorAll('.plot canvas').length === 4 && document.querySelector('[aria-label=\"Trades of the fold\"] td')"},
-		{"datasets", "datasets", "document.querySelectorAll('tbody tr').length === 2"},
-		{"dataset", "datasets/btc19_1?column=rsi_42", "document.querySelectorAll('.plot canvas').length === 2 && document.querySelector('.histogram rect')"},
-		{"compare", "compare?runs=" + run + ",cd7953e2-5259-5336-806e-5b0f79f6a959", "document.querySelectorAll('.plot canvas').length === 1 && document.querySelectorAll('.heat').length === 4"},
-		{"leaderboard", "leaderboard?dataset=btc19_1&target=TGT_6", "document.querySelectorAll('tbody tr').length === 2"},
-		{"health", "health", "document.querySelectorAll('.figure .healthy').length === 2"},
-	} {
-		for _, look := range []struct {
-			width  int64
-			scheme string
-		}{{1440, "light"}, {360, "dark"}} {
-			where := fmt.Sprintf("%s, %d px, %s", screen.name, look.width, look.scheme)
-			testbrowser.Look(c.tab, t, look.width, map[int64]int64{1440: 900, 360: 740}[look.width], look.scheme)
-			c.show(screen.view, screen.ready+settled)
-			if screen.name == "fold" {
-				testbrowser.Evaluate[bool](c.tab, t, "(document.querySelector('section.fold').scrollIntoView(), true)")
-			}
-			if os.Getenv("SCREENSHOTS") == "1" {
-				testbrowser.Picture(c.tab, t, filepath.Join("..", "docs", "images", fmt.Sprintf("console-%s-%d-%s.png", screen.name, look.width, look.scheme)))
-			}
-			if over := testbrowser.Evaluate[int](c.tab, t, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
-				t.Errorf("%s: %d px wider than the screen", where, over)
-			}
-			if screen.name == "runs" || screen.name == "fold" || screen.name == "dataset" || screen.name == "health" && look.width == 360 { // which hold the others
-				c.accessible(where)
-			}
-			faults := c.faults()
-			for _, fault := range faults {
-				if !strings.Contains(fault, "/api/jobs") && !strings.Contains(fault, "status of 4") { // imports are off here, and the view says so
-					t.Errorf("%s: %s", where, fault)
+	h.store("/api/runs/"+sampleRun+"/annotations", `{"body": "Loses in *March*.", "fold_number": 1, "author": "analyst"}`, 201)
+	h.send("POST", "/api/runs/"+sampleRun+"/artifacts/weights.csv", "rsi_42,0.3\n", "Content-Type", "text/csv")
+	for _, screen := range screens {
+		for _, width := range []int64{1440, 360} {
+			for i, scheme := range map[int64][]string{1440: {"light", "dark"}, 360: {"dark", "light"}}[width] {
+				where := fmt.Sprintf("%s, %d px, %s", screen.name, width, scheme)
+				testbrowser.Look(c.tab, t, width, map[int64]int64{1440: 900, 360: 740}[width], scheme)
+				if i == 0 {
+					c.show(screen.view, screen.ready+settled)
+				} else { // as the person's system turns at night
+					testbrowser.Wait(c.tab, t, fmt.Sprintf("matchMedia('(prefers-color-scheme: %s)').matches", scheme)+settled)
+				}
+				if over := testbrowser.Evaluate[int](c.tab, t, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
+					t.Errorf("%s: %d px wider than the screen", where, over)
+				}
+				if screen.whole {
+					c.accessible(where)
+				}
+				for _, fault := range c.faults() {
+					if !strings.Contains(fault, "/api/jobs") && !strings.Contains(fault, "status of 4") { // imports are off here, and the view says so
+						t.Errorf("%s: %s", where, fault)
+					}
 				}
 			}
 		}
@@ -127,6 +137,7 @@ func TestConsole(t *testing.T) {
 	testbrowser.Look(c.tab, t, 1440, 900, "light")
 	t.Run("keyboard", c.keyboard)
 	t.Run("code", c.code)
+	t.Run("python", c.python)
 	t.Run("changes", c.changes)
 }
 
@@ -145,7 +156,7 @@ func (c *console) keyboard(t *testing.T) {
 		t.Errorf("selected: %s", hash)
 	}
 	testbrowser.Keys(c.tab, t, kb.Enter)
-	testbrowser.Wait(c.tab, t, "document.querySelectorAll('.plot canvas').length === 2"+settled)
+	testbrowser.Wait(c.tab, t, "document.querySelectorAll('.plot canvas').length >= 2"+settled)
 	testbrowser.Evaluate[bool](c.tab, t, "document.querySelector('.plot').focus() ?? true")
 	testbrowser.Keys(c.tab, t, kb.Home, kb.ArrowRight)
 	testbrowser.Wait(c.tab, t, "document.querySelector('.chart [aria-live]').textContent.includes('return')")
@@ -162,25 +173,39 @@ func (c *console) keyboard(t *testing.T) {
 // code holds each language of "copy as" to the requests of the view.
 func (c *console) code(t *testing.T) {
 	c.show("runs?metric=summary_metrics.pf_long>1&sort=-summary_metrics.pf_long", "document.querySelectorAll('tbody tr').length === 2"+settled)
-	click := func(name string) {
-		testbrowser.Evaluate[bool](c.tab, t, fmt.Sprintf("[...document.querySelectorAll('button')].find(b => b.textContent === %q).click() ?? true", name))
-	}
-	click("Copy as…")
+	c.click("header", "Copy as…")
 	for kind, want := range map[string]string{
 		"curl":       "/api/runs?metric=summary_metrics.pf_long%3E1&sort=-summary_metrics.pf_long&limit=50",
 		"TypeScript": `foldbook.GET("/api/runs", {`,
-		"Python":     `foldbook.get("/api/runs", params=[("metric", "summary_metrics.pf_long>1")`,
+		"Python":     `client.runs(metric=["summary_metrics.pf_long>1"], sort="-summary_metrics.pf_long", limit=50, offset=0)`,
 		"SQL":        "WHERE (r.summary_metrics #>> '{pf_long}')::float8 > 1\nORDER BY (r.summary_metrics #>> '{pf_long}')::float8 DESC NULLS LAST, r.run_id LIMIT 50",
 	} {
-		click(kind)
+		c.click("dialog", kind)
 		testbrowser.Wait(c.tab, t, fmt.Sprintf("document.querySelector('pre.code')?.textContent.includes(%s)", quoted(want)))
+	}
+}
+
+// python runs what the view of a fold is as Python: each request has a method of the client that takes its parameters.
+func (c *console) python(t *testing.T) {
+	program := python(t)
+	c.show("runs/"+sampleRun+"?fold=1", screens[2].ready+settled)
+	c.click("header", "Copy as…")
+	c.click("dialog", "Python")
+	testbrowser.Wait(c.tab, t, "document.querySelector('pre.code')?.textContent.includes('from foldbook import Client')")
+	cmd := exec.CommandContext(t.Context(), program, "-c", c.text("pre.code"))
+	cmd.Env = append(os.Environ(), "PYTHONPATH=../clients/python/src")
+	out, err := cmd.CombinedOutput()
+	for _, want := range []string{sampleRun, "cumulative_return_pct: double", "profit_factor", "Loses in *March*.", "open: [["} {
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Fatalf("%s is not in what is printed (%v):\n%s\n%.3000s", want, err, c.text("pre.code"), out)
+		}
 	}
 }
 
 // changes names a run and deletes it, for which its name has to be typed.
 func (c *console) changes(t *testing.T) {
 	c.show("runs/7327404c-e1e5-52d2-9667-ed1332686fbf", "document.querySelector('h1')?.textContent === 'eth24_1_run1'"+settled)
-	testbrowser.Evaluate[bool](c.tab, t, "[...document.querySelectorAll('button')].find(b => b.textContent === 'Edit').click() ?? true")
+	c.click(".heading", "Edit")
 	testbrowser.Wait(c.tab, t, "document.activeElement.name === 'name'")
 	testbrowser.Keys(c.tab, t, "n", "o", "i", "s", "e", kb.Enter)
 	testbrowser.Wait(c.tab, t, "document.querySelector('h1')?.textContent === 'noise' && !document.querySelector('dialog')")
@@ -259,7 +284,7 @@ func TestConsoleLogin(t *testing.T) {
 		t.Errorf("scripts read %q", cookies)
 	}
 	c.show("runs", "document.querySelectorAll('tbody tr').length === 1") // still let in
-	testbrowser.Evaluate[bool](c.tab, t, "[...document.querySelectorAll('button')].find(b => b.textContent === 'Log out').click() ?? true")
+	c.click("header", "Log out")
 	testbrowser.Wait(c.tab, t, "document.querySelector('dialog[open]')")
 	c.show("runs", "document.querySelector('dialog[open]')")
 }

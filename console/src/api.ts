@@ -1,6 +1,7 @@
 // The public API, by the types that are generated from its description: a column that is gone is an error of tsc here.
 import { useEffect, useState } from "preact/hooks";
 import { signal } from "@preact/signals";
+import { FoldbookError } from "../../clients/typescript/src/errors";
 import type { components, paths } from "../../clients/typescript/src/schema.gen";
 
 export type Schemas = components["schemas"];
@@ -22,19 +23,16 @@ export interface Columns {
   measurement?: string | null;
 }
 
-/** An answer that is none: what went wrong, in the words of the service. */
-export class ApiError extends Error {
-  constructor(readonly status: number, readonly code: string, message: string, readonly requestID?: string) {
-    super(message);
-  }
-}
-
 /** A request of the view that is shown, so that it can be copied. */
 export interface Shown {
   path: GetPath;
   params: { path?: Record<string, string>; query?: Record<string, unknown> };
   address: string;
   table?: string | null;
+  /** The last answer was an error. */
+  failed: boolean;
+  /** Reads once more, and shows what has changed. */
+  refresh: () => void;
 }
 export const shown = signal<readonly Shown[]>([]);
 /** Whether the service asks for a key that this page does not have, and why. */
@@ -62,50 +60,91 @@ export function address(path: string, params: { path?: Record<string, string>; q
   return filled.slice(1) + (query.size ? `?${query.toString().replaceAll("%2C", ",")}` : "");
 }
 
-/** Sends a request; what it throws is an ApiError, unless it was aborted. */
-export async function send(method: string, to: string, init: RequestInit = {}): Promise<unknown> {
+/** Sends a request; what it throws is a FoldbookError, unless it was aborted. */
+export async function request(method: string, to: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(to, { ...init, method, credentials: "same-origin" });
   } catch (cause) {
     if (init.signal?.aborted) throw cause;
-    throw new ApiError(0, "unreachable", "the service does not answer");
+    throw new FoldbookError(0, "unknown", "the service does not answer", null);
   }
-  if (response.ok) return response.status === 204 ? null : response.json();
-  const said = (await response.json().catch(() => ({}))) as { code?: string; message?: string; request_id?: string };
-  const error = new ApiError(response.status, said.code ?? "failed", said.message ?? response.statusText, said.request_id);
-  if (response.status === 401 && to !== "api/session") locked.value = error.message;
+  if (response.ok) return response;
+  const error = await FoldbookError.of(response);
+  if (error.status === 401 && to !== "api/session") locked.value = error.message;
   throw error;
 }
 
-export async function get<P extends GetPath>(path: P, params: Params<P> = {}, abort?: AbortSignal): Promise<Answer<P>> {
-  return (await send("GET", address(path, params), { signal: abort ?? null })) as Answer<P>;
+/** Sends a request, with a body of JSON where there is one, and returns what it answers. */
+export async function send(method: string, to: string, headers: Record<string, string> = {}, body?: unknown): Promise<unknown> {
+  const sent = body === undefined ? { headers } : { headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  const response = await request(method, to, sent);
+  return response.status === 204 ? null : response.json();
 }
 
 export interface Loaded<T> {
   data?: T;
-  error?: ApiError;
+  error?: FoldbookError;
   loading: boolean;
   again: () => void;
 }
 
-/** Reads for as long as the component is shown; null reads nothing. The data of before stays until the new one is there. */
+let held: Promise<unknown> = Promise.resolve();
+/** Lets reads wait for something. */
+export const holdReads = (until: Promise<unknown>): void => void (held = until);
+
+const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
+
+/**
+ * Reads for as long as the component is shown, and once more when told to; null reads nothing. The data of before stays until the new one is
+ * there, and for as long as a service that does not answer keeps it from being read again.
+ */
 export function useGet<P extends GetPath, T = Answer<P>>(path: P | null, params: Params<P> = {}): Loaded<T> {
   const to = path && address(path, params);
-  const [state, setState] = useState<{ data?: T; error?: ApiError; of?: string }>({});
+  const [state, setState] = useState<{ data?: T; error?: FoldbookError; of?: string }>({});
   const [turn, setTurn] = useState(0);
   useEffect(() => {
     if (!path || !to) return;
     const abort = new AbortController();
-    const entry: Shown = { path, params: params as Shown["params"], address: to };
-    shown.value = [...shown.value, entry];
-    send("GET", to, { signal: abort.signal }).then(
-      (data) => {
+    const { signal } = abort;
+    let before: string | undefined; // as it came: what has not changed is not drawn anew
+    let waiting = true;
+    const read = async () => {
+      try {
+        const text = await (await request("GET", to, { signal })).text();
+        entry.failed = false;
+        if (text === before) return;
+        before = text;
+        const data = JSON.parse(text) as T;
         entry.table = (data as { measurement?: string | null } | null)?.measurement;
-        setState({ data: data as T, of: to });
-      },
-      (error: unknown) => abort.signal.aborted || setState({ error: error as ApiError, of: to }),
-    );
+        setState({ data, of: to });
+      } catch (thrown) {
+        if (signal.aborted) return;
+        const error = thrown instanceof FoldbookError ? thrown : new FoldbookError(0, "unknown", "the answer was cut off", null);
+        const passing = error.status === 0 || error.status >= 500;
+        if (passing) setTimeout(() => document.hidden || refresh(), 10_000);
+        entry.failed = true;
+        if (passing && before !== undefined && path !== "/api/health") return;
+        before = undefined;
+        setState({ error, of: to });
+      }
+    };
+    /** Reads, and rests: what takes long is read the less often. */
+    const takeTurn = async () => {
+      if (signal.aborted) return;
+      waiting = false; // what changes from now on is read once more
+      const began = Date.now();
+      await read();
+      await pause(Math.max(500, 9 * (Date.now() - began)));
+    };
+    const refresh = () => {
+      if (waiting) return;
+      waiting = true;
+      turns = turns.then(takeTurn);
+    };
+    const entry: Shown = { path, params: params as Shown["params"], address: to, failed: false, refresh };
+    let turns = held.then(takeTurn);
+    shown.value = [...shown.value, entry];
     return () => {
       abort.abort();
       shown.value = shown.value.filter((other) => other !== entry);

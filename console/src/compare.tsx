@@ -22,7 +22,7 @@ export function Compare() {
     <main>
       <div class="heading"><h1>Compare</h1><span class="quiet">{of.count} runs; the first is the baseline</span></div>
       {of.warnings.map((text) => <p class="notice" key={text}>{text}</p>)}
-      {lines && lines.x.length > 1 && <div class="card"><Chart title="Growth of 1" x={lines.x} lines={lines.lines} height={260} /></div>}
+      {lines && lines.x.length > 1 && <section><h2>Equity</h2><div class="card"><Chart title="Growth of 1" x={lines.x} lines={lines.lines} height={260} /></div></section>}
       {of.differences.length > 0 && (
         <Section title="Sharpe ratio per day, less the baseline's" heads={["less the baseline's", "95 % from", "to", "days of both"]}
           rows={of.differences.map((one) => [names[of.runs.findIndex((run) => run.run_id === one.run_id)] ?? one.run_id, [one.sharpe.value.value, one.sharpe.low.value, one.sharpe.high.value, String(one.periods)]])} />

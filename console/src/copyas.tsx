@@ -1,6 +1,6 @@
 // The requests of the view, as a program sends them.
 import { useState } from "preact/hooks";
-import { type Shown, shown } from "./api";
+import { type GetPath, session, type Shown, shown } from "./api";
 import { Copy, Dialog } from "./ui";
 
 const kinds = ["curl", "TypeScript", "Python", "SQL"] as const;
@@ -25,28 +25,57 @@ export function CopyAs({ onClose }: { onClose: () => void }) {
 }
 
 const base = (): string => location.origin + location.pathname.replace(/\/$/, "");
-const tsHead = () => `import { createClient } from "foldbook-client";\n\nconst foldbook = createClient({ baseUrl: ${JSON.stringify(base())} });`;
-const pyHead = () => `import httpx\n\nfoldbook = httpx.Client(base_url=${JSON.stringify(base())})`;
+// Where a key is needed, programs find it in the environment, as the clients do.
+const tsHead = () => `import { createClient } from "foldbook-client";\n\nconst foldbook = createClient({ baseUrl: ${JSON.stringify(base())}${session.value ? ", token: process.env.FOLDBOOK_TOKEN" : ""} });`;
+const pyHead = () => `from foldbook import Client\n\nclient = Client(${JSON.stringify(base())})${session.value ? "  # FOLDBOOK_TOKEN has the key" : ""}`;
+const curlHead = () => (session.value ? ` -H "Authorization: Bearer $FOLDBOOK_TOKEN"` : "");
 const queryOf = (one: Shown): [string, unknown][] => Object.entries(one.params.query ?? {}).filter(([, value]) => value !== undefined && value !== "" && !(Array.isArray(value) && value.length === 0));
 
 function write(one: Shown, kind: Kind): string {
   const query = queryOf(one);
   switch (kind) {
     case "curl":
-      return `curl '${base()}/${one.address.replaceAll("'", "%27")}'`;
+      return `curl${curlHead()} '${base()}/${one.address.replaceAll("'", "%27")}'`;
     case "TypeScript": {
       const params = { ...(one.params.path ? { path: one.params.path } : {}), ...(query.length ? { query: Object.fromEntries(query) } : {}) };
       const init = Object.keys(params).length ? `, { params: ${JSON.stringify(params, null, 2)} }` : "";
       return `console.log((await foldbook.GET(${JSON.stringify(one.path)}${init})).data);`;
     }
-    case "Python": {
-      const [path, text = ""] = one.address.split("?");
-      const pairs = [...new URLSearchParams(text)].map(([name, value]) => `(${JSON.stringify(name)}, ${JSON.stringify(value)})`);
-      return `print(foldbook.get(${JSON.stringify("/" + path)}${pairs.length ? `, params=[${pairs.join(", ")}]` : ""}).raise_for_status().json())`;
-    }
+    case "Python":
+      return python(one, query);
     case "SQL":
       return sql(one);
   }
+}
+
+/** The methods of the Python client that have what a route answers: lists, records and frames. */
+const methods: Partial<Record<GetPath, [name: string, kind: "list" | "record" | "frame"]>> = {
+  "/api/runs": ["runs", "list"],
+  "/api/runs/{run_id}": ["run", "record"],
+  "/api/runs/{run_id}/folds": ["folds", "list"],
+  "/api/runs/{run_id}/predictions": ["predictions", "frame"],
+  "/api/runs/compare": ["compare", "record"],
+  "/api/leaderboard": ["leaderboard", "record"],
+  "/api/datasets": ["datasets", "list"],
+  "/api/datasets/{dataset_id}": ["dataset", "record"],
+  "/api/datasets/{dataset_id}/ohlcv": ["ohlcv", "frame"],
+  "/api/simulations/{simulation_id}/trades": ["trades", "list"],
+  "/api/simulations/{simulation_id}/trace": ["trace", "frame"],
+  "/api/simulations/{simulation_id}/equity": ["equity", "frame"],
+};
+const literal = (value: unknown): string => (typeof value === "boolean" ? (value ? "True" : "False") : JSON.stringify(value));
+
+function python(one: Shown, query: [string, unknown][]): string {
+  const method = methods[one.path];
+  if (!method) {
+    const members = query.map(([name, value]) => `${literal(name)}: ${literal(value)}`);
+    return `print(client.request("GET", ${literal("/" + one.address.split("?")[0])}${members.length ? `, {${members.join(", ")}}` : ""}))`;
+  }
+  const [name, kind] = method;
+  const values = query.filter(([key]) => key !== "shape" && key !== "ids").map(([key, value]) => `${key}=${literal(value)}`);
+  const first = [...Object.values(one.params.path ?? {}), ...query.filter(([key]) => key === "ids").map(([, value]) => value)].map(literal);
+  const call = `client.${name}(${[...first, ...values].join(", ")})`;
+  return `print(${kind === "list" ? `list(${call})` : kind === "frame" ? `${call}.table` : call})`;
 }
 
 const text = (value: unknown): string => `'${String(value).replaceAll("'", "''")}'`;

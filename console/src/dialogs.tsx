@@ -1,6 +1,6 @@
 // The dialogs that every view has: the keys, and the way in.
 import { useState } from "preact/hooks";
-import { ApiError, locked, send, session } from "./api";
+import { locked, send, session } from "./api";
 import { Dialog } from "./ui";
 
 const keys = [
@@ -32,11 +32,11 @@ export function Login() {
     event.preventDefault();
     const key = new FormData(event.currentTarget as HTMLFormElement).get("key") as string;
     try {
-      await send("POST", "api/session", { headers: { Authorization: `Bearer ${key.trim()}` } });
+      await send("POST", "api/session", { Authorization: `Bearer ${key.trim()}` });
       session.value = true;
       locked.value = null;
     } catch (refused) {
-      setError((refused as ApiError).message);
+      setError((refused as Error).message);
     }
   };
   return (

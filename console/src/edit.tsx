@@ -1,6 +1,6 @@
 // What a person changes of a run: its name, tags and notes; and its end.
 import { useState } from "preact/hooks";
-import { address, type Answer, ApiError, send } from "./api";
+import { address, type Answer, send } from "./api";
 import { link } from "./route";
 import { nameOf } from "./runs";
 import { Dialog } from "./ui";
@@ -14,15 +14,16 @@ export function Edit({ run, again }: { run: Run; again: () => void }) {
     event.preventDefault();
     const form = new FormData(event.currentTarget as HTMLFormElement);
     const text = (name: string) => (form.get(name) as string).trim();
-    const body = { name: text("name"), tags: text("tags").split(",").map((tag) => tag.trim()).filter(Boolean), notes: text("notes") };
+    const all = { name: text("name"), tags: text("tags").split(",").map((tag) => tag.trim()).filter(Boolean), notes: text("notes") };
+    const was = { name: run.name ?? "", tags: run.tags ?? [], notes: run.notes ?? "" };
+    // Only what was edited: what others changed meanwhile stays.
+    const body = Object.fromEntries(Object.entries(all).filter(([name, value]) => String(value) !== String(was[name as keyof typeof was])));
     try {
-      await send("PATCH", address("/api/runs/{run_id}", { path: { run_id: run.run_id } }), {
-        body: JSON.stringify(body), headers: { "Content-Type": "application/json", "If-Match": "*" },
-      });
+      if (Object.keys(body).length > 0) await send("PATCH", address("/api/runs/{run_id}", { path: { run_id: run.run_id } }), { "If-Match": "*" }, body);
       setOpen(false);
       again();
     } catch (refused) {
-      setError((refused as ApiError).message);
+      setError((refused as Error).message);
     }
   };
   return (
@@ -55,7 +56,7 @@ export function Delete({ run }: { run: Run }) {
       await send("DELETE", address("/api/runs/{run_id}", { path: { run_id: run.run_id }, query: { cascade: true } }));
       location.hash = link(["runs"]);
     } catch (refused) {
-      setError((refused as ApiError).message);
+      setError((refused as Error).message);
     }
   };
   return (

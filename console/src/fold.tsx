@@ -1,16 +1,18 @@
 // One fold: the bars of its test window with the trades, and the predictions with their thresholds.
 import { useMemo } from "preact/hooks";
-import { type Answer, type Columns, type Schemas, useColumns, useGet } from "./api";
+import { type Answer, type Columns, type Loaded, type Schemas, useColumns, useGet } from "./api";
 import { candleLines, drawCandles, interval, times, type Trade } from "./candles";
 import { Chart, type Line } from "./chart";
 import { label, minute, write, writer } from "./format";
+import { NoteList } from "./notes";
 import { changed, route } from "./route";
 import { Failure, Members, Notice } from "./ui";
 
 type Run = Answer<"/api/runs/{run_id}">;
 type Fold = Schemas["WalkforwardFold"];
 
-export function FoldDetail({ run, simulation }: { run: Run; simulation: string | undefined }) {
+export function FoldDetail({ run, simulation, notes }:
+  { run: Run; simulation: string | undefined; notes: Loaded<Answer<"/api/runs/{run_id}/annotations">> }) {
   const number = route.value.query.get("fold");
   const fold = run.folds.find((one) => String(one.fold_number) === number);
   if (number === null) return null;
@@ -33,6 +35,7 @@ export function FoldDetail({ run, simulation }: { run: Run; simulation: string |
         <div class="card"><h3>Metrics</h3><Members of={fold.metrics} /></div>
         <div class="card"><h3>Thresholds</h3><Members of={fold.thresholds} /></div>
       </div>
+      <NoteList run={run.run_id} notes={notes} fold={fold.fold_number} />
     </section>
   );
 }

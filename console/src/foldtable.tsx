@@ -58,7 +58,7 @@ function number(fold: Fold, name: string): number | null {
 }
 
 /** The class of a cell: how far above or below the neutral value, in four steps each. Counts are not coloured. */
-function shader(name: string, values: readonly (number | null)[]): (value: number | null | undefined) => string {
+export function shader(name: string, values: readonly (number | null)[]): (value: number | null | undefined) => string {
   const there = values.filter((value) => value !== null).sort((a, b) => a - b);
   const middle = neutral(name);
   if (middle === null || there.length === 0) return () => "";

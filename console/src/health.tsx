@@ -1,5 +1,4 @@
 // How the service and its two stores are, and what its background jobs do.
-import { useEffect } from "preact/hooks";
 import { useGet } from "./api";
 import { ago, lasted, minute, write } from "./format";
 import { Badge, Figure, Notice } from "./ui";
@@ -7,10 +6,6 @@ import { Badge, Figure, Notice } from "./ui";
 export function Health() {
   const health = useGet("/api/health");
   const jobs = useGet("/api/jobs", { query: { limit: 20 } });
-  useEffect(() => {
-    const timer = setInterval(() => document.hidden || health.again(), 15_000);
-    return () => clearInterval(timer);
-  });
   const of = health.data;
   return (
     <main>

@@ -1,6 +1,6 @@
 // The runs of a search, ranked, with the evidence that is left after so many trials.
 import { useGet } from "./api";
-import { label, write, writer } from "./format";
+import { because, label, write, writer } from "./format";
 import { link, route } from "./route";
 import { Figure, Notice } from "./ui";
 
@@ -22,9 +22,9 @@ export function Leaderboard() {
       <dl class="figures">
         <Figure name="trials ever recorded" title="Configurations, each once; deleted and failed ones count">{write(of.trials.recorded)}</Figure>
         <Figure name="with returns here">{write(of.trials.with_returns)}</Figure>
-        <Figure name="effective trials" title={of.trials.effective.why ?? undefined}>{write(of.trials.effective.value)}</Figure>
-        <Figure name="best Sharpe by luck alone" title={of.expected_max_sharpe.why ?? undefined}>{write(of.expected_max_sharpe.value)}</Figure>
-        <Figure name="probability of overfitting" title="PBO">{of.overfit.pbo.value === null ? label(of.overfit.pbo.why ?? "unknown") : write(of.overfit.pbo.value)}</Figure>
+        <Figure name="effective trials">{of.trials.effective.value === null ? because(of.trials.effective.why) : write(of.trials.effective.value)}</Figure>
+        <Figure name="best Sharpe by luck alone">{of.expected_max_sharpe.value === null ? because(of.expected_max_sharpe.why) : write(of.expected_max_sharpe.value)}</Figure>
+        <Figure name="probability of overfitting" title="PBO">{of.overfit.pbo.value === null ? because(of.overfit.pbo.why) : write(of.overfit.pbo.value)}</Figure>
       </dl>
       {of.warnings.map((text) => <p class="notice" key={text}>{text}</p>)}
       {of.rows.length === 0 && <p class="notice quiet">No run of it has returns to rank.</p>}
@@ -41,7 +41,7 @@ export function Leaderboard() {
                   {columns.map((name) => {
                     const figure = row.figures[name];
                     const text = writer(of.rows.map((other) => other.figures[name]?.value));
-                    return <td key={name} class="number">{figure?.value != null ? text(figure.value) : <span class="quiet">{label(figure?.why ?? "–")}</span>}</td>;
+                    return <td key={name} class="number">{figure?.value != null ? text(figure.value) : <span class="quiet">{because(figure?.why)}</span>}</td>;
                   })}
                 </tr>
               ))}

@@ -8,6 +8,7 @@ import { DatasetPage, Datasets } from "./datasets";
 import { Help, Login } from "./dialogs";
 import { Health } from "./health";
 import { Leaderboard } from "./leaderboard";
+import { followEvents, live } from "./live";
 import { link, route } from "./route";
 import { RunPage } from "./run";
 import { Runs, select, selection } from "./runs";
@@ -33,6 +34,7 @@ function Page() {
         </nav>
         <span class="end">
           <Stores />
+          <Live />
           <button class="small" onClick={() => (copying.value = true)}>Copy as…</button>
           {session.value && <button class="small" onClick={logOut}>Log out</button>}
           <a href="docs">API</a>
@@ -66,6 +68,12 @@ function Stores() {
   return <span class={`stores ${state}`} title={health.data ? `PostgreSQL ${health.data.postgres}, QuestDB ${health.data.questdb}` : "asking"}>{state}</span>;
 }
 
+/** Whether changes appear by themselves. */
+function Live() {
+  const away = live.value === "away";
+  return <span class={`stores ${away ? "unhealthy" : live.value}`} title={away ? "The stream of changes is away: what is shown may be old" : "What changes appears by itself"}>{live.value}</span>;
+}
+
 addEventListener("keydown", (event) => {
   const at = event.target as HTMLElement;
   if (event.ctrlKey || event.metaKey || event.altKey || at.closest("input:not([type=checkbox]),select,textarea,dialog[open]")) return;
@@ -86,4 +94,5 @@ addEventListener("keydown", (event) => {
   act();
 });
 
+followEvents();
 render(<Page />, document.getElementById("page")!);

@@ -7,8 +7,10 @@ import { Delete, Edit } from "./edit";
 import { FoldDetail } from "./fold";
 import { Folds } from "./foldtable";
 import { label, lasted, minute, write } from "./format";
+import { Artifacts, NoteList } from "./notes";
 import { change, link, route } from "./route";
 import { nameOf } from "./runs";
+import { Tearsheet } from "./tearsheet";
 import { Badge, Figure, Members, Notice } from "./ui";
 
 type Simulation = Answer<"/api/runs/{run_id}/simulations">["simulations"][number];
@@ -18,6 +20,7 @@ const usual = ["sharpe", "pf_dual", "pf_long", "pf_short", "running_sum_dual", "
 export function RunPage({ id }: { id: string }) {
   const run = useGet("/api/runs/{run_id}", { path: { run_id: id } });
   const simulations = useGet("/api/runs/{run_id}/simulations", { path: { run_id: id }, query: { limit: 100 } });
+  const notes = useGet("/api/runs/{run_id}/annotations", { path: { run_id: id } });
   if (!run.data || run.error) return <main><Notice of={run} /></main>;
   const of = run.data;
   const figures = usual.filter((name) => typeof of.summary_metrics?.[name] === "number").slice(0, 8);
@@ -47,7 +50,11 @@ export function RunPage({ id }: { id: string }) {
           {figures.map((name) => <Figure key={name} name={label(name)} title={`summary_metrics.${name}`}>{write(of.summary_metrics?.[name])}</Figure>)}
         </dl>
       )}
-      {of.notes && <section class="card notes"><h2>Notes</h2><p>{of.notes}</p></section>}
+      <section>
+        <h2>Notes</h2>
+        {of.notes && <div class="card note"><p>{of.notes}</p></div>}
+        <NoteList run={id} notes={notes} />
+      </section>
       <section>
         <div class="heading">
           <h2>Equity</h2>
@@ -64,7 +71,9 @@ export function RunPage({ id }: { id: string }) {
         {simulation ? <Equity of={simulation} /> : simulations.error ? <Notice of={simulations} /> : simulations.data && <p class="notice quiet">No simulation of this run is stored.</p>}
       </section>
       <Folds folds={of.folds} />
-      <FoldDetail key={route.value.query.get("fold") ?? ""} run={of} simulation={simulation?.simulation_id} />
+      <FoldDetail key={route.value.query.get("fold") ?? ""} run={of} simulation={simulation?.simulation_id} notes={notes} />
+      {simulation && <Tearsheet key={simulation.simulation_id} simulation={simulation.simulation_id} />}
+      <Artifacts run={id} />
       <section>
         <h2>Configuration</h2>
         <div class="cards">

@@ -1,4 +1,5 @@
 // The runs that match, with the columns that are chosen.
+import { useEffect, useRef, useState } from "preact/hooks";
 import { type Schemas, useGet } from "./api";
 import { Filters } from "./filters";
 import { foldReturns } from "./folds";
@@ -148,12 +149,19 @@ function SortedHead({ path, sort }: { path: string; sort: string }) {
 
 /** The returns of a run's folds, read once the row can be seen. */
 function FoldSpark({ run }: { run: Run }) {
-  const folds = useGet(run.fold_count > 0 ? "/api/runs/{run_id}/folds" : null, {
+  const here = useRef<HTMLElement>(null);
+  const [seen, see] = useState(false);
+  useEffect(() => {
+    const watch = new IntersectionObserver((entries) => entries.some((one) => one.isIntersecting) && see(true));
+    watch.observe(here.current!.closest("tr")!);
+    return () => watch.disconnect();
+  }, []);
+  const folds = useGet(seen && run.fold_count > 0 ? "/api/runs/{run_id}/folds" : null, {
     path: { run_id: run.run_id },
     query: { limit: 200, count: "none", fields: ["fold_number", "metrics"] as never },
   });
   const returns = foldReturns((folds.data?.folds ?? []) as Schemas["WalkforwardFold"][]);
-  if (!returns) return <span class="quiet">{folds.data || folds.error || run.fold_count === 0 ? "–" : ""}</span>;
+  if (!returns) return <span ref={here} class="quiet">{folds.data || folds.error || run.fold_count === 0 ? "–" : ""}</span>;
   const of = run.fold_count > 200 ? `the first 200 of ${run.fold_count}` : String(run.fold_count);
   return <Spark values={returns.values} title={`${returns.name} of ${of} folds; ${returns.values.filter((v) => v > 0).length} above 0`} />;
 }

@@ -1,7 +1,8 @@
 // Small parts that several screens are made of.
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiError, type Loaded } from "./api";
+import type { FoldbookError } from "../../clients/typescript/src/errors";
+import type { Loaded } from "./api";
 import { member } from "./format";
 
 /** What is shown while there is nothing to show, or in place of what could not be read. */
@@ -11,7 +12,7 @@ export function Notice({ of, children }: { of: Loaded<unknown>; children?: Compo
   return children ? <p class="notice">{children}</p> : null;
 }
 
-export function Failure({ error, again }: { error: ApiError; again?: () => void }) {
+export function Failure({ error, again }: { error: FoldbookError; again?: () => void }) {
   const away = error.code === "questdb_unavailable" || error.code === "database_unavailable";
   const store = error.code === "questdb_unavailable" ? "QuestDB, which has the rows," : "PostgreSQL, which has the records,";
   return (
@@ -20,8 +21,8 @@ export function Failure({ error, again }: { error: ApiError; again?: () => void 
         <b>{away ? `${store} is away.` : error.status === 404 ? "Not found." : "This could not be read."}</b> {error.message}
       </p>
       <p class="quiet">
-        {error.code}
-        {error.requestID && ` · request ${error.requestID}`} {again && <button onClick={again}>Try again</button>}
+        {error.status > 0 && error.code}
+        {error.requestId && ` · request ${error.requestId}`} {again && <button onClick={again}>Try again</button>}
       </p>
     </div>
   );
