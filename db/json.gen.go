@@ -1027,6 +1027,56 @@ func (r *GetPlaceRow) Cell(i int) Cell {
 }
 
 // AppendJSON appends the row as a JSON object to b.
+func (r *GetReturnsPositionRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
+
+// AppendFields appends an object of the wanted members to b.
+func (r *GetReturnsPositionRow) AppendFields(b []byte, wanted Fields) []byte {
+	start := len(b)
+	if wanted&(1<<0) != 0 {
+		b = append(b, `,"seq":`...)
+		b = appendInt(b, r.Seq)
+	}
+	if wanted&(1<<1) != 0 {
+		b = append(b, `,"upto":`...)
+		b = appendInt(b, r.Upto)
+	}
+	if wanted&(1<<2) != 0 {
+		b = append(b, `,"after_id":`...)
+		b = appendUUID(b, r.AfterID)
+	}
+	if wanted&(1<<3) != 0 {
+		b = append(b, `,"last":`...)
+		b = appendInt(b, r.Last)
+	}
+	return object(b, start)
+}
+
+var getReturnsPositionRowColumns = []Column{
+	{"seq", IntColumn},
+	{"upto", IntColumn},
+	{"after_id", TextColumn},
+	{"last", IntColumn},
+}
+
+// Columns are the members of the row.
+func (*GetReturnsPositionRow) Columns() []Column { return getReturnsPositionRowColumns }
+
+// Cell is the value of a member.
+func (r *GetReturnsPositionRow) Cell(i int) Cell {
+	switch i {
+	case 0:
+		return intCell(r.Seq)
+	case 1:
+		return intCell(r.Upto)
+	case 2:
+		return uuidCell(r.AfterID)
+	case 3:
+		return intCell(r.Last)
+	}
+	return Cell{}
+}
+
+// AppendJSON appends the row as a JSON object to b.
 func (r *GetRunDestinationRow) AppendJSON(b []byte) []byte { return r.AppendFields(b, AllFields) }
 
 // AppendFields appends an object of the wanted members to b.

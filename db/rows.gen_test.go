@@ -22,6 +22,7 @@ var rowTypes = []db.Record{
 	&db.GetEventPositionRow{},
 	&db.GetManifestRow{},
 	&db.GetPlaceRow{},
+	&db.GetReturnsPositionRow{},
 	&db.GetRunDestinationRow{},
 	&db.GetRunRow{},
 	&db.GetRunSeriesRow{},

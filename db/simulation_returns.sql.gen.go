@@ -11,6 +11,35 @@ import (
 	"github.com/google/uuid"
 )
 
+const getReturnsPosition = `-- name: GetReturnsPosition :one
+SELECT p.seq, p.upto, p.after_id, c.seq AS last
+FROM returns_position AS p
+CROSS JOIN event_counter AS c
+WHERE p.single AND c.single
+`
+
+type GetReturnsPositionRow struct {
+	Seq     int64     `json:"seq"`
+	Upto    int64     `json:"upto"`
+	AfterID uuid.UUID `json:"after_id"`
+	Last    int64     `json:"last"`
+}
+
+// GetReturnsPosition returns how far the daily returns follow the events, and the number of the last event. Called by the follower, which
+// computes returns, every second.
+// index: none, the tables have a row each. cost: 2 rows.
+func (q *Queries) GetReturnsPosition(ctx context.Context) (GetReturnsPositionRow, error) {
+	row := q.db.QueryRow(ctx, getReturnsPosition)
+	var i GetReturnsPositionRow
+	err := row.Scan(
+		&i.Seq,
+		&i.Upto,
+		&i.AfterID,
+		&i.Last,
+	)
+	return i, err
+}
+
 const listSimulationReturns = `-- name: ListSimulationReturns :many
 SELECT
     s.simulation_id,
@@ -59,7 +88,7 @@ type ListSimulationReturnsRow struct {
 
 // ListSimulationReturns returns, in the order of their ids, what is stored of the daily returns of simulations with the states that they have
 // to be made from: the version of the simulation and the window in which its run was tested. Called by the routes of the statistics and
-// by the job that computes returns. At most as many rows as ids.
+// by the follower. At most as many rows as ids.
 // index: simulation_runs_pkey, walkforward_folds_pkey. cost: the rows of the simulations and an index scan of the folds of each run.
 // @sqlc-vet-disable list-has-limit
 func (q *Queries) ListSimulationReturns(ctx context.Context, ids []uuid.UUID) ([]ListSimulationReturnsRow, error) {
@@ -97,6 +126,92 @@ func (q *Queries) ListSimulationReturns(ctx context.Context, ids []uuid.UUID) ([
 	return items, nil
 }
 
+const listSimulationsToFollow = `-- name: ListSimulationsToFollow :many
+WITH changed AS MATERIALIZED (
+    SELECT DISTINCT e.topic, e.subject_id
+    FROM events AS e
+    WHERE
+        e.seq > $3::bigint AND e.seq <= $4::bigint AND e.kind <> 'deleted'
+        AND (e.topic IN ('simulations', 'runs') OR e.topic = 'datasets' AND (e.kind <> 'rows' OR e.data ->> 'series' = 'ohlcv'))
+), found AS (
+    SELECT c.subject_id AS simulation_id FROM changed AS c WHERE c.topic = 'simulations'
+    UNION
+    SELECT s.simulation_id FROM changed AS c INNER JOIN simulation_runs AS s ON c.subject_id = s.run_id WHERE c.topic = 'runs'
+    UNION
+    SELECT s.simulation_id FROM changed AS c INNER JOIN simulation_runs AS s ON c.subject_id = s.dataset_id WHERE c.topic = 'datasets'
+)
+SELECT found.simulation_id::uuid AS simulation_id
+FROM found
+WHERE found.simulation_id > $1::uuid
+ORDER BY found.simulation_id
+LIMIT $2::int
+`
+
+type ListSimulationsToFollowParams struct {
+	AfterID  uuid.UUID `json:"after_id"`
+	PageSize int32     `json:"page_size"`
+	Seq      int64     `json:"seq"`
+	Upto     int64     `json:"upto"`
+}
+
+// ListSimulationsToFollow returns simulations behind one, of which events tell that their trades, the folds of their run or the bars of their
+// dataset may have changed, in the order of their ids. Called by the follower.
+// index: events_seq_idx, simulation_runs_run_id_idx, simulation_runs_dataset_id_idx. cost: the events, at most 1000, and the simulations
+// of their runs and datasets.
+func (q *Queries) ListSimulationsToFollow(ctx context.Context, arg ListSimulationsToFollowParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, listSimulationsToFollow,
+		arg.AfterID,
+		arg.PageSize,
+		arg.Seq,
+		arg.Upto,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var simulation_id uuid.UUID
+		if err := rows.Scan(&simulation_id); err != nil {
+			return nil, err
+		}
+		items = append(items, simulation_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const setReturnsPosition = `-- name: SetReturnsPosition :execrows
+UPDATE returns_position SET seq = $1, upto = $2, after_id = $3
+WHERE single AND seq = $4 AND after_id = $5
+`
+
+type SetReturnsPositionParams struct {
+	Seq           int64     `json:"seq"`
+	Upto          int64     `json:"upto"`
+	AfterID       uuid.UUID `json:"after_id"`
+	FormerSeq     int64     `json:"former_seq"`
+	FormerAfterID uuid.UUID `json:"former_after_id"`
+}
+
+// SetReturnsPosition notes how far the daily returns follow the events, unless another process did meanwhile. Called by the follower.
+// index: none, the table has one row. cost: 1 row.
+func (q *Queries) SetReturnsPosition(ctx context.Context, arg SetReturnsPositionParams) (int64, error) {
+	result, err := q.db.Exec(ctx, setReturnsPosition,
+		arg.Seq,
+		arg.Upto,
+		arg.AfterID,
+		arg.FormerSeq,
+		arg.FormerAfterID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const storeSimulationReturns = `-- name: StoreSimulationReturns :exec
 INSERT INTO simulation_returns (
     simulation_id, run_id, made_from, basis, why, days, returns, exposure, turnover, buy_and_hold
@@ -132,7 +247,7 @@ type StoreSimulationReturnsParams struct {
 }
 
 // StoreSimulationReturns stores the daily returns of a simulation that is still there.
-// Called by the job that computes returns, and by the routes that find none.
+// Called by the follower, and by the routes that find none.
 // index: simulation_runs_pkey. cost: 1 row.
 func (q *Queries) StoreSimulationReturns(ctx context.Context, arg StoreSimulationReturnsParams) error {
 	_, err := q.db.Exec(ctx, storeSimulationReturns,

@@ -22,6 +22,7 @@ import (
 	"foldbook/internal/ingest"
 	"foldbook/internal/migrator"
 	"foldbook/internal/observe"
+	"foldbook/internal/returns"
 	"foldbook/migrations"
 )
 
@@ -143,11 +144,16 @@ func (serveCmd) Run(a *app) error {
 		background.Go(func() { start.keepTrying(ctx) })
 	}
 	background.Go(func() { hub.Run(ctx) })
+	migrated := func(ctx context.Context) bool {
+		have, want, err := schema(ctx)
+		return err == nil && have >= want
+	}
+	if cfg.JobWorkers > 0 {
+		follower := &returns.Follower{Store: store, Loader: returns.Loader{DB: store.Queries, QuestDB: series}, Log: log, Ready: migrated}
+		background.Go(func() { follower.Run(ctx) })
+	}
 	if cfg.JobWorkers > 0 && series != nil {
-		workers := ingest.Workers{Store: store, Series: series, Log: log, Count: cfg.JobWorkers, Ready: func(ctx context.Context) bool {
-			have, want, err := schema(ctx)
-			return err == nil && have >= want
-		}}
+		workers := ingest.Workers{Store: store, Series: series, Log: log, Count: cfg.JobWorkers, Ready: migrated}
 		background.Go(func() {
 			if err := workers.Run(ctx); err != nil {
 				log.Error("jobs are not worked", "cause", err.Error())
