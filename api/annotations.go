@@ -2,12 +2,14 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
@@ -34,45 +36,90 @@ func (s *Server) ListAnnotations(c echo.Context, runID string, params spec.ListA
 	return c.JSON(http.StatusOK, list[db.Annotation, *db.Annotation]{rows, db.AllFields})
 }
 
-// CreateAnnotation serves POST /api/runs/:run_id/annotations with the new note.
-func (s *Server) CreateAnnotation(c echo.Context, runID string) error {
+// CreateAnnotation serves POST /api/runs/:run_id/annotations with the new note, or the one of the annotation_id that the body has.
+func (s *Server) CreateAnnotation(c echo.Context, runID string, params spec.CreateAnnotationParams) error {
 	id, err := pathID("run_id", runID)
 	if err != nil {
 		return err
 	}
+	p, err := s.readAnnotation(c)
+	if err != nil {
+		return err
+	}
+	p.RunID = id
+	var row db.Annotation
+	var status int
+	err = s.write(c, isTrue(params.DryRun), func(ctx context.Context, q *db.Queries) error {
+		if _, err := q.GetRunVersion(ctx, id); err != nil {
+			return notFound(err, "run", id)
+		}
+		n, err := q.CountAnnotations(ctx, db.CountAnnotationsParams{RunID: id, AnnotationID: p.AnnotationID, PageSize: mostAnnotations})
+		if err := room(n, err, mostAnnotations, "notes on the run"); err != nil {
+			return err
+		}
+		row, err = q.CreateAnnotation(ctx, p)
+		if status = createdStatus(row.Version == 1); errors.Is(err, pgx.ErrNoRows) {
+			status = http.StatusOK
+			if row, err = q.GetAnnotation(ctx, p.AnnotationID); err == nil && row.RunID != id {
+				err = conflict("annotation_id: is a note on run "+row.RunID.String(), nil)
+			}
+		}
+		return err
+	})
+	return answerSmall(c, err, isTrue(params.DryRun), status, paging.ETag(row.Version, row.CreatedAt), &row)
+}
+
+func (s *Server) readAnnotation(c echo.Context) (p db.CreateAnnotationParams, err error) {
 	body := s.openBody(c, maxBody)
 	defer body.Close()
 	var posted struct {
-		Body       *string `json:"body"`
-		FoldNumber *int32  `json:"fold_number"`
-		Author     *string `json:"author"`
+		AnnotationID *string `json:"annotation_id"`
+		CreatedAt    *string `json:"created_at"`
+		Body         *string `json:"body"`
+		FoldNumber   *int32  `json:"fold_number"`
+		Author       *string `json:"author"`
 	}
 	if err := body.Decode(&posted, jsonv2.RejectUnknownMembers(true)); err != nil {
-		return err
+		return p, err
 	}
 	var f httpbody.Fields
-	p := db.CreateAnnotationParams{AnnotationID: uuid.New(), RunID: id, FoldNumber: posted.FoldNumber, Author: f.Name("author", posted.Author)}
+	p = db.CreateAnnotationParams{
+		AnnotationID: ownID(&f, "annotation_id", posted.AnnotationID), CreatedAt: f.Time("created_at", posted.CreatedAt),
+		FoldNumber: posted.FoldNumber, Author: f.Name("author", posted.Author),
+	}
 	p.Body = httpbody.Required(&f, "body", posted.Body)
 	checkNote(&f, &p.Body)
 	if p.FoldNumber != nil && *p.FoldNumber < 0 {
 		f.Fail("fold_number", "must not be below 0")
 	}
-	if f.Err() != nil {
-		return f.Err()
+	return p, f.Err()
+}
+
+// ownID is the id that a body gives its record, or a new one.
+func ownID(f *httpbody.Fields, name string, text *string) uuid.UUID {
+	if id := f.ID(name, text); id != uuid.Nil {
+		return id
 	}
-	var row db.Annotation
-	err = s.write(c, false, func(ctx context.Context, q *db.Queries) error {
-		if _, err := q.GetRunVersion(ctx, id); err != nil {
-			return notFound(err, "run", id)
-		}
-		row, err = q.CreateAnnotation(ctx, p)
-		return err
-	})
+	return uuid.New()
+}
+
+// room refuses one more of what a list has all of, where there are n others.
+func room(n int64, err error, most int64, what string) error {
+	if err == nil && n >= most {
+		err = conflict(fmt.Sprintf("there are %d %s, and no more are kept: delete some", n, what), nil)
+	}
+	return err
+}
+
+// answerSmall answers a write with the record, or with why there is none.
+func answerSmall(c echo.Context, err error, dryRun bool, status int, etag string, row any) error {
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set("ETag", paging.ETag(row.Version, row.CreatedAt))
-	return c.JSON(http.StatusCreated, &row)
+	if !dryRun {
+		c.Response().Header().Set("ETag", etag)
+	}
+	return c.JSON(status, row)
 }
 
 func checkNote(f *httpbody.Fields, text *string) {
@@ -129,11 +176,7 @@ func (s *Server) PatchAnnotation(c echo.Context, annotationID string, params spe
 		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	c.Response().Header().Set("ETag", paging.ETag(row.Version, row.CreatedAt))
-	return c.JSON(http.StatusOK, &row)
+	return answerSmall(c, err, false, http.StatusOK, paging.ETag(row.Version, row.CreatedAt), &row)
 }
 
 // DeleteAnnotation serves DELETE /api/annotations/:annotation_id.

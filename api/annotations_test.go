@@ -167,3 +167,49 @@ func TestArtifactReplacedMeanwhile(t *testing.T) {
 		t.Errorf("%d bytes and %v, want an answer that breaks off", len(got), err)
 	}
 }
+
+// docs/research.md: with an id, which an import sends, a POST stores that note or comparison, and nothing when it is stored as it is.
+func TestAnnotationsWithIDs(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.storeAll(1, 1)
+	const id, at = "0a000000-0000-4000-8000-0000000000f1", "2026-01-02T13:00:00.000001Z"
+	for _, k := range []struct{ path, id, body, other string }{
+		{"/api/runs/" + newRun + "/annotations", "annotation_id", `"body": "early"`, `"body": "late"`},
+		{"/api/comparisons", "comparison_id", `"name": "n", "settings": {"a": 1}`, `"name": "n", "settings": {"a": 2}`},
+	} {
+		body := func(text string) string {
+			return `{"` + k.id + `": "` + id + `", "created_at": "` + at + `", ` + text + `}`
+		}
+		for i, step := range []struct {
+			query, body string
+			status      int
+			version     float64
+		}{{"?dry_run=true", k.body, 201, 1}, {"", k.body, 201, 1}, {"", k.body, 200, 1}, {"?dry_run=true", k.other, 200, 2}, {"", k.other, 200, 2}, {"", k.other, 200, 2}} {
+			status, a := h.send("POST", k.path+step.query, body(step.body))
+			if status != step.status || a["version"] != step.version || a[k.id] != id || a["created_at"] != at {
+				t.Errorf("%s, step %d: %d %v", k.path, i, status, a)
+			}
+		}
+	}
+	if status, _ := h.send("POST", "/api/comparisons", `{"comparison_id": "x", "name": "n"}`); status != 400 {
+		t.Errorf("an id that is none: %d", status)
+	}
+	another := strings.Replace(newRun, newRun[:4], "beef", 1)
+	if _, err := h.db.Pool.Exec(t.Context(), `INSERT INTO walkforward_runs (run_id, dataset_id, target_column, prediction_measurement)
+		SELECT $1, dataset_id, target_column, 'another' FROM walkforward_runs WHERE run_id = $2`, another, newRun); err != nil {
+		t.Fatal(err)
+	}
+	status, a := h.send("POST", "/api/runs/"+another+"/annotations", `{"annotation_id": "`+id+`", "body": "x"}`)
+	if status != http.StatusConflict || !strings.Contains(a["message"].(string), newRun) {
+		t.Errorf("the note of another run: %d %v", status, a)
+	}
+	if _, err := h.db.Pool.Exec(t.Context(), `INSERT INTO annotations (run_id, body) SELECT $1, 'x' FROM generate_series(1, 999)`, newRun); err != nil {
+		t.Fatal(err)
+	}
+	for body, want := range map[string]int{`{"body": "one more"}`: 409, `{"annotation_id": "` + id + `", "body": "changed"}`: 200} {
+		if status, a := h.send("POST", "/api/runs/"+newRun+"/annotations", body); status != want {
+			t.Errorf("%s where there are 1000: %d %v", body, status, a)
+		}
+	}
+}

@@ -41,7 +41,7 @@ func (s *Server) ListArtifacts(c echo.Context, runID string) error {
 }
 
 // StoreArtifact serves POST /api/runs/:run_id/artifacts/:name, whose body is the artifact itself.
-func (s *Server) StoreArtifact(c echo.Context, runID, name string) error {
+func (s *Server) StoreArtifact(c echo.Context, runID, name string, params spec.StoreArtifactParams) error {
 	id, name, err := artifactOf(runID, name)
 	if err != nil {
 		return err
@@ -65,18 +65,18 @@ func (s *Server) StoreArtifact(c echo.Context, runID, name string) error {
 		RunID: id, Name: name, MediaType: media, Size: int64(len(data)), Sha256: hex.EncodeToString(digest[:]), Data: data,
 	}
 	var row db.StoreArtifactRow
-	err = s.write(c, false, func(ctx context.Context, q *db.Queries) error {
+	err = s.write(c, isTrue(params.DryRun), func(ctx context.Context, q *db.Queries) error {
 		if _, err := q.GetRunVersion(ctx, id); err != nil {
 			return notFound(err, "run", id)
+		}
+		n, err := q.CountArtifacts(ctx, db.CountArtifactsParams{RunID: id, Name: name, PageSize: mostArtifacts})
+		if err := room(n, err, mostArtifacts, "artifacts of the run"); err != nil {
+			return err
 		}
 		row, err = q.StoreArtifact(ctx, p)
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	c.Response().Header().Set("ETag", `"`+row.Sha256+`"`)
-	return c.JSON(http.StatusCreated, &row)
+	return answerSmall(c, err, isTrue(params.DryRun), http.StatusCreated, `"`+row.Sha256+`"`, &row)
 }
 
 // artifactOf reads the path of an artifact. Its name goes into a header and, by an export, into the name of a file.

@@ -2,11 +2,13 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/labstack/echo/v4"
 
 	"foldbook/api/spec"
@@ -24,11 +26,18 @@ type comparisonFields struct {
 	Settings httpbody.Raw `json:"settings"`
 }
 
-func (s *Server) readComparison(c echo.Context) (p db.PatchComparisonParams, err error) {
+// postedComparison is a comparison as it is posted.
+type postedComparison struct {
+	comparisonFields
+	ComparisonID *string `json:"comparison_id"`
+	CreatedAt    *string `json:"created_at"`
+}
+
+// readComparison reads the body of a write, and returns what it has of fields; b is, or is around, them.
+func (s *Server) readComparison(c echo.Context, into any, b *comparisonFields) (p db.PatchComparisonParams, err error) {
 	body := s.openBody(c, maxBody)
 	defer body.Close()
-	var b comparisonFields
-	if err := body.Decode(&b, jsonv2.RejectUnknownMembers(true)); err != nil {
+	if err := body.Decode(into, jsonv2.RejectUnknownMembers(true)); err != nil {
 		return p, err
 	}
 	var f httpbody.Fields
@@ -65,28 +74,36 @@ func (s *Server) ListComparisons(c echo.Context) error {
 	return c.JSON(http.StatusOK, list[db.Comparison, *db.Comparison]{rows, db.AllFields})
 }
 
-// CreateComparison serves POST /api/comparisons with the new comparison.
-func (s *Server) CreateComparison(c echo.Context) error {
-	given, err := s.readComparison(c)
+// CreateComparison serves POST /api/comparisons with the new comparison, or the one of the comparison_id that the body has.
+func (s *Server) CreateComparison(c echo.Context, params spec.CreateComparisonParams) error {
+	var posted postedComparison
+	given, err := s.readComparison(c, &posted, &posted.comparisonFields)
 	if err != nil {
 		return err
 	}
-	if given.Name == nil {
-		return httpbody.Invalid("name", "is missing")
-	}
+	var f httpbody.Fields
 	p := db.CreateComparisonParams{
-		ComparisonID: uuid.New(), Name: *given.Name, RunIds: orJSON(given.RunIds, "[]"), Settings: orJSON(given.Settings, "{}"),
+		ComparisonID: ownID(&f, "comparison_id", posted.ComparisonID), CreatedAt: f.Time("created_at", posted.CreatedAt),
+		Name: httpbody.Required(&f, "name", given.Name), RunIds: orJSON(given.RunIds, "[]"), Settings: orJSON(given.Settings, "{}"),
+	}
+	if f.Err() != nil {
+		return f.Err()
 	}
 	var row db.Comparison
-	err = s.write(c, false, func(ctx context.Context, q *db.Queries) (err error) {
+	var status int
+	err = s.write(c, isTrue(params.DryRun), func(ctx context.Context, q *db.Queries) error {
+		n, err := q.CountComparisons(ctx, db.CountComparisonsParams{ComparisonID: p.ComparisonID, PageSize: mostComparisons})
+		if err := room(n, err, mostComparisons, "saved comparisons"); err != nil {
+			return err
+		}
 		row, err = q.CreateComparison(ctx, p)
+		if status = createdStatus(row.Version == 1); errors.Is(err, pgx.ErrNoRows) {
+			status = http.StatusOK
+			row, err = q.GetComparison(ctx, p.ComparisonID)
+		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	c.Response().Header().Set("ETag", paging.ETag(row.Version, row.CreatedAt))
-	return c.JSON(http.StatusCreated, &row)
+	return answerSmall(c, err, isTrue(params.DryRun), status, paging.ETag(row.Version, row.CreatedAt), &row)
 }
 
 // GetComparison serves GET /api/comparisons/:comparison_id.
@@ -111,7 +128,8 @@ func (s *Server) PatchComparison(c echo.Context, comparisonID string, params spe
 	if err != nil {
 		return err
 	}
-	p, err := s.readComparison(c)
+	var b comparisonFields
+	p, err := s.readComparison(c, &b, &b)
 	if err != nil {
 		return err
 	}
@@ -127,11 +145,7 @@ func (s *Server) PatchComparison(c echo.Context, comparisonID string, params spe
 		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	c.Response().Header().Set("ETag", paging.ETag(row.Version, row.CreatedAt))
-	return c.JSON(http.StatusOK, &row)
+	return answerSmall(c, err, false, http.StatusOK, paging.ETag(row.Version, row.CreatedAt), &row)
 }
 
 // DeleteComparison serves DELETE /api/comparisons/:comparison_id.

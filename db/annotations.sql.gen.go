@@ -12,28 +12,73 @@ import (
 	"github.com/google/uuid"
 )
 
+const countAnnotations = `-- name: CountAnnotations :one
+SELECT count(*)::bigint AS total
+FROM (
+    SELECT
+    FROM annotations
+    WHERE run_id = $1 AND annotation_id <> $2
+    LIMIT $3::int
+) AS others
+`
+
+type CountAnnotationsParams struct {
+	RunID        uuid.UUID `json:"run_id"`
+	AnnotationID uuid.UUID `json:"annotation_id"`
+	PageSize     int32     `json:"page_size"`
+}
+
+// CountAnnotations counts the notes of a run beside one, as far as page_size. Called before one is stored.
+// index: annotations_run_id_idx. cost: page_size rows.
+func (q *Queries) CountAnnotations(ctx context.Context, arg CountAnnotationsParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countAnnotations, arg.RunID, arg.AnnotationID, arg.PageSize)
+	var total int64
+	err := row.Scan(&total)
+	return total, err
+}
+
 const createAnnotation = `-- name: CreateAnnotation :one
 WITH event AS (
     INSERT INTO events (topic, kind, subject_id, run_id, dataset_id)
-    SELECT 'annotations', 'created', $1::uuid, r.run_id, r.dataset_id
+    SELECT
+        'annotations', CASE WHEN o.annotation_id IS NULL THEN 'created' ELSE 'changed' END, $1::uuid, r.run_id, r.dataset_id
     FROM walkforward_runs AS r
-    WHERE r.run_id = $2
+    LEFT JOIN annotations AS o ON o.annotation_id = $1
+    WHERE
+        r.run_id = $2
+        AND (
+            o.annotation_id IS NULL
+            OR o.run_id = r.run_id
+            AND (o.fold_number, o.body, o.author) IS DISTINCT FROM ($3::int, $4::text, $5::text)
+        )
 )
-INSERT INTO annotations (annotation_id, run_id, fold_number, body, author)
-VALUES ($1::uuid, $2, $3, $4, $5)
+INSERT INTO annotations AS a (annotation_id, run_id, fold_number, body, author, created_at)
+VALUES (
+    $1::uuid, $2, $3::int, $4::text, $5::text,
+    coalesce($6::timestamptz, now())
+)
+ON CONFLICT (annotation_id) DO UPDATE SET
+    fold_number = excluded.fold_number,
+    body = excluded.body,
+    author = excluded.author,
+    version = a.version + 1,
+    updated_at = now()
+WHERE a.run_id = excluded.run_id AND (a.fold_number, a.body, a.author) IS DISTINCT FROM (excluded.fold_number, excluded.body, excluded.author)
 RETURNING annotation_id, run_id, fold_number, body, author, version, created_at, updated_at
 `
 
 type CreateAnnotationParams struct {
-	AnnotationID uuid.UUID `json:"annotation_id"`
-	RunID        uuid.UUID `json:"run_id"`
-	FoldNumber   *int32    `json:"fold_number"`
-	Body         string    `json:"body"`
-	Author       *string   `json:"author"`
+	AnnotationID uuid.UUID  `json:"annotation_id"`
+	RunID        uuid.UUID  `json:"run_id"`
+	FoldNumber   *int32     `json:"fold_number"`
+	Body         string     `json:"body"`
+	Author       *string    `json:"author"`
+	CreatedAt    *time.Time `json:"created_at"`
 }
 
-// CreateAnnotation stores a note on a run. Called by POST /api/runs/{id}/annotations.
-// index: walkforward_runs_pkey. cost: 1 row.
+// CreateAnnotation stores a note on a run, or changes the stored one of that id, if it is of the same run. It returns nothing where
+// nothing changes. Called by POST /api/runs/{id}/annotations.
+// index: walkforward_runs_pkey, annotations_pkey. cost: 1 row.
 func (q *Queries) CreateAnnotation(ctx context.Context, arg CreateAnnotationParams) (Annotation, error) {
 	row := q.db.QueryRow(ctx, createAnnotation,
 		arg.AnnotationID,
@@ -41,6 +86,7 @@ func (q *Queries) CreateAnnotation(ctx context.Context, arg CreateAnnotationPara
 		arg.FoldNumber,
 		arg.Body,
 		arg.Author,
+		arg.CreatedAt,
 	)
 	var i Annotation
 	err := row.Scan(

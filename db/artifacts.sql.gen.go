@@ -12,6 +12,31 @@ import (
 	"github.com/google/uuid"
 )
 
+const countArtifacts = `-- name: CountArtifacts :one
+SELECT count(*)::bigint AS total
+FROM (
+    SELECT
+    FROM artifacts
+    WHERE run_id = $1 AND name <> $2
+    LIMIT $3::int
+) AS others
+`
+
+type CountArtifactsParams struct {
+	RunID    uuid.UUID `json:"run_id"`
+	Name     string    `json:"name"`
+	PageSize int32     `json:"page_size"`
+}
+
+// CountArtifacts counts the artifacts of a run beside one, as far as page_size. Called before one is stored.
+// index: artifacts_pkey. cost: page_size rows.
+func (q *Queries) CountArtifacts(ctx context.Context, arg CountArtifactsParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countArtifacts, arg.RunID, arg.Name, arg.PageSize)
+	var total int64
+	err := row.Scan(&total)
+	return total, err
+}
+
 const deleteArtifact = `-- name: DeleteArtifact :execrows
 DELETE FROM artifacts
 WHERE run_id = $1 AND name = $2

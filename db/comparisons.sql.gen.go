@@ -13,12 +13,47 @@ import (
 	"github.com/google/uuid"
 )
 
+const countComparisons = `-- name: CountComparisons :one
+SELECT count(*)::bigint AS total
+FROM (
+    SELECT
+    FROM comparisons
+    WHERE comparison_id <> $1
+    LIMIT $2::int
+) AS others
+`
+
+type CountComparisonsParams struct {
+	ComparisonID uuid.UUID `json:"comparison_id"`
+	PageSize     int32     `json:"page_size"`
+}
+
+// CountComparisons counts comparisons beside one, as far as page_size. Called before one is stored.
+// index: none, any rows do. cost: page_size rows.
+func (q *Queries) CountComparisons(ctx context.Context, arg CountComparisonsParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countComparisons, arg.ComparisonID, arg.PageSize)
+	var total int64
+	err := row.Scan(&total)
+	return total, err
+}
+
 const createComparison = `-- name: CreateComparison :one
 WITH event AS (
-    INSERT INTO events (topic, kind, subject_id) VALUES ('annotations', 'created', $1::uuid)
+    INSERT INTO events (topic, kind, subject_id)
+    SELECT 'annotations', CASE WHEN o.comparison_id IS NULL THEN 'created' ELSE 'changed' END, $1::uuid
+    FROM (SELECT) AS one
+    LEFT JOIN comparisons AS o ON o.comparison_id = $1
+    WHERE o.comparison_id IS NULL OR (o.name, o.run_ids, o.settings) IS DISTINCT FROM ($2::text, $3::jsonb, $4::jsonb)
 )
-INSERT INTO comparisons (comparison_id, name, run_ids, settings)
-VALUES ($1::uuid, $2, $3, $4)
+INSERT INTO comparisons AS c (comparison_id, name, run_ids, settings, created_at)
+VALUES ($1::uuid, $2::text, $3::jsonb, $4::jsonb, coalesce($5::timestamptz, now()))
+ON CONFLICT (comparison_id) DO UPDATE SET
+    name = excluded.name,
+    run_ids = excluded.run_ids,
+    settings = excluded.settings,
+    version = c.version + 1,
+    updated_at = now()
+WHERE (c.name, c.run_ids, c.settings) IS DISTINCT FROM (excluded.name, excluded.run_ids, excluded.settings)
 RETURNING comparison_id, name, run_ids, settings, version, created_at, updated_at
 `
 
@@ -27,16 +62,19 @@ type CreateComparisonParams struct {
 	Name         string          `json:"name"`
 	RunIds       json.RawMessage `json:"run_ids"`
 	Settings     json.RawMessage `json:"settings"`
+	CreatedAt    *time.Time      `json:"created_at"`
 }
 
-// CreateComparison saves a comparison. Called by POST /api/comparisons.
-// index: none, it reads no table. cost: 1 row.
+// CreateComparison saves a comparison, or changes the stored one of that id. It returns nothing where nothing changes. Called by
+// POST /api/comparisons.
+// index: comparisons_pkey. cost: 1 row.
 func (q *Queries) CreateComparison(ctx context.Context, arg CreateComparisonParams) (Comparison, error) {
 	row := q.db.QueryRow(ctx, createComparison,
 		arg.ComparisonID,
 		arg.Name,
 		arg.RunIds,
 		arg.Settings,
+		arg.CreatedAt,
 	)
 	var i Comparison
 	err := row.Scan(

@@ -1,14 +1,44 @@
+-- name: CountAnnotations :one
+-- CountAnnotations counts the notes of a run beside one, as far as page_size. Called before one is stored.
+-- index: annotations_run_id_idx. cost: page_size rows.
+SELECT count(*)::bigint AS total
+FROM (
+    SELECT
+    FROM annotations
+    WHERE run_id = @run_id AND annotation_id <> @annotation_id
+    LIMIT @page_size::int
+) AS others;
+
 -- name: CreateAnnotation :one
--- CreateAnnotation stores a note on a run. Called by POST /api/runs/{id}/annotations.
--- index: walkforward_runs_pkey. cost: 1 row.
+-- CreateAnnotation stores a note on a run, or changes the stored one of that id, if it is of the same run. It returns nothing where
+-- nothing changes. Called by POST /api/runs/{id}/annotations.
+-- index: walkforward_runs_pkey, annotations_pkey. cost: 1 row.
 WITH event AS (
     INSERT INTO events (topic, kind, subject_id, run_id, dataset_id)
-    SELECT 'annotations', 'created', @annotation_id::uuid, r.run_id, r.dataset_id
+    SELECT
+        'annotations', CASE WHEN o.annotation_id IS NULL THEN 'created' ELSE 'changed' END, @annotation_id::uuid, r.run_id, r.dataset_id
     FROM walkforward_runs AS r
-    WHERE r.run_id = @run_id
+    LEFT JOIN annotations AS o ON o.annotation_id = @annotation_id
+    WHERE
+        r.run_id = @run_id
+        AND (
+            o.annotation_id IS NULL
+            OR o.run_id = r.run_id
+            AND (o.fold_number, o.body, o.author) IS DISTINCT FROM (sqlc.narg('fold_number')::int, @body::text, sqlc.narg('author')::text)
+        )
 )
-INSERT INTO annotations (annotation_id, run_id, fold_number, body, author)
-VALUES (@annotation_id::uuid, @run_id, sqlc.narg('fold_number'), @body, sqlc.narg('author'))
+INSERT INTO annotations AS a (annotation_id, run_id, fold_number, body, author, created_at)
+VALUES (
+    @annotation_id::uuid, @run_id, sqlc.narg('fold_number')::int, @body::text, sqlc.narg('author')::text,
+    coalesce(sqlc.narg('created_at')::timestamptz, now())
+)
+ON CONFLICT (annotation_id) DO UPDATE SET
+    fold_number = excluded.fold_number,
+    body = excluded.body,
+    author = excluded.author,
+    version = a.version + 1,
+    updated_at = now()
+WHERE a.run_id = excluded.run_id AND (a.fold_number, a.body, a.author) IS DISTINCT FROM (excluded.fold_number, excluded.body, excluded.author)
 RETURNING *;
 
 -- name: DeleteAnnotation :execrows

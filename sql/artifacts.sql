@@ -1,3 +1,14 @@
+-- name: CountArtifacts :one
+-- CountArtifacts counts the artifacts of a run beside one, as far as page_size. Called before one is stored.
+-- index: artifacts_pkey. cost: page_size rows.
+SELECT count(*)::bigint AS total
+FROM (
+    SELECT
+    FROM artifacts
+    WHERE run_id = @run_id AND name <> @name
+    LIMIT @page_size::int
+) AS others;
+
 -- name: DeleteArtifact :execrows
 -- DeleteArtifact removes an artifact. Called by DELETE /api/runs/{id}/artifacts/{name}.
 -- index: artifacts_pkey. cost: 1 row.

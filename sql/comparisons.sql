@@ -1,11 +1,34 @@
+-- name: CountComparisons :one
+-- CountComparisons counts comparisons beside one, as far as page_size. Called before one is stored.
+-- index: none, any rows do. cost: page_size rows.
+SELECT count(*)::bigint AS total
+FROM (
+    SELECT
+    FROM comparisons
+    WHERE comparison_id <> @comparison_id
+    LIMIT @page_size::int
+) AS others;
+
 -- name: CreateComparison :one
--- CreateComparison saves a comparison. Called by POST /api/comparisons.
--- index: none, it reads no table. cost: 1 row.
+-- CreateComparison saves a comparison, or changes the stored one of that id. It returns nothing where nothing changes. Called by
+-- POST /api/comparisons.
+-- index: comparisons_pkey. cost: 1 row.
 WITH event AS (
-    INSERT INTO events (topic, kind, subject_id) VALUES ('annotations', 'created', @comparison_id::uuid)
+    INSERT INTO events (topic, kind, subject_id)
+    SELECT 'annotations', CASE WHEN o.comparison_id IS NULL THEN 'created' ELSE 'changed' END, @comparison_id::uuid
+    FROM (SELECT) AS one
+    LEFT JOIN comparisons AS o ON o.comparison_id = @comparison_id
+    WHERE o.comparison_id IS NULL OR (o.name, o.run_ids, o.settings) IS DISTINCT FROM (@name::text, @run_ids::jsonb, @settings::jsonb)
 )
-INSERT INTO comparisons (comparison_id, name, run_ids, settings)
-VALUES (@comparison_id::uuid, @name, @run_ids, @settings)
+INSERT INTO comparisons AS c (comparison_id, name, run_ids, settings, created_at)
+VALUES (@comparison_id::uuid, @name::text, @run_ids::jsonb, @settings::jsonb, coalesce(sqlc.narg('created_at')::timestamptz, now()))
+ON CONFLICT (comparison_id) DO UPDATE SET
+    name = excluded.name,
+    run_ids = excluded.run_ids,
+    settings = excluded.settings,
+    version = c.version + 1,
+    updated_at = now()
+WHERE (c.name, c.run_ids, c.settings) IS DISTINCT FROM (excluded.name, excluded.run_ids, excluded.settings)
 RETURNING *;
 
 -- name: DeleteComparison :execrows

@@ -1760,6 +1760,12 @@ type PatchAnnotationParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// CreateComparisonParams defines parameters for CreateComparison.
+type CreateComparisonParams struct {
+	// DryRun Do all the work, answer with the result, and roll it back.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+}
+
 // DeleteComparisonParams defines parameters for DeleteComparison.
 type DeleteComparisonParams struct {
 	// IfMatch Write only if this is the ETag.
@@ -2504,10 +2510,22 @@ type ListAnnotationsParams struct {
 	FoldNumber *int32 `form:"fold_number,omitempty" json:"fold_number,omitempty"`
 }
 
+// CreateAnnotationParams defines parameters for CreateAnnotation.
+type CreateAnnotationParams struct {
+	// DryRun Do all the work, answer with the result, and roll it back.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+}
+
 // GetArtifactParams defines parameters for GetArtifact.
 type GetArtifactParams struct {
 	// Range A part of it.
 	Range *string `json:"Range,omitempty"`
+}
+
+// StoreArtifactParams defines parameters for StoreArtifact.
+type StoreArtifactParams struct {
+	// DryRun Do all the work, answer with the result, and roll it back.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 }
 
 // ListFoldsParams defines parameters for ListFolds.
@@ -3727,7 +3745,7 @@ type ServerInterface interface {
 	ListComparisons(ctx echo.Context) error
 	// CreateComparison Save a comparison of runs
 	// (POST /api/comparisons)
-	CreateComparison(ctx echo.Context) error
+	CreateComparison(ctx echo.Context, params CreateComparisonParams) error
 	// DeleteComparison Delete a saved comparison
 	// (DELETE /api/comparisons/{comparison_id})
 	DeleteComparison(ctx echo.Context, comparisonID string, params DeleteComparisonParams) error
@@ -3867,7 +3885,7 @@ type ServerInterface interface {
 	ListAnnotations(ctx echo.Context, runID string, params ListAnnotationsParams) error
 	// CreateAnnotation Write a note on a run or a fold
 	// (POST /api/runs/{run_id}/annotations)
-	CreateAnnotation(ctx echo.Context, runID string) error
+	CreateAnnotation(ctx echo.Context, runID string, params CreateAnnotationParams) error
 	// ListArtifacts The artifacts of a run by name
 	// (GET /api/runs/{run_id}/artifacts)
 	ListArtifacts(ctx echo.Context, runID string) error
@@ -3879,7 +3897,7 @@ type ServerInterface interface {
 	GetArtifact(ctx echo.Context, runID string, name string, params GetArtifactParams) error
 	// StoreArtifact Store an artifact
 	// (POST /api/runs/{run_id}/artifacts/{name})
-	StoreArtifact(ctx echo.Context, runID string, name string) error
+	StoreArtifact(ctx echo.Context, runID string, name string, params StoreArtifactParams) error
 	// ListFolds The folds of a run by number
 	// (GET /api/runs/{run_id}/folds)
 	ListFolds(ctx echo.Context, runID string, params ListFoldsParams) error
@@ -4153,8 +4171,17 @@ func (w *ServerInterfaceWrapper) ListComparisons(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateComparison(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateComparisonParams
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateComparison(ctx)
+	err = w.Handler.CreateComparison(ctx, params)
 	return err
 }
 
@@ -6392,8 +6419,17 @@ func (w *ServerInterfaceWrapper) CreateAnnotation(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAnnotationParams
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateAnnotation(ctx, runID)
+	err = w.Handler.CreateAnnotation(ctx, runID, params)
 	return err
 }
 
@@ -6500,8 +6536,17 @@ func (w *ServerInterfaceWrapper) StoreArtifact(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StoreArtifactParams
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.StoreArtifact(ctx, runID, name)
+	err = w.Handler.StoreArtifact(ctx, runID, name, params)
 	return err
 }
 

@@ -65,7 +65,7 @@ type importCmd struct {
 func (importCmd) Help() string {
 	return `A file holds one dataset, run or simulation: the JSON body of POST /api/datasets, /api/runs or /api/simulations, as it
 is, as .json.gz or as .json.zst. What it is, is read from its content. Datasets are stored first, then runs, then
-simulations.
+simulations, then the notes, artifacts and comparisons that an export wrote. Artifacts are compared with their digests first.
 
 With --dataset, --run or --simulation the files are rows instead: CSV, NDJSON, {"rows": […]}, arrays of JSON, Arrow or
 Feather, as they are or compressed. Delimiter, UTF-16, comments, decimal commas and the usual names of columns are
@@ -179,11 +179,13 @@ func (exportCmd) Help() string {
 	return `Writes a dataset, a run with its folds, a simulation with its buckets and trades, or all. "foldbook import" takes it
 back: the server then has the same values to the last digit. Left out is what the server adds, such as versions and
 times of changes. A document is of one state of the database. Its file is compressed if its name ends in .gz or .zst.
+Beside the file of a run are its notes and artifacts, if it has any: run.notes.json and the files of run.artifacts/.
 With --with-series the rows in QuestDB are written too, as Arrow files beside it, which pandas and polars read as
 well.
 
-"foldbook export all DIR" writes datasets/ID.json, runs/ID.json and simulations/ID.json, and with --with-series ID.ohlcv.arrow,
-ID.indicators.arrow, ID.predictions.arrow and ID.trace.arrow beside them. Take a new directory for each backup: files of what the
+"foldbook export all DIR" writes datasets/ID.json, runs/ID.json and simulations/ID.json, comparisons/ID.json of the saved
+comparisons whose runs are in the export, and with --with-series ID.ohlcv.arrow, ID.indicators.arrow, ID.predictions.arrow and
+ID.trace.arrow beside them. Take a new directory for each backup: files of what the
 server has no more are not removed.
 
 Examples:
@@ -219,8 +221,16 @@ func (c exportCmd) Run(a *app) error {
 		}
 		of.ID = id.String()
 	}
-	if err := client.Export(a.ctx, of, c.Output, a.out); err != nil || !c.WithSeries {
+	if err := client.Export(a.ctx, of, c.Output, a.out); err != nil {
 		return err
+	}
+	if of.Kind == transfer.Run && c.Output != "" {
+		if _, err := client.ExportNotes(a.ctx, of, c.Output); err != nil {
+			return err
+		}
+	}
+	if !c.WithSeries {
+		return nil
 	}
 	_, err = client.ExportSeries(a.ctx, of, c.Output)
 	return err
@@ -230,7 +240,7 @@ func (c exportCmd) all(a *app, client *transfer.Client) error {
 	if info, err := os.Stat(c.Target); err == nil && !info.IsDir() {
 		return usageError(c.Target + " is not a directory")
 	}
-	show := &exportView{view: view{app: a}}
+	show := &exportView{view: view{app: a}, dir: c.Target}
 	client.Note = show.note
 	err := client.ExportAll(a.ctx, c.Target, c.WithSeries, show.exported)
 	show.end()

@@ -90,7 +90,7 @@ func (v *importView) line(r transfer.Result) string {
 		return fmt.Sprintf("skipped  %s: it is stored already", r.Name)
 	case r.Created:
 		what = "created"
-	case r.Document.Kind == transfer.Series:
+	case r.Document.Kind == transfer.Series, r.Document.Kind == transfer.Notes:
 		what = "stored "
 	}
 	text := fmt.Sprintf("%s  %s: %s", what, r.Name, r.Document.What())
@@ -121,10 +121,11 @@ func (v *importView) end(s transfer.Summary) {
 // exportView shows how an export of everything goes.
 type exportView struct {
 	view
+	dir  string
 	seen int
 }
 
-func (v *exportView) exported(r transfer.Ref, series []string, n, of int) {
+func (v *exportView) exported(r transfer.Ref, beside []string, n, of int) {
 	if v.seen++; v.seen == 1 {
 		v.begin(int64(of), false)
 	}
@@ -132,8 +133,11 @@ func (v *exportView) exported(r transfer.Ref, series []string, n, of int) {
 		return
 	}
 	_, _ = fmt.Fprintf(v.out, "written  %s\n", r.File())
-	for _, file := range series {
-		_, _ = fmt.Fprintf(v.out, "written  %s\n", filepath.Join(filepath.Dir(r.File()), filepath.Base(file)))
+	for _, file := range beside {
+		if name, err := filepath.Rel(v.dir, file); err == nil {
+			file = name
+		}
+		_, _ = fmt.Fprintf(v.out, "written  %s\n", file)
 	}
 }
 

@@ -38,30 +38,40 @@ type Document struct {
 
 // ID is the id of what the document is about, as far as the document says.
 func (d *Document) ID() string {
-	if d.Kind == Series {
+	switch d.Kind {
+	case Series:
 		return d.rows.Of.ID
+	case Notes:
+		return d.ids[notesOf]
 	}
 	return d.ids[string(d.Kind)+"_id"]
 }
 
 // What names what the document is about.
 func (d *Document) What() string {
-	if d.Kind == Series {
+	switch d.Kind {
+	case Series:
 		return d.rows.String()
+	case Notes:
+		return "notes of run " + d.ID()
 	}
 	return fmt.Sprintf("%s %s", d.Kind, d.ID())
 }
 
+// notesOf is the member that a document of notes alone has.
+const notesOf = "notes_of_run"
+
 // extensions of the files that are taken from a directory.
 var extensions = []string{".json", ".json.gz", ".json.zst", ".arrow"}
 
-// find returns the files below a directory that are to be imported, in the order of their names. Hidden ones are not.
+// find returns the files below a directory that are to be imported, in the order of their names. Hidden ones are not, nor
+// artifacts.
 func find(dir string) (files []string, err error) {
 	err = filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case path != dir && strings.HasPrefix(entry.Name(), "."):
+		case path != dir && (strings.HasPrefix(entry.Name(), ".") || entry.IsDir() && areArtifacts(path)):
 			if entry.IsDir() {
 				return filepath.SkipDir
 			}
@@ -71,6 +81,13 @@ func find(dir string) (files []string, err error) {
 		return nil
 	})
 	return files, err
+}
+
+// areArtifacts recognises the directory beside a document of notes.
+func areArtifacts(dir string) bool {
+	document, ok := strings.CutSuffix(dir, ".artifacts")
+	_, err := os.Stat(notesFile(document))
+	return ok && err == nil
 }
 
 // inspect reads a file once, in bounded memory: what it is about, its size and its hash. Whether it is right is the
@@ -87,7 +104,7 @@ func (im *Import) inspect(name, path string) (*Document, error) {
 	}
 	hash := sha256.New()
 	count := &counter{}
-	raw := bufio.NewReaderSize(io.TeeReader(file, io.MultiWriter(hash, count)), 64<<10)
+	raw := newReader(io.TeeReader(file, io.MultiWriter(hash, count)))
 	text, encoding, done, err := decompress(raw)
 	if err != nil {
 		return nil, err
@@ -157,6 +174,8 @@ func (s *sending) Read(p []byte) (int, error) {
 // Close closes the file.
 func (s *sending) Close() error { return s.file.Close() }
 
+func newReader(r io.Reader) *bufio.Reader { return bufio.NewReaderSize(r, 64<<10) }
+
 // decompress recognises compression by the first bytes, because standard input has no name.
 func decompress(raw *bufio.Reader) (text io.Reader, encoding string, done func(), err error) {
 	magic, err := raw.Peek(4)
@@ -196,7 +215,7 @@ func (d *Document) scan(dec *jsontext.Decoder, keys map[string]bool, top bool) e
 		switch {
 		case top && (name == "run" || name == "simulation") && next == jsontext.KindBeginObject:
 			err = d.scan(dec, keys, false)
-		case strings.HasSuffix(name, "_id") && next == jsontext.KindString:
+		case (strings.HasSuffix(name, "_id") || name == notesOf) && next == jsontext.KindString:
 			if t, err = dec.ReadToken(); err == nil {
 				d.ids[name] = strings.ToLower(t.String())
 			}
@@ -213,10 +232,14 @@ func (d *Document) scan(dec *jsontext.Decoder, keys map[string]bool, top bool) e
 func kindOf(keys map[string]bool) Kind {
 	has := func(names ...string) bool { return slices.ContainsFunc(names, func(n string) bool { return keys[n] }) }
 	switch {
+	case has(notesOf):
+		return Notes
 	case has("simulation_id", "simulation", "trades", "buckets"):
 		return Simulation
 	case has("run_id", "run", "folds"):
 		return Run
+	case has("comparison_id"):
+		return Comparison
 	case has("dataset_slug", "dataset_id"):
 		return Dataset
 	}

@@ -30,7 +30,7 @@ const (
 // state of the database; memory does not grow with it. See save for the file.
 func (c *Client) Export(ctx context.Context, of Ref, file string, out io.Writer) (err error) {
 	for range maxChanges {
-		err = c.save(ctx, file, out, func(w io.Writer) error {
+		err = c.save(ctx, file, packed(file), out, func(w io.Writer) error {
 			return c.write(ctx, jsontext.NewEncoder(w, jsontext.AllowDuplicateNames(true), jsontext.PreserveRawStrings(true)), of)
 		})
 		if !errors.Is(err, errChanged) {
@@ -170,8 +170,8 @@ func textOf(v jsontext.Value) string {
 func (r Ref) File() string { return filepath.Join(r.Kind.plural(), r.ID+".json") }
 
 // ExportAll writes everything on the server as files below a directory, which Import takes back. What is removed while
-// it works is left out. done is called after each document, with the files of its series if they are wanted.
-func (c *Client) ExportAll(ctx context.Context, dir string, withSeries bool, done func(r Ref, series []string, n, of int)) error {
+// it works is left out. done is called after each document, with the files beside it: notes, artifacts, and series if they are wanted.
+func (c *Client) ExportAll(ctx context.Context, dir string, withSeries bool, done func(r Ref, beside []string, n, of int)) error {
 	all, err := c.List(ctx)
 	if err != nil {
 		return err
@@ -181,32 +181,50 @@ func (c *Client) ExportAll(ctx context.Context, dir string, withSeries bool, don
 			return err
 		}
 	}
+	var exported []Ref
 	for i, ref := range all {
 		err := c.Export(ctx, ref, filepath.Join(dir, ref.File()), nil)
 		var files []string
-		if err == nil && withSeries {
-			files, err = c.ExportSeries(ctx, ref, filepath.Join(dir, ref.File()))
+		if err == nil {
+			files, err = c.beside(ctx, ref, filepath.Join(dir, ref.File()), withSeries)
 		}
-		var refused *RefusedError
-		if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+		if isMissing(err) {
 			continue
 		} else if err != nil {
 			return err
 		}
+		exported = append(exported, ref)
 		done(ref, files, i+1, len(all))
 	}
-	return nil
+	comparisons, err := c.exportComparisons(ctx, dir, exported)
+	for _, ref := range comparisons {
+		done(ref, nil, len(all), len(all))
+	}
+	return err
+}
+
+// beside writes what goes into files beside a document.
+func (c *Client) beside(ctx context.Context, of Ref, document string, withSeries bool) (files []string, err error) {
+	if of.Kind == Run {
+		files, err = c.ExportNotes(ctx, of, document)
+	}
+	if err == nil && withSeries {
+		var rows []string
+		rows, err = c.ExportSeries(ctx, of, document)
+		files = append(files, rows...)
+	}
+	return files, err
 }
 
 // save writes a file with fill, which begins again when the server was away. file "" is out itself. The file is complete or, after an
-// error, as it was before; its name may end in .gz or .zst, and it is compressed then.
-func (c *Client) save(ctx context.Context, file string, out io.Writer, fill func(io.Writer) error) error {
+// error, as it was before.
+func (c *Client) save(ctx context.Context, file string, pack packer, out io.Writer, fill func(io.Writer) error) error {
 	part, err := newPart(file)
 	if err != nil {
 		return err
 	}
 	err = c.retry(ctx, func() error {
-		w, err := begin(part, file)
+		w, err := begin(part, pack)
 		if err != nil {
 			return &permanentError{err}
 		}
@@ -239,21 +257,32 @@ func newPart(file string) (*os.File, error) {
 	return os.OpenFile(name, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o644) //nolint:gosec // as any file that a user writes
 }
 
+// packer is how a file is written.
+type packer func(io.Writer) (io.WriteCloser, error)
+
+// plainly writes what there is.
+func plainly(w io.Writer) (io.WriteCloser, error) { return plain{w}, nil }
+
+// packed compresses a file whose name ends in .gz or .zst.
+func packed(file string) packer {
+	switch {
+	case strings.HasSuffix(file, ".gz"):
+		return func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil }
+	case strings.HasSuffix(file, ".zst"):
+		return func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1)) }
+	}
+	return plainly
+}
+
 // begin empties the part of a file.
-func begin(part *os.File, file string) (io.WriteCloser, error) {
+func begin(part *os.File, pack packer) (io.WriteCloser, error) {
 	if _, err := part.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
 	if err := part.Truncate(0); err != nil {
 		return nil, err
 	}
-	switch {
-	case strings.HasSuffix(file, ".gz"):
-		return gzip.NewWriter(part), nil
-	case strings.HasSuffix(file, ".zst"):
-		return zstd.NewWriter(part, zstd.WithEncoderConcurrency(1))
-	}
-	return plain{part}, nil
+	return pack(part)
 }
 
 type plain struct{ io.Writer }

@@ -98,10 +98,7 @@ func interrupted(r Result, done, files int) error {
 
 // order is that in which one needs the other.
 func order(k Kind) int {
-	if k == Series {
-		return len(Kinds)
-	}
-	return slices.Index(Kinds, k)
+	return slices.Index(append(slices.Clone(Kinds), Notes, Comparison, Series), k)
 }
 
 func (im *Import) count(s *Summary, r Result) error {
@@ -222,13 +219,20 @@ func (im *Import) one(ctx context.Context, d *Document, before int64, coming map
 	im.Watcher.Sending(d)
 	r := Result{Name: d.Name, Document: d}
 	post := im.postDocument
-	if d.Kind == Series {
+	switch d.Kind {
+	case Series:
 		post = im.postSeries
+	case Notes:
+		post = im.postNotes
+	case Comparison:
+		post = im.postComparison
 	}
 	answer, err := post(ctx, d, before)
 	switch {
 	case err != nil && im.DryRun && d.parentIsComing(err, coming):
-		r.Created, r.Stored = true, "after what it belongs to"
+		if r.Created, r.Stored = true, "after what it belongs to"; d.Kind == Notes {
+			r.Stored = answer.stored(Notes) + ", " + r.Stored
+		}
 	case err != nil:
 		r.Err = err
 		return r
@@ -250,7 +254,7 @@ func (d *Document) parentIsComing(err error, coming map[string]bool) bool {
 	}
 	switch refused.Code {
 	case "not_found":
-		return d.Kind == Series && coming[d.rows.Of.ID]
+		return (d.Kind == Series || d.Kind == Notes) && coming[d.ID()]
 	case "unknown_dataset":
 		return coming[d.ids["dataset_id"]]
 	case "unknown_run":
@@ -272,7 +276,8 @@ type answer struct {
 	Measurement   string   `json:"measurement"`
 	RowCount      int64    `json:"row_count"`
 
-	rows int64 // that were sent
+	rows             int64 // that were sent
+	notes, artifacts int   // of a run
 }
 
 // read takes the body of a foldbook server's answer.
@@ -293,6 +298,8 @@ func (a *answer) stored(kind Kind) string {
 		return fmt.Sprintf("%d folds", a.FoldsStored)
 	case Simulation:
 		return fmt.Sprintf("%d buckets, %d trades", a.BucketsStored, a.TradesStored)
+	case Notes:
+		return fmt.Sprintf("%d notes, %d artifacts", a.notes, a.artifacts)
 	case Series:
 		return fmt.Sprintf("%d rows sent, %d are in %s", a.rows, a.RowCount, a.Measurement)
 	}
@@ -309,7 +316,12 @@ func (a *answer) warnings(d *Document) []string {
 
 // postDocument sends a file.
 func (im *Import) postDocument(ctx context.Context, d *Document, before int64) (answer, error) {
-	return im.post(ctx, "/api/"+d.Kind.plural(), im.Replace && d.Kind != Dataset, func(req *http.Request) error {
+	return im.post(ctx, "/api/"+d.Kind.plural(), im.Replace && d.Kind != Dataset, im.body(d, before))
+}
+
+// body makes a file the body of a request.
+func (im *Import) body(d *Document, before int64) func(req *http.Request) error {
+	return func(req *http.Request) error {
 		file, err := d.reopen()
 		if err != nil {
 			return err
@@ -324,11 +336,18 @@ func (im *Import) postDocument(ctx context.Context, d *Document, before int64) (
 			req.Header.Set("Expect", "100-continue")
 		}
 		return nil
-	})
+	}
 }
 
 // post makes a request, whose body it sets, until the server has answered.
 func (im *Import) post(ctx context.Context, path string, replace bool, set func(*http.Request) error) (a answer, err error) {
+	err = im.send(ctx, path, replace, set, func(resp *http.Response) error { return a.read(resp.Body) })
+	return a, err
+}
+
+func (im *Import) send(
+	ctx context.Context, path string, replace bool, set func(*http.Request) error, read func(*http.Response) error,
+) error {
 	query := url.Values{}
 	if im.DryRun {
 		query.Set("dry_run", "true")
@@ -336,13 +355,12 @@ func (im *Import) post(ctx context.Context, path string, replace bool, set func(
 	if replace {
 		query.Set("replace", "true")
 	}
-	err = im.Client.retry(ctx, func() error {
+	return im.Client.retry(ctx, func() error {
 		resp, err := im.Client.send(ctx, http.MethodPost, path, query, set)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = resp.Body.Close() }()
-		return a.read(resp.Body)
+		return read(resp)
 	})
-	return a, err
 }

@@ -1,7 +1,6 @@
 package transfer
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -44,7 +43,7 @@ func (im *Import) openRows(d *Document, sent func(int64), kinds map[string]rowre
 	if err != nil {
 		return nil, err
 	}
-	text, _, done, err := decompress(bufio.NewReaderSize(&sending{file: file, sent: sent}, 64<<10))
+	text, _, done, err := decompress(newReader(&sending{file: file, sent: sent}))
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -98,11 +97,7 @@ func (c *Client) FindDataset(ctx context.Context, name string) (id string, err e
 
 // SeriesFile is where ExportSeries puts a series beside a document's file.
 func SeriesFile(document, name string) string {
-	stem := document
-	for _, ext := range extensions {
-		stem = strings.TrimSuffix(stem, ext)
-	}
-	return stem + "." + name + ".arrow"
+	return stem(document) + "." + name + ".arrow"
 }
 
 // ExportSeries writes the rows of something beside its document, a file for each series that it has, which Import takes
@@ -110,7 +105,7 @@ func SeriesFile(document, name string) string {
 func (c *Client) ExportSeries(ctx context.Context, of Ref, document string) (files []string, err error) {
 	for _, name := range series[of.Kind] {
 		r, file := Rows{of, name}, SeriesFile(document, name)
-		err := c.save(ctx, file, nil, func(w io.Writer) error { return c.copySeries(ctx, r, w) })
+		err := c.save(ctx, file, plainly, nil, func(w io.Writer) error { return c.copySeries(ctx, r, w) })
 		switch {
 		case err == nil:
 			files = append(files, file)

@@ -1239,7 +1239,7 @@ export interface paths {
         put?: never;
         /**
          * Write a note on a run or a fold
-         * @description Each request stores one more.
+         * @description Each request stores one more, of at most 1000 of a run. With an annotation_id, which an import sends, it stores that one, or changes the stored one to it.
          */
         post: operations["CreateAnnotation"];
         delete?: never;
@@ -1291,7 +1291,7 @@ export interface paths {
         put?: never;
         /**
          * Save a comparison of runs
-         * @description Each request stores one more.
+         * @description Each request stores one more, of at most 1000. With a comparison_id, which an import sends, it stores that one, or changes the stored one to it.
          */
         post: operations["CreateComparison"];
         delete?: never;
@@ -1363,7 +1363,7 @@ export interface paths {
         put?: never;
         /**
          * Store an artifact
-         * @description The body is the artifact, at most 16 MiB, and its Content-Type is kept. One of the same name is replaced.
+         * @description The body is the artifact, at most 16 MiB, and its Content-Type is kept. One of the same name is replaced. A run has at most 1000.
          */
         post: operations["StoreArtifact"];
         /**
@@ -1709,6 +1709,16 @@ export interface components {
             [key: string]: unknown;
         };
         AnnotationUpload: {
+            /**
+             * Format: uuid
+             * @description The note's own id; without it the service makes one.
+             */
+            annotation_id?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was written; without it, now. A stored note keeps its own.
+             */
+            created_at?: string | null;
             /** @description The note, in Markdown. */
             body: string;
             /**
@@ -1726,6 +1736,16 @@ export interface components {
             author?: string;
         };
         ComparisonUpload: {
+            /**
+             * Format: uuid
+             * @description The comparison's own id; without it the service makes one.
+             */
+            comparison_id?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was saved; without it, now. A stored comparison keeps its own.
+             */
+            created_at?: string | null;
             /** @description What people call it. */
             name: string;
             run_ids?: components["schemas"]["RunIDList"];
@@ -9096,7 +9116,13 @@ export interface operations {
     };
     CreateAnnotation: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Do all the work, answer with the result, and roll it back.
+                 * @example false
+                 */
+                dry_run?: components["parameters"]["DryRun"];
+            };
             header?: never;
             path: {
                 /**
@@ -9113,6 +9139,16 @@ export interface operations {
             };
         };
         responses: {
+            /** @description The note of this annotation_id, as it is now. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Annotation"];
+                };
+            };
             /** @description The note. */
             201: {
                 headers: {
@@ -9125,6 +9161,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedEncoding"];
             503: components["responses"]["Unavailable"];
@@ -9275,7 +9312,13 @@ export interface operations {
     };
     CreateComparison: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Do all the work, answer with the result, and roll it back.
+                 * @example false
+                 */
+                dry_run?: components["parameters"]["DryRun"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -9286,6 +9329,16 @@ export interface operations {
             };
         };
         responses: {
+            /** @description The comparison of this comparison_id, as it is now. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedComparison"];
+                };
+            };
             /** @description The comparison. */
             201: {
                 headers: {
@@ -9297,6 +9350,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedEncoding"];
             503: components["responses"]["Unavailable"];
@@ -9507,7 +9561,13 @@ export interface operations {
     };
     StoreArtifact: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Do all the work, answer with the result, and roll it back.
+                 * @example false
+                 */
+                dry_run?: components["parameters"]["DryRun"];
+            };
             header?: never;
             path: {
                 /**
@@ -9541,6 +9601,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failed"];

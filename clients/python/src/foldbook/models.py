@@ -118,6 +118,8 @@ ComparisonSettings: TypeAlias = "dict[str, Any]"
 
 
 class OptionalAnnotationUpload(TypedDict, total=False):
+    annotation_id: str | None
+    created_at: str | None
     fold_number: int | None
     author: str | None
 
@@ -132,6 +134,8 @@ class AnnotationPatch(TypedDict, total=False):
 
 
 class OptionalComparisonUpload(TypedDict, total=False):
+    comparison_id: str | None
+    created_at: str | None
     run_ids: RunIDList
     settings: ComparisonSettings
 
