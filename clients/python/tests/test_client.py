@@ -1,11 +1,14 @@
 """The client against a service: TestPythonClient of package api starts one, and without FOLDBOOK_SERVER it is that of make run."""
 
 import datetime
+import itertools
+import json
 import math
 import pickle
 import unittest
 import uuid
 import warnings
+from unittest import mock
 
 import httpx
 import pandas as pd
@@ -46,8 +49,6 @@ class Records(unittest.TestCase):
         self.assertEqual(client.dataset(self.slugs[0])["symbol"], TAG)
 
     def test_lists_are_read_page_after_page(self) -> None:
-        from unittest import mock
-
         with mock.patch("foldbook.client.PAGE", 2):
             seen = [dataset["dataset_slug"] for dataset in client.datasets(symbol=TAG)]
             three = list(client.datasets(symbol=TAG, limit=3))
@@ -153,8 +154,56 @@ class Series(unittest.TestCase):
         self.assertEqual(equity["cumulative_return_pct"].to_list(), [1.0, 0.5])
         compared = client.compare([run_id], points=10)
         self.assertEqual([run["simulation_id"] for run in compared["runs"]], [simulation])
+        self.assertEqual([run["run_id"] for run in client.compare(dataset_slug=[self.slug])["runs"]], [run_id])
         board = client.leaderboard(dataset=self.slug, target="TGT_3")
         self.assertEqual([row["run_id"] for row in board["rows"]], [run_id])
+
+
+class Live(unittest.TestCase):
+    def test_what_is_written_is_told_and_told_again_to_who_comes_later(self) -> None:
+        slug = f"py_live_{TAG}"
+        only = {"topic": "datasets", "id": [str(uuid.uuid5(uuid.NAMESPACE_URL, slug))]}
+        told = client.watch(**only)
+        hello = next(told)
+        self.assertEqual((hello.type, hello.event), ("hello", None))
+        client.log_dataset(slug, granularity="1h")
+        created = next(told)
+        self.assertEqual((created.type, created.event["kind"], created.event["data"]["dataset_slug"]), ("event", "created", slug))
+        told.close()
+        again = [message.seq for message in itertools.islice(client.watch(after=hello.seq, **only), 2)]
+        self.assertEqual(again, [hello.seq, created.seq])
+        with self.assertRaisesRegex(FoldbookError, "topic"):
+            next(client.watch(topic="folds"))
+
+    def test_a_lost_connection_is_made_again_after_the_last_event(self) -> None:
+        def said(kind: str, number: int, **data: object) -> str:
+            return f"id: {number}\nevent: {kind}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+
+        name = "two\u2028lines"  # which is no end of a line here
+        answers = [
+            httpx.Response(200, text=said("hello", 4, seq=9) + ": ping\n\n"),  # cut off before the event that it has missed
+            httpx.ReadError("lost"),
+            httpx.Response(503, headers={"Retry-After": "7"}),
+            httpx.Response(200, text=said("hello", 4, seq=9) + said("runs", 5, data={"name": name}) + said("runs", 6)[:-1]),
+            httpx.Response(200, text=said("reset", 9, seq=9)),
+            httpx.Response(401, json={"code": "unauthorized", "message": "the key has expired", "request_id": "r", "details": {}}),
+        ]
+        asked, waits = [], []
+
+        def handle(request: httpx.Request) -> httpx.Response:
+            asked.append(request.headers.get("Last-Event-ID"))
+            answer = answers[len(asked) - 1]
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        watched = []
+        with mock.patch("foldbook.events.time.sleep", waits.append), self.assertRaisesRegex(FoldbookError, "expired"):
+            for message in Client("http://test", transport=httpx.MockTransport(handle)).watch(after=4):
+                watched.append((message.type, message.seq, message.event and message.event["data"]["name"]))
+        self.assertEqual(watched, [("hello", 4, None), ("hello", 4, None), ("event", 5, name), ("reset", 9, None)])
+        self.assertEqual(asked, ["4", "4", "4", "4", "5", "9"])
+        self.assertEqual(waits, [0.25, 0.5, 7, 0.25, 0.25])
 
 
 class Repeats(unittest.TestCase):

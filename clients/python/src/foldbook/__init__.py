@@ -2,6 +2,7 @@
 
 from .client import Client
 from .errors import FoldbookError, FoldbookWarning
+from .events import Message
 from .frames import Frame, Listing
 
-__all__ = ["Client", "FoldbookError", "FoldbookWarning", "Frame", "Listing"]
+__all__ = ["Client", "FoldbookError", "FoldbookWarning", "Frame", "Listing", "Message"]

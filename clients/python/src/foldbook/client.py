@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from . import models as m
 from .errors import FoldbookWarning
+from .events import Message, listen
 from .frames import Frame, Listing, streams, table_of
 from .transport import Body, Transport, plain
 
@@ -135,13 +136,22 @@ class Client:
     def simulation(self, simulation_id: str) -> m.SimulationFlat:
         return cast(m.SimulationFlat, self.request("GET", f"/api/simulations/{simulation_id}"))
 
-    def compare(self, runs: Iterable[str], **query: Unpack[m.CompareRunsQuery]) -> m.Comparison:
-        """Runs side by side: figures, metrics, what differs in the configuration, folds, equity."""
-        return cast(m.Comparison, self.request("GET", "/api/runs/compare", {**query, "ids": list(runs)}))
+    def compare(self, runs: Iterable[str] | None = None, **query: Unpack[m.CompareRunsQuery]) -> m.Comparison:
+        """Runs, by their ids or by the filters of `runs()`, side by side: figures, metrics, what differs in the configuration, folds, equity."""
+        if runs is not None:
+            query["ids"] = list(runs)
+        return cast(m.Comparison, self.request("GET", "/api/runs/compare", query))
 
     def leaderboard(self, **query: Unpack[m.GetLeaderboardQuery]) -> m.Leaderboard:
         """The runs of a `search_id`, or of a `dataset` and `target`, ranked, with p-values that count every trial."""
         return cast(m.Leaderboard, self.request("GET", "/api/leaderboard", query))
+
+    def watch(self, after: int | None = None, **query: Unpack[m.ListenEventsQuery]) -> Iterator[Message]:
+        """What changes, as it changes, until the loop is left; a connection that is lost is made again, and nothing is missed.
+
+        Who reads a list at `hello`, the first message, misses nothing after it. `after` goes on after an event.
+        """
+        return listen(self._transport.http, query, after)
 
     # Series
 
