@@ -14,8 +14,7 @@ import (
 )
 
 type seedCmd struct {
-	Scale  int  `placeholder:"N" help:"Store random rows instead: N times 50 datasets, 200 runs, 200 simulations, N million rows of series."`
-	Search bool `help:"Store a search of 60 trials instead: mostly noise, one true effect, one winner that was fitted to its returns."`
+	Scale int `placeholder:"N" help:"Store random rows instead: N times 50 datasets, 200 runs, 200 simulations, N million rows of series."`
 }
 
 // Help is the text below the summary.
@@ -40,11 +39,7 @@ func (c seedCmd) Run(ctx context.Context) error {
 	}
 	serve := (&stack{root: root}).foldbook("serve")
 	serve.Env = append(serve.Env, "LOG_LEVEL=error") // what it prints is shown when it fails
-	store := seed.Run
-	if c.Search {
-		store = seed.Search
-	}
-	return beside(ctx, serve, func(address string) error { return store(ctx, "http://"+address, os.Stdout) })
+	return beside(ctx, serve, func(address string) error { return seed.Run(ctx, "http://"+address, os.Stdout) })
 }
 
 func seedAtScale(ctx context.Context, root string, scale int) error {

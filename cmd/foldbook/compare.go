@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -152,9 +153,21 @@ func (c leaderboardCmd) Run(a *app) error {
 		w.table(paths, rows[:min(len(rows), max(c.Limit, 0))])
 		w.printf("\n%s trials are recorded; probability of overfitting %s; the best of them without skill would have a Sharpe ratio of %s a %s\n",
 			cell(at(answer, "trials.recorded")), cell(at(answer, "overfit.pbo")), cell(answer["expected_max_sharpe"]), cell(answer["period"]))
+		w.printf("skill was shown (p_value below 0.05) by %s\n", cmp.Or(strings.Join(skilled(rows), ", "), "none of them"))
 		for _, run := range objects(answer["incomparable"]) {
 			w.printf("not ranked: %s: %s\n", cmp.Or(cell(run["name"]), cell(run["run_id"])), strings.Join(texts(run["reasons"]), "; "))
 		}
 		warn(a, answer)
 	})
+}
+
+// skilled are the names of the runs whose evidence is left after all trials.
+func skilled(rows []map[string]any) (names []string) {
+	for _, row := range rows {
+		p, _ := at(row, "figures.p_value.value").(json.Number)
+		if x, err := p.Float64(); err == nil && x < 0.05 {
+			names = append(names, cmp.Or(cell(row["name"]), cell(row["run_id"])))
+		}
+	}
+	return names
 }

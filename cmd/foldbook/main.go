@@ -65,6 +65,7 @@ type cli struct {
 	Leaderboard leaderboardCmd `cmd:"" help:"Rank the runs of a search, with what is left after so many trials."`
 
 	Rm      rmCmd      `cmd:"" help:"Remove one of them, with its rows."`
+	Seed    seedCmd    `cmd:"" help:"Store a search to try the leaderboard on."`
 	Doctor  doctorCmd  `cmd:"" help:"Find what PostgreSQL and QuestDB do not agree about, and repair it."`
 	Grants  grantsCmd  `cmd:"" help:"Print the SQL that gives a role the rights that the service needs."`
 	Key     keyCmd     `cmd:"" help:"Make, list and end the keys of callers."`

@@ -76,6 +76,15 @@ func TestRecords(t *testing.T) {
 	if out, _ = must(t, exitOK, environ, "ls", "--table"); strings.Count(out, "\n") != 2 {
 		t.Errorf("afterwards: %s", out)
 	}
+	out, _ = must(t, exitOK, environ, "seed", "--search")
+	if !strings.Contains(out, s.url+"/#/leaderboard?search_id=search-60\nfoldbook leaderboard --search search-60\n") {
+		t.Errorf("seed says %s", out)
+	}
+	out, _ = must(t, exitOK, environ, "leaderboard", "--search", "search-60", "--table", "-n", "2")
+	if words := strings.Fields(out); len(words) < 16 || words[8] != "trial-42" || words[15] != "trial-17" ||
+		!strings.Contains(out, "\nskill was shown (p_value below 0.05) by trial-17\n") {
+		t.Errorf("the search is ranked as\n%s", out)
+	}
 }
 
 // Only the name itself removes something.

@@ -2,12 +2,9 @@ package seed
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"math"
 	"math/rand/v2"
-	"net/http"
 
 	"foldbook/internal/seed/experiment"
 )
@@ -16,39 +13,34 @@ import (
 const (
 	SearchName  = "search-60"
 	searchDays  = 400
-	searchSize  = 60
+	SearchSize  = 60
 	TrueTrial   = 17 // earns a little on most days
 	OverfitWins = 42 // is the luckiest of 20 settings, of which only it was stored
 )
 
 type object = map[string]any
 
-// Search stores a search of 60 trials in the service at url: mostly noise, one weak true effect, and one winner that was fitted to its
+// Search stores, by posting records, a search of 60 trials: mostly noise, one weak true effect, and one winner that was fitted to its
 // returns. Each has a trade a day. Storing it again changes nothing.
-func Search(ctx context.Context, url string, out io.Writer) error {
-	c, none := newClient(url), func(*json.Decoder) error { return nil }
+func Search(ctx context.Context, post func(ctx context.Context, path string, record any) error) error {
 	dataset := experiment.DatasetID(SearchName)
-	err := c.call(ctx, http.MethodPost, "/api/datasets", object{
+	err := post(ctx, "/api/datasets", object{
 		"dataset_id": dataset, "dataset_slug": SearchName, "symbol": "NOISE", "granularity": "1d",
-	}, none)
-	for i := 0; i < searchSize && err == nil; i++ {
+	})
+	for i := 0; i < SearchSize && err == nil; i++ {
 		name := fmt.Sprintf("trial-%02d", i)
 		run, simulation := experiment.RunID(SearchName+name), experiment.SimulationID(SearchName+name)
-		err = c.call(ctx, http.MethodPost, "/api/runs", object{
+		err = post(ctx, "/api/runs", object{
 			"run_id": run, "dataset_id": dataset, "search_id": SearchName, "name": name, "prediction_measurement": "p_" + name,
 			"target_column": "up", "feature_columns": []string{"close"}, "hyperparameters": object{"setting": i}, "status": "COMPLETED",
 			"folds": []object{},
-		}, none)
+		})
 		if err == nil {
-			err = c.call(ctx, http.MethodPost, "/api/simulations", object{
+			err = post(ctx, "/api/simulations", object{
 				"simulation_id": simulation, "run_id": run, "dataset_id": dataset, "mode": "long", "status": "COMPLETED", "trades": trialTrades(i),
-			}, none)
+			})
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("seed the search: %w", err)
-	}
-	_, err = fmt.Fprintf(out, "%s: %d trials; GET /api/leaderboard?search_id=%s\n", SearchName, searchSize, SearchName)
 	return err
 }
 

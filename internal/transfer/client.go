@@ -5,6 +5,7 @@
 package transfer
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -233,6 +234,26 @@ func (c *Client) Call(ctx context.Context, method, path string, query url.Values
 		return err
 	})
 	return answer, err
+}
+
+// Post stores a record, whose repeat changes nothing.
+func (c *Client) Post(ctx context.Context, path string, record any) error {
+	text, err := json.Marshal(record)
+	if err != nil {
+		return fmt.Errorf("encode for %s: %w", path, err)
+	}
+	return c.retry(ctx, func() error {
+		resp, err := c.send(ctx, http.MethodPost, path, nil, func(req *http.Request) error {
+			req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+			req.Header.Set("Content-Type", "application/json")
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(io.Discard, resp.Body)
+		return errors.Join(err, resp.Body.Close())
+	})
 }
 
 // Find returns what has an id, the slug of a dataset, or the name of a run or simulation.
