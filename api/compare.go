@@ -123,7 +123,8 @@ func (s *Server) comparedIDs(ctx context.Context, p spec.CompareRunsParams) ([]u
 	}
 	q, err := s.runSearchOf(ctx, spec.ListRunsParams{
 		DatasetID: p.DatasetID, DatasetSlug: p.DatasetSlug, Symbol: p.Symbol, Status: p.Status, Measurement: p.Measurement,
-		TargetColumn: p.TargetColumn, RequestedBy: p.RequestedBy, Metric: p.Metric, Sort: p.Sort, Search: p.Search,
+		TargetColumn: p.TargetColumn, RequestedBy: p.RequestedBy, Name: p.Name, Tags: p.Tags, SearchID: p.SearchID,
+		ParentRunID: p.ParentRunID, Metric: p.Metric, Sort: p.Sort, Search: p.Search,
 	})
 	if err != nil {
 		return nil, err
@@ -161,7 +162,7 @@ func baseline(list []*record, named *string) (*record, error) {
 }
 
 func (r *record) compared() comparedRun {
-	figures := figuresOf(r.series.Returns, r.period, r.perYear)
+	figures := figuresOf(r.series.Returns, r.moments, r.period, r.perYear)
 	if r.period == periodDay {
 		dayFigures(figures, &r.series)
 	}
@@ -232,37 +233,52 @@ func common(a, b *returns.Series) (x, y []float64) {
 	return x, y
 }
 
-// overlayOf is the growth of 1 in each run, on the same days, thinned evenly; the first day and the last one stay.
+// overlayOf is the growth of 1 in each run, on the same days.
 func overlayOf(list []*record, points int) overlay {
-	o := overlay{Days: []string{}, Values: make([][]*float64, len(list))}
 	var days []int32
+	curves := make([][]float64, len(list))
 	for i, r := range list {
 		days = append(days, r.series.Days...)
-		o.Values[i] = []*float64{}
+		curves[i] = stats.Equity(r.series.Returns[:len(r.series.Days)])[1:] // folds have no days
 	}
 	slices.Sort(days)
 	days = slices.Compact(days)
-	o.Total = len(days)
-	var kept []int32
-	for i := range min(points, len(days)) {
-		if len(days) > points {
-			kept = append(kept, days[i*(len(days)-1)/(points-1)])
-		} else {
-			kept = append(kept, days[i])
-		}
+	o := overlay{Total: len(days), Values: make([][]*float64, len(list))}
+	if len(days) > points {
+		days = thinned(list, curves, days, points)
 	}
-	o.Days = dayTexts(kept)
+	o.Days = dayTexts(days)
 	for i, r := range list {
-		equity := stats.Equity(r.series.Returns)[1:]
-		for _, day := range kept {
-			var x *float64
+		o.Values[i] = make([]*float64, len(days))
+		for j, day := range days {
 			if at, ok := slices.BinarySearch(r.series.Days, day); ok {
-				x = &equity[at]
+				o.Values[i][j] = &curves[i][at]
 			}
-			o.Values[i] = append(o.Values[i], x)
 		}
 	}
 	return o
+}
+
+// thinned keeps at most so many days: half of them evenly, the first and the last among them, and of equal spans of each run the lowest and
+// the highest, so that no peak or trough is lost.
+func thinned(list []*record, curves [][]float64, days []int32, points int) (kept []int32) {
+	spans := points / (4 * len(list))
+	for i, curve := range curves {
+		for span := range spans {
+			first := span * len(curve) / spans
+			part := curve[first : (span+1)*len(curve)/spans]
+			if len(part) > 0 {
+				low, high := slices.Index(part, slices.Min(part)), slices.Index(part, slices.Max(part))
+				kept = append(kept, list[i].series.Days[first+low], list[i].series.Days[first+high])
+			}
+		}
+	}
+	even := points - 2*spans*len(list)
+	for i := range even {
+		kept = append(kept, days[i*(len(days)-1)/(even-1)])
+	}
+	slices.Sort(kept)
+	return slices.Compact(kept)
 }
 
 // holding is how many days a return of the run's target spans.

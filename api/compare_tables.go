@@ -138,13 +138,10 @@ func foldTableOf(list []*record, metric *string) foldTable {
 	}
 	rows := map[foldKey]*comparedFold{}
 	for i, r := range list {
-		before := 0.0
-		for _, f := range r.fold {
-			value := f.Metric
-			if metric == nil && f.Running != nil {
-				value, before = new((*f.Running-before)/100), *f.Running
-			} else if metric == nil {
-				value = nil
+		values := foldGains(r.fold)
+		for j, f := range r.fold {
+			if metric != nil {
+				values[j] = f.Metric
 			}
 			key := foldKey{number: f.Number}
 			if t.AlignedBy == "window" && f.Start != nil && f.End != nil {
@@ -156,7 +153,7 @@ func foldTableOf(list []*record, metric *string) foldTable {
 					rows[key].Number = &f.Number
 				}
 			}
-			rows[key].Values[i] = value
+			rows[key].Values[i] = values[j]
 		}
 	}
 	keys := slices.SortedFunc(maps.Keys(rows), func(a, b foldKey) int {

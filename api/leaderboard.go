@@ -14,6 +14,7 @@ import (
 
 	"foldbook/api/spec"
 	"foldbook/db"
+	"foldbook/internal/returns"
 	"foldbook/internal/stats"
 )
 
@@ -85,6 +86,9 @@ func (s *Server) GetLeaderboard(c echo.Context, params spec.GetLeaderboardParams
 	if params.Target != nil && params.Dataset == nil {
 		return spec.InvalidParameter("target", "goes with dataset")
 	}
+	if params.Metric != nil && !isRankedBy(*params.Metric) {
+		return errMetric
+	}
 	b := &leaderboard{
 		Search: searchedFor{SearchID: params.SearchID, Target: params.Target}, Metric: orElse(params.Metric, "sharpe"),
 		ExpectedMax: stats.None(stats.NoReturns), Rows: []ranked{}, Incomparable: []incomparable{}, WithoutReturns: []unranked{},
@@ -112,6 +116,23 @@ func (s *Server) GetLeaderboard(c echo.Context, params spec.GetLeaderboardParams
 		return err
 	}
 	return c.JSON(http.StatusOK, b)
+}
+
+// figuresOfEvidence are those of a run among the trials of its search.
+var figuresOfEvidence = []string{"sharpe", "t", "p_value", "dsr", "periods_missing"}
+
+var errMetric = spec.InvalidParameter("metric", "is no figure of the rows, nor summary_metrics. and a name")
+
+// isRankedBy tells that some run may have the figure.
+func isRankedBy(metric string) bool {
+	for _, period := range []string{periodDay, periodFold} {
+		figures := figuresOf(nil, stats.Moments{}, period, nil)
+		dayFigures(figures, &returns.Series{})
+		if _, ok := figures[metric]; ok {
+			return true
+		}
+	}
+	return strings.HasPrefix(metric, "summary_metrics.") || slices.Contains(figuresOfEvidence, metric)
 }
 
 // family reads the runs of a search, and how many configurations were ever stored in it.
@@ -147,20 +168,25 @@ func (b *leaderboard) rank(list []*record, deleted []db.ListDeletedReturnsRow) e
 	first := group[0]
 	b.Period, b.Periods, b.PerYear, b.FirstDay, b.LastDay = &first.period, len(first.series.Returns), first.perYear, first.first, first.last
 	var all [][]float64
+	var moments []stats.Moments
 	holding := 1.0
 	for _, r := range group {
-		all, holding = append(all, r.series.Returns), max(holding, r.holding())
+		all, moments, holding = append(all, r.series.Returns), append(moments, r.moments), max(holding, r.holding())
 	}
 	for i := range deleted {
 		if d := &deleted[i]; first.period == periodDay && d.Basis == first.series.Basis && slices.Equal(d.Days, first.series.Days) {
-			all = append(all, d.Returns)
+			all, moments = append(all, d.Returns), append(moments, stats.MomentsOf(d.Returns))
 			b.Trials.Deleted++
 		}
 	}
 	b.Trials.Returns = len(all)
 	b.Trials.Recorded = max(b.Trials.Recorded, int64(len(all)))
 	b.BlockLength = stats.BlockLength(b.Periods, holding)
-	evidence := b.evidence(all)
+	if n := b.Trials.Recorded - int64(len(all)); n > 0 {
+		b.Warnings = append(b.Warnings, fmt.Sprintf("%d of %d trials have no returns that are compared here (they failed, are not comparable, or "+
+			"are earlier simulations of a run): they count as if they were like the others", n, b.Trials.Recorded))
+	}
+	evidence := b.evidence(all, moments)
 	for i, r := range group {
 		row := ranked{
 			RunID: r.RunID, Name: r.Name, Status: r.Status, CreatedAt: r.CreatedAt.UTC(), SimulationID: r.SimulationID,
@@ -174,12 +200,12 @@ func (b *leaderboard) rank(list []*record, deleted []db.ListDeletedReturnsRow) e
 }
 
 // evidence computes what is left of the evidence of trials after so many of them, and returns what adds it to the figures of one.
-func (b *leaderboard) evidence(all [][]float64) func(i int, figures map[string]stats.Figure) {
+func (b *leaderboard) evidence(all [][]float64, moments []stats.Moments) func(i int, figures map[string]stats.Figure) {
 	var sharpes []float64
 	blocks, count := make([][]stats.Block, len(all)), blocksFor(len(all))
 	for i, r := range all {
 		blocks[i] = stats.BlocksOf(r, count)
-		if s := stats.MomentsOf(r).Sharpe(); s.Value != nil {
+		if s := moments[i].Sharpe(); s.Value != nil {
 			sharpes = append(sharpes, *s.Value)
 		}
 	}
@@ -188,7 +214,7 @@ func (b *leaderboard) evidence(all [][]float64) func(i int, figures map[string]s
 	b.ExpectedMax = stats.Of(stats.ExpectedMax(spread, n))
 	survivors := stats.MaxT(all, b.BlockLength, n-len(all))
 	return func(i int, figures map[string]stats.Figure) {
-		m := stats.MomentsOf(all[i])
+		m := moments[i]
 		figures["t"], figures["p_value"] = m.Sharpe(), m.Sharpe()
 		if figures["t"].Value != nil && survivors != nil {
 			figures["t"], figures["p_value"] = stats.Of(survivors[i].T), stats.Of(survivors[i].P)
@@ -244,7 +270,10 @@ func (b *leaderboard) split(list []*record) []*record {
 	return main
 }
 
-// sort ranks the rows by the metric, the highest first; those without it are the last.
+// lowest are the figures of which the lowest is the best.
+var lowest = []string{"p_value", "min_trl", "periods_missing", "ulcer", "sd_per_day", "sd_per_fold"}
+
+// sort ranks the rows by the metric, the best first; those without it are the last.
 func (b *leaderboard) sort(group []*record) error {
 	value := map[uuid.UUID]stats.Figure{}
 	name, summary := strings.CutPrefix(b.Metric, "summary_metrics.")
@@ -254,8 +283,11 @@ func (b *leaderboard) sort(group []*record) error {
 			f, ok = summaryFigure(r.SummaryMetrics, name), true
 			b.Rows[i].Figures[b.Metric] = f
 		}
-		if !ok {
-			return spec.InvalidParameter("metric", "is no figure of the rows, nor summary_metrics. and a name")
+		if !ok { // of the other period
+			return errMetric
+		}
+		if slices.Contains(lowest, b.Metric) {
+			f = f.Times(-1)
 		}
 		value[r.RunID] = f
 	}

@@ -93,22 +93,18 @@ type agentCall struct {
 }
 
 // text is an argument as a query parameter has it, empty where it is not given.
-func (a agentCall) text(name string) string {
-	switch v := a.arguments[name].(type) {
-	case string:
-		return v
-	case json.Number:
-		return v.String()
-	case []any:
-		return strings.Join(a.list(name), ",")
-	}
-	return ""
-}
+func (a agentCall) text(name string) string { return strings.Join(a.list(name), ",") }
 
+// list is the texts of an argument, whatever its type: what makes no sense is for the route to refuse, not to be left out.
 func (a agentCall) list(name string) (texts []string) {
-	list, _ := a.arguments[name].([]any)
-	for _, one := range list {
-		texts = append(texts, fmt.Sprint(one))
+	switch v := a.arguments[name].(type) {
+	case nil:
+	case []any:
+		for _, one := range v {
+			texts = append(texts, fmt.Sprint(one))
+		}
+	default:
+		texts = []string{fmt.Sprint(v)}
 	}
 	return texts
 }
@@ -161,22 +157,22 @@ func decodeNumbers(text []byte) (object map[string]any, err error) {
 	return object, d.Decode(&object)
 }
 
-// runID is the id of the run that an argument names.
-func (a agentCall) runID(name string) (string, error) {
-	text := a.text(name)
-	if id, err := uuid.Parse(text); err == nil {
+// id is the id of a run or simulation, of which there is a list, that has an id or a name.
+func (a agentCall) id(list, name string) (string, error) {
+	if id, err := uuid.Parse(name); err == nil {
 		return id.String(), nil
 	}
-	found, err := a.get("/api/runs", url.Values{"name": {text}, "fields": {"run_id"}, "limit": {"2"}})
+	member := strings.TrimSuffix(list, "s") + "_id"
+	found, err := a.get("/api/"+list, url.Values{"name": {name}, "fields": {member}, "limit": {"2"}})
 	if err != nil {
 		return "", err
 	}
-	runs, _ := found["runs"].([]any)
-	if len(runs) != 1 {
-		return "", refusal{fmt.Sprintf("not_found: %s runs have the name %q: give the id of one, which search_runs finds", found["total"], text)}
+	records, _ := found[list].([]any)
+	if len(records) != 1 {
+		return "", refusal{fmt.Sprintf("not_found: %s %s have the name %q: give the id of one; search_runs finds runs, get_run their simulations",
+			found["total"], list, name)}
 	}
-	run, _ := runs[0].(map[string]any)
-	return fmt.Sprint(run["run_id"]), nil
+	return fmt.Sprint(inside(records[0], member)), nil
 }
 
 // agentAnswer keeps what a handler answers.

@@ -91,14 +91,15 @@ func TestAgent(t *testing.T) {
 		{"fold_table", `{"run": "` + newRun + `", "metrics": ["hit_rate"], "from": 310}`, false, []string{`"metrics.hit_rate"`, "[311,"}},
 		{"fold_table", `{"run": "` + newRun + `", "limit": 312, "tokens": 20000}`, false, []string{"[0,", "[311,"}},
 		{"compare_runs", `{"runs": ["` + newRun + `"]}`, false, []string{`"configuration":[]`, `"figures":{`, `"summary_metrics.pf_long"`}},
-		{"compare_runs", `{"runs": ["nobody"]}`, true, []string{"invalid_"}},
+		{"compare_runs", `{"runs": ["nobody"]}`, true, []string{"not_found", "search_runs"}},
+		{"search_runs", `{"metric": "summary_metrics.pf_long>=1.4"}`, false, []string{`"rows":[]`}}, // a text where a list is described
 		{"leaderboard", `{"dataset": "btc25_1", "target": "TGT_315"}`, false, []string{`"recorded":1`, `"figures.p_value"`, newRun}},
 		{"leaderboard", `{}`, true, []string{"search_id"}},
 		{"series_summary", `{"dataset": "` + name + `"}`, false, []string{`"indicator_row_count":3`, `"rsi_14"`}},
 		{"series_summary", `{"dataset": "` + name + `", "column": "rsi_14", "start": "2024-01-01T01:00:00Z"}`, false, []string{`"count":2`, `"mean":3`}},
 		{"series_summary", `{"dataset": "` + name + `", "column": "rsi_15"}`, true, []string{"rsi_15"}},
 		{"equity", `{"simulation": "` + newSim + `"}`, false, []string{`"total_return_pct":580`, `"max_drawdown_pct":0`}},
-		{"equity", `{"simulation": "../../healthz"}`, true, []string{"invalid_id"}},
+		{"equity", `{"simulation": "../../healthz"}`, true, []string{"not_found"}},
 	} {
 		result, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: tc.tool, Arguments: json.RawMessage(tc.arguments)})
 		if err != nil {

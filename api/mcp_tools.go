@@ -58,7 +58,7 @@ var tools = []tool{
 			"baseline with intervals, and warnings why they do not compare.",
 		required: []string{"runs"},
 		arguments: map[string]string{
-			"runs": "list: ids, 2 to 100", "baseline": "id; the first unless given", "folds": "yes: with the folds, aligned",
+			"runs": "list: ids or names, 2 to 100", "baseline": "id or name; the first unless given", "folds": "yes: with the folds, aligned",
 			"points": "integer: days of equity, none unless given",
 		},
 		read: compareRuns,
@@ -90,7 +90,7 @@ var tools = []tool{
 			"drawdown. get_run has the ids of simulations.",
 		required: []string{"simulation"},
 		arguments: map[string]string{
-			"simulation": "id", "points": "integer: 60 unless given", "basis": "closed (by trade, the default) or mark (by bar, open trades valued)",
+			"simulation": "id or name", "points": "integer: 60 unless given", "basis": "closed (by trade, the default) or mark (by bar, open trades valued)",
 		},
 		read: equityCurve,
 	},
@@ -116,7 +116,7 @@ func searchRuns(a agentCall) (any, error) {
 }
 
 func getRun(a agentCall) (any, error) {
-	id, err := a.runID("run")
+	id, err := a.id("runs", a.text("run"))
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +136,7 @@ func getRun(a agentCall) (any, error) {
 }
 
 func foldRows(a agentCall) (any, error) {
-	id, err := a.runID("run")
+	id, err := a.id("runs", a.text("run"))
 	if err != nil {
 		return nil, err
 	}
@@ -159,12 +159,28 @@ func foldRows(a agentCall) (any, error) {
 }
 
 func compareRuns(a agentCall) (any, error) {
-	q := a.query("runs=ids", "baseline", "points")
+	q := a.query("points")
+	ids := []string{}
+	for _, name := range a.list("runs") {
+		id, err := a.id("runs", name)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	q.Set("ids", strings.Join(ids, ","))
+	if name := a.text("baseline"); name != "" {
+		id, err := a.id("runs", name)
+		if err != nil {
+			return nil, err
+		}
+		q.Set("baseline", id)
+	}
 	found, err := a.get("/api/runs/compare", q)
 	if err != nil {
 		return nil, err
 	}
-	if a.text("folds") != "yes" {
+	if f := a.text("folds"); f != "yes" && f != "true" {
 		delete(found, "folds")
 	}
 	if q.Get("points") == "" {
@@ -209,7 +225,11 @@ func equityCurve(a agentCall) (any, error) {
 	q := a.query("basis")
 	q.Set("points", cmp.Or(a.text("points"), "60"))
 	q.Set("shape", "arrays")
-	return a.get("/api/simulations/"+url.PathEscape(a.text("simulation"))+"/equity", q)
+	id, err := a.id("simulations", a.text("simulation"))
+	if err != nil {
+		return nil, err
+	}
+	return a.get("/api/simulations/"+id+"/equity", q)
 }
 
 // described are the schemas of openapi.yaml that describe_schema shows.

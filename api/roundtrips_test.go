@@ -80,9 +80,13 @@ func TestRoundTrips(t *testing.T) {
 	ask("list of runs", http.MethodGet, "/api/walkforward/runs", "")
 	ask("runs of the current API", http.MethodGet, "/api/runs", "")
 	ask("search by a metric", http.MethodGet, "/api/runs?metric=summary_metrics.more%3D1", "")
+	ask("tear sheet", http.MethodGet, "/api/simulations/"+newSim+"/tearsheet", "")
+	ask("tear sheet of stored returns", http.MethodGet, "/api/simulations/"+newSim+"/tearsheet", "")
+	ask("compare runs", http.MethodGet, "/api/runs/compare?ids="+newRun, "")
 	want := map[string]int64{
 		"create a dataset": 5, "create a run": 6, "replace a run": 7, "create a simulation": 7, "replace a simulation": 9, "create another run": 6,
 		"change a run": 5, "change a simulation": 5, "run in detail": 2, "list of runs": 1, "runs of the current API": 1, "search by a metric": 2,
+		"tear sheet": 5, "tear sheet of stored returns": 4, "compare runs": 3,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("round trips (-want +got):\n%s", diff)

@@ -29,6 +29,7 @@ type record struct {
 	db.ListComparedRunsRow
 	fold        []foldCell
 	series      returns.Series // of the newest simulation, or of the folds
+	moments     stats.Moments  // of the series
 	period      string
 	perYear     *float64
 	first, last *string
@@ -88,6 +89,7 @@ func (s *Server) records(ctx context.Context, ids []uuid.UUID, metric string, al
 	for _, id := range ids {
 		if r := byID[id]; r != nil && !slices.Contains(list, r) {
 			r.settle()
+			r.moments = stats.MomentsOf(r.series.Returns)
 			list = append(list, r)
 		}
 	}
@@ -115,12 +117,23 @@ func (r *record) settle() {
 	r.perYear = periodsPerYear(r.series.Days)
 }
 
-// foldReturns are what each fold added to the running sum, which is in percent; folds without one are left out.
-func foldReturns(folds []foldCell) []float64 {
-	list, before := []float64{}, 0.0
-	for _, f := range folds {
+// foldGains are what each fold added to the running sum, which is in percent; nil for folds without one.
+func foldGains(folds []foldCell) []*float64 {
+	list, before := make([]*float64, len(folds)), 0.0
+	for i, f := range folds {
 		if f.Running != nil {
-			list, before = append(list, (*f.Running-before)/100), *f.Running
+			list[i], before = new((*f.Running-before)/100), *f.Running
+		}
+	}
+	return list
+}
+
+// foldReturns are the gains of the folds that have one.
+func foldReturns(folds []foldCell) []float64 {
+	list := []float64{}
+	for _, gain := range foldGains(folds) {
+		if gain != nil {
+			list = append(list, *gain)
 		}
 	}
 	return list
@@ -147,9 +160,8 @@ func dayTexts(days []int32) []string {
 }
 
 // figuresOf are the figures of returns; docs/statistics.md has their formulas by these names.
-func figuresOf(r []float64, period string, perYear *float64) map[string]stats.Figure {
-	m, per := stats.MomentsOf(r), "_per_"+period
-	sharpe, sortino := m.Sharpe(), stats.Sortino(r, 0)
+func figuresOf(r []float64, m stats.Moments, period string, perYear *float64) map[string]stats.Figure {
+	per, sharpe, sortino := "_per_"+period, m.Sharpe(), stats.Sortino(r, 0)
 	yearly, year := func(f stats.Figure) stats.Figure { return f.Times(math.Sqrt(*perYear)) }, 0.0
 	if perYear == nil {
 		yearly = func(stats.Figure) stats.Figure { return stats.None(stats.TooFewPeriods) }

@@ -1,14 +1,17 @@
 package api_test
 
 import (
+	"encoding/json"
 	"fmt"
-	"io"
 	"net/http/httptest"
 	"os"
+	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 
 	"foldbook/internal/seed"
+	"foldbook/internal/transfer"
 )
 
 // statistics.md, An example: the figures of the search are those that the service answers, whatever they say.
@@ -17,8 +20,12 @@ func TestStatisticsDocsShowTheSearch(t *testing.T) {
 	h := newHarness(t)
 	server := httptest.NewServer(h.http)
 	t.Cleanup(server.Close)
+	client, err := transfer.New(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range 2 { // a search that is stored again has no more trials
-		if err := seed.Search(t.Context(), server.URL, io.Discard); err != nil {
+		if err := seed.Search(t.Context(), client.Post); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -36,7 +43,11 @@ func TestStatisticsDocsShowTheSearch(t *testing.T) {
 		}
 		Overfit struct{ PBO figure }
 	}
-	h.read("/api/leaderboard?search_id="+seed.SearchName, &got)
+	request := regexp.MustCompile(`(?m)^\$ (curl .*/api/leaderboard.*)$`).FindStringSubmatch(docs)[1]
+	answer, err := exec.CommandContext(t.Context(), "bash", "-c", strings.ReplaceAll(request, "http://127.0.0.1:33931", server.URL)).Output()
+	if err != nil || json.Unmarshal(answer, &got) != nil {
+		t.Fatalf("%s: %v\n%s", request, err, answer)
+	}
 	if got.Trials.Recorded != 60 || len(got.Rows) != 60 {
 		t.Errorf("%d trials and %d rows, want 60", got.Trials.Recorded, len(got.Rows))
 	}
@@ -64,4 +75,7 @@ func TestStatisticsDocsShowTheSearch(t *testing.T) {
 			t.Errorf("docs/statistics.md does not define %s", name)
 		}
 	}
+	t.Run("Python", func(t *testing.T) {
+		runCells(t, python(t), "../docs/statistics.md", "http://127.0.0.1:33931", server.URL)
+	})
 }

@@ -142,6 +142,7 @@ type board struct {
 	Overfit        struct{ PBO figure }
 	Incomparable   []struct{ Reasons []string }
 	WithoutReturns []struct{ Status string } `json:"without_returns"`
+	Warnings       []string
 }
 
 func noise(rng *rand.Rand, n int, mean float64) []float64 {
@@ -170,6 +171,13 @@ func TestDeletedTrialsCount(t *testing.T) {
 	if before.Trials.Recorded != 13 || len(before.Rows) != 12 || len(before.WithoutReturns) != 1 || before.Rows[0].RunID != winner || before.Overfit.PBO.Value == nil {
 		t.Fatalf("%+v", before)
 	}
+	var byEvidence board
+	if h.read("/api/leaderboard?search_id=grid&metric=p_value", &byEvidence); byEvidence.Rows[0].RunID != winner {
+		t.Errorf("the best p_value is %v", byEvidence.Rows[0].Figures["p_value"])
+	}
+	if len(before.Warnings) != 1 || !strings.HasPrefix(before.Warnings[0], "1 of 13 trials have no returns that are compared here") {
+		t.Errorf("warnings: %q", before.Warnings)
+	}
 	for _, run := range losers {
 		h.remove("/api/runs/" + run + "?cascade=true")
 	}
@@ -188,7 +196,7 @@ func TestDeletedTrialsCount(t *testing.T) {
 		t.Errorf("a repeated configuration makes %d trials of 13", again.Trials.Recorded)
 	}
 	h.refused("/api/leaderboard", 400, "invalid_parameter", "parameter search_id or dataset is needed: they say which runs are trials of one search")
-	h.refused("/api/leaderboard?search_id=grid&metric=size", 400, "invalid_parameter", "parameter metric is no figure of the rows, nor summary_metrics. and a name")
+	h.refused("/api/leaderboard?search_id=nothing&metric=size", 400, "invalid_parameter", "parameter metric is no figure of the rows, nor summary_metrics. and a name")
 	var bySummary board
 	if h.read("/api/leaderboard?dataset="+dataset.String()+"&target=up&metric=summary_metrics.pf", &bySummary); bySummary.Rows[0].Figures["summary_metrics.pf"].String() != "200" {
 		t.Errorf("by a metric of the summary: %+v", bySummary.Rows[0])
@@ -251,7 +259,7 @@ func TestComparisonEqualsAnOracle(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	const runs = 8
 	var ids []string
-	want := map[int64]map[int]float64{} // by the start of the window and the run
+	want, gains := map[int64]map[int]float64{}, map[int64]map[int]float64{} // by the start of the window and the run
 	for i := range runs {
 		id := testdb.Run(t, h.db.Queries, dataset, func(r *db.UpsertRunParams) {
 			r.Hyperparameters = raw(fmt.Sprintf(`{"same": 1.0, "a": {"depth": %d}, "list": [%d]}`, i%3, i%2))
@@ -259,15 +267,20 @@ func TestComparisonEqualsAnOracle(t *testing.T) {
 			r.SummaryMetrics = raw(fmt.Sprintf(`{"pf": %d, "text": "no", "only": null}`, i))
 		})
 		ids = append(ids, id.String())
-		first := int64(rng.IntN(4)) // fold 0 of each run begins elsewhere
+		first, sum := int64(rng.IntN(4)), 0.0 // fold 0 of each run begins elsewhere
 		testdb.Folds(t, h.db.Queries, id, 6, func(f *db.CopyFoldsParams) {
 			start := (first + int64(f.FoldNumber)) * 1000
 			value := math.Round(rng.Float64()*1e6) / 1e6
 			f.TestStartTSMS, f.TestEndTSMS, f.Metrics = &start, new(start+1000), raw(fmt.Sprintf(`{"hit": %v}`, value))
 			if want[start] == nil {
-				want[start] = map[int]float64{}
+				want[start], gains[start] = map[int]float64{}, map[int]float64{}
 			}
 			want[start][i] = value
+			if f.FoldNumber != 3 { // which has no sum
+				sum += value
+				gains[start][i] = value / 100
+				f.Metrics = raw(fmt.Sprintf(`{"hit": %v, "running_sum": %v}`, value, sum))
+			}
 		})
 	}
 	var got compared
@@ -279,6 +292,15 @@ func TestComparisonEqualsAnOracle(t *testing.T) {
 		for i, v := range row.Values {
 			if x, ok := want[row.Start][i]; ok != (v != nil) || ok && *v != x {
 				t.Errorf("the fold at %d of run %d = %v, want %v", row.Start, i, v, x)
+			}
+		}
+	}
+	var byReturn compared
+	h.read("/api/runs/compare?ids="+strings.Join(ids, ","), &byReturn)
+	for _, row := range byReturn.Folds.Rows {
+		for i, v := range row.Values {
+			if x, ok := gains[row.Start][i]; ok != (v != nil) || ok && !close6(*v, x) {
+				t.Errorf("the return of the fold at %d of run %d = %v, want %v", row.Start, i, v, x)
 			}
 		}
 	}
@@ -303,21 +325,39 @@ func TestComparisonOfReturns(t *testing.T) {
 	h := newHarness(t)
 	dataset := testdb.Dataset(t, h.db.Queries, nil)
 	rng := rand.New(rand.NewPCG(4, 4))
-	a, b := h.trial(dataset, "grid", 1, noise(rng, 200, 0)), h.trial(dataset, "grid", 2, noise(rng, 200, 0.8))
+	percents := [][]float64{noise(rng, 200, 0), noise(rng, 200, 0.8)}
+	a, b := h.trial(dataset, "grid", 1, percents[0]), h.trial(dataset, "grid", 2, percents[1])
 	var got compared
-	h.read("/api/runs/compare?points=5&ids="+a+","+b, &got)
+	h.read("/api/runs/compare?points=20&ids="+a+","+b, &got)
 	d := got.Differences[0]
 	if len(got.Differences) != 1 || d.Periods != 200 || !(*d.Sharpe.Low.Value > 0 && *d.Sharpe.Value.Value > *d.Sharpe.Low.Value && *d.Sharpe.High.Value > *d.Sharpe.Value.Value) {
 		t.Errorf("differences: %+v", got.Differences)
 	}
-	if got.Equity.Total != 200 || len(got.Equity.Days) != 5 || got.Equity.Days[4] != "2024-07-18" || len(got.Equity.Values[1]) != 5 || got.Equity.Values[0][4] == nil {
+	for i, curve := range got.Equity.Values {
+		growth, lowest, highest := 1.0, math.Inf(1), math.Inf(-1)
+		for _, percent := range percents[i] {
+			growth *= 1 + percent/100
+			lowest, highest = min(lowest, growth), max(highest, growth)
+		}
+		low, high := math.Inf(1), math.Inf(-1)
+		for _, x := range curve {
+			low, high = min(low, *x), max(high, *x)
+		}
+		if !close6(low, lowest) || !close6(high, highest) {
+			t.Errorf("the thinned curve %d goes from %v to %v, the whole one from %v to %v", i, low, high, lowest, highest)
+		}
+	}
+	if got.Equity.Total != 200 || len(got.Equity.Days) > 20 || got.Equity.Days[0] != "2024-01-01" || got.Equity.Days[len(got.Equity.Days)-1] != "2024-07-18" ||
+		len(got.Equity.Values[1]) != len(got.Equity.Days) {
 		t.Errorf("equity: %+v", got.Equity)
 	}
 	if len(got.Warnings) != 0 {
 		t.Errorf("warnings: %v", got.Warnings)
 	}
-	var filtered compared
-	if h.read("/api/runs/compare?target_column=up&limit=1&dataset_id="+dataset.String(), &filtered); len(filtered.Runs) != 1 {
-		t.Errorf("by filters: %d runs", len(filtered.Runs))
+	for query, runs := range map[string]int{"target_column=up&limit=1&dataset_id=" + dataset.String(): 1, "search_id=grid&name=depth+2": 1, "search_id=grid": 2, "search_id=x": 0} {
+		var filtered compared
+		if h.read("/api/runs/compare?"+query, &filtered); len(filtered.Runs) != runs {
+			t.Errorf("%s: %d runs, want %d", query, len(filtered.Runs), runs)
+		}
 	}
 }

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -80,7 +79,9 @@ func (s *Server) GetTearsheet(c echo.Context, simulationID string, params spec.G
 		return spec.InvalidParameter("window", "is not from 10 to 1000")
 	}
 	ctx := c.Request().Context()
-	found, err := s.loader().Load(ctx, []uuid.UUID{id})
+	loader := s.loader()
+	loader.WithTrades = true
+	found, err := loader.Load(ctx, []uuid.UUID{id})
 	if err != nil {
 		return err
 	}
@@ -88,9 +89,7 @@ func (s *Server) GetTearsheet(c echo.Context, simulationID string, params spec.G
 		return spec.NoSuch("simulation", id)
 	}
 	t := sheetOf(&found[0], int(window))
-	if t.Trades, err = s.tradeFigures(ctx, id); err != nil {
-		return err
-	}
+	t.Trades = tradeFiguresOf(found[0].Trades)
 	runs, err := s.DB.ListComparedRuns(ctx, db.ListComparedRunsParams{AllFolds: true, Ids: []uuid.UUID{t.RunID}})
 	if err != nil {
 		return fmt.Errorf("list the folds of run %s: %w", t.RunID, err)
@@ -113,7 +112,7 @@ func sheetOf(s *returns.Simulation, window int) *tearsheet {
 		Folds: stats.StabilityOf(nil), Monthly: []month{}, Drawdowns: []drawdown{},
 		RollingSharpe: rolling{Window: window, Days: []string{}, Values: []*float64{}},
 	}
-	t.Figures = figuresOf(s.Returns, periodDay, t.PerYear)
+	t.Figures = figuresOf(s.Returns, stats.MomentsOf(s.Returns), periodDay, t.PerYear)
 	dayFigures(t.Figures, &s.Series)
 	if t.Periods == 0 {
 		return t
@@ -147,19 +146,17 @@ func dayFigures(figures map[string]stats.Figure, s *returns.Series) {
 	}
 	figures["buy_and_hold"] = numberOr(s.BuyAndHold, why)
 	if len(s.Returns) == 0 {
-		figures["exposure"], figures["turnover_per_day"] = stats.None(stats.TooFewPeriods), stats.None(stats.TooFewPeriods)
+		for _, name := range []string{"exposure", "turnover_per_day", "best_day", "worst_day"} {
+			figures[name] = stats.None(stats.TooFewPeriods)
+		}
 		return
 	}
 	figures["exposure"], figures["turnover_per_day"] = stats.Of(s.Exposure), stats.Of(s.Turnover)
 	figures["best_day"], figures["worst_day"] = stats.Of(slices.Max(s.Returns)), stats.Of(slices.Min(s.Returns))
 }
 
-// tradeFigures are those of the trades of a simulation, in the order of their exits.
-func (s *Server) tradeFigures(ctx context.Context, id uuid.UUID) (t tradeFigures, err error) {
-	rows, err := s.DB.ListTradeReturns(ctx, db.ListTradeReturnsParams{SimulationID: id, PageSize: maxTrades})
-	if err != nil {
-		return t, fmt.Errorf("list the trades of simulation %s: %w", id, err)
-	}
+// tradeFiguresOf are those of the trades of a simulation, in the order of their exits.
+func tradeFiguresOf(rows []db.ListTradeReturnsRow) (t tradeFigures) {
 	trades := make([]earning, 0, len(rows))
 	for _, r := range rows {
 		if r.Percent == r.Percent {
@@ -184,5 +181,5 @@ func (s *Server) tradeFigures(ctx context.Context, id uuid.UUID) (t tradeFigures
 	if t.Count > 0 {
 		t.Figures["mean_hours_held"] = stats.Of(held.Hours() / float64(t.Count))
 	}
-	return t, nil
+	return t
 }

@@ -2276,7 +2276,7 @@ type GetLeaderboardParams struct {
 	// SearchID The search.
 	SearchID *string `form:"search_id,omitempty" json:"search_id,omitempty"`
 
-	// Metric What the runs are ranked by: a figure of the rows, or summary_metrics. and a name; sharpe by default.
+	// Metric What the runs are ranked by: a figure of the rows, or summary_metrics. and a name; sharpe by default. The highest is the first, of p_value, min_trl, periods_missing, ulcer and sd_per_day the lowest.
 	Metric *string `form:"metric,omitempty" json:"metric,omitempty"`
 }
 
@@ -2417,6 +2417,18 @@ type CompareRunsParams struct {
 
 	// RequestedBy Only by this person.
 	RequestedBy *RequestedByFilter `form:"requested_by,omitempty" json:"requested_by,omitempty"`
+
+	// Name Only with this name; `search` finds a part of one.
+	Name *NameFilter `form:"name,omitempty" json:"name,omitempty"`
+
+	// Tags Only with all of these tags, separated by commas.
+	Tags *TagsFilter `form:"tags,omitempty" json:"tags,omitempty"`
+
+	// SearchID Only trials of this search.
+	SearchID *SearchIDFilter `form:"search_id,omitempty" json:"search_id,omitempty"`
+
+	// ParentRunID Only runs made from these, ids separated by commas.
+	ParentRunID *ParentFilter `form:"parent_run_id,omitempty" json:"parent_run_id,omitempty"`
 
 	// Metric Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
 	// as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
@@ -6131,6 +6143,34 @@ func (w *ServerInterfaceWrapper) CompareRuns(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "requested_by", ctx.QueryParams(), &params.RequestedBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requested_by: %s", err))
+	}
+
+	// ------------- Optional query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name", ctx.QueryParams(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// ------------- Optional query parameter "tags" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "tags", ctx.QueryParams(), &params.Tags, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tags: %s", err))
+	}
+
+	// ------------- Optional query parameter "search_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search_id", ctx.QueryParams(), &params.SearchID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "parent_run_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "parent_run_id", ctx.QueryParams(), &params.ParentRunID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter parent_run_id: %s", err))
 	}
 
 	// ------------- Optional query parameter "metric" -------------

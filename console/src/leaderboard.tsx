@@ -1,9 +1,17 @@
 // The runs of a search, ranked, with the evidence that is left after so many trials.
-import { useGet } from "./api";
+import { useGet, type Schemas } from "./api";
 import { because, label, write, writer } from "./format";
 import { link, route } from "./route";
 import { Figure, Notice } from "./ui";
 
+type Board = Schemas["Leaderboard"];
+type Row = Board["rows"][number];
+
+const meanings: Record<string, string> = {
+  p_value: "How often the best of as many trials without skill does as well; below 0.05 it is evidence of skill",
+  dsr: "Deflated Sharpe ratio: how likely the true Sharpe ratio is above the best one by luck alone",
+  min_trl: "The periods that would show a Sharpe ratio above 0, if this were the only trial",
+};
 const figures = ["sharpe", "sharpe_per_year", "p_value", "dsr", "min_trl", "max_drawdown"];
 
 export function Leaderboard() {
@@ -26,12 +34,13 @@ export function Leaderboard() {
         <Figure name="best Sharpe by luck alone">{of.expected_max_sharpe.value === null ? because(of.expected_max_sharpe.why) : write(of.expected_max_sharpe.value)}</Figure>
         <Figure name="probability of overfitting" title="PBO">{of.overfit.pbo.value === null ? because(of.overfit.pbo.why) : write(of.overfit.pbo.value)}</Figure>
       </dl>
+      {of.rows.length > 0 && <Verdict of={of} />}
       {of.warnings.map((text) => <p class="notice" key={text}>{text}</p>)}
       {of.rows.length === 0 && <p class="notice quiet">No run of it has returns to rank.</p>}
       {of.rows.length > 0 && (
         <div class="scroll" tabIndex={0} role="region" aria-label="Runs, ranked">
           <table class="records">
-            <thead><tr><th class="number">Rank</th><th>Run</th><th>Basis</th>{columns.map((name) => <th key={name} class="number" title={name}>{label(name)}</th>)}</tr></thead>
+            <thead><tr><th class="number">Rank</th><th>Run</th><th>Basis</th>{columns.map((name) => <th key={name} class="number" title={meanings[name] ?? name}>{label(name)}</th>)}</tr></thead>
             <tbody>
               {of.rows.map((row) => (
                 <tr key={row.run_id} tabIndex={-1} data-row={row.run_id}>
@@ -57,6 +66,31 @@ export function Leaderboard() {
       )}
       {of.without_returns.length > 0 && <p class="notice quiet">{of.without_returns.length} runs have no returns; they count as trials.</p>}
     </main>
+  );
+}
+
+/** Which runs have shown skill, and why the first has not, if it has not. */
+function Verdict({ of }: { of: Board }) {
+  const chance = (row: Row) => row.figures.p_value?.value ?? 1;
+  const name = (row: Row) => <a href={link(["runs", row.run_id])}>{row.name ?? row.run_id.slice(0, 8)}</a>;
+  const first = of.rows[0]!;
+  const shown = of.rows.filter((row) => chance(row) < 0.05);
+  const follow = Math.min(Math.max(first.figures.autocorrelation?.value ?? 0, 0), 0.99);
+  return (
+    <div class="notice">
+      <p>
+        <b>{shown.length === 0 ? "No run has shown skill" : `${shown.length} of ${of.rows.length} runs ${shown.length === 1 ? "has" : "have"} shown skill: `}</b>
+        {shown.slice(0, 5).map((row, i) => <span key={row.run_id}>{i > 0 && ", "}{name(row)}</span>)}
+        {shown.length > 5 && " and others"}. Luck alone would do as well in fewer than one of 20 searches like this (p value below 0.05).
+      </p>
+      {chance(first) >= 0.05 && (
+        <p>
+          {name(first)} has the highest {label(of.metric)}, which is no evidence: the best of {of.trials.recorded} trials without skill does as well
+          in {Math.round(100 * chance(first))} % of searches.
+          {follow > 0.2 && ` Its returns follow on each other (autocorrelation ${write(follow)}): ${of.periods} ${of.period}s are evidence of about ${Math.round((of.periods * (1 - follow)) / (1 + follow))}.`}
+        </p>
+      )}
+    </div>
   );
 }
 

@@ -41,7 +41,7 @@ export function RunPage({ id }: { id: string }) {
         <span>target {of.target_column ?? "unknown"}</span>
         <span>{of.feature_columns?.length ?? 0} features</span>
         <span>{of.folds.length.toLocaleString("en")} folds</span>
-        {of.search_id && <span>search <a href={link(["runs"], { search_id: of.search_id })}>{of.search_id}</a></span>}
+        {of.search_id && <span>search <a href={link(["runs"], { search_id: of.search_id })}>{of.search_id}</a>, <a href={link(["leaderboard"], { search_id: of.search_id })}>ranked</a></span>}
         {of.git_commit && <span>commit <code>{of.git_commit.slice(0, 10)}</code></span>}
         <span>by {of.requested_by ?? "nobody named"}, {minute(of.created_at)} UTC{of.duration_ms ? `, in ${lasted(of.duration_ms)}` : ""}</span>
       </p>

@@ -19,8 +19,9 @@ const mostTrades = 1_000_000
 
 // Loader reads daily returns, and computes and stores those that are missing or were made from an earlier state.
 type Loader struct {
-	DB      *db.Queries
-	QuestDB *questdb.Client // nil: there is none
+	DB         *db.Queries
+	QuestDB    *questdb.Client // nil: there is none
+	WithTrades bool            // to return the trades, too
 }
 
 // Simulation is the returns of a simulation.
@@ -28,6 +29,7 @@ type Simulation struct {
 	ID, RunID, DatasetID uuid.UUID
 	Tested               Window
 	Series
+	Trades []db.ListTradeReturnsRow // in the order of their entries
 }
 
 // Load returns those of simulations, in the order of their ids; those that do not exist are left out.
@@ -48,26 +50,35 @@ func (l Loader) Load(ctx context.Context, ids []uuid.UUID) ([]Simulation, error)
 		}
 		b := places[r.DatasetID]
 		from := fmt.Sprintf("%d/%d-%d/%s", r.Version, r.TestedFrom, r.TestedTo, b.state)
-		if b.state != "" && r.MadeFrom == from {
+		made := b.state != "" && r.MadeFrom == from
+		if made {
 			s.Series = Series{Basis: r.Basis, Why: r.Why, Days: r.Days, Returns: r.Returns,
 				Exposure: r.Exposure, Turnover: r.Turnover, BuyAndHold: r.BuyAndHold}
+		}
+		if made && !l.WithTrades {
 			continue
 		}
-		if err := l.compute(ctx, s, b, from); err != nil {
+		s.Trades, err = l.DB.ListTradeReturns(ctx, db.ListTradeReturnsParams{SimulationID: s.ID, PageSize: mostTrades})
+		if err != nil {
+			return nil, fmt.Errorf("list the trades of simulation %s: %w", s.ID, err)
+		}
+		if !made {
+			err = l.compute(ctx, s, b, from)
+		}
+		if err != nil {
 			return nil, err
+		}
+		if !l.WithTrades {
+			s.Trades = nil
 		}
 	}
 	return all, nil
 }
 
-// compute makes the returns of a simulation, and stores them when it is known what they are made from.
+// compute makes the returns of a simulation of its trades, and stores them when it is known what they are made from.
 func (l Loader) compute(ctx context.Context, s *Simulation, b *bars, from string) error {
-	rows, err := l.DB.ListTradeReturns(ctx, db.ListTradeReturnsParams{SimulationID: s.ID, PageSize: mostTrades})
-	if err != nil {
-		return fmt.Errorf("list the trades of simulation %s: %w", s.ID, err)
-	}
-	trades := make([]Trade, len(rows))
-	for i, t := range rows {
+	trades := make([]Trade, len(s.Trades))
+	for i, t := range s.Trades {
 		trades[i] = Trade{t.Entered, t.Exited, t.IsLong, t.EntryPrice, t.Percent}
 	}
 	prices, why, err := b.in(ctx, s.Tested.covering(trades))

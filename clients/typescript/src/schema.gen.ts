@@ -8432,6 +8432,30 @@ export interface operations {
                  */
                 requested_by?: components["parameters"]["RequestedByFilter"];
                 /**
+                 * @description Only with this name; `search` finds a part of one.
+                 * @example ridge on hourly bars
+                 */
+                name?: components["parameters"]["NameFilter"];
+                /**
+                 * @description Only with all of these tags, separated by commas.
+                 * @example [
+                 *       "baseline"
+                 *     ]
+                 */
+                tags?: components["parameters"]["TagsFilter"];
+                /**
+                 * @description Only trials of this search.
+                 * @example lambda sweep
+                 */
+                search_id?: components["parameters"]["SearchIDFilter"];
+                /**
+                 * @description Only runs made from these, ids separated by commas.
+                 * @example [
+                 *       "2f6bd1c2-8c7e-4f0e-9a53-6a1d1b2c3d4e"
+                 *     ]
+                 */
+                parent_run_id?: components["parameters"]["ParentFilter"];
+                /**
                  * @description Compares a number in a JSON column: `summary_metrics.pf_long>=1.2`, with `>=`, `>`, `<=`, `<`, `=` or `!=`; a dot goes on to a nested key,
                  *     as in `summary_metrics.long.pf>1`. Compares a text with `=` or `!=`, one or more separated by commas: `hyperparameters.model=ridge,lasso`;
                  *     a text that looks like a number or has a comma is quoted: `hyperparameters.version="2"`. True and false are texts. `exists` or `missing` after
@@ -8501,7 +8525,7 @@ export interface operations {
                  */
                 search_id?: string;
                 /**
-                 * @description What the runs are ranked by: a figure of the rows, or summary_metrics. and a name; sharpe by default.
+                 * @description What the runs are ranked by: a figure of the rows, or summary_metrics. and a name; sharpe by default. The highest is the first, of p_value, min_trl, periods_missing, ulcer and sd_per_day the lowest.
                  * @example sharpe
                  */
                 metric?: string;

@@ -1459,6 +1459,10 @@ class CompareRunsQuery(TypedDict, total=False):
     measurement: str
     target_column: str
     requested_by: str
+    name: str
+    tags: Sequence[str]
+    search_id: str
+    parent_run_id: Sequence[str]
     metric: Sequence[str]
     sort: str
     limit: int
