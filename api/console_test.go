@@ -94,7 +94,7 @@ var screens = []struct {
 	{"datasets", "datasets", "document.querySelectorAll('tbody tr').length === 2", false},
 	{"dataset", "datasets/btc19_1?column=rsi_42", "document.querySelectorAll('.plot canvas').length === 2 && document.querySelector('.histogram rect')", true},
 	{"compare", "compare?runs=" + sampleRun + ",cd7953e2-5259-5336-806e-5b0f79f6a959", "document.querySelectorAll('.plot canvas').length === 1 && document.querySelectorAll('.heat').length === 4", true},
-	{"leaderboard", "leaderboard?dataset=btc19_1&target=TGT_6", "document.querySelectorAll('tbody tr').length === 2", true},
+	{"leaderboard", "leaderboard?dataset=btc19_1&target=TGT_6", "document.querySelectorAll('tbody tr').length === 2 && document.querySelector('.notice').textContent.includes('shown skill')", true},
 	{"health", "health", "document.querySelectorAll('.figure .healthy').length === 2", false},
 }
 

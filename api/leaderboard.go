@@ -161,6 +161,9 @@ func (s *Server) family(ctx context.Context, b *leaderboard) ([]*record, error) 
 func (b *leaderboard) rank(list []*record, deleted []db.ListDeletedReturnsRow) error {
 	group := b.split(list)
 	if len(group) == 0 {
+		if len(list) == 0 && b.Trials.Recorded == 0 {
+			b.Warnings = append(b.Warnings, "nothing was ever stored in this search")
+		}
 		b.Overfit = stats.PBO(nil)
 		b.Trials.Effective = stats.None(stats.NoReturns)
 		return nil

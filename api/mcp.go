@@ -202,7 +202,7 @@ func (t tool) check(arguments map[string]any) error {
 		}
 	}
 	for _, name := range t.required {
-		if arguments[name] == nil {
+		if (agentCall{arguments: arguments}).text(name) == "" {
 			return refusal{fmt.Sprintf("invalid_parameter: the argument %q is missing", name)}
 		}
 	}

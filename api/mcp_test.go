@@ -77,6 +77,7 @@ func TestAgent(t *testing.T) {
 	}{
 		{"describe_schema", `{}`, false, []string{`"btc25_1"`, `"dataset_slug"`}},
 		{"describe_schema", `{"record": "fold"}`, false, []string{`"test_start_idx"`}},
+		{"describe_schema", `{"record": "run"}`, false, []string{`"started_at":"string, or null"`, `"status":"Where a run`}},
 		{"describe_schema", `{"record": "tables"}`, true, []string{"none of run, fold"}},
 		{"search_runs", `{"dataset": "btc25_1", "metric": ["summary_metrics.pf_long>=1.2"], "sort": "-summary_metrics.pf_long"}`, false,
 			[]string{`"summary_metrics.pf_long"`, newRun, "1.31", `"total":1`}},
@@ -91,6 +92,7 @@ func TestAgent(t *testing.T) {
 		{"fold_table", `{"run": "` + newRun + `", "metrics": ["hit_rate"], "from": 310}`, false, []string{`"metrics.hit_rate"`, "[311,"}},
 		{"fold_table", `{"run": "` + newRun + `", "limit": 312, "tokens": 20000}`, false, []string{"[0,", "[311,"}},
 		{"compare_runs", `{"runs": ["` + newRun + `"]}`, false, []string{`"configuration":[]`, `"figures":{`, `"summary_metrics.pf_long"`}},
+		{"compare_runs", `{"runs": []}`, true, []string{`"runs" is missing`}},
 		{"compare_runs", `{"runs": ["nobody"]}`, true, []string{"not_found", "search_runs"}},
 		{"search_runs", `{"metric": "summary_metrics.pf_long>=1.4"}`, false, []string{`"rows":[]`}}, // a text where a list is described
 		{"leaderboard", `{"dataset": "btc25_1", "target": "TGT_315"}`, false, []string{`"recorded":1`, `"figures.p_value"`, newRun}},

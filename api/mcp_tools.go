@@ -195,7 +195,7 @@ func rankedRuns(a agentCall) (any, error) {
 		return nil, err
 	}
 	paths := []string{"rank", "run_id", "name"}
-	for _, name := range []string{"sharpe", "sharpe_per_year", "p_value", "dsr", "min_trl"} {
+	for _, name := range []string{"sharpe", "sharpe_per_year", "p_value", "dsr", "min_trl", "autocorrelation"} {
 		paths = append(paths, "figures."+name)
 	}
 	rows, _ := found["rows"].([]any)
@@ -259,9 +259,11 @@ func describeSchema(a agentCall) (any, error) {
 	var d struct {
 		Components struct {
 			Schemas map[string]struct {
-				Properties map[string]struct {
+				Description string
+				Properties  map[string]struct {
 					Type        any
 					Description string
+					Ref         string `json:"$ref"`
 				}
 			}
 		}
@@ -271,10 +273,9 @@ func describeSchema(a agentCall) (any, error) {
 	}
 	members := map[string]any{}
 	for name, member := range d.Components.Schemas[described[record]].Properties {
-		members[name] = fmt.Sprint(member.Type)
-		if member.Description != "" {
-			members[name] = member.Description
-		}
+		kind := strings.ReplaceAll(strings.Trim(fmt.Sprint(member.Type), "[]"), " null", ", or null")
+		of := d.Components.Schemas[member.Ref[strings.LastIndexByte(member.Ref, '/')+1:]].Description
+		members[name] = cmp.Or(member.Description, of, kind)
 	}
 	return map[string]any{"record": record, "members": members}, nil
 }

@@ -197,6 +197,10 @@ func TestDeletedTrialsCount(t *testing.T) {
 	}
 	h.refused("/api/leaderboard", 400, "invalid_parameter", "parameter search_id or dataset is needed: they say which runs are trials of one search")
 	h.refused("/api/leaderboard?search_id=nothing&metric=size", 400, "invalid_parameter", "parameter metric is no figure of the rows, nor summary_metrics. and a name")
+	var nothing board
+	if h.read("/api/leaderboard?search_id=nothing", &nothing); fmt.Sprint(nothing.Warnings) != "[nothing was ever stored in this search]" {
+		t.Errorf("an unknown search: %+v", nothing)
+	}
 	var bySummary board
 	if h.read("/api/leaderboard?dataset="+dataset.String()+"&target=up&metric=summary_metrics.pf", &bySummary); bySummary.Rows[0].Figures["summary_metrics.pf"].String() != "200" {
 		t.Errorf("by a metric of the summary: %+v", bySummary.Rows[0])

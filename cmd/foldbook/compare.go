@@ -149,7 +149,12 @@ func (c leaderboardCmd) Run(a *app) error {
 	}
 	return c.print(a, body, func(w *tables) {
 		rows := objects(answer["rows"])
-		paths := []string{"rank", "name", "run_id", "figures.sharpe", "figures.p_value", "figures.dsr", "figures.min_trl"}
+		defer warn(a, answer)
+		if len(rows) == 0 {
+			w.printf("no run of it has returns to rank; trials that are recorded: %s\n", cell(at(answer, "trials.recorded")))
+			return
+		}
+		paths := []string{"rank", "name", "run_id", "figures.sharpe", "figures.p_value", "figures.dsr", "figures.min_trl", "figures.autocorrelation"}
 		w.table(paths, rows[:min(len(rows), max(c.Limit, 0))])
 		w.printf("\n%s trials are recorded; probability of overfitting %s; the best of them without skill would have a Sharpe ratio of %s a %s\n",
 			cell(at(answer, "trials.recorded")), cell(at(answer, "overfit.pbo")), cell(answer["expected_max_sharpe"]), cell(answer["period"]))
@@ -157,7 +162,6 @@ func (c leaderboardCmd) Run(a *app) error {
 		for _, run := range objects(answer["incomparable"]) {
 			w.printf("not ranked: %s: %s\n", cmp.Or(cell(run["name"]), cell(run["run_id"])), strings.Join(texts(run["reasons"]), "; "))
 		}
-		warn(a, answer)
 	})
 }
 

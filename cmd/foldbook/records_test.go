@@ -44,7 +44,8 @@ func TestRecords(t *testing.T) {
 		{"compare --table " + runID + " " + other, "ridge·[2J, 14 days plain dataset_slug btc25_1 btc25_1 target_column TGT_315 TGT_315"},
 		{"compare --table " + runID + " " + other, "hyperparameters.max_depth 4 5"},
 		{"compare --json " + runID + " " + other, `"configuration":[{"path":"hyperparameters.max_depth"`},
-		{"leaderboard --table --dataset btc25_1 --target TGT_315", "RANK NAME RUN_ID SHARPE P_VALUE DSR MIN_TRL"},
+		{"leaderboard --table --dataset btc25_1 --target TGT_315", "RANK NAME RUN_ID SHARPE P_VALUE DSR MIN_TRL AUTOCORRELATION"},
+		{"leaderboard --table --search nothing", "no run of it has returns to rank; trials that are recorded: 0"},
 		{"leaderboard --table --dataset btc25_1 --target TGT_315", "2 trials are recorded; probability of overfitting"},
 		{"rm --dry-run --cascade --table " + simulationID, "would remove simulation " + simulationID + ": buckets 2, simulations 1, trades 20"},
 	} {
@@ -81,7 +82,7 @@ func TestRecords(t *testing.T) {
 		t.Errorf("seed says %s", out)
 	}
 	out, _ = must(t, exitOK, environ, "leaderboard", "--search", "search-60", "--table", "-n", "2")
-	if words := strings.Fields(out); len(words) < 16 || words[8] != "trial-42" || words[15] != "trial-17" ||
+	if words := strings.Fields(out); len(words) < 18 || words[9] != "trial-42" || words[17] != "trial-17" ||
 		!strings.Contains(out, "\nskill was shown (p_value below 0.05) by trial-17\n") {
 		t.Errorf("the search is ranked as\n%s", out)
 	}

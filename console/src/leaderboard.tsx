@@ -75,6 +75,7 @@ function Verdict({ of }: { of: Board }) {
   const name = (row: Row) => <a href={link(["runs", row.run_id])}>{row.name ?? row.run_id.slice(0, 8)}</a>;
   const first = of.rows[0]!;
   const shown = of.rows.filter((row) => chance(row) < 0.05);
+  const luck = first.figures.p_value?.value ?? null;
   const follow = Math.min(Math.max(first.figures.autocorrelation?.value ?? 0, 0), 0.99);
   return (
     <div class="notice">
@@ -83,10 +84,10 @@ function Verdict({ of }: { of: Board }) {
         {shown.slice(0, 5).map((row, i) => <span key={row.run_id}>{i > 0 && ", "}{name(row)}</span>)}
         {shown.length > 5 && " and others"}. Luck alone would do as well in fewer than one of 20 searches like this (p value below 0.05).
       </p>
-      {chance(first) >= 0.05 && (
+      {luck !== null && luck >= 0.05 && (
         <p>
-          {name(first)} has the highest {label(of.metric)}, which is no evidence: the best of {of.trials.recorded} trials without skill does as well
-          in {Math.round(100 * chance(first))} % of searches.
+          {name(first)} has the highest {of.metric === "sharpe" ? "Sharpe ratio" : label(of.metric)}, which is no evidence:{" "}
+          {of.trials.recorded === 1 ? "a trial" : `the best of ${of.trials.recorded} trials`} without skill does as well in {Math.round(100 * luck)} % of searches.
           {follow > 0.2 && ` Its returns follow on each other (autocorrelation ${write(follow)}): ${of.periods} ${of.period}s are evidence of about ${Math.round((of.periods * (1 - follow)) / (1 + follow))}.`}
         </p>
       )}
@@ -111,7 +112,7 @@ function Families() {
       {families.size === 0 && <p class="notice quiet">There is no run to rank.</p>}
       {families.size > 0 && (
         <ul class="card">
-          {[...families.values()].map((one) => <li key={one.name}><a href={link(["leaderboard"], one.query)}>{one.name}</a> <span class="quiet">{one.count} runs</span></li>)}
+          {[...families.values()].map((one) => <li key={one.name}><a href={link(["leaderboard"], one.query)}>{one.name}</a> <span class="quiet">{one.count} {one.count === 1 ? "run" : "runs"}</span></li>)}
         </ul>
       )}
     </main>
