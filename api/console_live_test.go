@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"foldbook/internal/seed/experiment"
 	"foldbook/internal/testbrowser"
 	"foldbook/internal/testdb"
+	"foldbook/internal/transfer"
 )
 
 const isLive = "document.querySelector('.stores.live')"
@@ -107,12 +109,12 @@ func TestConsolePictures(t *testing.T) {
 	}
 	h := appendHarness(t)
 	c := openConsole(t, h)
-	for _, store := range []func() error{
-		func() error { return seed.Run(t.Context(), c.url, t.Output()) }, func() error { return seed.Search(t.Context(), c.url, t.Output()) },
-	} {
-		if err := store(); err != nil {
-			t.Fatal(err)
-		}
+	client, err := transfer.New(c.url)
+	if err == nil {
+		err = errors.Join(seed.Run(t.Context(), c.url, t.Output()), seed.Search(t.Context(), client.Post))
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	h.store("/api/runs/"+sampleRun+"/annotations", `{"body": "The loss is one trade at the turn of the year.", "fold_number": 1, "author": "analyst"}`, 201)
 	trial := func(n int) string { return experiment.RunID(fmt.Sprintf("%strial-%02d", seed.SearchName, n)).String() }
