@@ -60,8 +60,10 @@ def messages(response: httpx.Response) -> Iterator[Message]:
         for frame in frames:
             fields = dict(line.split(": ", 1) for line in frame.decode().split("\n") if not line.startswith(":"))
             if "data" in fields:
-                kind = fields["event"]
-                if kind == "hello" or kind == "reset":
-                    yield Message(kind, int(fields["id"]))
+                seq = int(fields["id"])
+                if fields["event"] == "hello":
+                    yield Message("hello", seq)
+                elif fields["event"] == "reset":
+                    yield Message("reset", seq)
                 else:
-                    yield Message("event", int(fields["id"]), json.loads(fields["data"]))
+                    yield Message("event", seq, json.loads(fields["data"]))
