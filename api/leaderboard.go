@@ -186,8 +186,8 @@ func (b *leaderboard) rank(list []*record, deleted []db.ListDeletedReturnsRow) e
 	b.Trials.Recorded = max(b.Trials.Recorded, int64(len(all)))
 	b.BlockLength = stats.BlockLength(b.Periods, holding)
 	if n := b.Trials.Recorded - int64(len(all)); n > 0 {
-		b.Warnings = append(b.Warnings, fmt.Sprintf("%d of %d trials have no returns that are compared here (they failed, are not comparable, or "+
-			"are earlier simulations of a run): they count as if they were like the others", n, b.Trials.Recorded))
+		b.Warnings = append(b.Warnings, fmt.Sprintf("%d of %d trials have no returns that are compared here (they failed, are not comparable, "+
+			"or are earlier simulations of a run): they count as if they were like the others", n, b.Trials.Recorded))
 	}
 	evidence := b.evidence(all, moments)
 	for i, r := range group {

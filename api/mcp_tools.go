@@ -90,7 +90,8 @@ var tools = []tool{
 			"drawdown. get_run has the ids of simulations.",
 		required: []string{"simulation"},
 		arguments: map[string]string{
-			"simulation": "id or name", "points": "integer: 60 unless given", "basis": "closed (by trade, the default) or mark (by bar, open trades valued)",
+			"simulation": "id or name", "points": "integer: 60 unless given",
+			"basis": "closed (by trade, the default) or mark (by bar, open trades valued)",
 		},
 		read: equityCurve,
 	},

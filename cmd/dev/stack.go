@@ -259,7 +259,7 @@ func (s *stack) printWelcome() {
 	if s.quest != nil {
 		lines = append(lines, "  psql '"+s.quest.PGURL()+"'        (QuestDB)")
 	}
-	lines = append(lines, "  .dev/bin/foldbook doctor", "  .dev/bin/foldbook seed --search          (a search of 60 trials, for the leaderboard)")
+	lines = append(lines, "  .dev/bin/foldbook doctor", "  .dev/bin/foldbook seed --search        (60 trials, for the leaderboard)")
 	s.console.printf("%s\n\n", strings.Join(lines, "\n"))
 }
 

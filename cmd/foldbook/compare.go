@@ -154,7 +154,10 @@ func (c leaderboardCmd) Run(a *app) error {
 			w.printf("no run of it has returns to rank; trials that are recorded: %s\n", cell(at(answer, "trials.recorded")))
 			return
 		}
-		paths := []string{"rank", "name", "run_id", "figures.sharpe", "figures.p_value", "figures.dsr", "figures.min_trl", "figures.autocorrelation"}
+		paths := []string{"rank", "name", "run_id"}
+		for _, figure := range []string{"sharpe", "p_value", "dsr", "min_trl", "autocorrelation"} {
+			paths = append(paths, "figures."+figure)
+		}
 		w.table(paths, rows[:min(len(rows), max(c.Limit, 0))])
 		w.printf("\n%s trials are recorded; probability of overfitting %s; the best of them without skill would have a Sharpe ratio of %s a %s\n",
 			cell(at(answer, "trials.recorded")), cell(at(answer, "overfit.pbo")), cell(answer["expected_max_sharpe"]), cell(answer["period"]))

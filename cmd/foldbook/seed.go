@@ -13,8 +13,8 @@ type seedCmd struct {
 
 // Help is the text below the summary.
 func (seedCmd) Help() string {
-	return `Most of the trials are noise, one has a true effect, and one was fitted to its returns: it has the highest Sharpe ratio. The leaderboard
-tells which is which (docs/statistics.md). Storing it again changes nothing.
+	return `Most of the trials are noise, one has a true effect, and one was fitted to its returns: it has the highest Sharpe ratio. The
+leaderboard tells which is which (docs/statistics.md). Storing it again changes nothing.
 
 Examples:
 
@@ -32,7 +32,7 @@ func (c seedCmd) Run(a *app) error {
 	if err := seed.Search(a.ctx, client.Post); err != nil {
 		return fmt.Errorf("store the search in %s: %w", client.Server(), err)
 	}
-	_, err = fmt.Fprintf(a.out, "%d trials of the search %s are stored:\n%s/#/leaderboard?search_id=%[2]s\nfoldbook leaderboard --search %[2]s\n",
-		seed.SearchSize, seed.SearchName, client.Server())
+	const said = "%d trials of the search %s are stored:\n%s/#/leaderboard?search_id=%[2]s\nfoldbook leaderboard --search %[2]s\n"
+	_, err = fmt.Fprintf(a.out, said, seed.SearchSize, seed.SearchName, client.Server())
 	return err
 }
