@@ -142,38 +142,40 @@ func (l *loop) awaitLine(t *testing.T, n int) string {
 // ends are what make dev says when it is done with an edit.
 var ends = []string{"serving the change", "the running server is the old one", "waiting for a change"}
 
+// fresh begins a script that is to find the copy as it was: the edit before and the next one are one change, which make dev has to
+// follow as well, and half as much is built.
+const fresh = "git reset -q --hard && git clean -fdq\n"
+
 // edit runs a script in the copy and returns what make dev says of the change, without the server's log.
 func (l *loop) edit(t *testing.T, script string) string {
 	t.Helper()
 	return l.editWith(t, func() { l.shell(t, script) })
 }
 
+// editWith waits until make dev is done with all of the change: it may have begun in the midst of it.
 func (l *loop) editWith(t *testing.T, change func()) string {
 	t.Helper()
 	n := len(l.out.from(0))
 	change()
-	l.await(t, n, ends...)
-	said := l.awaitLine(t, n)
-	return regexp.MustCompile(`(?m)^time=.*\n`).ReplaceAllString(said, "")
+	for {
+		l.await(t, n, ends...)
+		said := l.awaitLine(t, n)
+		n = len(l.out.from(0))
+		time.Sleep(10 * watchEvery) // in which make dev sees whether there is more
+		if !strings.Contains(l.out.from(n), " changed") {
+			return regexp.MustCompile(`(?m)^time=.*\n`).ReplaceAllString(said, "")
+		}
+	}
 }
 
-// restore brings the copy back to what it was, and requires that it is served: git does so file by file, and make dev may begin
-// between two of them.
+// restore brings the copy back to what it was, and requires that it is served.
 func (l *loop) restore(t *testing.T) {
 	t.Helper()
 	if l.shell(t, "git status --porcelain") == "" {
 		return
 	}
-	n := len(l.out.from(0))
-	l.shell(t, "git reset -q --hard && git clean -fdq")
-	for {
-		l.await(t, n, ends[0])
-		l.awaitLine(t, n)
-		n = len(l.out.from(0))
-		time.Sleep(10 * watchEvery) // in which make dev sees whether there is more
-		if !strings.Contains(l.out.from(n), " changed") {
-			return
-		}
+	if said := l.edit(t, fresh); !strings.Contains(said, ends[0]) {
+		t.Errorf("make dev says, of what it has served before,\n%s", said)
 	}
 }
 

@@ -52,13 +52,12 @@ func mutations(t *testing.T, l *loop) {
 		t.Run(m.name, func(t *testing.T) {
 			n := len(l.out.from(0))
 			if m.says == "" {
-				l.shell(t, m.script)
+				l.shell(t, fresh+m.script)
 				l.await(t, n, "has no statements yet: nothing is applied")
 				l.works(t)
-				l.restore(t)
 				return
 			}
-			said := l.edit(t, m.script)
+			said := l.edit(t, fresh+m.script)
 			if changed := l.shell(t, "git status --porcelain -- ':!migrations' ':!sql' ':!api/spec/openapi.yaml' ':!cmd'"); strings.Contains(said, "generating failed") && changed != "" {
 				t.Errorf("a failed make generate changed\n%s", changed)
 			}
@@ -72,11 +71,10 @@ func mutations(t *testing.T, l *loop) {
 			if _, body, err := l.get(t.Context(), "/api/datasets"); err != nil || !strings.Contains(body, m.serves) {
 				t.Errorf("GET /api/datasets answers %.300s, %v, want %s", body, err, m.serves)
 			}
-			l.restore(t)
 		})
 	}
 	t.Run("a wrong type in a query, then an edit of Go", func(t *testing.T) {
-		l.edit(t, wrongType)
+		l.edit(t, fresh+wrongType)
 		if said := l.edit(t, `echo >> api/server.go`); !place(refusedType).MatchString(said) || strings.Contains(said, ends[0]) {
 			t.Errorf("make dev says, want that the query is refused still:\n%s", said)
 		}

@@ -40,17 +40,14 @@ func recipesWork(t *testing.T, l *loop) {
 			if len(r.edits) > r.files || len(r.edits) == 0 || len(r.checks) == 0 {
 				t.Errorf("%d files are edited, and it says %d; %d checks", len(r.edits), r.files, len(r.checks))
 			}
-			changed := map[string]string{}
-			for _, e := range r.edits {
-				text, err := e.apply(l.dir)
-				if err != nil {
-					t.Fatal(err)
-				}
-				changed[e.path] = text
-			}
 			said := l.editWith(t, func() {
-				for path, text := range changed {
-					if err := os.WriteFile(filepath.Join(l.dir, path), []byte(text), 0o600); err != nil {
+				l.shell(t, fresh)
+				for _, e := range r.edits {
+					text, err := e.apply(l.dir)
+					if err == nil {
+						err = os.WriteFile(filepath.Join(l.dir, e.path), []byte(text), 0o600)
+					}
+					if err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -66,7 +63,6 @@ func recipesWork(t *testing.T, l *loop) {
 					}
 				}
 			}
-			l.restore(t)
 		})
 	}
 }
