@@ -58,7 +58,7 @@ func TestAppendToFrozenQuestDB(t *testing.T) {
 // waitTake waits until somebody has tried to take the lease of a place since it was given or taken back.
 func (h *harness) waitTake(place string) {
 	h.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(testdb.Patience); time.Now().Before(deadline); {
 		var n int
 		if err := h.db.Pool.QueryRow(h.t.Context(), "SELECT count(*) FROM row_leases WHERE place = $1 AND (xmax <> 0 OR expires_at < now() + interval '50 minutes')", place).Scan(&n); err != nil {
 			h.t.Fatal(err)

@@ -206,7 +206,7 @@ func TestAppendToForeignTable(t *testing.T) {
 		t.Fatal(res, err)
 	}
 	_ = res.Body.Close()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(testdb.Patience)
 	for table, err := h.opts.QuestDB.Table(t.Context(), name+"_ind"); time.Now().Before(deadline); table, err = h.opts.QuestDB.Table(t.Context(), name+"_ind") {
 		if err == nil {
 			if n, err := h.opts.QuestDB.Count(t.Context(), questdb.Selection{Table: table}); err == nil && n == 2 {

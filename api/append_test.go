@@ -10,7 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -64,7 +63,7 @@ func ownTables(name string) string {
 // table reads a whole table: a map of its cells for each row, without those that are null.
 func (h *harness) table(name string, where ...questdb.Match) []map[string]any {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(h.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(h.t.Context(), testdb.Patience)
 	defer cancel()
 	q := h.opts.QuestDB
 	table, err := q.Table(ctx, name)

@@ -106,7 +106,7 @@ func TestImportJob(t *testing.T) {
 func (h *harness) noTasks() {
 	h.t.Helper()
 	for began := time.Now(); h.count("river.river_job WHERE finalized_at IS NULL") > 0; time.Sleep(10 * time.Millisecond) {
-		if time.Since(began) > 30*time.Second {
+		if time.Since(began) > testdb.Patience {
 			h.t.Fatal("a task does not end")
 		}
 	}

@@ -87,7 +87,7 @@ func (o *outage) on(conn *pgx.Conn, sql string) {
 // waitFor polls until the service has n connections that wait for what is named.
 func (o *outage) waitFor(conn *pgx.Conn, n int, event string) {
 	o.t.Helper()
-	for began := time.Now(); time.Since(began) < 20*time.Second; {
+	for began := time.Now(); time.Since(began) < testdb.Patience; {
 		var got int
 		o.on(conn, "SELECT pg_stat_clear_snapshot()") // what a transaction has seen of the activity, it sees until its end
 		err := conn.QueryRow(context.Background(), `SELECT count(*) FROM pg_stat_activity WHERE application_name = 'foldbook' AND wait_event_type || ' ' || wait_event LIKE $1`, event).Scan(&got)
@@ -110,7 +110,7 @@ func (o *outage) restart() {
 		if o.db.Pool.Ping(context.Background()) == nil {
 			return
 		}
-		if time.Since(began) > 20*time.Second {
+		if time.Since(began) > testdb.Patience {
 			o.t.Fatal("the service does not get its connections back")
 		}
 	}
@@ -272,7 +272,7 @@ func TestFrozenWhileStoring(t *testing.T) {
 	for began := time.Now(); ; {
 		if status, got := o.send(http.MethodPost, "/api/runs", runBody(50)); status == 200 || status == 201 {
 			break
-		} else if time.Since(began) > 20*time.Second {
+		} else if time.Since(began) > testdb.Patience {
 			t.Fatalf("the service does not come back: %d %v", status, got)
 		}
 	}

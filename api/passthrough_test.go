@@ -300,7 +300,7 @@ func TestLeavingEndsTheStatement(t *testing.T) { //nolint:paralleltest // as abo
 func (h *seriesHarness) nothingRuns(text string) {
 	h.t.Helper()
 	running := -1
-	for began := time.Now(); running != 0 && time.Since(began) < 20*time.Second; time.Sleep(10 * time.Millisecond) {
+	for began := time.Now(); running != 0 && time.Since(began) < testdb.Patience; time.Sleep(10 * time.Millisecond) {
 		rows, err := h.opts.QuestDB.Query(context.Background(), "select query from query_activity()")
 		if err != nil { // it is busy
 			continue

@@ -53,9 +53,9 @@ func openStream(t *testing.T, url string) *http.Response {
 // eventually polls until the condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); {
+	for deadline := time.Now().Add(testdb.Patience); !holds(); {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 20 s", what)
+			t.Fatalf("%s: waited in vain", what)
 		}
 		select {
 		case <-t.Context().Done():

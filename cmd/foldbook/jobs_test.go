@@ -62,10 +62,10 @@ func (s *service) upload(t *testing.T, table string, rows int) string {
 }
 
 // waitForJob polls a job until ok.
-func (s *service) waitForJob(t *testing.T, id, what string, limit time.Duration, ok func(job) bool) job {
+func (s *service) waitForJob(t *testing.T, id, what string, ok func(job) bool) job {
 	t.Helper()
 	var j job
-	for began := time.Now(); time.Since(began) < limit; time.Sleep(5 * time.Millisecond) {
+	for began := time.Now(); time.Since(began) < testdb.Patience; time.Sleep(5 * time.Millisecond) {
 		status, text := s.get("/api/jobs/" + id)
 		if status != http.StatusOK {
 			continue
@@ -77,7 +77,7 @@ func (s *service) waitForJob(t *testing.T, id, what string, limit time.Duration,
 			return j
 		}
 	}
-	t.Fatalf("waited %s in vain until the job %s: %+v\n%s", limit, what, j, s.log)
+	t.Fatalf("waited %s in vain until the job %s: %+v\n%s", testdb.Patience, what, j, s.log)
 	return j
 }
 
@@ -119,7 +119,7 @@ func TestJobSurvivesKill(t *testing.T) {
 	s.waitFor(t, "/readyz", http.StatusOK)
 	const rows = 1_200_000
 	id := s.upload(t, "killed", rows)
-	before := s.waitForJob(t, id, "makes progress", time.Minute, func(j job) bool { return j.Progress > 0 })
+	before := s.waitForJob(t, id, "makes progress", func(j job) bool { return j.Progress > 0 })
 	kill()
 	if before.Status != "RUNNING" || before.Progress >= rows {
 		t.Fatalf("killed too late: %+v", before)
@@ -127,12 +127,12 @@ func TestJobSurvivesKill(t *testing.T) {
 	began := time.Now()
 	s, _ = startKillable(t, environ...)
 	s.waitFor(t, "/readyz", http.StatusOK)
-	if j := s.waitForJob(t, id, "is there", time.Minute, func(job) bool { return true }); j.Status != "RUNNING" || j.Progress < before.Progress {
+	if j := s.waitForJob(t, id, "is there", func(job) bool { return true }); j.Status != "RUNNING" || j.Progress < before.Progress {
 		t.Errorf("after the kill: %+v, before it %+v", j, before)
 	}
-	s.waitForJob(t, id, "is taken up again", 2*time.Minute, func(j job) bool { return j.Progress > before.Progress })
+	s.waitForJob(t, id, "is taken up again", func(j job) bool { return j.Progress > before.Progress })
 	t.Logf("taken up %s after the start of the next process", time.Since(began).Round(time.Second))
-	j := s.waitForJob(t, id, "ends", 2*time.Minute, func(j job) bool { return !j.is("RUNNING") })
+	j := s.waitForJob(t, id, "ends", func(j job) bool { return !j.is("RUNNING") })
 	if !j.is("COMPLETED") || j.Progress != rows || j.Total != rows || j.Result.Imported != rows-rows/1000 || j.Result.Rejected != rows/1000 {
 		t.Errorf("at the end: %+v %+v", j, j.Result)
 	}
@@ -150,7 +150,7 @@ func TestJobIsHandedBack(t *testing.T) {
 	s.waitFor(t, "/readyz", http.StatusOK)
 	const rows = 1_200_000
 	id := s.upload(t, "handed", rows)
-	before := s.waitForJob(t, id, "makes progress", time.Minute, func(j job) bool { return j.Progress > 0 })
+	before := s.waitForJob(t, id, "makes progress", func(j job) bool { return j.Progress > 0 })
 	began := time.Now()
 	s.stop()
 	if code, took := s.exit(), time.Since(began); code != 0 || took > 10*time.Second {
@@ -158,8 +158,8 @@ func TestJobIsHandedBack(t *testing.T) {
 	}
 	s = startProcess(t, environ...)
 	s.waitFor(t, "/readyz", http.StatusOK)
-	s.waitForJob(t, id, "is taken up again", 20*time.Second, func(j job) bool { return j.Progress > before.Progress || j.is("COMPLETED") })
-	j := s.waitForJob(t, id, "ends", 2*time.Minute, func(j job) bool { return !j.is("RUNNING") })
+	s.waitForJob(t, id, "is taken up again", func(j job) bool { return j.Progress > before.Progress || j.is("COMPLETED") })
+	j := s.waitForJob(t, id, "ends", func(j job) bool { return !j.is("RUNNING") })
 	if got := rowsOf(t, series, "handed"); !j.is("COMPLETED") || !strings.Contains(got, whole(rows)) {
 		t.Errorf("%+v; the table has %s, want %s", j, got, whole(rows))
 	}
@@ -174,14 +174,14 @@ func TestJobWaitsForDatabases(t *testing.T) { //nolint:paralleltest // it stops 
 	series.Kill()
 	const rows = 5000
 	id := s.upload(t, "waited", rows)
-	j := s.waitForJob(t, id, "says what it waits for", time.Minute, func(j job) bool { return strings.Contains(j.Message, "cannot be reached") })
+	j := s.waitForJob(t, id, "says what it waits for", func(j job) bool { return strings.Contains(j.Message, "cannot be reached") })
 	if !j.is("RUNNING") || j.Progress != 0 || j.Error != nil {
 		t.Errorf("while QuestDB is away: %+v", j)
 	}
 	if err := series.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.waitForJob(t, id, "ends", 2*time.Minute, func(j job) bool { return j.is("COMPLETED") })
+	s.waitForJob(t, id, "ends", func(j job) bool { return j.is("COMPLETED") })
 	postgres.Kill()
 	s.waitFor(t, "/readyz", http.StatusServiceUnavailable)
 	if err := postgres.Restart(t.Context()); err != nil {
@@ -189,7 +189,7 @@ func TestJobWaitsForDatabases(t *testing.T) { //nolint:paralleltest // it stops 
 	}
 	s.waitFor(t, "/readyz", http.StatusOK)
 	again := s.upload(t, "waited", rows)
-	s.waitForJob(t, again, "ends", 2*time.Minute, func(j job) bool { return j.is("COMPLETED") })
+	s.waitForJob(t, again, "ends", func(j job) bool { return j.is("COMPLETED") })
 	if got := rowsOf(t, series, "waited"); !strings.Contains(got, whole(rows)) {
 		t.Errorf("the table has %s, want %s", got, whole(rows))
 	}
@@ -208,5 +208,5 @@ func TestWorkersStartLate(t *testing.T) {
 	}
 	s.waitFor(t, "/readyz", http.StatusOK)
 	id := s.upload(t, "late", 1000)
-	s.waitForJob(t, id, "ends", time.Minute, func(j job) bool { return j.is("COMPLETED") })
+	s.waitForJob(t, id, "ends", func(j job) bool { return j.is("COMPLETED") })
 }

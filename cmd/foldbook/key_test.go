@@ -106,7 +106,7 @@ func TestKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for began := time.Now(); services[1].as(t, "GET", "/api/datasets", unused) != 200; time.Sleep(20 * time.Millisecond) {
-		if time.Since(began) > 10*time.Second {
+		if time.Since(began) > testdb.Patience {
 			t.Fatal("a key is not taken after PostgreSQL is back")
 		}
 	}

@@ -161,12 +161,12 @@ func (l *load) stop() []answer {
 	return l.answers
 }
 
-// until waits for a condition, at most 30 s.
+// until waits for a condition.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for began := time.Now(); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Since(began) > 30*time.Second {
-			t.Fatalf("waited 30 s in vain until %s", what)
+		if time.Since(began) > testdb.Patience {
+			t.Fatalf("waited in vain until %s", what)
 		}
 	}
 }

@@ -96,7 +96,7 @@ func (s *service) waitFor(t *testing.T, path string, status int) (body string, t
 	t.Helper()
 	began := time.Now()
 	last := ""
-	for time.Since(began) < 20*time.Second {
+	for time.Since(began) < testdb.Patience {
 		code, body := s.get(path)
 		if code == status {
 			return body, time.Since(began)
@@ -111,7 +111,7 @@ func (s *service) waitFor(t *testing.T, path string, status int) (body string, t
 func (s *service) waitForLog(t *testing.T, text string) {
 	t.Helper()
 	for began := time.Now(); !strings.Contains(s.log.String(), text); time.Sleep(10 * time.Millisecond) {
-		if time.Since(began) > 20*time.Second {
+		if time.Since(began) > testdb.Patience {
 			t.Fatalf("the log does not say %q\n%s", text, s.log)
 		}
 	}
@@ -204,7 +204,7 @@ func TestServeOnOlderSchema(t *testing.T) {
 	s.waitForLog(t, "the schema is older than this build, so the service is not ready")
 	body := ""
 	for began := time.Now(); !strings.Contains(body, "migrate up"); { // a busy server may not answer in time, which is "down"
-		if body, _ = s.waitFor(t, "/readyz", http.StatusServiceUnavailable); time.Since(began) > 20*time.Second {
+		if body, _ = s.waitFor(t, "/readyz", http.StatusServiceUnavailable); time.Since(began) > testdb.Patience {
 			t.Fatalf("readyz says %s, want what to do", body)
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"foldbook/internal/devstack"
 	"foldbook/internal/testdb"
@@ -200,7 +199,7 @@ func (s *smoke) write() {
 	if err := json.Unmarshal([]byte(s.ask(http.MethodPost, "/api/questdb/import/async", "", `{"measurement":"smoke","data":"timestamp_ms,p\n1704067201000,2\n"}`)), &accepted); err != nil {
 		s.t.Fatal(err)
 	}
-	s.service.waitForJob(s.t, accepted.ID, "is completed", 20*time.Second, func(j job) bool { return j.is("COMPLETED") })
+	s.service.waitForJob(s.t, accepted.ID, "is completed", func(j job) bool { return j.is("COMPLETED") })
 	var note struct {
 		ID string `json:"annotation_id"`
 	}

@@ -35,7 +35,7 @@ func seriesEnv(t *testing.T) ([]string, *questdb.Client) {
 // table is every cell of a table, a line for each row, and its columns with their types in the first.
 func table(t *testing.T, client *questdb.Client, name string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testdb.Patience)
 	defer cancel()
 	found, err := client.Table(ctx, name)
 	if err != nil {

@@ -15,6 +15,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"foldbook/internal/testdb"
 )
 
 // Watch notes what goes wrong on the pages of a tab: errors, requests that fail or are refused, and any to another origin than this.
@@ -95,7 +97,7 @@ func Wait(tab context.Context, t testing.TB, expression string) {
 // Keys presses keys, one after the other: texts, or those of package kb.
 func Keys(tab context.Context, t testing.TB, keys ...string) {
 	t.Helper()
-	tab, cancel := context.WithTimeout(tab, patience)
+	tab, cancel := context.WithTimeout(tab, testdb.Patience)
 	defer cancel()
 	for _, key := range keys {
 		if err := chromedp.Do(tab, chromedp.KeyEvent(key)); err != nil {
@@ -107,7 +109,7 @@ func Keys(tab context.Context, t testing.TB, keys ...string) {
 // Picture writes what the tab shows to a PNG file.
 func Picture(tab context.Context, t testing.TB, file string) {
 	t.Helper()
-	tab, cancel := context.WithTimeout(tab, patience)
+	tab, cancel := context.WithTimeout(tab, testdb.Patience)
 	defer cancel()
 	png, err := chromedp.Run(tab, chromedp.CaptureScreenshot())
 	if err == nil {

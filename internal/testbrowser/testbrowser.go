@@ -6,15 +6,11 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
 	"foldbook/internal/testdb"
 )
-
-// patience is for each step: the machine may be a busy one.
-const patience = 3 * time.Minute
 
 // New starts a headless Chromium of the test's own and returns the context of a tab, for chromedp.Run. It ends with the test. It
 // resolves no name but localhost and what rules say, such as "MAP evil.example 127.0.0.1". The test is skipped without Chromium.
@@ -25,7 +21,7 @@ func New(t testing.TB, rules ...string) context.Context {
 		chromedp.ExecPath(testdb.Program(t, "chromium")),
 		chromedp.Flag("host-resolver-rules", strings.Join(append(rules, "MAP * ~NOTFOUND", "EXCLUDE localhost", "EXCLUDE 127.0.0.1"), ",")),
 		chromedp.DisableGPU,
-		chromedp.WSURLReadTimeout(patience),
+		chromedp.WSURLReadTimeout(testdb.Patience),
 	)
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // without it, Chromium does not start for root
@@ -43,7 +39,7 @@ func New(t testing.TB, rules ...string) context.Context {
 // Open shows a page.
 func Open(tab context.Context, t testing.TB, url string) {
 	t.Helper()
-	tab, cancel := context.WithTimeout(tab, patience)
+	tab, cancel := context.WithTimeout(tab, testdb.Patience)
 	defer cancel()
 	if err := chromedp.Do(tab, chromedp.Navigate(url)); err != nil {
 		t.Fatalf("open %s: %v", url, err)
@@ -53,7 +49,7 @@ func Open(tab context.Context, t testing.TB, url string) {
 // Evaluate runs JavaScript in the tab's page, waits for its promise if it is one, and returns the result.
 func Evaluate[T any](tab context.Context, t testing.TB, script string) T {
 	t.Helper()
-	tab, cancel := context.WithTimeout(tab, patience)
+	tab, cancel := context.WithTimeout(tab, testdb.Patience)
 	defer cancel()
 	result, err := chromedp.Run(tab, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
 	if err != nil {

@@ -38,6 +38,10 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
+// Patience is how long a test waits for what has to come. It asserts nothing: a busy machine takes a minute where an idle one takes a
+// second, and only what never comes is waited for so long.
+const Patience = 3 * time.Minute
+
 // Slow skips a test when -short is given: it starts a server of its own, or takes seconds on an idle machine.
 func Slow(t testing.TB) {
 	t.Helper()

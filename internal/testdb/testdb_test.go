@@ -164,12 +164,12 @@ func TestKilledProcessLeavesNoServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testdb.Patience)
 	defer cancel()
 	for conn.Ping(ctx) == nil { // until its server has ended
 	}
 	if ctx.Err() != nil {
-		t.Fatal("the server of a killed test process still runs after 30 s")
+		t.Fatal("the server of a killed test process still runs")
 	}
 	// The next process removes what the killed one left.
 	next := child(t, module, "^TestNewGivesEachTestItsOwnMigratedDatabase$")
