@@ -129,6 +129,7 @@ func (q query) execute(t *testing.T, values map[string]string, given ...string) 
 // TestPlans requires of every query in sql/ that it says its cost and its indexes, and that PostgreSQL uses these on
 // a realistic volume, without being talked out of any other plan.
 func TestPlans(t *testing.T) {
+	testdb.Slow(t)
 	t.Parallel()
 	store := open(t, func(c *db.Config) { c.PoolSize = 1 }) // so that what is SET holds for all that follows
 	// VACUUM finds rows visible to all only when their commit is on disk, for which the test servers do not wait.

@@ -148,7 +148,7 @@ func (q *QuestDB) settings() []string {
 		"QDB_CAIRO_WRITER_DATA_APPEND_PAGE_SIZE=128k", "QDB_CAIRO_WAL_WRITER_DATA_APPEND_PAGE_SIZE=64k",
 		"QDB_CAIRO_O3_COLUMN_MEMORY_SIZE=64k", "QDB_CAIRO_WAL_PURGE_INTERVAL=5s",
 	}
-	// By default a worker yields 7,000 times before it naps, which is a fifth of what it takes of two cores in the tests, and more time when they are busy.
+	// By default a worker yields 7,000 times before it naps, which is a fifth of what QuestDB takes of two cores in the tests.
 	for _, workers := range []string{"SHARED", "HTTP", "WAL_APPLY", "MAT_VIEW_REFRESH", "VIEW_COMPILER", "EXPORT"} {
 		name := "QDB_" + workers + "_WORKER_"
 		settings = append(settings, name+"YIELD_THRESHOLD=10", name+"NAP_THRESHOLD=100", name+"SLEEP_THRESHOLD=1000")

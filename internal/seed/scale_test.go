@@ -38,6 +38,7 @@ func everything(t *testing.T, pool *pgxpool.Pool) (all string) {
 }
 
 func TestScale(t *testing.T) {
+	testdb.Slow(t)
 	t.Parallel()
 	pool := testdb.New(t)
 	var out bytes.Buffer
