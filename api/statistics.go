@@ -49,7 +49,7 @@ func (f *foldCell) UnmarshalJSON(b []byte) error {
 }
 
 func foldCells(row *db.ListComparedRunsRow) (folds []foldCell, err error) {
-	if err := json.Unmarshal(row.Folds, &folds); err != nil {
+	if err := json.Unmarshal([]byte(row.Folds), &folds); err != nil {
 		return nil, fmt.Errorf("read the folds of run %s: %w", row.RunID, err)
 	}
 	return folds, nil

@@ -2552,7 +2552,7 @@ func (r *ListComparedRunsRow) AppendFields(b []byte, wanted Fields) []byte {
 	}
 	if wanted&(1<<18) != 0 {
 		b = append(b, `,"folds":`...)
-		b = appendRaw(b, r.Folds)
+		b = appendString(b, r.Folds)
 	}
 	return object(b, start)
 }
@@ -2622,7 +2622,7 @@ func (r *ListComparedRunsRow) Cell(i int) Cell {
 	case 17:
 		return cellOf(r.SimulationID, uuidCell)
 	case 18:
-		return jsonCell(r.Folds)
+		return textCell(r.Folds)
 	}
 	return Cell{}
 }

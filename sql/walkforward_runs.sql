@@ -244,7 +244,7 @@ SELECT
     r.created_at,
     (SELECT count(*) FROM simulation_runs AS n WHERE n.run_id = r.run_id)::bigint AS simulations,
     s.simulation_id,
-    coalesce(f.folds, '[]')::jsonb AS folds
+    coalesce(f.folds::text, '[]')::text AS folds
 FROM walkforward_runs AS r
 INNER JOIN indicator_datasets AS d ON r.dataset_id = d.dataset_id
 LEFT JOIN simulation_runs AS s ON s.simulation_id = (
@@ -256,7 +256,7 @@ LEFT JOIN simulation_runs AS s ON s.simulation_id = (
 )
 LEFT JOIN LATERAL (
     SELECT
-        jsonb_agg(jsonb_build_array(
+        json_agg(json_build_array(
             w.fold_number, w.test_start_ts_ms, w.test_end_ts_ms,
             CASE WHEN jsonb_typeof(m.running) = 'number' THEN m.running END,
             CASE WHEN jsonb_typeof(w.metrics -> @metric::text) = 'number' THEN w.metrics -> @metric::text END
