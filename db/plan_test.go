@@ -15,6 +15,7 @@ import (
 
 	"foldbook/db"
 	"foldbook/internal/seed"
+	"foldbook/internal/testdb"
 )
 
 // query is one query of sql/ as a person wrote it, with the SQL that sqlc made of it.
@@ -148,7 +149,7 @@ func TestPlans(t *testing.T) {
 		"ohlcv_measurement": "'m'", "ohlcv_row_count": "1000", "ohlcv_first_ts": "'2024-01-01'", "ohlcv_last_ts": "'2024-01-01'", "row_count": "1000", "first_bar_ts": "'2024-01-01'",
 		"last_bar_ts": "'2024-01-01'", "column_schema": "'[]'", "train_starts": "'{1,2}'", "train_ends": "'{1,2}'", "test_starts": "'{1,2}'", "test_ends": "'{1,2}'",
 		"part": "3", "message": "'importing'", "state": "'{}'", "before_at": "'2100-01-01'", "error": "'x'", "result": "'{}'",
-		"max_seconds": "86400", "seq": "0", "upto": "1000", "former_seq": "0", "former_after_id": "'" + uuid.Nil.String() + "'", "body": "'note'", "author": "'me'", "fold_number": "1", "name": "'plot.png'", "payload": "'{}'", "river_id": "1", "alone": "true", "counted": "'m'", "place": "'m'", "holder": "'" + uuid.Nil.String() + "'", "seconds": "10", "kind": "1", "key_id": "'abcdefgh'", "secret_hash": `'\x00'`, "id": "'" + uuid.Nil.String() + "'",
+		"max_seconds": "86400", "seq": "0", "upto": "1000", "former_seq": "0", "former_after_id": "'" + uuid.Nil.String() + "'", "body": "'note'", "author": "'me'", "fold_number": "1", "name": "'plot.png'", "sha256": "''", "payload": "'{}'", "river_id": "1", "alone": "true", "counted": "'m'", "place": "'m'", "holder": "'" + uuid.Nil.String() + "'", "seconds": "10", "kind": "1", "key_id": "'abcdefgh'", "secret_hash": `'\x00'`, "id": "'" + uuid.Nil.String() + "'",
 	}
 	for name, sql := range map[string]string{
 		"dataset_id":    "SELECT dataset_id::text FROM indicator_datasets ORDER BY created_at LIMIT 1",
