@@ -1,6 +1,6 @@
 // The requests of the view, as a program sends them.
 import { useState } from "preact/hooks";
-import { type GetPath, session, type Shown, shown } from "./api";
+import { session, type Shown, shown } from "./api";
 import { Copy, Dialog } from "./ui";
 
 const kinds = ["curl", "TypeScript", "Python", "SQL"] as const;
@@ -48,34 +48,22 @@ function write(one: Shown, kind: Kind): string {
   }
 }
 
-/** The methods of the Python client that have what a route answers: lists, records and frames. */
-const methods: Partial<Record<GetPath, [name: string, kind: "list" | "record" | "frame"]>> = {
-  "/api/runs": ["runs", "list"],
-  "/api/runs/{run_id}": ["run", "record"],
-  "/api/runs/{run_id}/folds": ["folds", "list"],
-  "/api/runs/{run_id}/predictions": ["predictions", "frame"],
-  "/api/runs/compare": ["compare", "record"],
-  "/api/leaderboard": ["leaderboard", "record"],
-  "/api/datasets": ["datasets", "list"],
-  "/api/datasets/{dataset_id}": ["dataset", "record"],
-  "/api/datasets/{dataset_id}/ohlcv": ["ohlcv", "frame"],
-  "/api/simulations/{simulation_id}/trades": ["trades", "list"],
-  "/api/simulations/{simulation_id}/trace": ["trace", "frame"],
-  "/api/simulations/{simulation_id}/equity": ["equity", "frame"],
-};
+/** The methods of the Python client: lists, frames and records. */
+const lists = ["runs", "folds", "datasets", "trades"];
+const frames = ["predictions", "ohlcv", "trace", "equity"];
+const records = ["run", "dataset", "compare", "leaderboard"];
 const literal = (value: unknown): string => (typeof value === "boolean" ? (value ? "True" : "False") : JSON.stringify(value));
 
 function python(one: Shown, query: [string, unknown][]): string {
-  const method = methods[one.path];
-  if (!method) {
+  const name = one.path.replace(/s\/{\w+}$/, "").replace(/.*\//, ""); // /api/runs/{run_id} is run
+  if (![...lists, ...frames, ...records].includes(name)) {
     const members = query.map(([name, value]) => `${literal(name)}: ${literal(value)}`);
     return `print(client.request("GET", ${literal("/" + one.address.split("?")[0])}${members.length ? `, {${members.join(", ")}}` : ""}))`;
   }
-  const [name, kind] = method;
   const values = query.filter(([key]) => key !== "shape" && key !== "ids").map(([key, value]) => `${key}=${literal(value)}`);
   const first = [...Object.values(one.params.path ?? {}), ...query.filter(([key]) => key === "ids").map(([, value]) => value)].map(literal);
   const call = `client.${name}(${[...first, ...values].join(", ")})`;
-  return `print(${kind === "list" ? `list(${call})` : kind === "frame" ? `${call}.table` : call})`;
+  return `print(${lists.includes(name) ? `list(${call})` : frames.includes(name) ? `${call}.table` : call})`;
 }
 
 const text = (value: unknown): string => `'${String(value).replaceAll("'", "''")}'`;

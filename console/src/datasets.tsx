@@ -119,8 +119,8 @@ function Column({ id, from, to }: { id: string; from: number; to: number }) {
   const targets = useGet("/api/datasets/{dataset_id}/targets", { path: { dataset_id: id } });
   const names = [...(features.data?.features ?? []), ...(targets.data?.targets ?? [])].map((one) => one.name);
   const column = route.value.query.get("column") ?? names[0];
-  if (features.error) return <section><h2>Indicators</h2><Notice of={features} /></section>;
-  if (!column) return features.data ? <section><h2>Indicators</h2><p class="notice quiet">No indicators are stored.</p></section> : null;
+  if (features.error && features.error.code !== "measurement_not_found") return <section><h2>Indicators</h2><Notice of={features} /></section>;
+  if (!column) return features.data || features.error ? <section><h2>Indicators</h2><p class="notice quiet">No indicators are stored.</p></section> : null;
   return (
     <section>
       <div class="heading">

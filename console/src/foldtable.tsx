@@ -1,4 +1,5 @@
 // The folds of a run as a table whose cells are coloured by their value: it is read by eye, by keyboard and by a screen reader alike.
+import { useEffect, useRef } from "preact/hooks";
 import type { Schemas } from "./api";
 import { Columns } from "./filters";
 import { foldColumns, neutral } from "./folds";
@@ -11,6 +12,11 @@ export function Folds({ folds }: { folds: readonly Fold[] }) {
   const query = route.value.query;
   const { columns, all } = foldColumns(folds, query.get("cols"));
   const open = query.get("fold");
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => { // a link to a fold leads to its row
+    const row = box.current?.querySelector<HTMLElement>(".picked");
+    if (row) box.current!.scrollTop = row.offsetTop - box.current!.clientHeight / 2;
+  }, []);
   if (folds.length === 0)
     return <section><h2>Folds</h2><p class="notice quiet">No fold is stored yet. They appear here as the run adds them.</p></section>;
   const heads = columns.map((name) => {
@@ -24,7 +30,7 @@ export function Folds({ folds }: { folds: readonly Fold[] }) {
         <span class="quiet">{folds.length.toLocaleString("en")}</span>
         <span class="end"><Columns paths={all} columns={columns} /></span>
       </div>
-      <div class="scroll heat" tabIndex={0} role="region" aria-label="Folds, with their metrics">
+      <div ref={box} class="scroll heat" tabIndex={0} role="region" aria-label="Folds, with their metrics">
         <table>
           <thead>
             <tr>

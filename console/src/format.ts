@@ -78,25 +78,13 @@ export const short = (path: string): string => path.split(".").slice(1).join("."
 /** A key of JSON as a label: profit_factor_test is "profit factor test". */
 export const label = (key: string): string => key.replaceAll("_", " ");
 
-/** What of those reasons of docs/statistics.md needs more words than its name has. */
+/** Those reasons of docs/statistics.md that need other words than their names: no_trades is "no trades". */
 const reasons: Record<string, string> = {
-  no_variation: "all returns are the same",
-  not_positive: "returns are not above 0",
-  no_drawdown: "never below its highest",
+  not_positive: "mean not above 0",
   too_few_trials: "fewer than 10 trials",
-  no_bars: "the dataset has no bars",
-  no_prices: "the bars have no close",
   bars_incomplete: "bars do not reach from the first entry to the last exit",
   questdb_unavailable: "QuestDB, which has the bars, is away",
-  ruined: "all was lost",
-  out_of_range: "too large for a number",
-  no_common_periods: "no days in common",
 };
 
 /** Why there is no figure. */
 export const because = (why: string | null | undefined): string => (why ? (reasons[why] ?? label(why)) : "–");
-
-export function bytes(size: number): string {
-  const [unit, name] = size < 1000 ? [1, "B"] : size < 1e6 ? [1000, "kB"] : [1e6, "MB"];
-  return `${Math.round((size / (unit as number)) * 10) / 10} ${name}`;
-}

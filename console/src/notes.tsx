@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { FoldbookError } from "../../clients/typescript/src/errors";
 import { address, type Answer, type Loaded, request, send, useGet } from "./api";
-import { bytes, minute } from "./format";
+import { minute, write } from "./format";
 import { changed } from "./route";
 import { Dialog, Notice } from "./ui";
 
@@ -76,7 +76,7 @@ const noteAt = (note: Note): string => address("/api/annotations/{annotation_id}
 async function tagOf(note: Note): Promise<string> {
   const response = await request("GET", noteAt(note));
   if (((await response.json()) as Note).version !== note.version)
-    throw new FoldbookError(412, "precondition_failed", "Somebody has changed the note meanwhile. Close this, and see what it says now.", null);
+    throw new FoldbookError(412, "precondition_failed", "Somebody has changed the note meanwhile: close this to see it.", null);
   return response.headers.get("ETag") ?? "";
 }
 
@@ -88,13 +88,13 @@ export function Artifacts({ run }: { run: string }) {
       <h2>Artifacts</h2>
       <div class="scroll values" tabIndex={0} role="region" aria-label="Artifacts of the run">
         <table>
-          <thead><tr><th>File</th><th>Kind</th><th class="number">Size</th><th>Stored (UTC)</th><th>SHA-256</th></tr></thead>
+          <thead><tr><th>File</th><th>Kind</th><th class="number">Bytes</th><th>Stored (UTC)</th></tr></thead>
           <tbody>
             {list.data.map((one) => (
               <tr key={one.name}>
                 <th scope="row"><a href={address("/api/runs/{run_id}/artifacts/{name}", { path: { run_id: run, name: one.name } })} download={one.name}>{one.name}</a></th>
-                <td class="quiet">{one.media_type}</td><td class="number" title={String(one.size)}>{bytes(one.size)}</td>
-                <td class="quiet">{minute(one.created_at)}</td><td class="quiet" title={one.sha256}><code>{one.sha256.slice(0, 12)}…</code></td>
+                <td class="quiet">{one.media_type}</td><td class="number">{write(one.size)}</td>
+                <td class="quiet" title={one.sha256}>{minute(one.created_at)}</td>
               </tr>
             ))}
           </tbody>

@@ -41,7 +41,7 @@ function Sheet({ of }: { of: Sheet }) {
   }), [of]);
   return (
     <>
-      <div class="cards">
+      <div class="cards small">
         <Figures title="Returns" of={of.figures} names={returns} />
         <Figures title="Risk" of={of.figures} names={risk} />
         <Figures title="Evidence" of={of.figures} names={evidence} />
