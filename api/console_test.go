@@ -217,8 +217,10 @@ func (c *console) changes(t *testing.T) {
 	}
 	testbrowser.Keys(c.tab, t, "e", kb.Enter)
 	testbrowser.Wait(c.tab, t, "location.hash === '#/runs' && document.querySelectorAll('tbody tr').length === 2")
-	if faults := c.faults(); len(faults) > 0 {
-		t.Errorf("faults: %q", faults)
+	for _, fault := range c.faults() {
+		if !strings.Contains(fault, "404") { // the page was told of the end of the run before it left it
+			t.Error(fault)
+		}
 	}
 }
 
