@@ -2,12 +2,13 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"foldbook/db"
@@ -43,13 +44,22 @@ type foldCell struct {
 	Metric     *float64
 }
 
-// UnmarshalJSON reads the array of a fold.
-func (f *foldCell) UnmarshalJSON(b []byte) error {
-	return json.Unmarshal(b, &[]any{&f.Number, &f.Start, &f.End, &f.Running, &f.Metric})
+// UnmarshalJSONFrom reads the array of a fold. A comparison has thousands of them.
+func (f *foldCell) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	_, err := dec.ReadToken()
+	for _, into := range []any{&f.Number, &f.Start, &f.End, &f.Running, &f.Metric} {
+		if err == nil {
+			err = jsonv2.UnmarshalDecode(dec, into)
+		}
+	}
+	if err == nil {
+		_, err = dec.ReadToken()
+	}
+	return err
 }
 
 func foldCells(row *db.ListComparedRunsRow) (folds []foldCell, err error) {
-	if err := json.Unmarshal([]byte(row.Folds), &folds); err != nil {
+	if err := jsonv2.Unmarshal([]byte(row.Folds), &folds); err != nil {
 		return nil, fmt.Errorf("read the folds of run %s: %w", row.RunID, err)
 	}
 	return folds, nil
