@@ -219,7 +219,7 @@ func (target target) refuseMalformed(t *testing.T, credential string) {
 		for _, value := range wrongValues[kind] {
 			body := replaceAt(t, valid, path, value)
 			refused(body, path, "invalid_body")
-			if fits(t, target.method, target.path, body) == nil && !onlyFormat(kind, value) {
+			if validates && fits(t, target.method, target.path, body) == nil && !onlyFormat(kind, value) {
 				t.Errorf("openapi.yaml takes %s as %s", value, path)
 			}
 		}

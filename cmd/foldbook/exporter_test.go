@@ -402,7 +402,7 @@ func TestExporter(t *testing.T) {
 		e.lists(map[string]int{small: 312, large: 1000}, simulation)
 		e.fresh = false
 	}
-	if e.checked < 10 {
+	if validates && e.checked < 10 {
 		t.Errorf("only %d bodies were held to openapi.yaml", e.checked)
 	}
 }
