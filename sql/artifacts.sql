@@ -49,5 +49,5 @@ ON CONFLICT (run_id, name) DO UPDATE SET
     size = excluded.size,
     sha256 = excluded.sha256,
     data = excluded.data,
-    created_at = excluded.created_at
+    created_at = CASE WHEN artifacts.sha256 = excluded.sha256 THEN artifacts.created_at ELSE excluded.created_at END
 RETURNING run_id, name, media_type, size, sha256, created_at;

@@ -46,8 +46,9 @@ WHERE c.relkind = 'r'
 GROUP BY c.oid, n.nspname, c.relname
 ORDER BY n.nspname, c.relname`
 
-// bookkeeping has the tables whose rows nobody stored: the versions of the schema, and the number of the last event.
-var bookkeeping = []string{goose.DefaultTablename, "event_counter"}
+// bookkeeping has the tables whose rows nobody stored: the versions of the schema, the number of the last event, and how far the daily
+// returns follow the events.
+var bookkeeping = []string{goose.DefaultTablename, "event_counter", "returns_position"}
 
 // countTables counts rows and values of every user table but those of bookkeeping. With freeze it first keeps writers
 // out until the transaction ends: a row written after the count would be lost unseen.
