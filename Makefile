@@ -30,7 +30,7 @@ test: ## Run all tests; they bring their own PostgreSQL.
 test-quick: ## Run the tests that need no server but PostgreSQL, and leave out the slow ones.
 	go test -short ./...
 
-check: generated vet-sql ## All that has to hold before a merge: the steps three at a time, each with the time it took.
+check: generated vet-sql ## All that has to hold before a merge: the steps two at a time, each with the time it took.
 	@.ci/steps test loop-test race-short contract versions lint lint-spec smoke breaking alerts vuln unit
 
 generated: ## Generate, and fail when that changes, adds or removes a file.

@@ -300,7 +300,7 @@ func (s starter) found(ctx context.Context, have, want int64) bool {
 	simulations, err3 := s.store.CountSimulations(ctx)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		s.log.Warn("PostgreSQL checked; counting failed", "schema", have, "cause", err.Error())
-		return true
+		return !errors.Is(err, context.DeadlineExceeded) // one that is slow is asked again, without the haste of the start
 	}
 	s.log.Info("PostgreSQL checked", "schema", have, "datasets", datasets, "runs", runs, "simulations", simulations)
 	return true
