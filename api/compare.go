@@ -8,12 +8,11 @@ import (
 	"net/http"
 	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/errgroup"
 
 	"foldbook/api/spec"
 	"foldbook/internal/paging"
@@ -207,16 +206,15 @@ func metricsOf(list []*record) []comparedMetric {
 func differencesOf(list []*record, base *record) []difference {
 	list = slices.DeleteFunc(slices.Clone(list), func(r *record) bool { return r == base })
 	all := make([]difference, len(list))
-	var next atomic.Int32
-	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) { // each difference is a bootstrap, and together they are half of the time of a comparison
-		workers.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(list); i = int(next.Add(1)) - 1 {
-				all[i] = differenceOf(list[i], base)
-			}
+	var workers errgroup.Group
+	workers.SetLimit(runtime.GOMAXPROCS(0)) // each difference is a bootstrap, and together they are half of the time of a comparison
+	for i, r := range list {
+		workers.Go(func() error {
+			all[i] = differenceOf(r, base)
+			return nil
 		})
 	}
-	workers.Wait()
+	_ = workers.Wait() // none fails
 	return all
 }
 
